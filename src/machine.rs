@@ -1,0 +1,138 @@
+//! What a flow needs of the machine that it runs on.
+//!
+//! `sys` implements these traits for Linux and for a disk image in a file; the tests implement them in
+//! memory. So the same flows run in the initramfs, in the running system, on a file, and under simulation.
+
+use crate::medium::{self, Medium, Staging};
+use crate::slot::Uuid;
+use std::fmt;
+
+/// All disks with a partition table, in the order in which the machine names them.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    /// The disks.
+    pub disks: Vec<Disk>,
+}
+
+/// One disk with a GUID partition table.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    /// How the machine calls it: `vda`, or the path of the image file.
+    pub name: String,
+    /// The GUID in its partition table header.
+    pub guid: Uuid,
+    /// Its partitions, in table order.
+    pub parts: Vec<Part>,
+}
+
+/// One partition.
+#[derive(Debug, Clone)]
+pub struct Part {
+    /// Its name in the table (PARTLABEL).
+    pub label: String,
+    /// Its unique GUID (PARTUUID).
+    pub guid: Uuid,
+    /// Its type GUID.
+    pub kind: Uuid,
+    /// Its size in bytes.
+    pub len: u64,
+}
+
+/// A partition by its place in a [`Survey`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartRef {
+    /// Position in [`Survey::disks`].
+    pub disk: usize,
+    /// Position in [`Disk::parts`].
+    pub part: usize,
+}
+
+impl Survey {
+    /// The partition at `at`.
+    ///
+    /// # Panics
+    /// When `at` is not of this survey.
+    pub fn part(&self, at: PartRef) -> &Part {
+        &self.disks[at.disk].parts[at.part]
+    }
+
+    /// All partitions for which `wanted` holds.
+    pub fn find(&self, wanted: impl Fn(&Part) -> bool) -> Vec<PartRef> {
+        let disks = self.disks.iter().enumerate();
+        let parts = disks.flat_map(|(disk, found)| (0..found.parts.len()).map(move |part| PartRef { disk, part }));
+        parts.filter(|at| wanted(self.part(*at))).collect()
+    }
+}
+
+/// How a partition is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Read only.
+    Read,
+    /// Read and write, and nobody else may have it mounted or open (O_EXCL on a block device).
+    Exclusive,
+    /// Read and write beside others: the record, and the confirmed mark of the mounted root.
+    Shared,
+}
+
+/// The machine as the verbs and the boot see it.
+pub trait Machine {
+    /// An open partition.
+    type Disk: Medium;
+    /// The open staging area.
+    type Staging: Staging;
+
+    /// Looks at all disks, anew at each call.
+    fn survey(&mut self) -> Result<Survey, medium::Error>;
+
+    /// Opens the partition at `at` of the latest survey.
+    fn open(&mut self, at: PartRef, access: Access) -> Result<Self::Disk, medium::Error>;
+
+    /// Opens the staging area, mounting its file system where that is needed. `at` is the partition that
+    /// holds it, when the survey has one; with [`Access::Read`] it is mounted read-only.
+    fn staging(&mut self, at: Option<PartRef>, access: Access) -> Result<Self::Staging, medium::Error>;
+
+    /// Release of the running kernel (`uname -r`); `None` when it will not be the one that boots the image,
+    /// as for a disk image in a file.
+    fn kernel_release(&self) -> Option<String>;
+}
+
+/// What only the early boot does.
+pub trait EarlyBoot: Machine {
+    /// Mounts the root of a slot and checks all that can be checked before the hand-off. On success the
+    /// root stays mounted, ready for the hand-off; on failure nothing stays mounted.
+    fn enter(&mut self, root: &Root) -> Result<(), RootFailure>;
+
+    /// Waits so many seconds.
+    fn pause(&mut self, seconds: u64);
+}
+
+/// The root that is to be entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Root {
+    /// Its partition.
+    pub at: PartRef,
+    /// Whether it is mounted writable; else read-only without replaying a journal.
+    pub open: bool,
+}
+
+/// Why a root could not be entered, with the system's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RootFailure {
+    /// The device is not there, or answers with I/O errors: says nothing about the image.
+    Device(String),
+    /// The device reads, and holds no file system that can be mounted.
+    NotMountable(String),
+    /// The file system has no init that can be run.
+    NoInit(String),
+}
+
+impl fmt::Display for RootFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(why) => write!(f, "its device failed: {why}"),
+            Self::NotMountable(why) => write!(f, "its root could not be mounted: {why}"),
+            Self::NoInit(why) => write!(f, "no init in its root: {why}"),
+        }
+    }
+}
