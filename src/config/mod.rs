@@ -1,6 +1,10 @@
 //! What the owner of a machine says of it: `/etc/everboot/everboot.conf`, and `everboot.*` on the kernel
 //! command line. Text in, values out; no I/O.
 
+mod policy;
+
+pub use policy::Policy;
+
 use crate::slot::{SlotName, Uuid};
 
 /// How a partition is found.

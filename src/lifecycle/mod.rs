@@ -1,1 +1,100 @@
-//! (being written)
+//! The verbs: functions from record to record. Nothing here writes; the caller saves once, afterwards.
+//!
+//! | verb | from | to | refused when |
+//! |---|---|---|---|
+//! | stage | no update, staged, due, kept | staged | the image is remembered as bad; the default already has it |
+//! | begin prepare | staged, preparing | preparing, target *writing* | nothing is staged; no slot may be written |
+//! | prepared | preparing | kept, target *proven* | |
+//! | activate | staged; kept and *proven* | due; *trial* | nothing to activate; another trial is pending |
+//! | applied | due | kept, target *trial* | |
+//! | confirm | the booted slot *trial*, *good* or *bad* | *good*, default | no boot is recorded |
+//! | reject | *trial*, *proven*, *good* | *bad* | it is the only good slot |
+//! | rollback | a trial; two good slots | trial *bad*; the other one default | there is no other good slot |
+//! | cancel | any update; a trial that was not booted | no update; *proven* | the trial is running |
+//!
+//! A verb whose result is already there succeeds and changes nothing.
+
+mod rebuild;
+mod target;
+mod update;
+mod verdict;
+
+pub use rebuild::{Found, rebuild};
+pub use target::{NoTarget, choose_target, may_write};
+pub use update::{Activated, activate, applied, begin_prepare, cancel, prepared, progressed, stage};
+pub use verdict::{Confirmation, confirm, reject, rollback};
+
+use crate::config::Policy;
+use crate::record::Record;
+use crate::slot::{BadReason, SlotId, SlotState};
+use std::fmt;
+
+/// Why a verb did nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// This image failed here before.
+    RememberedBad,
+    /// The default slot already holds this image.
+    AlreadyInstalled,
+    /// Nothing is staged, or prepared.
+    NothingStaged,
+    /// A trial is pending in that slot; it has to be confirmed, rejected or cancelled first.
+    TrialPending(SlotId),
+    /// The trial in that slot is the system that runs.
+    TrialRunning(SlotId),
+    /// No slot may be written.
+    NoTarget(NoTarget),
+    /// It is not recorded which slot runs.
+    NotBooted,
+    /// It is the only good slot.
+    OnlyGood(SlotId),
+    /// There is no other good slot.
+    NoOtherGood,
+    /// The slot holds nothing that could be rejected.
+    NothingIn(SlotId),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RememberedBad => f.write_str("this image failed on this machine before; --force tries it again"),
+            Self::AlreadyInstalled => f.write_str("the default slot already holds this image"),
+            Self::NothingStaged => f.write_str("expected a staged bundle, found none; run `everboot stage FILE`"),
+            Self::TrialPending(_) => {
+                f.write_str("a trial is pending; run `everboot cancel`, or `confirm` or `reject` it once it runs")
+            }
+            Self::TrialRunning(_) => {
+                f.write_str("the running system is the trial; run `everboot confirm`, `reject` or `rollback`")
+            }
+            Self::NoTarget(why) => why.fmt(f),
+            Self::NotBooted => f.write_str("the record names no boot, so there is nothing to confirm"),
+            Self::OnlyGood(_) => f.write_str("it is the only good slot; without it nothing would be left to boot"),
+            Self::NoOtherGood => f.write_str("expected another good slot to return to, found none"),
+            Self::NothingIn(_) => f.write_str("the slot holds no image"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Marks the slot as bad and remembers its image.
+pub(crate) fn make_bad(record: &mut Record, id: SlotId, reason: BadReason) {
+    record.slot_mut(id).state = SlotState::Bad { reason };
+    let image = record.slot(id).image.as_ref().and_then(|image| image.root_hash);
+    record.remember_bad(image);
+}
+
+/// Marks the slot as being written: nothing is known of its content from now on.
+pub(crate) fn make_writing(record: &mut Record, id: SlotId) {
+    let slot = record.slot_mut(id);
+    slot.state = SlotState::Writing;
+    slot.image = None;
+    slot.confirmed = 0;
+}
+
+/// Makes a proven slot a trial with all its attempts.
+pub(crate) fn make_trial(record: &mut Record, id: SlotId, policy: &Policy) {
+    let asked = record.slot(id).image.as_ref().map_or(0, |image| image.tries);
+    let tries_left = if asked == 0 { policy.tries } else { asked };
+    record.slot_mut(id).state = SlotState::Trial { tries_left, handoffs_left: policy.handoffs };
+}

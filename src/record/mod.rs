@@ -1,1 +1,224 @@
-//! (being written)
+//! The boot record: the few facts that the boot decision reads.
+//!
+//! Bytes are specified in `FORMAT.md`. This module is pure: [`Copy`] reads one block, [`Selection`]
+//! compares the two copies, [`Record`] is what was chosen; three types, so that bytes which were not
+//! chosen cannot be used. `store` does the I/O.
+
+mod block;
+pub mod history;
+mod selection;
+
+pub use block::{BadCopy, Copy, EncodeError, FORMAT_VERSION, encode};
+pub use selection::{Selection, Side};
+
+use crate::slot::{Digest, Image, RootHash, SlotId, SlotName, SlotState, Uuid};
+use serde::{Deserialize, Serialize};
+
+/// Most slots that a record holds.
+pub const MAX_SLOTS: usize = 8;
+/// Most bad images that are remembered; the oldest is forgotten first.
+pub const MAX_BAD_IMAGES: usize = 16;
+/// Longest version text in bytes.
+pub const MAX_VERSION: usize = 64;
+/// Highest value of each counter.
+pub const MAX_COUNT: u8 = 100;
+
+/// The decision fields.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Record {
+    /// GUID of the disk that the slots are on.
+    pub disk: Uuid,
+    /// The slots, in the order of the configuration.
+    pub slots: Vec<Slot>,
+    /// The good slot that boots when no trial is due; when none is good any more, the one that was last.
+    pub default: Option<SlotId>,
+    /// The hand-off that was last persisted.
+    pub last_boot: Option<LastBoot>,
+    /// What happens with the staged bundle.
+    pub update: Update,
+    /// Root hashes of images that failed their trial or were rejected, oldest first.
+    pub bad_images: Vec<RootHash>,
+    /// Times that recovery waited and tried again since the last confirmation.
+    pub recovery_rounds: u8,
+}
+
+/// One slot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Slot {
+    /// Its name.
+    pub name: SlotName,
+    /// Unique GUID of the partition of its root part.
+    pub part: Uuid,
+    /// Where it stands.
+    pub state: SlotState,
+    /// What is in it, once that is known.
+    pub image: Option<Image>,
+    /// Generation of its confirmed mark: higher is later, 0 is never.
+    pub confirmed: u64,
+}
+
+/// The latest hand-off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct LastBoot {
+    /// To this slot.
+    pub slot: SlotId,
+    /// Whether the system that runs there said that it is good, in this very boot.
+    pub confirmed: bool,
+}
+
+/// A bundle in the staging area.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Staged {
+    /// SHA-256 of its `manifest.json`: what was staged and nothing else is applied.
+    pub manifest: Digest,
+    /// The image that it carries.
+    pub image: Image,
+}
+
+/// The way of a staged bundle into a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Update {
+    /// Nothing is staged.
+    None,
+    /// A bundle is staged and nothing is due.
+    Staged(Staged),
+    /// The running system is writing it to a slot.
+    Preparing {
+        /// The bundle.
+        bundle: Staged,
+        /// The slot that is being written.
+        target: SlotId,
+    },
+    /// The next early boot applies it.
+    Due {
+        /// The bundle.
+        bundle: Staged,
+        /// The slot that will be written.
+        target: SlotId,
+        /// Starts left; set back to the full number whenever a start proved a new block.
+        starts_left: u8,
+    },
+    /// It is in a slot. The bundle stays as the source for repair until the next confirmation.
+    Kept(Staged),
+}
+
+impl Update {
+    /// The staged bundle, wherever it stands.
+    pub fn bundle(&self) -> Option<&Staged> {
+        match self {
+            Self::None => None,
+            Self::Staged(bundle) | Self::Kept(bundle) => Some(bundle),
+            Self::Preparing { bundle, .. } | Self::Due { bundle, .. } => Some(bundle),
+        }
+    }
+
+    /// The slot that is being, or will be, written.
+    pub fn target(&self) -> Option<SlotId> {
+        match self {
+            Self::Preparing { target, .. } | Self::Due { target, .. } => Some(*target),
+            Self::None | Self::Staged(_) | Self::Kept(_) => None,
+        }
+    }
+}
+
+/// A value is outside its range, or contradicts another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutOfRange(pub &'static str);
+
+impl Record {
+    /// The slot at `id`.
+    ///
+    /// # Panics
+    /// When `id` is not of this record; [`Record::check`] makes sure that all stored ones are.
+    pub fn slot(&self, id: SlotId) -> &Slot {
+        &self.slots[id.index()]
+    }
+
+    /// The slot at `id`, to be changed.
+    pub fn slot_mut(&mut self, id: SlotId) -> &mut Slot {
+        &mut self.slots[id.index()]
+    }
+
+    /// All slots with their positions.
+    pub fn ids(&self) -> impl Iterator<Item = (SlotId, &Slot)> {
+        self.slots.iter().enumerate().map(|(at, slot)| (SlotId(at as u8), slot))
+    }
+
+    /// The slot of that name.
+    pub fn find(&self, name: &str) -> Option<SlotId> {
+        self.ids().find(|(_, slot)| slot.name.as_str() == name).map(|(id, _)| id)
+    }
+
+    /// The slot that is on trial, if one is.
+    pub fn trial(&self) -> Option<SlotId> {
+        self.ids().find(|(_, slot)| matches!(slot.state, SlotState::Trial { .. })).map(|(id, _)| id)
+    }
+
+    /// Whether the slot at `id` is good.
+    pub fn is_good(&self, id: SlotId) -> bool {
+        self.slot(id).state == SlotState::Good
+    }
+
+    /// Adds an image to those that are not tried again.
+    pub fn remember_bad(&mut self, image: Option<RootHash>) {
+        let Some(hash) = image else { return };
+        self.bad_images.retain(|known| *known != hash);
+        self.bad_images.push(hash);
+        if self.bad_images.len() > MAX_BAD_IMAGES {
+            self.bad_images.remove(0);
+        }
+    }
+
+    /// Checks every value that a checksum cannot: a record that passes can be decided on without a panic.
+    pub fn check(&self) -> Result<(), OutOfRange> {
+        let rule = |holds: bool, what| if holds { Ok(()) } else { Err(OutOfRange(what)) };
+        let known = |id: SlotId| id.index() < self.slots.len();
+        rule((1..=MAX_SLOTS).contains(&self.slots.len()), "number of slots")?;
+        for (at, slot) in self.slots.iter().enumerate() {
+            let earlier = &self.slots[..at];
+            rule(earlier.iter().all(|other| other.name != slot.name), "slot names that differ")?;
+            rule(earlier.iter().all(|other| other.part != slot.part), "slot partitions that differ")?;
+            slot.check()?;
+        }
+        let trials = self.slots.iter().filter(|slot| matches!(slot.state, SlotState::Trial { .. }));
+        rule(trials.count() <= 1, "at most one trial")?;
+        rule(self.default.is_none_or(known), "default slot")?;
+        rule(self.last_boot.is_none_or(|boot| known(boot.slot)), "last booted slot")?;
+        rule(self.update.target().is_none_or(known), "slot to be written")?;
+        rule(self.update.target().is_none_or(|id| Some(id) != self.default), "slot to be written")?;
+        if let Update::Due { starts_left, .. } = self.update {
+            rule(starts_left <= MAX_COUNT, "starts left")?;
+        }
+        if let Some(bundle) = self.update.bundle() {
+            check_image(&bundle.image)?;
+        }
+        rule(self.bad_images.len() <= MAX_BAD_IMAGES, "number of bad images")
+    }
+}
+
+impl Slot {
+    fn check(&self) -> Result<(), OutOfRange> {
+        match (self.state, &self.image) {
+            (SlotState::Trial { tries_left, handoffs_left }, _)
+                if tries_left > MAX_COUNT || handoffs_left > MAX_COUNT =>
+            {
+                return Err(OutOfRange("attempts left"));
+            }
+            (SlotState::Trial { .. } | SlotState::Good | SlotState::Proven, None) => {
+                return Err(OutOfRange("an image in each bootable slot"));
+            }
+            _ => {}
+        }
+        self.image.as_ref().map_or(Ok(()), check_image)
+    }
+}
+
+fn check_image(image: &Image) -> Result<(), OutOfRange> {
+    if image.version.len() > MAX_VERSION || image.version.chars().any(char::is_control) {
+        return Err(OutOfRange("version"));
+    }
+    if image.tries > MAX_COUNT {
+        return Err(OutOfRange("tries"));
+    }
+    Ok(())
+}

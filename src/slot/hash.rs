@@ -46,7 +46,7 @@ pub(crate) fn from_hex<const N: usize>(text: &str) -> Result<[u8; N], ParseHexEr
 }
 
 /// Lower-case hexadecimal digits of `bytes`.
-pub fn to_hex(bytes: &[u8]) -> String {
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
     let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('?');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -7,6 +7,7 @@ mod name;
 mod state;
 
 pub use hash::{Digest, ParseHexError, RootHash, Uuid};
+pub(crate) use hash::{from_hex, to_hex};
 pub use name::{NameError, SlotName};
 pub use state::{BadReason, SlotState};
 

@@ -1,1 +1,140 @@
-//! (being written)
+//! The record and its history on a medium.
+//!
+//! Crash argument of a save: it writes the copy that is *not* current, one block, then a barrier, then
+//! reads it back. Power that fails anywhere in it leaves the current copy as it was; a torn write fails its
+//! checksum and loses the comparison. A save that reports an error may nevertheless have landed: callers
+//! act only in ways that are safe under both outcomes.
+
+mod history;
+
+pub use history::History;
+
+use crate::medium::{self, Medium};
+use crate::record::{self, BadCopy, Copy, Record, Selection, Side};
+use crate::slot::BLOCK;
+use std::fmt;
+
+/// Smallest medium that can hold a record, in bytes: copies and ring in erase units of their own.
+pub const MIN_LEN: u64 = 1 << 20;
+
+/// What the two copies were found to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loaded {
+    /// The outcome.
+    pub selection: Selection,
+    /// What is wrong with the first and with the last copy, if anything.
+    pub faults: [Option<BadCopy>; 2],
+}
+
+/// Why a record could not be saved.
+#[derive(Debug)]
+pub enum SaveError {
+    /// The medium failed; the save may have landed all the same.
+    Medium(medium::Error),
+    /// The medium gave other bytes back than were written.
+    ReadBack,
+    /// The record does not fit, or breaks a rule of its format: a fault of the caller.
+    Encode(String),
+    /// The newest copy is of a newer format and is not overwritten.
+    Newer {
+        /// Its format version.
+        version: u16,
+    },
+    /// The medium is too small.
+    TooSmall {
+        /// Its size in bytes.
+        found: u64,
+    },
+}
+
+impl fmt::Display for SaveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Medium(error) => write!(f, "record: {error}"),
+            Self::ReadBack => f.write_str("record: the medium gave other bytes back than were written"),
+            Self::Encode(why) => write!(f, "record: {why}"),
+            Self::Newer { version } => write!(
+                f,
+                "record: expected format version up to {}, found {version}; a newer everboot wrote it",
+                record::FORMAT_VERSION
+            ),
+            Self::TooSmall { found } => {
+                write!(f, "record: expected a partition of at least {MIN_LEN} bytes, found {found}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SaveError {}
+
+fn offset(len: u64, side: Side) -> u64 {
+    match side {
+        Side::First => 0,
+        Side::Last => len / BLOCK as u64 * BLOCK as u64 - BLOCK as u64,
+    }
+}
+
+fn read_copy(medium: &impl Medium, side: Side) -> Copy {
+    let mut block = Box::new([0; BLOCK]);
+    if medium.len() < MIN_LEN {
+        return Copy::Bad(BadCopy::Unreadable(SaveError::TooSmall { found: medium.len() }.to_string()));
+    }
+    match medium.read_at(offset(medium.len(), side), &mut block[..]) {
+        Ok(()) => Copy::decode(&block),
+        Err(error) => Copy::Bad(BadCopy::Unreadable(error.to_string())),
+    }
+}
+
+/// Reads and compares both copies. There is no error: what cannot be read is a fault of that copy.
+pub fn load(medium: &impl Medium) -> Loaded {
+    let copies = [read_copy(medium, Side::First), read_copy(medium, Side::Last)];
+    let faults = copies.each_ref().map(|copy| match copy {
+        Copy::Bad(fault) => Some(fault.clone()),
+        Copy::Valid { .. } | Copy::Newer { .. } => None,
+    });
+    let [first, last] = copies;
+    Loaded { selection: Selection::of(first, last), faults }
+}
+
+/// Saves `record` beside what was `loaded`, and returns what a load would now find.
+pub fn save(medium: &impl Medium, loaded: &Loaded, record: &Record) -> Result<Loaded, SaveError> {
+    let (side, generation) = match &loaded.selection {
+        Selection::Current { generation, side, .. } => (side.other(), generation.saturating_add(1)),
+        Selection::Newer { version, .. } => return Err(SaveError::Newer { version: *version }),
+        Selection::Lost => (Side::First, 1),
+    };
+    write(medium, side, record, generation)?;
+    let mut faults = loaded.faults.clone();
+    faults[side as usize] = None;
+    let record = Box::new(record.clone());
+    Ok(Loaded { selection: Selection::Current { record, generation, side }, faults })
+}
+
+/// Makes both copies hold `record`, whatever was there, for `record init` and `record repair`.
+///
+/// The copy that is not current is written first, so that power failing between the two leaves one valid.
+pub fn save_both(medium: &impl Medium, loaded: &Loaded, record: &Record) -> Result<Loaded, SaveError> {
+    let (first, generation) = match &loaded.selection {
+        Selection::Current { generation, side, .. } | Selection::Newer { generation, side, .. } => {
+            (side.other(), generation.saturating_add(1))
+        }
+        Selection::Lost => (Side::First, 1),
+    };
+    write(medium, first, record, generation)?;
+    write(medium, first.other(), record, generation)?;
+    Ok(load(medium))
+}
+
+fn write(medium: &impl Medium, side: Side, record: &Record, generation: u64) -> Result<(), SaveError> {
+    record.check().map_err(|out| SaveError::Encode(format!("out of range: {}", out.0)))?;
+    let block = record::encode(record, generation).map_err(|error| SaveError::Encode(error.to_string()))?;
+    if medium.len() < MIN_LEN {
+        return Err(SaveError::TooSmall { found: medium.len() });
+    }
+    let at = offset(medium.len(), side);
+    medium.write_at(at, &block[..]).map_err(SaveError::Medium)?;
+    medium.sync().map_err(SaveError::Medium)?;
+    let mut read = Box::new([0; BLOCK]);
+    medium.read_at(at, &mut read[..]).map_err(SaveError::Medium)?;
+    if read == block { Ok(()) } else { Err(SaveError::ReadBack) }
+}

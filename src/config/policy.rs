@@ -1,0 +1,24 @@
+//! The part of the configuration that the boot decision depends on.
+
+use super::{Assess, Config};
+
+/// Numbers and choices for trials and applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Policy {
+    /// Attempts of a trial whose image asks for none.
+    pub tries: u8,
+    /// Hand-offs of a trial.
+    pub handoffs: u8,
+    /// Starts of an apply without a newly proven block.
+    pub apply_starts: u8,
+    /// When boots are recorded.
+    pub assess: Assess,
+}
+
+impl Config {
+    /// What the decision needs of it.
+    pub fn policy(&self) -> Policy {
+        let Self { tries, handoffs, apply_starts, assess, .. } = *self;
+        Policy { tries, handoffs, apply_starts, assess }
+    }
+}

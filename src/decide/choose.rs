@@ -1,0 +1,124 @@
+//! The table of the module's documentation, in its order.
+
+use super::{Observation, Reason, Seen, Settled, Target};
+use crate::config::{Assess, Policy};
+use crate::lifecycle;
+use crate::record::{LastBoot, Record, Update};
+use crate::slot::{SlotId, SlotState};
+
+/// Seconds of the first wait in recovery; each further round doubles it, up to [`LONGEST_WAIT`].
+const FIRST_WAIT: u64 = 10;
+/// Longest wait in recovery, in seconds.
+const LONGEST_WAIT: u64 = 600;
+
+/// Chooses, and writes the consequences into `record`.
+pub(super) fn choose(
+    record: &mut Record,
+    seen: &Observation,
+    policy: &Policy,
+    settled: &[Settled],
+) -> (Target, Reason) {
+    let usable = |id: SlotId| seen.slots.get(id.index()) == Some(&Seen::Present);
+    if !seen.can_persist {
+        return match uncounted(record, &usable, seen.recovery_waited) {
+            Some(id) => (Target::Boot(id), Reason::NoRecord),
+            None => recovery(record),
+        };
+    }
+    let eligible = |id: &SlotId| usable(*id) && record.slot(*id).state.is_eligible();
+    if let Some(id) = seen.request.filter(eligible) {
+        return boot(record, policy, id, Reason::Requested);
+    }
+    if let Update::Due { target, starts_left, .. } = &mut record.update
+        && usable(*target)
+    {
+        *starts_left = starts_left.saturating_sub(1);
+        let (target, starts_left) = (*target, *starts_left);
+        lifecycle::make_writing(record, target);
+        return (Target::Apply(target), Reason::ApplyDue { starts_left });
+    }
+    if let Some(id) = record.trial().filter(|id| usable(*id) && record.slot(*id).state.is_eligible()) {
+        return boot(record, policy, id, Reason::Trial { tries_left: 0 });
+    }
+    if let Some(id) = record.default.filter(|id| usable(*id) && record.is_good(*id)) {
+        let reason = skipped_trial(record, settled).unwrap_or(Reason::Default);
+        return boot(record, policy, id, reason);
+    }
+    if let Some(id) = latest_good(record, &usable) {
+        let reason = record.default.map_or(Reason::Default, |skipped| Reason::Fallback { skipped });
+        return boot(record, policy, id, reason);
+    }
+    if let Some(id) = first_proven(record, &usable)
+        && record.trial().is_none()
+    {
+        lifecycle::make_trial(record, id, policy);
+        return boot(record, policy, id, Reason::OnlyProven);
+    }
+    if let Some(id) = last_resort(record, &usable).filter(|_| seen.recovery_waited) {
+        return boot(record, policy, id, Reason::RecoveryRetry);
+    }
+    recovery(record)
+}
+
+/// Counts the attempt when it is a trial's, and notes where the hand-off goes.
+fn boot(record: &mut Record, policy: &Policy, id: SlotId, reason: Reason) -> (Target, Reason) {
+    let mut reason = reason;
+    if let SlotState::Trial { tries_left, handoffs_left } = &mut record.slot_mut(id).state {
+        *tries_left = tries_left.saturating_sub(1);
+        *handoffs_left = handoffs_left.saturating_sub(1);
+        if let Reason::Trial { tries_left: left } = &mut reason {
+            *left = (*tries_left).min(*handoffs_left);
+        }
+    }
+    // Under `upgrade` a good slot that boots again keeps its confirmation, and nothing is written.
+    let again = record.last_boot.is_some_and(|boot| boot.slot == id && boot.confirmed);
+    if !(policy.assess == Assess::Upgrade && again && record.is_good(id)) {
+        record.last_boot = Some(LastBoot { slot: id, confirmed: false });
+    }
+    (Target::Boot(id), reason)
+}
+
+/// Why the default boots although a trial was expected.
+fn skipped_trial(record: &Record, settled: &[Settled]) -> Option<Reason> {
+    let bad = settled.iter().find_map(|settled| match settled {
+        Settled::TrialBad(from, why) => Some(Reason::RolledBack { from: *from, why: *why }),
+        _ => None,
+    });
+    bad.or_else(|| record.trial().map(|skipped| Reason::Fallback { skipped }))
+}
+
+fn latest_good(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId> {
+    let good = record.ids().filter(|(id, slot)| slot.state == SlotState::Good && usable(*id));
+    good.max_by_key(|(_, slot)| slot.confirmed).map(|(id, _)| id)
+}
+
+fn first_proven(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId> {
+    record.ids().find(|(id, slot)| slot.state == SlotState::Proven && usable(*id)).map(|(id, _)| id)
+}
+
+/// What may be booted without counting: good slots first, then what is proven, and what was on trial only
+/// when nothing else is there.
+fn uncounted(record: &Record, usable: &impl Fn(SlotId) -> bool, waited: bool) -> Option<SlotId> {
+    let default = record.default.filter(|id| usable(*id) && record.is_good(*id));
+    let trial = || record.trial().filter(|id| usable(*id) && record.slot(*id).state.is_eligible());
+    default
+        .or_else(|| latest_good(record, usable))
+        .or_else(|| first_proven(record, usable))
+        .or_else(trial)
+        .or_else(|| last_resort(record, usable).filter(|_| waited))
+}
+
+/// The slot that recovery tries: the last good one, else the one that was confirmed last, else any whose
+/// bytes were once proven.
+fn last_resort(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId> {
+    let whole = |id: SlotId| usable(id) && record.slot(id).image.is_some();
+    let known = record.ids().filter(|(id, slot)| whole(*id) && slot.state != SlotState::Writing);
+    record.default.filter(|id| whole(*id)).or_else(|| known.max_by_key(|(_, s)| s.confirmed).map(|(id, _)| id))
+}
+
+fn recovery(record: &mut Record) -> (Target, Reason) {
+    let doublings = u32::from(record.recovery_rounds).min(10);
+    let wait = (FIRST_WAIT << doublings).min(LONGEST_WAIT);
+    record.recovery_rounds = record.recovery_rounds.saturating_add(1);
+    (Target::Recovery { wait }, Reason::NothingLeft)
+}

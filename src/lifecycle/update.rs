@@ -1,0 +1,131 @@
+//! The way of an image into a slot.
+
+use super::{Refusal, choose_target, make_trial, make_writing};
+use crate::config::Policy;
+use crate::record::{Record, Staged, Update};
+use crate::slot::{SlotId, SlotState};
+
+/// What `activate` made due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activated {
+    /// The next early boot applies the staged bundle to this slot.
+    Apply(SlotId),
+    /// The next boot tries this slot.
+    Trial(SlotId),
+}
+
+/// Notes a bundle that is durable in the staging area. An older one that was only staged, or due, is
+/// replaced; a slot that was half written for it is chosen again later.
+pub fn stage(record: &Record, bundle: Staged, force: bool) -> Result<Record, Refusal> {
+    if record.update.bundle() == Some(&bundle) {
+        return Ok(record.clone());
+    }
+    let hash = bundle.image.root_hash;
+    if !force && hash.is_some_and(|hash| record.bad_images.contains(&hash)) {
+        return Err(Refusal::RememberedBad);
+    }
+    let installed = record.default.and_then(|id| record.slot(id).image.as_ref());
+    if !force && hash.is_some() && installed.is_some_and(|image| image.root_hash == hash) {
+        return Err(Refusal::AlreadyInstalled);
+    }
+    let mut next = record.clone();
+    if force {
+        next.bad_images.retain(|bad| Some(*bad) != hash);
+    }
+    next.update = Update::Staged(bundle);
+    Ok(next)
+}
+
+/// Chooses the slot for the staged bundle, or the one that an earlier prepare had begun with.
+pub fn begin_prepare(record: &Record) -> Result<(Record, SlotId), Refusal> {
+    let (bundle, target) = match &record.update {
+        Update::Preparing { bundle, target } => (bundle.clone(), *target),
+        Update::Staged(bundle) => (bundle.clone(), choose_target(record).map_err(Refusal::NoTarget)?),
+        Update::Due { bundle, .. } => (bundle.clone(), choose_target(record).map_err(Refusal::NoTarget)?),
+        Update::None | Update::Kept(_) => return Err(Refusal::NothingStaged),
+    };
+    if let Some(id) = record.trial() {
+        return Err(Refusal::TrialPending(id));
+    }
+    let mut next = record.clone();
+    make_writing(&mut next, target);
+    next.update = Update::Preparing { bundle, target };
+    Ok((next, target))
+}
+
+/// The slot was written, read back and found right.
+pub fn prepared(record: &Record) -> Record {
+    let mut next = record.clone();
+    if let Update::Preparing { bundle, target } = &record.update {
+        hold(&mut next, bundle, *target);
+    }
+    next
+}
+
+/// The same in early boot, where it is tried at once.
+pub fn applied(record: &Record, policy: &Policy) -> Record {
+    let mut next = record.clone();
+    if let Update::Due { bundle, target, .. } = &record.update {
+        hold(&mut next, bundle, *target);
+        make_trial(&mut next, *target, policy);
+    }
+    next
+}
+
+fn hold(next: &mut Record, bundle: &Staged, target: SlotId) {
+    let slot = next.slot_mut(target);
+    slot.state = SlotState::Proven;
+    slot.image = Some(bundle.image.clone());
+    slot.confirmed = 0;
+    next.update = Update::Kept(bundle.clone());
+}
+
+/// An early apply has proven a block that was not proven before: it has all its starts again.
+pub fn progressed(record: &Record, policy: &Policy) -> Record {
+    let mut next = record.clone();
+    if let Update::Due { starts_left, .. } = &mut next.update {
+        *starts_left = policy.apply_starts;
+    }
+    next
+}
+
+/// Makes due what is staged, or puts on trial what is prepared.
+pub fn activate(record: &Record, policy: &Policy) -> Result<(Record, Activated), Refusal> {
+    let mut next = record.clone();
+    if let Update::Due { target, .. } = record.update {
+        return Ok((next, Activated::Apply(target)));
+    }
+    if let Update::Staged(bundle) = &record.update {
+        if let Some(id) = record.trial() {
+            return Err(Refusal::TrialPending(id));
+        }
+        let target = choose_target(record).map_err(Refusal::NoTarget)?;
+        let starts_left = policy.apply_starts;
+        next.update = Update::Due { bundle: bundle.clone(), target, starts_left };
+        return Ok((next, Activated::Apply(target)));
+    }
+    if let Some(id) = record.trial() {
+        return Ok((next, Activated::Trial(id)));
+    }
+    let proven = record.ids().filter(|(_, slot)| slot.state == SlotState::Proven);
+    let kept = record.update.bundle().and_then(|bundle| bundle.image.root_hash);
+    let holds_kept =
+        |slot: &crate::record::Slot| slot.image.as_ref().is_some_and(|image| image.root_hash == kept);
+    let chosen = proven.max_by_key(|(_, slot)| holds_kept(slot)).map(|(id, _)| id);
+    let id = chosen.ok_or(Refusal::NothingStaged)?;
+    make_trial(&mut next, id, policy);
+    Ok((next, Activated::Trial(id)))
+}
+
+/// Withdraws an update that was not booted yet. What is in a slot stays there, unbootable until activated.
+pub fn cancel(record: &Record) -> Result<Record, Refusal> {
+    let mut next = record.clone();
+    if let Some(id) = record.trial() {
+        if record.last_boot.is_some_and(|boot| boot.slot == id) {
+            return Err(Refusal::TrialRunning(id));
+        }
+        next.slot_mut(id).state = SlotState::Proven;
+    }
+    next.update = Update::None;
+    Ok(next)
+}

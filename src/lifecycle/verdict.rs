@@ -1,0 +1,103 @@
+//! What the running system, or its operator, says of a slot.
+
+use super::{Refusal, make_bad};
+use crate::record::{LastBoot, Record, Update};
+use crate::slot::{BadReason, SlotId, SlotState};
+
+/// A confirmation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// The record that says so.
+    pub record: Record,
+    /// The slot.
+    pub slot: SlotId,
+    /// The generation of the mark that has to be in the slot's trailer before the record is saved; absent
+    /// when the slot was confirmed before.
+    pub mark: Option<u64>,
+}
+
+/// The running system is good: its slot becomes the default.
+pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
+    let LastBoot { slot, .. } = record.last_boot.ok_or(Refusal::NotBooted)?;
+    if record.slot(slot).image.is_none() {
+        return Err(Refusal::NothingIn(slot));
+    }
+    let mut next = record.clone();
+    let was_good = record.is_good(slot);
+    let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
+    let mark = (!was_good).then_some(highest.saturating_add(1));
+    if let Some(generation) = mark {
+        let entry = next.slot_mut(slot);
+        entry.state = SlotState::Good;
+        entry.confirmed = generation;
+        let image = entry.image.as_ref().and_then(|image| image.root_hash);
+        next.bad_images.retain(|bad| Some(*bad) != image);
+        next.default = Some(slot);
+    } else if record.default.is_none_or(|default| !record.is_good(default)) {
+        next.default = Some(slot);
+    }
+    let mut done = matches!(record.update, Update::Kept(_));
+    // An update that was about to write the new default is void.
+    done |= record.update.target() == next.default;
+    if done && record.trial().is_none_or(|trial| trial == slot) {
+        next.update = Update::None;
+    }
+    next.last_boot = Some(LastBoot { slot, confirmed: true });
+    next.recovery_rounds = 0;
+    Ok(Confirmation { record: next, slot, mark })
+}
+
+/// Makes a slot unbootable from now on, and remembers its image as bad.
+pub fn reject(record: &Record, id: SlotId) -> Result<Record, Refusal> {
+    let mut next = record.clone();
+    match record.slot(id).state {
+        SlotState::Bad { .. } => return Ok(next),
+        SlotState::Empty | SlotState::Writing => return Err(Refusal::NothingIn(id)),
+        SlotState::Good => {
+            let other = other_good(record, id).ok_or(Refusal::OnlyGood(id))?;
+            if record.default == Some(id) {
+                next.default = Some(other);
+            }
+        }
+        SlotState::Trial { .. } | SlotState::Proven => {}
+    }
+    make_bad(&mut next, id, BadReason::Rejected);
+    drop_update(&mut next, id);
+    Ok(next)
+}
+
+/// Returns to the previous good slot: from a trial to the default, from the default to the good slot that
+/// was confirmed before it. The slot that is left stays good in the second case, so doing it again undoes it.
+pub fn rollback(record: &Record) -> Result<(Record, SlotId), Refusal> {
+    let mut next = record.clone();
+    let default = record.default.filter(|id| record.is_good(*id));
+    if let Some(trial) = record.trial() {
+        let target = default.or_else(|| other_good(record, trial)).ok_or(Refusal::NoOtherGood)?;
+        make_bad(&mut next, trial, BadReason::RolledBack);
+        drop_update(&mut next, trial);
+        return Ok((next, target));
+    }
+    let from = record.default.ok_or(Refusal::NoOtherGood)?;
+    let target = other_good(record, from).ok_or(Refusal::NoOtherGood)?;
+    next.default = Some(target);
+    drop_update(&mut next, target);
+    Ok((next, target))
+}
+
+/// The good slot other than `id` that was confirmed last.
+fn other_good(record: &Record, id: SlotId) -> Option<SlotId> {
+    let good = record.ids().filter(|(other, slot)| *other != id && slot.state == SlotState::Good);
+    good.max_by_key(|(_, slot)| slot.confirmed).map(|(other, _)| other)
+}
+
+/// Forgets an update that brought the image into slot `id`, or was about to write it.
+fn drop_update(next: &mut Record, id: SlotId) {
+    let hash = next.slot(id).image.as_ref().and_then(|image| image.root_hash);
+    let same = |bundle: &crate::record::Staged| hash.is_some() && bundle.image.root_hash == hash;
+    let concerns = next.update.target() == Some(id)
+        || next.update.target().is_some() && next.update.target() == next.default
+        || next.update.bundle().is_some_and(same);
+    if concerns {
+        next.update = Update::None;
+    }
+}
