@@ -1,2 +1,44 @@
-//! harness
-fn main() {}
+//! The command behind `initramfs/build`, `qemu/demo` and `tests/run`: what a shell script would
+//! do, in Rust. Scripts only launch it.
+
+mod harness;
+mod suite;
+#[cfg(test)]
+mod tests;
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use harness::setup::{self, Level};
+use harness::{Bed, bench};
+
+const USAGE: &str = "\
+everboot-harness build            out/everboot, out/everboot-*, out/initramfs.img
+everboot-harness test [--quick]   format, lints, all tests; --quick: no QEMU
+everboot-harness bench boot       times of a boot in QEMU";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match run(&words) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(words: &[&str]) -> Result<ExitCode> {
+    match words {
+        ["build"] => {
+            setup::prepare(Level::Build)?;
+            Bed::build()?.print_sizes()?;
+        }
+        ["test"] => return Ok(suite::run(false)),
+        ["test", "--quick"] => return Ok(suite::run(true)),
+        ["bench", "boot"] => bench::boot()?,
+        _ => bail!("unknown words {words:?}; usage:\n{USAGE}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,60 @@
+//! All that a story needs before it can boot a guest.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::kernel::Kernel;
+use super::key::Key;
+use super::setup::{self, Level};
+use super::{build, initramfs, paths};
+
+/// A prepared test bed.
+pub struct Bed {
+    /// The kernel of the guests.
+    pub kernel: Kernel,
+    /// `out/everboot`
+    pub agent: PathBuf,
+    /// `out/everboot-*`
+    pub tools: Vec<PathBuf>,
+    /// `out/initramfs.img`
+    pub initramfs: PathBuf,
+    /// Signs what the initramfs accepts.
+    pub key: Key,
+}
+
+impl Bed {
+    /// Sets up the machine for guests, and builds.
+    pub fn prepare() -> Result<Bed> {
+        setup::prepare(Level::Bed)?;
+        Bed::build()
+    }
+
+    /// Builds agent, tools and initramfs; the machine is set up for that already.
+    pub fn build() -> Result<Bed> {
+        let _one_at_a_time = paths::lock("bed")?;
+        let agent = build::agent()?;
+        let tools = build::tools()?;
+        let kernel = Kernel::prepare()?;
+        let key = Key::prepare()?;
+        let initramfs = initramfs::everboot(&kernel, &agent, &[&key.public])?;
+        Ok(Bed { kernel, agent, tools, initramfs, key })
+    }
+
+    /// A tool by name, such as `everboot-pack`.
+    pub fn tool(&self, name: &str) -> Result<&PathBuf> {
+        let named = self.tools.iter().find(|path| path.file_name().is_some_and(|file| file == name));
+        named.with_context(|| format!("this package builds no {name}"))
+    }
+
+    /// Prints what was built, with sizes.
+    pub fn print_sizes(&self) -> Result<()> {
+        for path in [&self.agent].into_iter().chain(&self.tools).chain([&self.initramfs]) {
+            let size = fs::metadata(path)?.len();
+            let name = path.strip_prefix(paths::repo()).unwrap_or(path);
+            println!("{size:>10} bytes  {}", name.display());
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,85 @@
+//! Builds the agent (static, standard library from source) and the tools, into `out/`.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::command::run;
+use super::paths;
+use super::toolchain::{TARGET, Toolchain};
+
+/// The largest agent that we allow, in bytes.
+pub const AGENT_LIMIT: u64 = 524_288;
+
+/// Builds the agent; returns `out/everboot`.
+pub fn agent() -> Result<PathBuf> {
+    let toolchain = Toolchain::prepare()?;
+    let mut cargo = toolchain.cargo();
+    cargo.current_dir(paths::repo()).args(["build", "--quiet", "--release", "--no-default-features"]);
+    cargo.args(["--bin", "everboot", "--target", TARGET]);
+    cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+    run(&mut cargo).context("build the agent")?;
+    publish(&target_folder()?.join(TARGET).join("release/everboot"))
+}
+
+/// Builds every other `everboot-*` program that the package has; returns their files in `out/`.
+pub fn tools() -> Result<Vec<PathBuf>> {
+    let metadata = metadata()?;
+    let package = metadata["packages"].get(0).context("cargo metadata names no package")?;
+    let targets = package["targets"].as_array().context("cargo metadata names no targets")?;
+    let folder = target_folder()?;
+    let mut built = Vec::new();
+    for target in targets.iter().filter(|target| is_tool(target)) {
+        let name = target["name"].as_str().unwrap_or_default();
+        let features: Vec<&str> =
+            target["required-features"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(paths::repo()).args(["build", "--quiet", "--profile", "tools", "--bin", name]);
+        cargo.args(["--features", &features.join(",")]);
+        run(&mut cargo).with_context(|| format!("build {name}"))?;
+        built.push(publish(&folder.join("tools").join(name))?);
+    }
+    Ok(built)
+}
+
+fn is_tool(target: &Value) -> bool {
+    let name = target["name"].as_str().unwrap_or_default();
+    let is_program = target["kind"].as_array().is_some_and(|kinds| kinds.iter().any(|kind| kind == "bin"));
+    is_program && name.starts_with("everboot-") && name != "everboot-harness"
+}
+
+fn metadata() -> Result<Value> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(paths::repo()).args(["metadata", "--format-version=1", "--no-deps"]);
+    Ok(serde_json::from_str(&run(&mut cargo)?)?)
+}
+
+fn target_folder() -> Result<PathBuf> {
+    let metadata = metadata()?;
+    Ok(metadata["target_directory"].as_str().context("cargo metadata names no target directory")?.into())
+}
+
+/// Copies a built program to `out/`, in one step, and only when it has changed.
+fn publish(program: &Path) -> Result<PathBuf> {
+    let name = program.file_name().context("a program has a name")?.to_string_lossy();
+    let bytes = fs::read(program).with_context(|| format!("read {}", program.display()))?;
+    let path = paths::out(&name)?;
+    replace(&path, &bytes)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
+}
+
+/// Makes a file hold these bytes, without a moment in which it holds others.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let _one_at_a_time = paths::lock("replace")?;
+    if fs::read(path).is_ok_and(|present| present == bytes) {
+        return Ok(());
+    }
+    let fresh = path.with_added_extension("new");
+    fs::write(&fresh, bytes).with_context(|| format!("write {}", fresh.display()))?;
+    fs::rename(&fresh, path).with_context(|| format!("replace {}", path.display()))
+}

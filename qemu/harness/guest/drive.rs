@@ -1,0 +1,71 @@
+//! A guest's virtio disk, on a raw image file, whole or with a fault.
+
+use std::fmt::Write;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+/// One disk.
+#[derive(Clone)]
+pub enum Drive {
+    /// What the guest writes stays in the file.
+    Raw(PathBuf),
+    /// What the guest writes is forgotten; guests may share the file.
+    Snapshot(PathBuf),
+    /// QEMU stops (event `STOP`) instead of carrying out the Nth write, counted from 1: the
+    /// file holds all earlier writes and nothing later. Kill the guest then.
+    StopAtWrite(PathBuf, u32),
+    /// The Nth write fails once with EIO; all others are carried out.
+    FailWrite(PathBuf, u32),
+}
+
+impl Drive {
+    /// Adds QEMU's words for it.
+    pub(super) fn arguments(&self, qemu: &mut Command, index: usize, work: &Path) -> Result<()> {
+        let (path, fault) = match self {
+            Drive::Raw(path) => (path, None),
+            Drive::Snapshot(path) => {
+                let drive = format!("file={},format=raw,if=virtio,snapshot=on", path.display());
+                qemu.arg("-drive").arg(drive);
+                return Ok(());
+            }
+            Drive::StopAtWrite(path, nth) => (path, Some((*nth, "stop"))),
+            Drive::FailWrite(path, nth) => (path, Some((*nth, "report"))),
+        };
+        let file = format!("driver=file,filename={},node-name=file{index}", path.display());
+        qemu.arg("-blockdev").arg(file);
+        let Some((nth, on_error)) = fault else {
+            qemu.arg("-blockdev").arg(format!("driver=raw,node-name=disk{index},file=file{index}"));
+            qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index}"));
+            return Ok(());
+        };
+        let rules = work.join(format!("drive{index}.blkdebug"));
+        fs::write(&rules, fail_nth_write(nth))?;
+        let debug =
+            format!("driver=blkdebug,node-name=fault{index},image=file{index},config={}", rules.display());
+        qemu.arg("-blockdev").arg(debug);
+        // The raw driver on top is the one that reports write events to blkdebug.
+        qemu.arg("-blockdev").arg(format!("driver=raw,node-name=disk{index},file=fault{index}"));
+        qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index},werror={on_error}"));
+        Ok(())
+    }
+}
+
+/// blkdebug's rules: each write moves one state on; in the Nth state a write fails, once.
+fn fail_nth_write(nth: u32) -> String {
+    let mut rules = String::new();
+    for state in 1..nth {
+        let next = state + 1;
+        let _ = write!(
+            rules,
+            "[set-state]\nstate = \"{state}\"\nevent = \"write_aio\"\nnew_state = \"{next}\"\n\n"
+        );
+    }
+    let _ = write!(
+        rules,
+        "[inject-error]\nstate = \"{nth}\"\nevent = \"write_aio\"\nerrno = \"5\"\nonce = \"on\"\n"
+    );
+    rules
+}

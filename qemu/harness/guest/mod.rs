@@ -1,0 +1,236 @@
+//! A guest: QEMU with a serial line and a QMP socket, ended with its owner whatever happens.
+//!
+//! Software emulation only: a /dev/kvm that is there may hang its guests. `-no-reboot` turns each
+//! reset of the guest (reboot, panic, watchdog) into the end of QEMU, so a story starts a guest
+//! for each boot of the machine. Guests share nothing but read-only files, so they may run in
+//! parallel.
+
+mod drive;
+mod qmp;
+mod serial;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+pub use drive::Drive;
+use qmp::Qmp;
+pub use serial::Line;
+use serial::Serial;
+
+use super::command::{program, wait_within};
+use super::kernel::Kernel;
+
+/// QEMU opens its control socket in a fraction of a second, even on a busy machine.
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// What to boot.
+#[derive(Clone)]
+pub struct GuestOptions {
+    /// A folder of the guest's own, for its log and sockets. It exists.
+    pub work: PathBuf,
+    /// Names the log: `NAME.log`.
+    pub name: String,
+    /// The kernel.
+    pub kernel: PathBuf,
+    /// The initramfs; none boots the kernel's own way.
+    pub initramfs: Option<PathBuf>,
+    /// Kernel parameters beside those of the console.
+    pub append: String,
+    /// The kernel's console level: 4 shows warnings, 7 shows all with times.
+    pub loglevel: u32,
+    /// In MiB.
+    pub memory: u32,
+    /// Processors.
+    pub processors: u32,
+    /// Disks, `/dev/vda` first.
+    pub drives: Vec<Drive>,
+    /// Further words for QEMU.
+    pub extra: Vec<String>,
+}
+
+impl GuestOptions {
+    /// A guest of 512 MiB and one processor, without disks.
+    pub fn new(work: &Path, name: &str, kernel: &Kernel, initramfs: &Path) -> GuestOptions {
+        GuestOptions {
+            work: work.to_path_buf(),
+            name: name.to_owned(),
+            kernel: kernel.vmlinuz.clone(),
+            initramfs: Some(initramfs.to_path_buf()),
+            append: String::new(),
+            loglevel: 4,
+            memory: 512,
+            processors: 1,
+            drives: Vec::new(),
+            extra: Vec::new(),
+        }
+    }
+
+    /// Adds a disk.
+    pub fn drive(mut self, drive: Drive) -> GuestOptions {
+        self.drives.push(drive);
+        self
+    }
+
+    /// Adds kernel parameters.
+    pub fn append(mut self, words: &str) -> GuestOptions {
+        self.append.push(' ');
+        self.append.push_str(words);
+        self
+    }
+
+    fn command(&self, socket: &Path) -> Result<Command> {
+        // The guest dies with us even when we are killed.
+        let mut qemu = program("setpriv");
+        qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
+        qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-no-reboot", "-nic", "none"]);
+        qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
+        qemu.arg("-m").arg(self.memory.to_string()).arg("-smp").arg(self.processors.to_string());
+        qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
+        qemu.arg("-kernel").arg(&self.kernel);
+        if let Some(initramfs) = &self.initramfs {
+            qemu.arg("-initrd").arg(initramfs);
+        }
+        let words = format!("console=ttyS0 panic=1 loglevel={}{}", self.loglevel, self.append);
+        qemu.arg("-append").arg(words);
+        for (index, drive) in self.drives.iter().enumerate() {
+            drive.arguments(&mut qemu, index, &self.work)?;
+        }
+        qemu.args(&self.extra);
+        Ok(qemu)
+    }
+}
+
+/// A running QEMU. Dropping it kills and reaps it.
+pub struct Guest {
+    child: Child,
+    input: ChildStdin,
+    serial: Serial,
+    qmp: Qmp,
+    log: PathBuf,
+}
+
+impl Guest {
+    /// Starts it.
+    pub fn start(options: &GuestOptions) -> Result<Guest> {
+        let log = options.work.join(format!("{}.log", options.name));
+        // A socket's path may have 107 bytes at most; a story's folder may be deeper than that.
+        let socket = std::env::temp_dir().join(format!("everboot-{}.qmp", unique()));
+        let errors = fs::File::create(log.with_extension("err"))?;
+        let mut command = options.command(&socket)?;
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
+        let mut child = command.spawn().context("start QEMU")?;
+        let input = child.stdin.take().context("QEMU's input")?;
+        let output = child.stdout.take().context("QEMU's output")?;
+        let serial = Serial::start(output, &log)?;
+        let mut guest = Guest { child, input, serial, qmp: Qmp::new(socket), log };
+        guest.connect()?;
+        Ok(guest)
+    }
+
+    /// Connects to QMP at once, for QEMU keeps no events for later; says why QEMU did not start.
+    fn connect(&mut self) -> Result<()> {
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            let error = match self.qmp.connect(deadline) {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            if self.child.try_wait()?.is_some() {
+                let said = fs::read_to_string(self.log.with_extension("err")).unwrap_or_default();
+                return Err(error.context(format!("QEMU did not start: {said}")));
+            }
+            if Instant::now() >= deadline {
+                return Err(error);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits for a text on the serial line, from where the last wait ended. Returns when it came,
+    /// counted from the start. An error says what the guest said last.
+    pub fn wait_for(&mut self, text: &str, limit: Duration) -> Result<Duration> {
+        self.wait_for_any(&[text], limit).map(|(_, time)| time)
+    }
+
+    /// The same for the first of several texts; also returns which.
+    pub fn wait_for_any(&mut self, texts: &[&str], limit: Duration) -> Result<(usize, Duration)> {
+        self.serial.wait_for_any(texts, limit).with_context(|| format!("log: {}", self.log.display()))
+    }
+
+    /// Types a line.
+    pub fn send_line(&mut self, line: &str) -> Result<()> {
+        self.input.write_all(format!("{line}\n").as_bytes())?;
+        Ok(self.input.flush()?)
+    }
+
+    /// Waits until QEMU ends by itself (the guest reboots, panics or powers off), then returns its
+    /// whole serial output.
+    pub fn wait_exit(&mut self, limit: Duration) -> Result<String> {
+        let status: Option<ExitStatus> = wait_within(&mut self.child, limit)?;
+        let text = self.serial.finish();
+        match status {
+            Some(status) if status.success() => Ok(text),
+            Some(status) => {
+                let errors = fs::read_to_string(self.log.with_extension("err")).unwrap_or_default();
+                bail!("QEMU ended with {status}: {errors}")
+            }
+            None => bail!(
+                "the guest did not end within {} s; its last lines:\n{}",
+                limit.as_secs(),
+                serial::last_lines(&text)
+            ),
+        }
+    }
+
+    /// Cuts the power: SIGKILL, at once. Returns the whole serial output.
+    pub fn kill(&mut self) -> Result<String> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(self.serial.finish())
+    }
+
+    /// Waits for a QMP event by name, such as `STOP` or `SHUTDOWN`.
+    pub fn wait_event(&mut self, name: &str, limit: Duration) -> Result<()> {
+        self.qmp.wait_event(name, Instant::now() + limit)
+    }
+
+    /// Runs a QMP command without arguments, such as `system_reset`.
+    pub fn qmp(&mut self, command: &str) -> Result<()> {
+        self.qmp.execute(command, Instant::now() + Duration::from_secs(10))
+    }
+
+    /// All that the serial line has said so far.
+    pub fn output(&self) -> String {
+        self.serial.text()
+    }
+
+    /// The finished lines so far, each with the time at which it began, from the start.
+    pub fn lines(&self) -> Vec<Line> {
+        self.serial.lines()
+    }
+
+    /// Where the serial output is kept.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        // Already gone is fine; nothing can be done about anything else.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.qmp.remove();
+    }
+}
+
+fn unique() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}

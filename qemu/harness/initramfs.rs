@@ -1,0 +1,73 @@
+//! The initramfs: an init, its configuration and keys, and the few kernel modules that it loads.
+//!
+//! Byte-identical for the same inputs: nothing of the build's time, place or user gets in.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use super::build::replace;
+use super::cpio::{Archive, Node};
+use super::kernel::Kernel;
+use super::paths;
+
+/// What Debian's cloud kernel has as modules and a slot's disk or file system needs.
+/// (ext4 and nvme are built in.)
+const MODULES: &[&str] = &["virtio_blk", "virtio_pci", "squashfs", "erofs"];
+
+/// The list of modules for the init, one path a line, in load order.
+const MODULE_LIST: &str = "etc/everboot/modules";
+
+const LEVEL: i32 = 19;
+
+/// Makes `out/initramfs.img`, with the agent as `/init`.
+pub fn everboot(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) -> Result<PathBuf> {
+    let bytes = everboot_bytes(kernel, agent, public_keys)?;
+    let path = paths::out("initramfs.img")?;
+    replace(&path, &bytes)?;
+    Ok(path)
+}
+
+/// The bytes of the same.
+pub fn everboot_bytes(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) -> Result<Vec<u8>> {
+    let mut archive = base(kernel)?;
+    archive.add("init", 0o755, Node::File(read(agent)?));
+    let configuration = paths::repo().join("initramfs/everboot.conf");
+    if configuration.exists() {
+        archive.add("etc/everboot/everboot.conf", 0o644, Node::File(read(&configuration)?));
+    }
+    for key in public_keys {
+        let name = key.file_name().context("a key file has a name")?.to_string_lossy();
+        archive.add(&format!("etc/everboot/keys/{name}"), 0o644, Node::File(read(key)?));
+    }
+    compress(&archive)
+}
+
+/// What every initramfs of the test bed has, whatever its init: mount points, the console, modules.
+pub fn base(kernel: &Kernel) -> Result<Archive> {
+    let mut archive = Archive::default();
+    for folder in ["dev", "proc", "sys", "run", "sysroot", "etc/everboot/keys"] {
+        archive.add(folder, 0o755, Node::Folder);
+    }
+    archive.add("dev/console", 0o600, Node::Device { major: 5, minor: 1 });
+    archive.add("dev/null", 0o666, Node::Device { major: 1, minor: 3 });
+    let mut list = String::new();
+    for file in kernel.module_closure(MODULES)? {
+        let name = file.file_name().context("a module has a name")?.to_string_lossy();
+        let path = format!("lib/modules/{name}");
+        list.push_str(&format!("/{path}\n"));
+        archive.add(&path, 0o644, Node::File(read(&kernel.modules().join(&file))?));
+    }
+    archive.add(MODULE_LIST, 0o644, Node::File(list.into_bytes()));
+    Ok(archive)
+}
+
+/// As the kernel unpacks it.
+pub fn compress(archive: &Archive) -> Result<Vec<u8>> {
+    zstd::bulk::compress(&archive.to_bytes(), LEVEL).context("compress the initramfs")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("read {}", path.display()))
+}

@@ -1,0 +1,28 @@
+//! The test bed: everything between a fresh Debian machine and a guest that boots everboot.
+//!
+//! A table of contents, in the order in which things are made:
+//! `setup` (packages) → `toolchain` → `build` (agent, tools) and `kernel` → `initramfs` → `rootfs`
+//! (images) → `guest` (QEMU) → `disk` (what the guest left behind). `Bed` holds the result.
+//!
+//! All it makes is under `out/`, cached between runs. The module is compiled into the
+//! harness command and into the story tests; neither uses all of it.
+#![allow(dead_code, unreachable_pub, unused_imports)]
+
+pub mod bed;
+pub mod bench;
+pub mod build;
+pub mod command;
+pub mod cpio;
+pub mod disk;
+pub mod elf;
+pub mod guest;
+pub mod initramfs;
+pub mod kernel;
+pub mod key;
+pub mod paths;
+pub mod rootfs;
+pub mod setup;
+pub mod toolchain;
+
+pub use bed::Bed;
+pub use guest::{Drive, Guest, GuestOptions};

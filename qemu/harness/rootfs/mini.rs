@@ -1,0 +1,75 @@
+//! A root of one static busybox: boots in two seconds and does what its caller's init says.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, ensure};
+
+use super::super::command::{program, run};
+use super::super::kernel::Kernel;
+use super::super::{elf, paths};
+use super::image;
+use super::overlay::Overlay;
+
+/// Large enough for busybox, the agent and a little more.
+const MEBIBYTES: u64 = 48;
+
+/// A small root with an init of the caller's.
+pub struct Mini {
+    /// `/etc/os-release` says it.
+    pub version: String,
+    /// A shell script, without its `#!` line; it must not end.
+    pub init: String,
+    /// Further files.
+    pub overlay: Overlay,
+    /// Whether the root has the running kernel's modules.
+    pub modules: bool,
+    /// Of the image.
+    pub mebibytes: u64,
+}
+
+impl Mini {
+    /// A root whose init is these lines of shell.
+    pub fn new(version: &str, init: &str) -> Mini {
+        let (version, init) = (version.to_owned(), init.to_owned());
+        Mini { version, init, overlay: Overlay::default(), modules: true, mebibytes: MEBIBYTES }
+    }
+
+    /// The ext4 image.
+    pub fn image(&self, kernel: &Kernel) -> Result<PathBuf> {
+        let release = format!("ID=everboot-mini\nNAME=\"everboot mini\"\nIMAGE_VERSION={}\n", self.version);
+        let mut files = Overlay::default().file("/etc/os-release", release);
+        files = files.program("/sbin/init", format!("#!/bin/sh\n{}\n", self.init));
+        if self.modules {
+            let folder = format!("/usr/lib/modules/{}", kernel.release);
+            files = files.host_file(
+                &format!("{folder}/modules.dep"),
+                0o644,
+                &kernel.modules().join("modules.dep"),
+            );
+        }
+        let files = files.then(&self.overlay);
+        image::ext4("mini", self.mebibytes, &kernel.release, &files, base)
+    }
+}
+
+fn base(tree: &Path) -> Result<()> {
+    for folder in ["bin", "sbin", "dev", "proc", "sys", "run", "tmp", "etc", "data", "usr/lib", "root"] {
+        fs::create_dir_all(tree.join(folder))?;
+    }
+    let busybox = busybox()?;
+    fs::copy(&busybox, tree.join("bin/busybox"))?;
+    for applet in run(program("busybox").arg("--list"))?.lines().filter(|name| *name != "busybox") {
+        symlink("busybox", tree.join("bin").join(applet))?;
+    }
+    Ok(())
+}
+
+/// The host's busybox, which must be the static one.
+pub fn busybox() -> Result<PathBuf> {
+    let path = paths::program("busybox").context("busybox is not installed")?;
+    let linkage = elf::linkage(&fs::read(&path)?)?;
+    ensure!(linkage.is_static(), "{} is not static: install Debian package busybox-static", path.display());
+    Ok(path)
+}

@@ -1,0 +1,10 @@
+//! Root file systems for the guests: a real Debian with systemd, and a small busybox one.
+
+pub mod debian;
+pub mod image;
+pub mod mini;
+pub mod overlay;
+
+pub use debian::Debian;
+pub use mini::Mini;
+pub use overlay::Overlay;

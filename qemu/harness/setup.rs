@@ -1,0 +1,127 @@
+//! The Debian packages that the test bed needs, found by their programs, installed when absent.
+//!
+//! Quick and without root when all is there. A machine that cannot be set up is told what is
+//! missing, and the run stops: nothing is skipped.
+
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+
+use super::command::{program, run};
+use super::paths;
+
+struct Tool {
+    package: &'static str,
+    program: &'static str,
+}
+
+const fn tool(package: &'static str, program: &'static str) -> Tool {
+    Tool { package, program }
+}
+
+/// What building the agent and the initramfs takes.
+const BUILD: &[Tool] = &[
+    tool("gcc", "gcc"),
+    tool("musl-tools", "musl-gcc"),
+    tool("binutils", "ar"),
+    tool("kmod", "depmod"),
+    tool("minisign", "minisign"),
+];
+
+/// What the tests take that boot nothing.
+const CHECK: &[Tool] = &[
+    tool("shellcheck", "shellcheck"),
+    tool("cryptsetup-bin", "veritysetup"),
+    tool("gdisk", "sgdisk"),
+    tool("e2fsprogs", "mke2fs"),
+    tool("zstd", "zstd"),
+    tool("squashfs-tools", "mksquashfs"),
+    tool("erofs-utils", "mkfs.erofs"),
+];
+
+/// What guests and their images take.
+const BED: &[Tool] = &[
+    tool("qemu-system-x86", "qemu-system-x86_64"),
+    tool("mmdebstrap", "mmdebstrap"),
+    tool("busybox-static", "busybox"),
+    tool("util-linux", "setpriv"),
+];
+
+/// What an ordinary user needs on top, to make root-owned trees.
+const WITHOUT_ROOT: &[Tool] = &[tool("fakeroot", "fakeroot"), tool("uidmap", "newuidmap")];
+
+/// How much is needed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// `initramfs/build`
+    Build,
+    /// `tests/run --quick`
+    Check,
+    /// `tests/run` and `qemu/demo`
+    Bed,
+}
+
+/// Makes sure that all programs of a level are there.
+pub fn prepare(level: Level) -> Result<()> {
+    let mut wanted: Vec<&Tool> = BUILD.iter().collect();
+    if level >= Level::Check {
+        wanted.extend(CHECK);
+    }
+    if level >= Level::Bed {
+        wanted.extend(BED);
+        if !is_root() {
+            wanted.extend(WITHOUT_ROOT);
+        }
+    }
+    let missing: Vec<&str> = wanted
+        .into_iter()
+        .filter(|tool| paths::program(tool.program).is_none())
+        .map(|tool| tool.package)
+        .collect();
+    install(&missing)
+}
+
+/// Installs Debian packages by name; no package, no work.
+pub fn install(packages: &[&str]) -> Result<()> {
+    if packages.is_empty() {
+        return Ok(());
+    }
+    let list = packages.join(" ");
+    println!("setup: installing these Debian packages: {list}");
+    let refuse = |why: &str| format!("{why}; these Debian packages are missing: {list}");
+    if paths::program("apt-get").is_none() {
+        bail!(refuse("this machine has no apt-get"));
+    }
+    let _one_at_a_time = paths::lock("apt")?;
+    apt(&["update", "-qq"]).with_context(|| refuse("`apt-get update` failed"))?;
+    let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
+    install.extend(packages);
+    apt(&install).with_context(|| refuse("`apt-get install` failed"))
+}
+
+/// Fetches the package lists.
+pub fn update() -> Result<()> {
+    let _one_at_a_time = paths::lock("apt")?;
+    println!("setup: apt-get update");
+    apt(&["update", "-qq"])
+}
+
+fn apt(words: &[&str]) -> Result<()> {
+    let mut command = if is_root() {
+        program("apt-get")
+    } else if paths::program("sudo").is_some() {
+        println!("setup: asking sudo for root, only for: apt-get {}", words.join(" "));
+        let mut sudo = Command::new("sudo");
+        sudo.arg("apt-get");
+        sudo
+    } else {
+        bail!("neither root nor sudo");
+    };
+    command.args(words).env("DEBIAN_FRONTEND", "noninteractive");
+    run(&mut command).map(drop)
+}
+
+/// Whether we are root.
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}

@@ -1,0 +1,38 @@
+//! The test bed itself: its kernel, its disk and its sealed Debian, booted by a hand-made init.
+//! When this fails, the other stories say nothing about everboot.
+
+use std::time::Duration;
+
+use crate::harness::disk::{Disk, Part};
+use crate::harness::kernel::Kernel;
+use crate::harness::rootfs::Debian;
+use crate::harness::setup::{self, Level};
+use crate::harness::{Drive, Guest, GuestOptions, bench, paths};
+
+#[test]
+fn a_sealed_debian_boots_by_a_hand_made_init() {
+    setup::prepare(Level::Bed).unwrap();
+    let kernel = Kernel::prepare().unwrap();
+    let initramfs = bench::hand_made_initramfs(&kernel).unwrap();
+    let work = paths::work("bed-boots-debian").unwrap();
+    let root = Debian::new("7").image(&kernel).unwrap();
+    let parts = [
+        Part { label: "root", size: 400, image: Some(&root) },
+        Part { label: "everboot-data", size: 64, image: None },
+    ];
+    let disk = Disk::create(&work.join("disk.img"), &parts).unwrap();
+    let options = GuestOptions::new(&work, "boot", &kernel, &initramfs)
+        .drive(Drive::Raw(disk.path().into()))
+        .append("root=/dev/vda1");
+
+    let mut guest = Guest::start(&options).unwrap();
+    guest.wait_for("BOOT-OK 7", Duration::from_secs(120)).unwrap();
+    guest.wait_for("root@everboot", Duration::from_secs(60)).unwrap();
+    guest.send_line("systemctl is-system-running --wait; systemctl --failed --no-legend").unwrap();
+    guest.send_line("touch /etc/written || echo SEALED-$((40 + 2))").unwrap();
+    guest.wait_for("SEALED-42", Duration::from_secs(60)).unwrap();
+    guest.send_line("systemctl poweroff").unwrap();
+    guest.wait_exit(Duration::from_secs(60)).unwrap();
+    let image = std::fs::read(&root).unwrap();
+    assert!(disk.read("root", 0, image.len()).unwrap() == image, "the sealed root was written");
+}

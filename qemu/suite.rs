@@ -1,0 +1,186 @@
+//! `tests/run`: sets up, checks the format, lints, builds, runs all tests, counts.
+//!
+//! One count for each named test. A step that fails before there are tests, a test program that
+//! dies, and a test that is skipped each count as one failure: nothing is left out quietly.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use crate::harness::command::{describe, run as run_quietly};
+use crate::harness::setup::{self, Level};
+use crate::harness::{Bed, paths};
+
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+/// Runs it all; the last line counts.
+pub(crate) fn run(quick: bool) -> ExitCode {
+    let mut count = Count::default();
+    let level = if quick { Level::Check } else { Level::Bed };
+    count.step("set-up", || setup::prepare(level).and_then(|()| rust_components()));
+    count.step("format", || cargo(&["fmt", "--check"]));
+    let lint = ["clippy", "--quiet"];
+    let strict = ["--", "-D", "warnings"];
+    let everything = ["--all-targets", "--test", "stories", "--all-features"];
+    count.step("lints", || cargo(&[&lint[..], &everything, &strict].concat()));
+    count.step("lints of the agent alone", || {
+        cargo(&[&lint[..], &["--lib", "--bin", "everboot", "--no-default-features"], &strict].concat())
+    });
+    count.step("build", || Bed::build()?.print_sizes());
+    count.tests("tests", &["--all-features", "--no-fail-fast"]);
+    if !quick {
+        // A guest is busy on one processor: two at a time fill the smallest machine.
+        count.tests("stories", &["--all-features", "--test", "stories", "--", "--test-threads=2"]);
+    }
+    println!("{} passed, {} failed", count.passed, count.failed);
+    if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+impl Count {
+    /// A step that is no test: only its failure counts.
+    fn step(&mut self, name: &str, action: impl FnOnce() -> Result<()>) {
+        let start = Instant::now();
+        let outcome = action();
+        let time = start.elapsed().as_secs_f64();
+        match outcome {
+            Ok(()) => println!("== {name}: ok ({time:.1} s)"),
+            Err(error) => {
+                println!("== {name}: FAILED ({time:.1} s)\n{error:#}");
+                self.failed += 1;
+            }
+        }
+    }
+
+    fn tests(&mut self, name: &str, words: &[&str]) {
+        println!("== {name}");
+        let start = Instant::now();
+        let mut tally = Tally::default();
+        let outcome = cargo_test(words, &mut tally);
+        self.passed += tally.passed;
+        let mut failed = tally.failed + tally.unfinished();
+        if let Err(error) = outcome {
+            println!("{error:#}");
+            failed = failed.max(1);
+        }
+        self.failed += failed;
+        println!(
+            "== {name}: {} passed, {failed} failed ({:.1} s)",
+            tally.passed,
+            start.elapsed().as_secs_f64()
+        );
+    }
+}
+
+/// What libtest's output says.
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    started: u64,
+    ended: u64,
+}
+
+impl Tally {
+    fn take(&mut self, line: &str) {
+        if line.starts_with("running ") && (line.ends_with(" tests") || line.ends_with(" test")) {
+            self.started += 1;
+        }
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        self.ended += 1;
+        for part in result.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            let (Some(number), Some(kind)) =
+                (words.next().and_then(|word| word.parse::<u64>().ok()), words.next())
+            else {
+                continue;
+            };
+            match kind {
+                "passed" => self.passed += number,
+                "failed" | "ignored" => self.failed += number,
+                _ => {}
+            }
+        }
+    }
+
+    /// Test programs that died before they could say how it went.
+    fn unfinished(&self) -> u64 {
+        self.started.saturating_sub(self.ended)
+    }
+}
+
+fn cargo_test(words: &[&str], tally: &mut Tally) -> Result<()> {
+    let mut command = Command::new("cargo");
+    command.current_dir(paths::repo()).args(["test", "--quiet"]).args(words);
+    if !words.contains(&"--") {
+        command.arg("--");
+    }
+    // The plain format names each test, whatever `--quiet` does to cargo's own lines.
+    command.args(["--format", "pretty"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().context("start cargo")?;
+    let output = child.stdout.take().context("cargo's output")?;
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        tally.take(&line);
+        let is_noise = line.is_empty() || line.starts_with("running ") || line.starts_with("test result: ok");
+        if !is_noise {
+            println!("{line}");
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{}` failed ({status})", describe(&command));
+    }
+    Ok(())
+}
+
+fn cargo(words: &[&str]) -> Result<()> {
+    let mut command = Command::new("cargo");
+    run_quietly(command.current_dir(paths::repo()).args(words)).map(drop)
+}
+
+/// rustfmt and clippy, which not every Rust comes with.
+fn rust_components() -> Result<()> {
+    for (word, component, package) in
+        [("fmt", "rustfmt", "rustfmt-web"), ("clippy", "clippy", "rust-web-clippy")]
+    {
+        if cargo(&[word, "--version"]).is_ok() {
+            continue;
+        }
+        if paths::program("rustup").is_some() {
+            println!("setup: rustup component add {component}");
+            run_quietly(Command::new("rustup").args(["component", "add", component]))?;
+        } else {
+            setup::install(&[package])?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+
+    fn tally(output: &str) -> (u64, u64) {
+        let mut tally = Tally::default();
+        output.lines().for_each(|line| tally.take(line));
+        (tally.passed, tally.failed + tally.unfinished())
+    }
+
+    #[test]
+    fn each_named_test_counts_once_and_a_skip_is_a_failure() {
+        let result = "test result: FAILED. 4 passed; 2 failed; 1 ignored; 0 measured; 9 filtered out; finished in 1.00s";
+        assert_eq!(tally(&format!("running 7 tests\ntest a ... ok\n{result}\n")), (4, 3));
+    }
+
+    #[test]
+    fn a_test_program_that_dies_counts_as_a_failure() {
+        assert_eq!(tally("running 1 test\ntest a ... ok\nrunning 2 tests\n"), (0, 2));
+    }
+}

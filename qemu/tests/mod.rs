@@ -1,0 +1,4 @@
+//! What must hold of the things that the harness builds, and of its scripts. Boots nothing.
+
+mod artifacts;
+mod scripts;

@@ -1,0 +1,33 @@
+//! The scripts only launch, and are clean.
+
+use std::path::PathBuf;
+
+use crate::harness::command::{program, run};
+use crate::harness::paths;
+
+/// Every shell script that git knows or would know.
+fn scripts() -> Vec<PathBuf> {
+    let list = ["ls-files", "--cached", "--others", "--exclude-standard"];
+    let files = run(program("git").current_dir(paths::repo()).args(list)).unwrap();
+    let files = files.lines().map(|file| paths::repo().join(file));
+    let is_script = |file: &PathBuf| {
+        std::fs::read(file)
+            .is_ok_and(|bytes| bytes.starts_with(b"#!/bin/sh") || bytes.starts_with(b"#!/bin/bash"))
+    };
+    let found: Vec<PathBuf> = files.filter(is_script).collect();
+    assert!(found.len() >= 4, "only {found:?}: the search is wrong");
+    found
+}
+
+#[test]
+fn shellcheck_finds_nothing() {
+    run(program("shellcheck").args(scripts())).unwrap();
+}
+
+#[test]
+fn scripts_only_launch() {
+    for script in scripts() {
+        let lines = std::fs::read_to_string(&script).unwrap().lines().count();
+        assert!(lines <= 15, "{} has {lines} lines; logic belongs into Rust", script.display());
+    }
+}
