@@ -116,12 +116,8 @@ impl Tally {
 
 fn cargo_test(words: &[&str], tally: &mut Tally) -> Result<()> {
     let mut command = Command::new("cargo");
-    command.current_dir(paths::repo()).args(["test", "--quiet"]).args(words);
-    if !words.contains(&"--") {
-        command.arg("--");
-    }
-    // The plain format names each test, whatever `--quiet` does to cargo's own lines.
-    command.args(["--format", "pretty"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    command.current_dir(paths::repo()).arg("test").args(words);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().context("start cargo")?;
     let output = child.stdout.take().context("cargo's output")?;
     for line in BufReader::new(output).split(b'\n') {

@@ -36,7 +36,7 @@ exec busybox switch_root /sysroot /sbin/init
 ";
 
 /// What the small root's init says as soon as it runs.
-const ROOT_INIT: &str = "bench: the root's init runs";
+const ROOT_INIT: &str = "bench: init of the root runs";
 
 /// An initramfs with a hand-made busybox init, otherwise like ours.
 pub fn hand_made_initramfs(kernel: &Kernel) -> Result<PathBuf> {

@@ -112,6 +112,8 @@ pub struct Guest {
     serial: Serial,
     qmp: Qmp,
     log: PathBuf,
+    /// How many shell commands ran.
+    commands: u32,
 }
 
 impl Guest {
@@ -127,7 +129,7 @@ impl Guest {
         let input = child.stdin.take().context("QEMU's input")?;
         let output = child.stdout.take().context("QEMU's output")?;
         let serial = Serial::start(output, &log)?;
-        let mut guest = Guest { child, input, serial, qmp: Qmp::new(socket), log };
+        let mut guest = Guest { child, input, serial, qmp: Qmp::new(socket), log, commands: 0 };
         guest.connect()?;
         Ok(guest)
     }
@@ -166,6 +168,28 @@ impl Guest {
     pub fn send_line(&mut self, line: &str) -> Result<()> {
         self.input.write_all(format!("{line}\n").as_bytes())?;
         Ok(self.input.flush()?)
+    }
+
+    /// Runs a command in the shell that waits on the serial line; returns its exit code and what
+    /// it printed, both streams.
+    pub fn shell(&mut self, command: &str, limit: Duration) -> Result<(i32, String)> {
+        self.commands += 1;
+        let number = self.commands;
+        let from = self.serial.position();
+        // The quotes keep the echo of what we type from looking like the answer.
+        self.send_line(&format!("{{ {command}; }} 2>&1; echo 'shell'-{number}-$?-"))?;
+        let answer = format!("shell-{number}-");
+        self.wait_for(&answer, limit).with_context(|| format!("run `{command}` in the guest"))?;
+        let end = self.serial.position();
+        self.wait_for("-", limit)?;
+        let text = self.serial.text();
+        let code =
+            text[end..self.serial.position() - 1].parse().context("the exit code on the serial line")?;
+        // What is typed before the prompt is there would be echoed twice.
+        self.wait_for("# ", limit)?;
+        // The first line is the echo.
+        let said = text[from..end - answer.len()].split_once('\n').map_or("", |(_, said)| said);
+        Ok((code, said.replace('\r', "")))
     }
 
     /// Waits until QEMU ends by itself (the guest reboots, panics or powers off), then returns its

@@ -70,6 +70,11 @@ impl Serial {
         }
     }
 
+    /// Where the last wait ended, in the text.
+    pub(super) fn position(&self) -> usize {
+        self.seen
+    }
+
     /// After QEMU's end: takes in what is left, returns all.
     pub(super) fn finish(&mut self) -> String {
         if let Some(reader) = self.reader.take() {

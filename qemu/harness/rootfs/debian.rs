@@ -20,11 +20,21 @@ const PACKAGES: &str = "systemd-sysv,udev,login";
 const MEBIBYTES: u64 = 320;
 
 /// Raised when the base tree's recipe changes.
-const BASE: &str = "1";
+const BASE: &str = "2";
 
 /// Modules that a running system may ask for, beside what the initramfs loaded.
-const MODULES: &[&str] =
-    &["virtio_blk", "virtio_pci", "squashfs", "erofs", "overlay", "loop", "vfat", "dm_verity", "softdog"];
+const MODULES: &[&str] = &[
+    "virtio_blk",
+    "virtio_pci",
+    "squashfs",
+    "erofs",
+    "overlay",
+    "loop",
+    "autofs4",
+    "vfat",
+    "dm_verity",
+    "softdog",
+];
 
 /// Units that a sealed test machine has no use for.
 const MASKED: &[&str] = &[
@@ -35,6 +45,10 @@ const MASKED: &[&str] = &[
     "e2scrub_reap.service",
     "fstrim.timer",
     "systemd-machine-id-commit.service",
+    "getty-static.service",
+    "kmod-static-nodes.service",
+    "systemd-tmpfiles-clean.timer",
+    "systemd-update-utmp-runlevel.service",
     "systemd-update-utmp.service",
     "systemd-random-seed.service",
 ];
@@ -108,6 +122,8 @@ impl Debian {
             .file("/etc/shadow", shadow.join("\n") + "\n")
             .file("/etc/fstab", FSTAB)
             .file("/etc/hostname", "everboot\n")
+            // Without it the shell's answers on the serial line begin with escape sequences.
+            .file("/etc/inputrc", "set enable-bracketed-paste off\n")
             // Empty, not absent: systemd makes one for this boot and mounts it over the file.
             .file("/etc/machine-id", "")
             .folder("/data")

@@ -35,6 +35,11 @@ pub fn ext4(
     Ok(image)
 }
 
+/// An empty file system, such as a data partition starts with.
+pub fn empty(mebibytes: u64) -> Result<PathBuf> {
+    ext4("empty", mebibytes, "0", &Overlay::default(), |_| Ok(()))
+}
+
 fn make(tree: &Path, mebibytes: u64, image: &Path) -> Result<()> {
     let fresh = image.with_added_extension("new");
     File::create(&fresh)?.set_len(mebibytes << 20)?;
