@@ -1,6 +1,20 @@
 //! The signed description of an image: what it is, for which machine, what may be upgraded to it.
+//!
+//! Invariant: a [`Manifest`] comes out of [`Manifest::parse`] only, and all its values are within their
+//! limits, so nobody behind it checks them again. The JSON is specified in `bundle/FORMAT.md`.
+//!
+//! Deliberately absent: signatures (the bundle checks them before it parses), and whether a manifest fits
+//! this machine (the verbs do).
 
-use crate::slot::RootHash;
+mod json;
+mod upgrade;
+mod version;
+
+pub use json::{MANIFEST_MAX, ManifestError};
+pub use upgrade::{Refusal, VersionRange};
+pub use version::{compare_versions, is_version};
+
+use crate::slot::{BLOCK, RootHash};
 
 /// A manifest whose values were checked. Bytes become one only through [`Manifest::parse`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,15 +31,6 @@ pub struct Manifest {
     pub modules: Option<Vec<String>>,
     /// What the bundle carries: in this format version exactly one, for the part `root`.
     pub payload: Payload,
-}
-
-/// Versions from `low` to `high`, both included.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VersionRange {
-    /// The lowest version.
-    pub low: String,
-    /// The highest version.
-    pub high: String,
 }
 
 /// One image of a bundle.
@@ -45,4 +50,16 @@ pub struct Payload {
     pub open: bool,
     /// Blocks in each zstd frame but the last; 1 to 1024.
     pub frame_blocks: u32,
+}
+
+impl Payload {
+    /// Blocks of the image.
+    pub fn blocks(&self) -> u64 {
+        self.size / BLOCK as u64
+    }
+
+    /// zstd frames that carry the image.
+    pub fn frames(&self) -> u64 {
+        self.blocks().div_ceil(self.frame_blocks.into())
+    }
 }

@@ -171,7 +171,11 @@ mod tests {
             let mut fetch = fetch_from(&bytes);
             let step = if blocks > 300 { 61 } else { 1 };
             for number in (0..blocks).step_by(step).chain([blocks - 1, 0]) {
-                assert_eq!(reader.leaf(number, &mut fetch), Ok(leaf(b"salt", number)), "{number} of {blocks}");
+                assert_eq!(
+                    reader.leaf(number, &mut fetch),
+                    Ok(leaf(b"salt", number)),
+                    "{number} of {blocks}"
+                );
             }
             assert!(matches!(reader.leaf(blocks, &mut fetch), Err(TreeError::Mismatch { .. })));
         }

@@ -92,7 +92,8 @@ impl Superblock {
             return Err(SuperblockError::Unsupported);
         }
         let found = u16::from_le_bytes([block[80], block[81]]);
-        let salt = block[88..88 + SALT_MAX].get(..usize::from(found)).ok_or(SuperblockError::Salt { found })?;
+        let salt =
+            block[88..88 + SALT_MAX].get(..usize::from(found)).ok_or(SuperblockError::Salt { found })?;
         let (mut uuid, mut blocks) = ([0; 16], [0; 8]);
         uuid.copy_from_slice(&block[16..32]);
         blocks.copy_from_slice(&block[72..80]);
