@@ -5,3 +5,4 @@
 mod harness;
 
 mod bed_boots_debian;
+mod bed_cuts_power;
