@@ -1,1 +1,23 @@
-//! (being written)
+//! Reading a bundle: one file that carries a signed manifest, a tree and a compressed image.
+//!
+//! The bytes are specified in `FORMAT.md`. Invariants:
+//! - the manifest's bytes are read once, checked against the signature, and parsed from that same buffer;
+//! - every number from the archive is bounded and added with overflow checks before it is used;
+//! - a digest from the tree was checked up to the signed root hash; the content of a frame was not, and its
+//!   reader checks each block against its digest before anything is done with it.
+//!
+//! Deliberately absent: Linux, paths, versions and machine types (whether a bundle fits is for the verbs).
+
+mod archive;
+mod check;
+mod error;
+mod frames;
+mod reader;
+mod signed;
+#[cfg(feature = "pack")]
+pub mod write;
+
+pub use error::{Error, Fault};
+pub use frames::{Decoder, FRAMES_MAX, Frames};
+pub use reader::Bundle;
+pub use signed::{KEYS_MAX, KeyError, Keys, SIGNATURE_MAX, Signed, TrustError};

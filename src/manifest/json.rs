@@ -149,7 +149,7 @@ fn is_name(text: &str) -> bool {
 }
 
 fn salt(text: &str) -> Option<Vec<u8>> {
-    if text.len() % 2 != 0 || text.len() > 2 * SALT_MAX {
+    if !text.len().is_multiple_of(2) || text.len() > 2 * SALT_MAX {
         return None;
     }
     let nibble = |digit: u8| Some(char::from(digit).to_digit(16)? as u8);
@@ -221,7 +221,7 @@ impl RawPayload {
             return Err(wrong("part", "root", &self.part));
         }
         let block = BLOCK as u64;
-        if self.size % block != 0 || !(2 * block..=SIZE_MAX).contains(&self.size) {
+        if !self.size.is_multiple_of(block) || !(2 * block..=SIZE_MAX).contains(&self.size) {
             return Err(wrong("size", "a multiple of 4096 from 8192 to 2^48", &self.size));
         }
         let root_hash = RootHash::parse(&self.root_hash)

@@ -4,6 +4,9 @@ use super::{FANOUT, Geometry, Hasher, Superblock, TreeBlock};
 use crate::slot::{BLOCK, Digest, RootHash};
 use std::fmt;
 
+/// Takes a finished tree block, with its byte offset in the tree.
+pub type Emit<'a, E> = dyn FnMut(u64, &TreeBlock) -> Result<(), E> + 'a;
+
 /// Takes the digests of data blocks in order and gives out finished tree blocks, in no promised order.
 /// Memory: one block for each level.
 #[derive(Debug)]
@@ -50,13 +53,8 @@ impl Builder {
         Self { geometry, hasher: Hasher::new(salt), salt: salt.to_vec(), levels, pushed: 0, root: None }
     }
 
-    /// Takes the digest of the next data block. `emit` gets each tree block that this finishes, with its
-    /// byte offset in the tree.
-    pub fn push<E>(
-        &mut self,
-        digest: Digest,
-        emit: &mut dyn FnMut(u64, &TreeBlock) -> Result<(), E>,
-    ) -> Result<(), BuilderError<E>> {
+    /// Takes the digest of the next data block. `emit` gets each tree block that this finishes.
+    pub fn push<E>(&mut self, digest: Digest, emit: &mut Emit<'_, E>) -> Result<(), BuilderError<E>> {
         self.pushed += 1;
         if self.pushed > self.geometry.blocks() {
             return Err(self.wrong_count());
@@ -65,10 +63,7 @@ impl Builder {
     }
 
     /// Finishes the tree: emits the blocks that are still open and the superblock, and returns the root hash.
-    pub fn finish<E>(
-        mut self,
-        emit: &mut dyn FnMut(u64, &TreeBlock) -> Result<(), E>,
-    ) -> Result<RootHash, BuilderError<E>> {
+    pub fn finish<E>(mut self, emit: &mut Emit<'_, E>) -> Result<RootHash, BuilderError<E>> {
         for level in 0..self.levels.len() {
             if self.levels[level].entries > 0 {
                 self.close(level, emit)?;
@@ -92,7 +87,7 @@ impl Builder {
         &mut self,
         level: usize,
         digest: Digest,
-        emit: &mut dyn FnMut(u64, &TreeBlock) -> Result<(), E>,
+        emit: &mut Emit<'_, E>,
     ) -> Result<(), BuilderError<E>> {
         let Some(open) = self.levels.get_mut(level) else {
             self.root = Some(RootHash(digest));
@@ -105,11 +100,7 @@ impl Builder {
     }
 
     /// Emits the open block of `level` and enters its digest one level up. At most [`super::MAX_LEVELS`] deep.
-    fn close<E>(
-        &mut self,
-        level: usize,
-        emit: &mut dyn FnMut(u64, &TreeBlock) -> Result<(), E>,
-    ) -> Result<(), BuilderError<E>> {
+    fn close<E>(&mut self, level: usize, emit: &mut Emit<'_, E>) -> Result<(), BuilderError<E>> {
         let open = &mut self.levels[level];
         let offset = self.geometry.levels()[level].offset + open.index * BLOCK as u64;
         emit(offset, &open.block).map_err(BuilderError::Emit)?;

@@ -72,7 +72,7 @@ impl Geometry {
     /// Which block of which level is at this byte offset of the tree; `None` for the superblock, and for what
     /// is no block of the tree.
     pub fn locate(&self, offset: u64) -> Option<(usize, u64)> {
-        if offset % BLOCK as u64 != 0 {
+        if !offset.is_multiple_of(BLOCK as u64) {
             return None;
         }
         self.levels().iter().enumerate().find_map(|(number, level)| {

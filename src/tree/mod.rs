@@ -18,10 +18,10 @@ mod hasher;
 mod reader;
 mod superblock;
 
-pub use builder::{Builder, BuilderError};
+pub use builder::{Builder, BuilderError, Emit};
 pub use geometry::{Geometry, Level, MAX_LEVELS};
 pub use hasher::Hasher;
-pub use reader::{Reader, TreeError};
+pub use reader::{Fetch, Reader, TreeError};
 pub use superblock::{SALT_MAX, Superblock, SuperblockError};
 
 use crate::slot::{BLOCK, Digest};

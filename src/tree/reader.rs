@@ -4,6 +4,9 @@ use super::{FANOUT, Geometry, Hasher, TreeBlock};
 use crate::slot::{BLOCK, Digest, RootHash};
 use std::fmt;
 
+/// Fills a tree block from its byte offset in the tree.
+pub type Fetch<'a, E> = dyn FnMut(u64, &mut [u8]) -> Result<(), E> + 'a;
+
 /// Reads digests out of a tree, checking every tree block against its parent whenever it is read. Memory:
 /// one block for each level; walking the leaves in order reads each tree block once.
 #[derive(Debug)]
@@ -53,13 +56,8 @@ impl Reader {
         &self.hasher
     }
 
-    /// The digest that data block number `block` must have. `fetch` fills a tree block from its byte offset
-    /// in the tree.
-    pub fn leaf<E>(
-        &mut self,
-        block: u64,
-        fetch: &mut dyn FnMut(u64, &mut [u8]) -> Result<(), E>,
-    ) -> Result<Digest, TreeError<E>> {
+    /// The digest that data block number `block` must have.
+    pub fn leaf<E>(&mut self, block: u64, fetch: &mut Fetch<'_, E>) -> Result<Digest, TreeError<E>> {
         if block >= self.geometry.blocks() {
             return Err(TreeError::Mismatch { offset: self.geometry.len_bytes() });
         }
@@ -68,11 +66,7 @@ impl Reader {
     }
 
     /// The tree block at this byte offset of the tree, checked. The superblock is none.
-    pub fn block<E>(
-        &mut self,
-        offset: u64,
-        fetch: &mut dyn FnMut(u64, &mut [u8]) -> Result<(), E>,
-    ) -> Result<&TreeBlock, TreeError<E>> {
+    pub fn block<E>(&mut self, offset: u64, fetch: &mut Fetch<'_, E>) -> Result<&TreeBlock, TreeError<E>> {
         let outside = TreeError::Mismatch { offset: self.geometry.len_bytes() };
         let (level, index) = self.geometry.locate(offset).ok_or(outside)?;
         self.descend(level, index, fetch)?;
@@ -80,12 +74,7 @@ impl Reader {
     }
 
     /// Makes block `index` of `level` the cached one, and its ancestors before it.
-    fn descend<E>(
-        &mut self,
-        level: usize,
-        index: u64,
-        fetch: &mut dyn FnMut(u64, &mut [u8]) -> Result<(), E>,
-    ) -> Result<(), TreeError<E>> {
+    fn descend<E>(&mut self, level: usize, index: u64, fetch: &mut Fetch<'_, E>) -> Result<(), TreeError<E>> {
         let mut expected = self.root.0;
         for at in (level..self.levels.len()).rev() {
             let wanted = index / FANOUT.pow((at - level) as u32);

@@ -1,0 +1,98 @@
+//! The members of an uncompressed tar (POSIX ustar, or as GNU tar writes it), by position.
+
+use super::Error;
+use crate::medium::Medium;
+
+/// Bytes of a header, and what contents are padded to.
+pub(super) const UNIT: u64 = 512;
+
+/// Where a member's content is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Member {
+    /// Byte offset of its content in the archive.
+    pub(super) start: u64,
+    /// Bytes of its content; all of them lie within the medium.
+    pub(super) len: u64,
+}
+
+impl Member {
+    /// Reads the header at byte `at`, which must be the one of the plain file `name`.
+    pub(super) fn read(medium: &impl Medium, at: u64, name: &str) -> Result<Self, Error> {
+        let start = at.saturating_add(UNIT);
+        ends_within(medium, start)?;
+        let mut header = [0; UNIT as usize];
+        medium.read_at(at, &mut header)?;
+        let damaged = |what| Error::Header { at, what };
+        if header == [0; UNIT as usize] {
+            return Err(Error::Member { expected: name.to_owned(), found: "the archive's end".to_owned() });
+        }
+        if &header[257..262] != b"ustar" {
+            return Err(damaged("expected a tar header"));
+        }
+        if octal(&header[148..156]) != Some(checksum(&header)) {
+            return Err(damaged("wrong checksum"));
+        }
+        let stored = header[..100].split(|byte| *byte == 0).next().unwrap_or_default();
+        if stored != name.as_bytes() || header[345] != 0 {
+            let found = stored.escape_ascii().to_string();
+            return Err(Error::Member { expected: name.to_owned(), found });
+        }
+        if !matches!(header[156], b'0' | 0) {
+            return Err(damaged("expected a plain file"));
+        }
+        let len = size(&header[124..136]).ok_or(damaged("no size"))?;
+        ends_within(medium, start.saturating_add(len))?;
+        Ok(Self { start, len })
+    }
+
+    /// Byte offset of the next header. The member's end lies within the medium, so this is far from overflow.
+    pub(super) fn next(&self) -> u64 {
+        (self.start + self.len).div_ceil(UNIT).saturating_mul(UNIT)
+    }
+
+    /// All its content; the caller has bounded its length.
+    pub(super) fn content(&self, medium: &impl Medium) -> Result<Vec<u8>, Error> {
+        let mut bytes = vec![0; self.len as usize];
+        medium.read_at(self.start, &mut bytes)?;
+        Ok(bytes)
+    }
+}
+
+/// A bundle that is too short is corrupt; it must not look like a medium that fails.
+fn ends_within(medium: &impl Medium, end: u64) -> Result<(), Error> {
+    if end > medium.len() {
+        return Err(Error::Number { what: "bytes of the bundle", expected: end, found: medium.len() });
+    }
+    Ok(())
+}
+
+/// The sum of the header's bytes, its own field counted as spaces.
+fn checksum(header: &[u8; UNIT as usize]) -> u64 {
+    let bytes = header.iter().enumerate();
+    bytes.map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u64::from(*byte) }).sum()
+}
+
+/// A size: octal digits, or for what they cannot express GNU's base 256.
+fn size(field: &[u8]) -> Option<u64> {
+    match field.split_first()? {
+        (0x80, number) => {
+            let (high, low) = number.split_at(number.len() - 8);
+            let is_small = high.iter().all(|byte| *byte == 0);
+            is_small.then(|| low.iter().fold(0, |value, byte| value << 8 | u64::from(*byte)))
+        }
+        _ => octal(field),
+    }
+}
+
+/// Octal digits up to a NUL or space.
+fn octal(field: &[u8]) -> Option<u64> {
+    let digits = field.split(|byte| matches!(byte, 0 | b' ')).next()?;
+    if digits.is_empty() {
+        return None;
+    }
+    let next = |value: u64, byte: &u8| {
+        let digit = char::from(*byte).to_digit(8)?;
+        value.checked_mul(8)?.checked_add(digit.into())
+    };
+    digits.iter().try_fold(0, next)
+}

@@ -1,0 +1,143 @@
+//! An open bundle.
+
+use super::archive::{Member, UNIT};
+use super::frames::{Decoder, Frames};
+use super::signed::{Signed, within};
+use super::{Error, Keys, SIGNATURE_MAX};
+use crate::manifest::{MANIFEST_MAX, Manifest};
+use crate::medium::Medium;
+use crate::slot::{BLOCK, Digest};
+use crate::tree::{Geometry, Reader, Superblock};
+
+/// A bundle whose manifest is signed by a trusted key and whose archive has the right form. Its tree and its
+/// frames are checked as they are read.
+#[derive(Debug)]
+pub struct Bundle<M> {
+    medium: M,
+    signed: Signed,
+    manifest: Manifest,
+    tree: Member,
+    reader: Reader,
+    frames: Frames,
+    decoder: Decoder,
+    packed: Vec<u8>,
+    total_len: u64,
+}
+
+impl<M: Medium> Bundle<M> {
+    /// Opens the bundle that begins at byte 0 of `medium`. What comes behind it is ignored.
+    ///
+    /// Reads, in this order: the manifest and its signature, within their limits; then, once they are
+    /// trusted, the other headers, the seek table and the tree's superblock.
+    pub fn open(medium: M, keys: &Keys) -> Result<Self, Error> {
+        let json = Member::read(&medium, 0, "manifest.json")?;
+        within("manifest", json.len, MANIFEST_MAX)?;
+        let minisig = Member::read(&medium, json.next(), "manifest.json.minisig")?;
+        within("signature", minisig.len, SIGNATURE_MAX)?;
+        let signed = Signed { manifest: json.content(&medium)?, signature: minisig.content(&medium)? };
+        let manifest = signed.verify(keys)?;
+
+        let payload = &manifest.payload;
+        let geometry =
+            Geometry::new(payload.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
+        let tree = Member::read(&medium, minisig.next(), &format!("{}.tree", payload.name))?;
+        if tree.len != geometry.len_bytes() {
+            let expected = geometry.len_bytes();
+            return Err(Error::Number { what: "bytes of the tree", expected, found: tree.len });
+        }
+        let zst = Member::read(&medium, tree.next(), &format!("{}.zst", payload.name))?;
+        let frames = Frames::read(&medium, zst, payload)?;
+        let reader = Reader::new(geometry, &payload.salt, payload.root_hash);
+        let total_len = (zst.next() + 2 * UNIT).min(medium.len());
+        let (decoder, packed) = (Decoder::new(), Vec::new());
+        let bundle = Self { medium, signed, manifest, tree, reader, frames, decoder, packed, total_len };
+        bundle.check_superblock()?;
+        Ok(bundle)
+    }
+
+    /// Nothing signed covers the superblock, so it must be the one that the manifest implies.
+    fn check_superblock(&self) -> Result<(), Error> {
+        let mut found = [0; BLOCK];
+        self.medium.read_at(self.tree.start, &mut found)?;
+        if found == self.superblock() { Ok(()) } else { Err(Error::Superblock) }
+    }
+
+    fn superblock(&self) -> [u8; BLOCK] {
+        let payload = &self.manifest.payload;
+        Superblock::new(payload.root_hash, payload.blocks(), &payload.salt).encode()
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The manifest's bytes and signature, as they are to be kept in a slot's trailer.
+    pub fn signed(&self) -> &Signed {
+        &self.signed
+    }
+
+    /// Bytes of the bundle, the archive's end included: what staging has to copy.
+    pub fn total_len(&self) -> u64 {
+        self.total_len
+    }
+
+    /// The medium that holds it.
+    pub fn medium(&self) -> &M {
+        &self.medium
+    }
+
+    /// The digest that block number `block` of the image must have, checked up to the signed root hash. Asked
+    /// in order, each tree block is read once.
+    pub fn leaf(&mut self, block: u64) -> Result<Digest, Error> {
+        let (medium, start) = (&self.medium, self.tree.start);
+        Ok(self.reader.leaf(block, &mut |offset, buf| medium.read_at(start + offset, buf))?)
+    }
+
+    /// Bytes of the tree, its superblock included.
+    pub fn tree_len(&self) -> u64 {
+        self.tree.len
+    }
+
+    /// Fills `buf`, of 4096 bytes, with block number `block` of the tree, checked up to the signed root hash;
+    /// block 0 is the superblock.
+    pub fn tree_block(&mut self, block: u64, buf: &mut [u8]) -> Result<(), Error> {
+        if block == 0 {
+            buf.copy_from_slice(&self.superblock());
+            return Ok(());
+        }
+        let (medium, start) = (&self.medium, self.tree.start);
+        let mut fetch = |offset, buf: &mut [u8]| medium.read_at(start + offset, buf);
+        buf.copy_from_slice(self.reader.block(block.saturating_mul(BLOCK as u64), &mut fetch)?);
+        Ok(())
+    }
+
+    /// How many frames carry the image.
+    pub fn frame_count(&self) -> u64 {
+        self.frames.count()
+    }
+
+    /// Where the frames are.
+    pub fn frames(&self) -> &Frames {
+        &self.frames
+    }
+
+    /// Replaces `packed` by the packed bytes of frame number `frame`, for a [`Decoder`]; at most what zstd
+    /// makes of 4 MiB.
+    pub fn packed_frame(&self, frame: u64, packed: &mut Vec<u8>) -> Result<(), Error> {
+        let (at, len) =
+            self.frames.place(frame).ok_or(Error::Frame { frame, what: "there is no such frame" })?;
+        packed.resize(len, 0);
+        Ok(self.medium.read_at(at, packed)?)
+    }
+
+    /// Replaces `out` by the content of frame number `frame`: all its blocks, at most 4 MiB. Nothing vouches
+    /// for them: the caller checks each block against its [`Bundle::leaf`].
+    pub fn read_frame(&mut self, frame: u64, out: &mut Vec<u8>) -> Result<(), Error> {
+        let mut packed = std::mem::take(&mut self.packed);
+        self.packed_frame(frame, &mut packed)?;
+        let read = self.decoder.decode(frame, &packed, self.frames.content_len(frame), out);
+        self.packed = packed;
+        read
+    }
+}
