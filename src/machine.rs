@@ -92,9 +92,20 @@ pub trait Machine {
     /// holds it, when the survey has one; with [`Access::Read`] it is mounted read-only.
     fn staging(&mut self, at: Option<PartRef>, access: Access) -> Result<Self::Staging, medium::Error>;
 
+    /// Releases the staging area, and unmounts its file system if [`Machine::staging`] had mounted it. Called
+    /// when nothing of it is open any more; that nothing was mounted is no error.
+    fn close_staging(&mut self);
+
+    /// Shows how far a long step is: so many of so many blocks.
+    fn show_progress(&mut self, done: u64, of: u64);
+
     /// Release of the running kernel (`uname -r`); `None` when it will not be the one that boots the image,
     /// as for a disk image in a file.
     fn kernel_release(&self) -> Option<String>;
+
+    /// The unique GUID of the partition that the running system's `/` is mounted from; `None` when it is
+    /// none, or not known, as for a disk image in a file.
+    fn root_part(&self) -> Option<Uuid>;
 }
 
 /// What only the early boot does.
@@ -103,8 +114,12 @@ pub trait EarlyBoot: Machine {
     /// root stays mounted, ready for the hand-off; on failure nothing stays mounted.
     fn enter(&mut self, root: &Root) -> Result<(), RootFailure>;
 
-    /// Waits so many seconds.
-    fn pause(&mut self, seconds: u64);
+    /// Waits so many seconds; `false` when nobody would wait here, as for a disk image in a file.
+    fn pause(&mut self, seconds: u64) -> bool;
+
+    /// Milliseconds since the kernel started (CLOCK_BOOTTIME), for the report of the boot only: no decision
+    /// depends on a clock.
+    fn uptime_ms(&self) -> u64;
 }
 
 /// The root that is to be entered.

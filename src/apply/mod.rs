@@ -1,1 +1,60 @@
-//! (being written)
+//! Making a slot equal to an image, and proving it.
+//!
+//! Bytes in a slot are specified in `FORMAT.md`. Order of an apply, each arrow a barrier:
+//!
+//! erase the trailer → blocks and tree → read back → trailer → (the caller's) record
+//!
+//! Crash argument: without a trailer a slot says nothing of itself, so a cut before the last barrier leaves
+//! a slot that nobody boots. Repeating the apply reads and hashes every block and writes only those that
+//! are not right, so no proven block is written twice. A cut after the trailer and before the record leaves
+//! a slot that is complete and an apply that finds nothing to write.
+
+mod engine;
+mod layout;
+mod trailer;
+mod verify;
+
+pub use engine::{Progress, apply};
+pub use layout::{DoesNotFit, Layout, TRAILER_LEN};
+pub use trailer::{Trailer, mark, read_mark, read_trailer};
+pub use verify::{Difference, verify};
+
+use crate::{bundle, medium};
+use std::fmt;
+
+/// Why an apply or a verification ended early. The slot is then incomplete, and has no trailer.
+#[derive(Debug)]
+pub enum Error {
+    /// The slot's medium failed.
+    Target(medium::Error),
+    /// The bundle could not be read, or is not what its manifest says.
+    Bundle(bundle::Error),
+    /// Image, tree and trailer do not fit into the slot. Nothing was written.
+    DoesNotFit(DoesNotFit),
+    /// The medium gave other bytes back than were written.
+    ReadBack {
+        /// The first such block of the part.
+        block: u64,
+    },
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Target(error) => write!(f, "slot: {error}"),
+            Self::Bundle(error) => write!(f, "bundle: {error}"),
+            Self::DoesNotFit(error) => error.fmt(f),
+            Self::ReadBack { block } => {
+                write!(f, "slot: block {block} reads back other bytes than were written to it")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<bundle::Error> for Error {
+    fn from(error: bundle::Error) -> Self {
+        Self::Bundle(error)
+    }
+}

@@ -1,1 +1,49 @@
-//! (being written)
+//! What everboot does, from looking at the machine to the hand-off, and each verb of the running system.
+//! Generic over the [`crate::machine`]; no byte offsets and no policy of its own.
+//!
+//! Every verb looks, asks `lifecycle` for the next record, and saves once. Where a verb also writes
+//! elsewhere, its documentation gives the order and what a power cut leaves.
+
+mod admission;
+mod boot;
+mod error;
+mod inspect;
+mod prepare;
+mod repair;
+mod stage;
+mod verbs;
+mod view;
+
+pub use boot::{Destination, Outcome, boot};
+pub use error::Error;
+pub use inspect::{SlotReport, Staging as StagingReport, Status, explain, slot_difference, status};
+pub use prepare::prepare;
+pub use repair::{init, repair};
+pub use stage::{StagedNow, stage};
+pub use verbs::{activate, cancel, confirm, reject, rollback};
+pub use view::{Trouble, View};
+
+use crate::bundle::Keys;
+use crate::config::Config;
+
+/// A machine together with what its owner says of it.
+#[derive(Debug)]
+pub struct Site<'a, M> {
+    /// The machine.
+    pub machine: &'a mut M,
+    /// Its configuration.
+    pub config: &'a Config,
+    /// The keys that it trusts.
+    pub keys: &'a Keys,
+}
+
+/// ", version 2.0", where a version is known.
+fn image_for_reader(slot: &crate::record::Slot) -> String {
+    let version = slot.image.as_ref().map_or("", |image| image.version.as_str());
+    if version.is_empty() { String::new() } else { format!(", version {version}") }
+}
+
+/// Name of the staged bundle in the staging area.
+pub const STAGED: &str = "staged.everboot";
+/// Name of the copy that is not complete yet.
+const STAGED_PART: &str = "staged.everboot.part";

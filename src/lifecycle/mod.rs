@@ -14,11 +14,13 @@
 //!
 //! A verb whose result is already there succeeds and changes nothing.
 
+mod admit;
 mod rebuild;
 mod target;
 mod update;
 mod verdict;
 
+pub use admit::{Machine, Unfit, admit};
 pub use rebuild::{Found, rebuild};
 pub use target::{NoTarget, choose_target, may_write};
 pub use update::{Activated, activate, applied, begin_prepare, cancel, prepared, progressed, stage};

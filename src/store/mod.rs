@@ -26,6 +26,20 @@ pub struct Loaded {
     pub faults: [Option<BadCopy>; 2],
 }
 
+impl Default for Loaded {
+    /// Nothing was read.
+    fn default() -> Self {
+        Self { selection: Selection::Lost, faults: [Some(BadCopy::NoRecord), Some(BadCopy::NoRecord)] }
+    }
+}
+
+impl Loaded {
+    /// Whether the medium failed to give a copy's bytes: it may be a good one, to be read another time.
+    pub fn has_unreadable(&self) -> bool {
+        self.faults.iter().any(|fault| matches!(fault, Some(BadCopy::Unreadable(_))))
+    }
+}
+
 /// Why a record could not be saved.
 #[derive(Debug)]
 pub enum SaveError {

@@ -1,0 +1,201 @@
+//! The apply itself.
+
+use super::layout::Layout;
+use super::{Error, trailer};
+use crate::bundle::Bundle;
+use crate::medium::Medium;
+use crate::slot::{BLOCK, Digest};
+use crate::tree::Hasher;
+
+/// Bytes that are written between two barriers. After a cut at most this much is hashed again in vain, and
+/// this much of the medium's cache is all that a barrier has to wait for.
+const EPOCH: u64 = 16 << 20;
+/// Tree blocks that are handled at once.
+const TREE_STEP: u64 = 64;
+
+/// How far an apply is. Numbers never go down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Progress {
+    /// Blocks of the image.
+    pub blocks: u64,
+    /// Of these: read from the medium in this run, behind a barrier if they were written, and right.
+    pub proven: u64,
+    /// Of these: written in this run, and proven since.
+    pub written: u64,
+    /// Bytes written to the medium in this run, tree included.
+    pub bytes_written: u64,
+}
+
+/// Makes the part `target` equal to the image of `bundle`: promises 3 and 10. The caller has made sure that
+/// nobody boots the slot meanwhile, by saving its state as *writing*.
+///
+/// `watch` is called after each barrier and each frame that was already right.
+pub fn apply<S: Medium, T: Medium>(
+    bundle: &mut Bundle<S>,
+    target: &T,
+    watch: &mut dyn FnMut(&Progress),
+) -> Result<Progress, Error> {
+    let layout = Layout::new(target.len(), bundle.manifest().payload.size).map_err(Error::DoesNotFit)?;
+    trailer::erase(target, layout.trailer).map_err(Error::Target)?;
+    let mut engine = Engine::new(bundle, target, layout, watch);
+    engine.image()?;
+    engine.tree()?;
+    let progress = engine.progress;
+    let signed = bundle.signed();
+    match trailer::write_trailer(target, layout.trailer, signed).map_err(Error::Target)? {
+        true => Ok(progress),
+        false => Err(Error::ReadBack { block: layout.trailer / BLOCK as u64 }),
+    }
+}
+
+/// A run of blocks that was written and not read back yet.
+struct Written {
+    first: u64,
+    digests: Vec<Digest>,
+}
+
+struct Engine<'a, S: Medium, T: Medium> {
+    bundle: &'a mut Bundle<S>,
+    target: &'a T,
+    layout: Layout,
+    watch: &'a mut dyn FnMut(&Progress),
+    progress: Progress,
+    hasher: Hasher,
+    epoch: Vec<Written>,
+    /// Content of the frame, and of the same blocks in the slot.
+    frame: Vec<u8>,
+    there: Vec<u8>,
+}
+
+impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
+    fn new(
+        bundle: &'a mut Bundle<S>,
+        target: &'a T,
+        layout: Layout,
+        watch: &'a mut dyn FnMut(&Progress),
+    ) -> Self {
+        let hasher = Hasher::new(&bundle.manifest().payload.salt);
+        let progress = Progress { blocks: layout.blocks(), ..Progress::default() };
+        let (epoch, frame, there) = (Vec::new(), Vec::new(), Vec::new());
+        Self { bundle, target, layout, watch, progress, hasher, epoch, frame, there }
+    }
+
+    fn image(&mut self) -> Result<(), Error> {
+        for frame in 0..self.bundle.frame_count() {
+            self.frame(frame)?;
+            if self.epoch_bytes() >= EPOCH {
+                self.barrier()?;
+            }
+        }
+        self.barrier()
+    }
+
+    /// Brings the blocks of one frame into the slot; those that are right are only read.
+    fn frame(&mut self, frame: u64) -> Result<(), Error> {
+        let first = frame * u64::from(self.bundle.manifest().payload.frame_blocks);
+        let count = (self.layout.blocks() - first).min(self.bundle.manifest().payload.frame_blocks.into());
+        let digests = (first..first + count).map(|block| self.bundle.leaf(block));
+        let digests = digests.collect::<Result<Vec<Digest>, _>>()?;
+        let wrong = self.wrong_blocks(first, &digests);
+        self.progress.proven += count - wrong.len() as u64;
+        if wrong.is_empty() {
+            (self.watch)(&self.progress);
+            return Ok(());
+        }
+        let mut content = std::mem::take(&mut self.frame);
+        self.bundle.read_frame(frame, &mut content)?;
+        self.check(first, &content, &digests)?;
+        for run in wrong.chunk_by(|one, next| one + 1 == *next) {
+            self.write(first, run, &content, &digests)?;
+        }
+        self.frame = content;
+        Ok(())
+    }
+
+    /// Positions, counted from block `first`, of the blocks whose bytes in the slot are not right. A block
+    /// that cannot be read is not right; writing it may mend the medium.
+    fn wrong_blocks(&mut self, first: u64, digests: &[Digest]) -> Vec<usize> {
+        self.there.resize(digests.len() * BLOCK, 0);
+        if self.target.read_at(first * BLOCK as u64, &mut self.there).is_err() {
+            return (0..digests.len()).collect();
+        }
+        let blocks = self.there.chunks_exact(BLOCK).zip(digests).enumerate();
+        blocks.filter(|(_, (block, digest))| self.hasher.block(block) != **digest).map(|(at, _)| at).collect()
+    }
+
+    /// Nothing of a payload is written before its hash was checked against the signed root.
+    fn check(&self, first: u64, content: &[u8], digests: &[Digest]) -> Result<(), Error> {
+        for (block, (bytes, digest)) in (first..).zip(content.chunks_exact(BLOCK).zip(digests)) {
+            if self.hasher.block(bytes) != *digest {
+                return Err(Error::Bundle(crate::bundle::Error::WrongBlock { block }));
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, first: u64, run: &[usize], content: &[u8], digests: &[Digest]) -> Result<(), Error> {
+        let (Some(from), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
+        let (block, bytes) = (first + *from as u64, &content[from * BLOCK..(last + 1) * BLOCK]);
+        self.target.write_at(block * BLOCK as u64, bytes).map_err(Error::Target)?;
+        self.progress.bytes_written += bytes.len() as u64;
+        self.epoch.push(Written { first: block, digests: digests[*from..=*last].to_vec() });
+        Ok(())
+    }
+
+    fn epoch_bytes(&self) -> u64 {
+        self.epoch.iter().map(|run| (run.digests.len() * BLOCK) as u64).sum()
+    }
+
+    /// Makes the epoch durable, reads it back from the medium and hashes it. Only then is it proven.
+    fn barrier(&mut self) -> Result<(), Error> {
+        if self.epoch.is_empty() {
+            return Ok(());
+        }
+        self.target.sync().map_err(Error::Target)?;
+        for run in std::mem::take(&mut self.epoch) {
+            self.there.resize(run.digests.len() * BLOCK, 0);
+            self.target.read_at(run.first * BLOCK as u64, &mut self.there).map_err(Error::Target)?;
+            let blocks = (run.first..).zip(self.there.chunks_exact(BLOCK).zip(&run.digests));
+            for (block, (bytes, digest)) in blocks {
+                if self.hasher.block(bytes) != *digest {
+                    return Err(Error::ReadBack { block });
+                }
+            }
+            self.progress.proven += run.digests.len() as u64;
+            self.progress.written += run.digests.len() as u64;
+        }
+        (self.watch)(&self.progress);
+        Ok(())
+    }
+
+    /// Writes the tree behind the image, in the same manner: compare, write, barrier, read back.
+    fn tree(&mut self) -> Result<(), Error> {
+        let blocks = self.layout.tree_len / BLOCK as u64;
+        for first in (0..blocks).step_by(TREE_STEP as usize) {
+            self.tree_step(first, TREE_STEP.min(blocks - first), true)?;
+        }
+        self.target.sync().map_err(Error::Target)?;
+        for first in (0..blocks).step_by(TREE_STEP as usize) {
+            self.tree_step(first, TREE_STEP.min(blocks - first), false)?;
+        }
+        Ok(())
+    }
+
+    /// Compares some blocks of the tree; those that differ are written, or else are an error.
+    fn tree_step(&mut self, first: u64, count: u64, may_write: bool) -> Result<(), Error> {
+        let (len, at) = ((count as usize) * BLOCK, self.layout.image_len + first * BLOCK as u64);
+        self.frame.resize(len, 0);
+        for (block, bytes) in (first..).zip(self.frame.chunks_exact_mut(BLOCK)) {
+            self.bundle.tree_block(block, bytes)?;
+        }
+        self.there.resize(len, 0);
+        match self.target.read_at(at, &mut self.there) {
+            Ok(()) if self.there == self.frame => return Ok(()),
+            Err(error) if !may_write => return Err(Error::Target(error)),
+            _ if !may_write => return Err(Error::ReadBack { block: at / BLOCK as u64 }),
+            _ => {}
+        }
+        self.progress.bytes_written += len as u64;
+        self.target.write_at(at, &self.frame).map_err(Error::Target)
+    }
+}

@@ -1,0 +1,137 @@
+//! The trailer: the signed manifest of what is in the slot, and the confirmed mark.
+
+use super::layout::{TRAILER_LEN, trailer_start};
+use crate::bundle::Signed;
+use crate::medium::{Error, Medium};
+use crate::slot::{BLOCK, RootHash};
+
+const MAGIC: [u8; 8] = *b"evb-slot";
+const MARK_MAGIC: [u8; 8] = *b"evb-mark";
+const VERSION: u16 = 1;
+const MANIFEST: usize = BLOCK;
+const MAX_MANIFEST: usize = 8 * BLOCK;
+const SIGNATURE: usize = MANIFEST + MAX_MANIFEST;
+const MAX_SIGNATURE: usize = BLOCK;
+const MARK: usize = 15 * BLOCK;
+const CHECKSUM: usize = BLOCK - 4;
+
+/// A trailer as found: its signature is not checked yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trailer {
+    /// The manifest's bytes and their signature.
+    pub signed: Signed,
+    /// The confirmed mark: its generation, and the image that it is for.
+    pub mark: Option<(u64, RootHash)>,
+}
+
+fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut number = [0; N];
+    number.copy_from_slice(&bytes[at..at + N]);
+    number
+}
+
+fn seal(block: &mut [u8]) {
+    let checksum = crc32fast::hash(&block[..CHECKSUM]);
+    block[CHECKSUM..BLOCK].copy_from_slice(&checksum.to_le_bytes());
+}
+
+fn is_sealed(block: &[u8], magic: [u8; 8]) -> bool {
+    let stored = u32::from_le_bytes(number(block, CHECKSUM));
+    number(block, 0) == magic && crc32fast::hash(&block[..CHECKSUM]) == stored
+}
+
+fn encode(signed: &Signed) -> Option<Vec<u8>> {
+    let (manifest, signature) = (&signed.manifest, &signed.signature);
+    if manifest.is_empty() || manifest.len() > MAX_MANIFEST {
+        return None;
+    }
+    if signature.is_empty() || signature.len() > MAX_SIGNATURE {
+        return None;
+    }
+    let mut bytes = vec![0; TRAILER_LEN as usize];
+    bytes[..8].copy_from_slice(&MAGIC);
+    bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
+    bytes[10..12].copy_from_slice(&(signature.len() as u16).to_le_bytes());
+    bytes[12..16].copy_from_slice(&(manifest.len() as u32).to_le_bytes());
+    bytes[16..20].copy_from_slice(&content_checksum(manifest, signature).to_le_bytes());
+    seal(&mut bytes[..BLOCK]);
+    bytes[MANIFEST..MANIFEST + manifest.len()].copy_from_slice(manifest);
+    bytes[SIGNATURE..SIGNATURE + signature.len()].copy_from_slice(signature);
+    Some(bytes)
+}
+
+fn content_checksum(manifest: &[u8], signature: &[u8]) -> u32 {
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(manifest);
+    checksum.update(signature);
+    checksum.finalize()
+}
+
+fn decode(bytes: &[u8]) -> Option<Trailer> {
+    if !is_sealed(&bytes[..BLOCK], MAGIC) || u16::from_le_bytes(number(bytes, 8)) != VERSION {
+        return None;
+    }
+    let signature_len = usize::from(u16::from_le_bytes(number(bytes, 10)));
+    let manifest_len = u32::from_le_bytes(number(bytes, 12)) as usize;
+    if manifest_len > MAX_MANIFEST || signature_len > MAX_SIGNATURE {
+        return None;
+    }
+    let manifest = bytes[MANIFEST..MANIFEST + manifest_len].to_vec();
+    let signature = bytes[SIGNATURE..SIGNATURE + signature_len].to_vec();
+    if content_checksum(&manifest, &signature) != u32::from_le_bytes(number(bytes, 16)) {
+        return None;
+    }
+    Some(Trailer { signed: Signed { manifest, signature }, mark: decode_mark(&bytes[MARK..]) })
+}
+
+fn decode_mark(block: &[u8]) -> Option<(u64, RootHash)> {
+    let generation = u64::from_le_bytes(number(block, 8));
+    (is_sealed(block, MARK_MAGIC) && generation > 0).then(|| (generation, RootHash(number(block, 16))))
+}
+
+/// Reads the trailer of a part; `None` when there is none.
+pub fn read_trailer(part: &impl Medium) -> Result<Option<Trailer>, Error> {
+    let Some(start) = trailer_start(part.len()) else { return Ok(None) };
+    let mut bytes = vec![0; TRAILER_LEN as usize];
+    part.read_at(start, &mut bytes)?;
+    Ok(decode(&bytes))
+}
+
+/// The confirmed mark of a part, if its trailer has one.
+pub fn read_mark(part: &impl Medium) -> Result<Option<(u64, RootHash)>, Error> {
+    Ok(read_trailer(part)?.and_then(|trailer| trailer.mark))
+}
+
+/// Makes the trailer durable. A torn one fails its checksums and is none.
+pub(super) fn write_trailer(part: &impl Medium, start: u64, signed: &Signed) -> Result<bool, Error> {
+    let Some(bytes) = encode(signed) else { return Ok(false) };
+    part.write_at(start, &bytes)?;
+    part.sync()?;
+    let mut read = vec![0; bytes.len()];
+    part.read_at(start, &mut read)?;
+    Ok(read == bytes)
+}
+
+/// Makes sure that the part has no trailer, durably. Zeroes that are there already are not written again.
+pub(super) fn erase(part: &impl Medium, start: u64) -> Result<(), Error> {
+    let mut bytes = vec![0; TRAILER_LEN as usize];
+    let is_erased = part.read_at(start, &mut bytes).is_ok() && bytes.iter().all(|byte| *byte == 0);
+    if !is_erased {
+        part.write_zeroes(start, TRAILER_LEN)?;
+    }
+    // Also where nothing was written: the zeroes may be those of a write that was cut before its barrier.
+    part.sync()
+}
+
+/// Writes the confirmed mark, and makes it durable. One block: a torn one is no mark, and the record, which
+/// is saved afterwards, still says *trial*; the confirmation is then repeated.
+pub fn mark(part: &impl Medium, generation: u64, image: RootHash) -> Result<(), Error> {
+    let Some(start) = trailer_start(part.len()) else { return Ok(()) };
+    let mut block = vec![0; BLOCK];
+    block[..8].copy_from_slice(&MARK_MAGIC);
+    block[8..16].copy_from_slice(&generation.to_le_bytes());
+    block[16..48].copy_from_slice(&image.0);
+    seal(&mut block);
+    part.write_at(start + MARK as u64, &block)?;
+    part.sync()
+}

@@ -1,0 +1,41 @@
+//! The checks that an image passes before a byte of it is written, wherever it comes from.
+
+use super::view::digest_of;
+use super::{Error, STAGED, Site, View};
+use crate::bundle::Bundle;
+use crate::lifecycle::{self, Refusal, admit};
+use crate::machine::{Access, Machine};
+use crate::manifest::Manifest;
+use crate::medium::{Medium, Staging};
+use crate::record::{Record, Staged};
+
+impl<M: Machine> Site<'_, M> {
+    /// Refuses an image that does not fit this machine.
+    pub(super) fn admit(&self, manifest: &Manifest, record: &Record) -> Result<(), Error> {
+        let installed = record.default.and_then(|id| record.slot(id).image.as_ref());
+        let installed = installed.map(|image| image.version.as_str()).filter(|version| !version.is_empty());
+        let kernel = self.machine.kernel_release();
+        let compatible = self.config.compatible.as_str();
+        let machine = lifecycle::Machine { compatible, installed, kernel: kernel.as_deref() };
+        Ok(admit(manifest, machine)?)
+    }
+
+    /// Opens the bundle that `staged` names, checking everything anew from the signature on: nothing that
+    /// was true when it was staged is trusted.
+    pub(super) fn open_staged<D: Medium>(
+        &mut self,
+        view: &View<D>,
+        staged: &Staged,
+    ) -> Result<Bundle<<M::Staging as Staging>::File>, Error> {
+        let area = self.machine.staging(view.staging, Access::Read).map_err(Error::Staging)?;
+        let bundle = Bundle::open(area.open(STAGED).map_err(Error::Staging)?, self.keys)?;
+        if digest_of(bundle.signed()) != staged.manifest {
+            return Err(Error::Exchanged);
+        }
+        if view.record.bad_images.contains(&bundle.manifest().payload.root_hash) {
+            return Err(Refusal::RememberedBad.into());
+        }
+        self.admit(bundle.manifest(), &view.record)?;
+        Ok(bundle)
+    }
+}

@@ -1,0 +1,303 @@
+//! The early boot: observe, decide, persist, act, until a root is entered.
+//!
+//! There is no error exit. Every failure is an observation, and the decision is taken again with it.
+//!
+//! Crash argument: the record is saved before the act that it announces. A cut before the save repeats the
+//! decision; a cut after it finds the attempt, or the start, counted. A save that failed may have landed: the
+//! boot then goes to a slot that needs no counting, which is right under both outcomes.
+
+use super::{Error, Site, View, image_for_reader};
+use crate::decide::{self, Decision, Failure, Observation, Reason, Seen, Settled, Target};
+use crate::machine::{Access, EarlyBoot, Machine, Root, RootFailure};
+use crate::manifest::Manifest;
+use crate::record::Record;
+use crate::record::history::Kind;
+use crate::slot::{SlotId, SlotState};
+use crate::{apply, lifecycle};
+
+/// Where the boot goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Destination {
+    /// The root of this slot is mounted and ready for the hand-off.
+    Root(SlotId, Root),
+    /// Nothing can be booted, and nobody waits here for that to change.
+    Recovery,
+}
+
+/// The outcome of an early boot, for the hand-off and for `/run/everboot/boot.json`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// Where it goes.
+    pub destination: Destination,
+    /// Why.
+    pub reason: String,
+    /// The record as it is now.
+    pub record: Record,
+    /// What was noticed on the way, oldest first.
+    pub notes: Vec<String>,
+    /// What was done, with the milliseconds that it took.
+    pub steps: Vec<(&'static str, u64)>,
+}
+
+/// Boots: returns when a root is entered, or when there is nobody who would wait in recovery.
+///
+/// `request` is the slot that the kernel command line asks for.
+pub fn boot<M: EarlyBoot>(site: Site<'_, M>, request: Option<&str>) -> Outcome {
+    let mut boot = Boot::new(site, request);
+    loop {
+        if let Some(outcome) = boot.round() {
+            return outcome;
+        }
+    }
+}
+
+struct Boot<'a, M: EarlyBoot> {
+    site: Site<'a, M>,
+    request: Option<String>,
+    view: View<M::Disk>,
+    seen: Observation,
+    notes: Vec<String>,
+    steps: Vec<(&'static str, u64)>,
+    since: u64,
+}
+
+impl<'a, M: EarlyBoot> Boot<'a, M> {
+    fn new(mut site: Site<'a, M>, request: Option<&str>) -> Self {
+        let since = site.machine.uptime_ms();
+        let view = site.look();
+        let request = request.map(str::to_owned);
+        let seen = Observation::of(&view, &request, site.config.lock);
+        let mut boot = Self { site, request, view, seen, notes: Vec::new(), steps: Vec::new(), since };
+        boot.report_look();
+        boot.step("observe");
+        boot
+    }
+
+    /// One turn of the loop.
+    fn round(&mut self) -> Option<Outcome> {
+        let decision = decide::decide(&self.view.record, &self.seen, &self.site.config.policy());
+        self.report(&decision);
+        if self.seen.can_persist && !self.persist(&decision) {
+            self.seen.can_persist = false;
+            return None;
+        }
+        self.step("decide");
+        match decision.target {
+            Target::Boot(id) => self.enter(id, &decision),
+            Target::Apply(id) => {
+                self.apply(id);
+                None
+            }
+            Target::Recovery { wait } => self.recover(wait, &decision),
+        }
+    }
+
+    /// Saves before anything is done. A slot that is about to be written is named *writing* in both copies,
+    /// so that a copy that is damaged later leaves no older one that calls it bootable.
+    fn persist(&mut self, decision: &Decision) -> bool {
+        let twice = matches!(decision.target, Target::Apply(_));
+        let mut saved = self.view.save(decision.record.clone());
+        if saved.is_ok() && twice {
+            saved = self.view.save_again();
+        }
+        if let Err(error) = &saved {
+            self.note(format!("{error}: nothing is tried that would have to be counted"));
+        }
+        saved.is_ok()
+    }
+
+    fn enter(&mut self, id: SlotId, decision: &Decision) -> Option<Outcome> {
+        let name = self.view.name(id).clone();
+        let tried = match self.root(id, decision.reason) {
+            Ok(root) => self.site.machine.enter(&root).map(|()| root),
+            Err(failure) => Err(failure),
+        };
+        self.step("enter");
+        match tried {
+            Ok(root) => Some(self.finish(Destination::Root(id, root), decision)),
+            Err(failure) => {
+                self.note(format!("{name}: {failure}"));
+                self.seen.slots[id.index()] = Seen::Failed(match failure {
+                    RootFailure::Device(_) => Failure::Device,
+                    RootFailure::NotMountable(_) => Failure::NotMountable,
+                    RootFailure::NoInit(_) => Failure::NoInit,
+                });
+                None
+            }
+        }
+    }
+
+    /// The root of a slot, when its trailer names the image that the record names: a record that is older
+    /// than the slot must not have it booted. Recovery asks for no such proof; it has nothing to lose.
+    fn root(&mut self, id: SlotId, reason: Reason) -> Result<Root, RootFailure> {
+        let Some(at) = self.view.parts[id.index()] else {
+            return Err(RootFailure::Device("its partition is not there".to_owned()));
+        };
+        let image = self.view.record.slot(id).image.clone();
+        let open = image.as_ref().is_some_and(|image| image.open);
+        let expected = image.and_then(|image| image.root_hash);
+        if let (Some(expected), false) = (expected, reason == Reason::RecoveryRetry) {
+            let device = |error: crate::medium::Error| RootFailure::Device(error.to_string());
+            let part = self.site.machine.open(at, Access::Read).map_err(device)?;
+            let trailer = apply::read_trailer(&part).map_err(device)?;
+            let named = trailer.and_then(|trailer| Manifest::parse(&trailer.signed.manifest).ok());
+            if named.map(|manifest| manifest.payload.root_hash) != Some(expected) {
+                let why = "its trailer does not name the image that the record names";
+                return Err(RootFailure::NotMountable(why.to_owned()));
+            }
+        }
+        Ok(Root { at, open })
+    }
+
+    /// Applies the staged image. Only success goes on with a trial; every failure gives the update up.
+    fn apply(&mut self, id: SlotId) {
+        let applied = early_apply(&mut self.site, &mut self.view, id);
+        self.site.machine.close_staging();
+        self.step("apply");
+        match applied {
+            Ok(progress) => {
+                let next = lifecycle::applied(&self.view.record, &self.site.config.policy());
+                self.note(format!(
+                    "{}: applied, {} of {} blocks written",
+                    self.view.name(id),
+                    progress.written,
+                    progress.blocks
+                ));
+                if let Err(error) = self.view.save(next) {
+                    self.note(format!("{error}: nothing new is tried"));
+                    self.seen.can_persist = false;
+                }
+            }
+            Err(error) => {
+                self.note(format!("update of {} given up: {error}", self.view.name(id)));
+                self.seen.apply_failed = true;
+            }
+        }
+    }
+
+    fn recover(&mut self, wait: u64, decision: &Decision) -> Option<Outcome> {
+        log::error!("RECOVERY: {}", decision.reason);
+        for line in self.notes.iter().map(String::as_str).chain(Some("slots:")) {
+            log::error!("  {line}");
+        }
+        for slot in &self.view.record.slots {
+            log::error!("    {}: {}{}", slot.name, slot.state, image_for_reader(slot));
+        }
+        log::error!("  the last good slot is tried again in {wait} s; power off to inspect the disk");
+        self.view.note(Kind::Boot, format!("recovery: {}\n{}", decision.reason, self.notes.join("\n")));
+        if !self.site.machine.pause(wait) {
+            return Some(self.finish(Destination::Recovery, decision));
+        }
+        // Devices may have come, or answer again: everything is looked at anew. Where the record cannot be
+        // saved, the number of rounds is carried along in memory, so that the waits still grow.
+        let rounds = self.view.record.recovery_rounds.max(decision.record.recovery_rounds);
+        self.view = self.site.look();
+        self.view.record.recovery_rounds = rounds;
+        self.seen = Observation::of(&self.view, &self.request, self.site.config.lock);
+        self.seen.recovery_waited = true;
+        self.step("recovery");
+        None
+    }
+
+    fn finish(&mut self, destination: Destination, decision: &Decision) -> Outcome {
+        let slot = match &destination {
+            Destination::Root(id, _) => self.view.name(*id).as_str(),
+            Destination::Recovery => "recovery",
+        };
+        let reason = decision.reason.to_string();
+        log::info!("{slot}: {reason}");
+        // A boot in which nothing happened leaves no trace beyond the record.
+        if decision.reason != Reason::Default || !self.notes.is_empty() {
+            let text = [vec![format!("{slot}: {reason}")], self.notes.clone()].concat().join("\n");
+            self.view.note(Kind::Boot, text);
+        }
+        let (notes, steps) = (std::mem::take(&mut self.notes), std::mem::take(&mut self.steps));
+        Outcome { destination, reason, record: self.view.record.clone(), notes, steps }
+    }
+
+    fn report_look(&mut self) {
+        if let Some(trouble) = &self.view.trouble {
+            self.note(format!("record: {trouble}"));
+        }
+        for (slot, at) in self.view.record.slots.clone().iter().zip(self.view.parts.clone()) {
+            if at.is_none() {
+                self.note(format!("{}: its partition is not there", slot.name));
+            }
+        }
+        if let (Some(name), None) = (self.request.clone(), self.seen.request) {
+            self.note(format!("everboot.slot={name} is ignored: no such slot, or overrides are locked"));
+        }
+    }
+
+    fn report(&mut self, decision: &Decision) {
+        for settled in &decision.settled {
+            let line = |id: &SlotId, what: &str| format!("{}: {what}", self.view.name(*id));
+            let text = match settled {
+                Settled::TrialBad(id, why) => line(id, &format!("the trial is bad: {why}")),
+                Settled::ApplyAbandoned(id) => {
+                    line(id, "update abandoned: its starts brought no newly proven block")
+                }
+                Settled::ApplyRefused(id) => line(id, "update refused: the slot may not be written now"),
+                // Its reason was noted when it failed.
+                Settled::ApplyFailed(_) => continue,
+            };
+            self.note(text);
+        }
+        let asked = self.seen.request.filter(|_| decision.reason != Reason::Requested);
+        if let (Some(id), true) = (asked, self.seen.slots.iter().all(|seen| *seen == Seen::Present)) {
+            let state = self.view.record.slot(id).state;
+            self.note(format!("everboot.slot={} is ignored: it is {state}", self.view.name(id)));
+        }
+    }
+
+    fn note(&mut self, line: String) {
+        log::warn!("{line}");
+        self.notes.push(line);
+    }
+
+    fn step(&mut self, what: &'static str) {
+        let now = self.site.machine.uptime_ms();
+        self.steps.push((what, now.saturating_sub(self.since)));
+        self.since = now;
+    }
+}
+
+impl Observation {
+    pub(super) fn of<D>(view: &View<D>, request: &Option<String>, locked: bool) -> Self {
+        let seen = |at: &Option<_>| if at.is_some() { Seen::Present } else { Seen::Missing };
+        let request = request.as_deref().filter(|_| !locked).and_then(|name| view.record.find(name));
+        Self {
+            can_persist: view.can_persist,
+            slots: view.parts.iter().map(seen).collect(),
+            request,
+            apply_failed: false,
+            recovery_waited: false,
+        }
+    }
+}
+
+/// Makes the slot equal to the staged image. When a block was proven that was not proven before, the update
+/// has all its starts again; that save failing costs nothing but this grace.
+fn early_apply<M: Machine>(
+    site: &mut Site<'_, M>,
+    view: &mut View<M::Disk>,
+    id: SlotId,
+) -> Result<apply::Progress, Error> {
+    let staged = view.record.update.bundle().cloned().ok_or(lifecycle::Refusal::NothingStaged)?;
+    debug_assert_eq!(view.record.slot(id).state, SlotState::Writing);
+    let mut bundle = site.open_staged(view, &staged)?;
+    let name = view.name(id).clone();
+    let opened = site.machine.open(view.part(id)?, Access::Exclusive);
+    let target = opened.map_err(|error| Error::Slot(name.clone(), error))?;
+    log::info!("{name}: applying {}", bundle.manifest().version);
+    let policy = site.config.policy();
+    let mut has_progressed = false;
+    let progress = apply::apply(&mut bundle, &target, &mut |progress| {
+        if progress.written > 0 && !has_progressed {
+            has_progressed = true;
+            let _ = view.save(lifecycle::progressed(&view.record, &policy));
+        }
+        site.machine.show_progress(progress.proven, progress.blocks);
+    })?;
+    Ok(progress)
+}

@@ -1,0 +1,104 @@
+//! Why a verb failed.
+
+use crate::lifecycle::{Refusal, Unfit};
+use crate::slot::SlotName;
+use crate::{apply, bundle, medium, store};
+use std::fmt;
+
+/// Why a verb failed. Whatever it was, nothing that was good before is lost.
+#[derive(Debug)]
+pub enum Error {
+    /// The record cannot be read or may not be written; the text says why and what to do.
+    Record(String),
+    /// The record could not be saved.
+    Save(store::SaveError),
+    /// The verb does not apply in this state.
+    Refused(Refusal),
+    /// The image does not fit the machine.
+    Unfit(Unfit),
+    /// The bundle is not there, damaged, or not signed by a trusted key.
+    Bundle(bundle::Error),
+    /// Writing or verifying a slot failed.
+    Apply(apply::Error),
+    /// The staging area failed.
+    Staging(medium::Error),
+    /// The staging area has too little room.
+    NoSpace {
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        found: u64,
+    },
+    /// A slot's medium failed.
+    Slot(SlotName, medium::Error),
+    /// The partition of a slot is not there.
+    SlotMissing(SlotName),
+    /// There is no slot of that name; the text lists those that are.
+    NoSuchSlot(String, String),
+    /// The slot has no trailer, or not one of the image that the record names.
+    Untreed(SlotName),
+    /// The staged bundle is not the one that was recorded.
+    Exchanged,
+    /// The running system is not in the slot that the record names.
+    WrongRoot(SlotName),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(why) => write!(f, "record: {why}"),
+            Self::Save(error) => error.fmt(f),
+            Self::Refused(why) => write!(f, "refused: {why}"),
+            Self::Unfit(why) => write!(f, "refused: {why}"),
+            Self::Bundle(error) => write!(f, "bundle: {error}"),
+            Self::Apply(error) => error.fmt(f),
+            Self::Staging(error) => write!(f, "staging area: {error}"),
+            Self::NoSpace { needed, found } => {
+                write!(f, "staging area: expected {needed} bytes of room, found {found}")
+            }
+            Self::Slot(name, error) => write!(f, "{name}: {error}"),
+            Self::SlotMissing(name) => write!(f, "{name}: its partition is not there"),
+            Self::NoSuchSlot(name, known) => write!(f, "no slot {name:?}: expected one of {known}"),
+            Self::Untreed(name) => {
+                write!(f, "{name}: expected a signed trailer, found none: it was filled by other means")
+            }
+            Self::Exchanged => f.write_str("staged bundle: it is not the one that was staged; stage it again"),
+            Self::WrongRoot(name) => write!(
+                f,
+                "the record says that {name} was booted, and the running root is another partition"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Refusal> for Error {
+    fn from(why: Refusal) -> Self {
+        Self::Refused(why)
+    }
+}
+
+impl From<Unfit> for Error {
+    fn from(why: Unfit) -> Self {
+        Self::Unfit(why)
+    }
+}
+
+impl From<bundle::Error> for Error {
+    fn from(error: bundle::Error) -> Self {
+        Self::Bundle(error)
+    }
+}
+
+impl From<apply::Error> for Error {
+    fn from(error: apply::Error) -> Self {
+        Self::Apply(error)
+    }
+}
+
+impl From<store::SaveError> for Error {
+    fn from(error: store::SaveError) -> Self {
+        Self::Save(error)
+    }
+}

@@ -1,0 +1,111 @@
+//! Looking without changing anything: `status`, `explain`, `verify`.
+
+use super::view::read_image;
+use super::{Error, STAGED, Site};
+use crate::apply::{self, Difference};
+use crate::decide::{Decision, Observation, decide};
+use crate::lifecycle::{self, NoTarget};
+use crate::machine::{Access, Machine};
+use crate::medium::Staging as _;
+use crate::record::history::Entry;
+use crate::record::{BadCopy, Record, Selection};
+use crate::slot::{SlotId, SlotName};
+
+/// All that `status` shows.
+#[derive(Debug, Clone)]
+pub struct Status {
+    /// The record by which the next boot decides.
+    pub record: Record,
+    /// Its generation; 0 when it is not a stored one.
+    pub generation: u64,
+    /// What is wrong with the first and the last copy.
+    pub faults: [Option<BadCopy>; 2],
+    /// What stands between the record and its use, for a reader.
+    pub trouble: Option<String>,
+    /// Each slot of the record, in its order.
+    pub slots: Vec<SlotReport>,
+    /// The staging area.
+    pub staging: Staging,
+    /// The slot that the next image would go to.
+    pub next_target: Result<SlotId, NoTarget>,
+    /// What happened, oldest first.
+    pub history: Vec<Entry>,
+}
+
+/// What is seen of a slot's partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotReport {
+    /// The disk and the size in bytes; absent when the partition is not there.
+    pub part: Option<(String, u64)>,
+    /// Whether its trailer names the image that the record names; absent where the record names none.
+    pub trailer: Option<bool>,
+}
+
+/// What is seen of the staging area.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Staging {
+    /// A bundle is there, or not.
+    Open {
+        /// Whether there is one.
+        bundle: bool,
+    },
+    /// It cannot be opened, for a reader.
+    Unavailable(String),
+}
+
+/// Looks at everything, and changes nothing.
+pub fn status<M: Machine>(mut site: Site<'_, M>) -> Status {
+    let view = site.look();
+    let staging = match site.machine.staging(view.staging, Access::Read).and_then(|area| area.exists(STAGED)) {
+        Ok(bundle) => Staging::Open { bundle },
+        Err(error) => Staging::Unavailable(error.to_string()),
+    };
+    site.machine.close_staging();
+    let mut slots = Vec::new();
+    for (slot, at) in view.record.slots.iter().zip(&view.parts) {
+        let expected = slot.image.as_ref().and_then(|image| image.root_hash);
+        let opened = at.and_then(|at| site.machine.open(at, Access::Read).ok());
+        let found = opened.and_then(|part| read_image(&part, site.keys)).and_then(|(image, ..)| image.root_hash);
+        let part = at.map(|at| (view.survey.disks[at.disk].name.clone(), view.survey.part(at).len));
+        slots.push(SlotReport { part, trailer: expected.map(|expected| found == Some(expected)) });
+    }
+    let generation = match view.loaded.selection {
+        Selection::Current { generation, .. } | Selection::Newer { generation, .. } => generation,
+        Selection::Lost => 0,
+    };
+    Status {
+        generation,
+        faults: view.loaded.faults.clone(),
+        trouble: view.trouble.as_ref().map(ToString::to_string),
+        slots,
+        staging,
+        next_target: lifecycle::choose_target(&view.record),
+        history: view.history().entries,
+        record: view.record,
+    }
+}
+
+/// What the next boot would do, and why; with the slot that a kernel command line would ask for.
+pub fn explain<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Result<(Record, Decision), Error> {
+    let view = site.look();
+    if let Some(name) = request {
+        view.slot(name)?;
+    }
+    let seen = Observation::of(&view, &request.map(str::to_owned), site.config.lock);
+    let decision = decide(&view.record, &seen, &site.config.policy());
+    Ok((view.record, decision))
+}
+
+/// Reads every block of a slot and compares it with the slot's signed tree.
+pub fn slot_difference<M: Machine>(mut site: Site<'_, M>, slot: &str) -> Result<(SlotName, Difference), Error> {
+    let view = site.look();
+    let id = view.slot(slot)?;
+    let name = view.name(id).clone();
+    let opened = site.machine.open(view.part(id)?, Access::Read);
+    let part = opened.map_err(|error| Error::Slot(name.clone(), error))?;
+    let (_, _, manifest) = read_image(&part, site.keys).ok_or_else(|| Error::Untreed(name.clone()))?;
+    let blocks = manifest.payload.size / crate::slot::BLOCK as u64;
+    let machine = &mut *site.machine;
+    let found = apply::verify(&part, &manifest, &mut |done| machine.show_progress(done, blocks))?;
+    Ok((name, found))
+}

@@ -1,0 +1,37 @@
+//! `prepare`: write and prove the candidate in the running system.
+
+use super::{Error, Site};
+use crate::apply::{self, Progress};
+use crate::lifecycle;
+use crate::machine::{Access, Machine};
+use crate::record::history::Kind;
+use crate::slot::SlotName;
+
+/// Writes the staged image to a slot that neither runs nor is the default, and proves it.
+///
+/// Order: all checks → record: *preparing*, the slot *writing*, in both copies → apply → record: *proven*.
+/// A cut leaves a slot that nobody boots, and a record that says how far it is; preparing again goes on
+/// with the same slot and writes no proven block twice. It is not activated.
+pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress), Error> {
+    let mut view = site.look().writable()?;
+    let (next, target) = lifecycle::begin_prepare(&view.record)?;
+    let staged = next.update.bundle().cloned().ok_or(lifecycle::Refusal::NothingStaged)?;
+    let mut bundle = site.open_staged(&view, &staged)?;
+    let name = view.name(target).clone();
+    let opened = site.machine.open(view.part(target)?, Access::Exclusive);
+    let part = opened.map_err(|error| Error::Slot(name.clone(), error))?;
+    apply::Layout::new(crate::medium::Medium::len(&part), bundle.manifest().payload.size)
+        .map_err(|error| Error::Apply(apply::Error::DoesNotFit(error)))?;
+    view.save(next)?;
+    view.save_again()?;
+    let machine = &mut *site.machine;
+    let applied = apply::apply(&mut bundle, &part, &mut |progress| {
+        machine.show_progress(progress.proven, progress.blocks);
+    });
+    drop(bundle);
+    site.machine.close_staging();
+    let progress = applied?;
+    view.save(lifecycle::prepared(&view.record))?;
+    view.note(Kind::Update, format!("{name}: prepared version {}", staged.image.version));
+    Ok((name, progress))
+}

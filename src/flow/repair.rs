@@ -1,0 +1,83 @@
+//! `record init` and `record repair`: making a record where there is none, or only one copy.
+
+use super::{Error, Site, Trouble, View};
+use crate::machine::Machine;
+use crate::record::history::Kind;
+use crate::record::{Record, Selection};
+use crate::slot::{Image, SlotState};
+use crate::store::{self, SaveError};
+
+/// Makes a record from what the slots say of themselves.
+///
+/// `good` names a slot that was filled by other means and is to count as good, with its version if that is
+/// known. Refused over a record that can be read, unless `force`.
+pub fn init<M: Machine>(
+    mut site: Site<'_, M>,
+    good: Option<(&str, &str)>,
+    force: bool,
+) -> Result<Record, Error> {
+    let view = site.look();
+    let exists = !matches!(view.loaded.selection, Selection::Lost);
+    if exists && !force {
+        let why = "there is one already; `record repair` mends a damaged copy, --force makes a new one";
+        return Err(Error::Record(why.to_owned()));
+    }
+    let disk = view.staging.or_else(|| view.parts.iter().flatten().next().copied()).map(|at| at.disk);
+    let (mut record, parts) = site.from_slots(&view.survey, disk);
+    if let Some(index) = parts.iter().position(Option::is_none) {
+        return Err(Error::SlotMissing(record.slots[index].name.clone()));
+    }
+    if let Some((name, version)) = good {
+        adopt(&mut record, name, version)?;
+    }
+    write(view, record, "record made anew from the slots")
+}
+
+/// Declares a slot good that has no trailer.
+fn adopt(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
+    let known = || record.slots.iter().map(|slot| slot.name.as_str()).collect::<Vec<_>>().join(", ");
+    let id = record.find(name).ok_or_else(|| Error::NoSuchSlot(name.to_owned(), known()))?;
+    let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
+    let slot = record.slot_mut(id);
+    let untreed = Image { version: version.to_owned(), root_hash: None, open: true, tries: 0 };
+    slot.image.get_or_insert(untreed);
+    slot.state = SlotState::Good;
+    slot.confirmed = highest + 1;
+    record.default = Some(id);
+    Ok(())
+}
+
+/// Makes both copies valid and equal. From the copy that can be read; from the slots when there is none.
+pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, Error> {
+    let view = site.look();
+    match &view.trouble {
+        None if view.loaded.faults == [None, None] => return Ok(view.record),
+        None | Some(Trouble::Lost(_) | Trouble::OtherDisk(_)) => {}
+        Some(Trouble::Newer(_) | Trouble::Unreadable(_)) if force => {}
+        Some(trouble) => return Err(Error::Record(trouble.to_string())),
+    }
+    if let Some(index) = view.parts.iter().position(Option::is_none) {
+        return Err(Error::SlotMissing(view.record.slots[index].name.clone()));
+    }
+    let record = view.record.clone();
+    write(view, record, "record repaired")
+}
+
+fn write<D: crate::medium::Medium>(
+    mut view: View<D>,
+    record: Record,
+    text: &str,
+) -> Result<Record, Error> {
+    let medium = view.medium.as_ref().ok_or_else(|| Error::Record(Trouble::NoPartition.to_string()))?;
+    if let Some(Trouble::ReadOnly(_) | Trouble::Ambiguous(_)) = &view.trouble {
+        return Err(Error::Record(view.trouble.map(|trouble| trouble.to_string()).unwrap_or_default()));
+    }
+    view.loaded = store::save_both(medium, &view.loaded, &record)?;
+    match &view.loaded.selection {
+        Selection::Current { record: saved, .. } if **saved == record => {}
+        _ => return Err(SaveError::ReadBack.into()),
+    }
+    view.can_persist = true;
+    view.note(Kind::Verb, text.to_owned());
+    Ok(record)
+}

@@ -1,0 +1,102 @@
+//! `stage`: bring a bundle onto the machine.
+
+use super::view::{digest_of, image_of};
+use super::{Error, STAGED, STAGED_PART, Site, View};
+use crate::apply::{self, Layout};
+use crate::bundle::Bundle;
+use crate::lifecycle;
+use crate::machine::{Access, Machine};
+use crate::manifest::Manifest;
+use crate::medium::{self, Medium, Staging};
+use crate::record::history::Kind;
+use crate::record::{Staged, Update};
+
+/// Bytes that are copied at once.
+const STEP: usize = 1 << 20;
+
+/// What was staged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StagedNow {
+    /// The version of the image.
+    pub version: String,
+    /// Size of the bundle in bytes.
+    pub bytes: u64,
+}
+
+/// Checks everything about a bundle, copies it to the staging area, and records it.
+///
+/// Order: checks of signature, machine, version, size and every hash → a record that no longer names an
+/// older bundle → copy · sync of the file · rename · sync of the directory → a record that names this one.
+/// A cut before the last step leaves a file that no record names: it is removed by the next `stage`,
+/// `cancel` or `confirm`. A refusal, which comes before the first write, changes nothing.
+pub fn stage<M: Machine>(
+    mut site: Site<'_, M>,
+    source: impl Medium,
+    force: bool,
+) -> Result<StagedNow, Error> {
+    let mut view = site.look().writable()?;
+    let mut bundle = Bundle::open(&source, site.keys)?;
+    let manifest = bundle.manifest().clone();
+    site.admit(&manifest, &view.record)?;
+    let staged = Staged { manifest: digest_of(bundle.signed()), image: image_of(&manifest) };
+    let next = lifecycle::stage(&view.record, staged, force)?;
+    fits(&view, &manifest)?;
+    let machine = &mut *site.machine;
+    bundle.check_all(&mut |done, of| machine.show_progress(done, of))?;
+    let area = site.machine.staging(view.staging, Access::Exclusive).map_err(Error::Staging)?;
+    let copied = copy(&mut view, &area, &source, &next.update);
+    drop(area);
+    site.machine.close_staging();
+    copied?;
+    view.save(next)?;
+    view.note(Kind::Update, format!("staged version {}", manifest.version));
+    Ok(StagedNow { version: manifest.version, bytes: source.len() })
+}
+
+/// Refuses an image that is larger than the slot it would go to. While no slot may be written, it has to
+/// fit into one of those that may be later.
+fn fits<D: Medium>(view: &View<D>, manifest: &Manifest) -> Result<(), Error> {
+    let later = || view.record.ids().map(|(id, _)| id).find(|id| Some(*id) != view.record.default);
+    let Some(target) = lifecycle::choose_target(&view.record).ok().or_else(later) else { return Ok(()) };
+    let len = view.survey.part(view.part(target)?).len;
+    let fits = Layout::new(len, manifest.payload.size);
+    fits.map(|_| ()).map_err(|error| Error::Apply(apply::Error::DoesNotFit(error)))
+}
+
+fn copy<D: Medium>(
+    view: &mut View<D>,
+    area: &impl Staging,
+    source: &impl Medium,
+    update: &Update,
+) -> Result<(), Error> {
+    area.remove(STAGED_PART).map_err(Error::Staging)?;
+    let found = area.available().map_err(Error::Staging)?;
+    if found < source.len() {
+        return Err(Error::NoSpace { needed: source.len(), found });
+    }
+    if view.record.update.bundle() != update.bundle() {
+        let mut unnamed = view.record.clone();
+        unnamed.update = Update::None;
+        view.save(unnamed)?;
+    }
+    if let Err(error) = write(area, source) {
+        // Gives the room back; whether that works changes nothing about the failure.
+        let _ = area.remove(STAGED_PART);
+        return Err(Error::Staging(error));
+    }
+    Ok(())
+}
+
+fn write(area: &impl Staging, source: &impl Medium) -> Result<(), medium::Error> {
+    let file = area.create(STAGED_PART)?;
+    let mut chunk = vec![0; STEP];
+    for at in (0..source.len()).step_by(STEP) {
+        let count = (source.len() - at).min(STEP as u64) as usize;
+        source.read_at(at, &mut chunk[..count])?;
+        file.write_at(at, &chunk[..count])?;
+    }
+    file.sync()?;
+    drop(file);
+    area.rename(STAGED_PART, STAGED)?;
+    area.sync_dir()
+}

@@ -1,0 +1,108 @@
+//! The verbs that change the record, and little else.
+
+use super::{Error, STAGED, STAGED_PART, Site, View};
+use crate::apply;
+use crate::lifecycle::{self, Activated};
+use crate::machine::{Access, Machine};
+use crate::medium::{Medium, Staging};
+use crate::record::history::Kind;
+use crate::record::{Record, Update};
+use crate::slot::SlotName;
+
+impl<M: Machine> Site<'_, M> {
+    /// Removes the staged bundle when the record does not name one any more. Left behind by a cut or by an
+    /// early boot, which mounts the staging area read-only; a failure costs room and nothing else.
+    fn sweep<D: Medium>(&mut self, view: &View<D>) {
+        if view.record.update != Update::None {
+            return;
+        }
+        let swept = self.machine.staging(view.staging, Access::Exclusive).and_then(|area| {
+            if area.exists(STAGED)? || area.exists(STAGED_PART)? {
+                area.remove(STAGED)?;
+                area.remove(STAGED_PART)?;
+                area.sync_dir()?;
+            }
+            Ok(())
+        });
+        self.machine.close_staging();
+        if let Err(error) = swept {
+            log::warn!("staging area: {error}");
+        }
+    }
+}
+
+fn save<D: Medium>(view: &mut View<D>, next: Record, text: String) -> Result<(), Error> {
+    if next != view.record {
+        view.save(next)?;
+        view.note(Kind::Verb, text);
+    }
+    Ok(())
+}
+
+/// Makes the prepared slot's trial, or the staged bundle's apply, due at the next boot.
+pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotName), Error> {
+    let mut view = site.look().writable()?;
+    let (next, activated) = lifecycle::activate(&view.record, &site.config.policy())?;
+    let (id, what) = match activated {
+        Activated::Apply(id) => (id, "an apply is due at the next boot"),
+        Activated::Trial(id) => (id, "its trial is due at the next boot"),
+    };
+    let name = view.name(id).clone();
+    save(&mut view, next, format!("{name}: {what}"))?;
+    Ok((activated, name))
+}
+
+/// Says that the running system is good: its slot becomes the default.
+///
+/// Order: mark in the slot's trailer · barrier → record → the bundle is removed. A cut after the mark leaves
+/// a trial whose mark nobody counts; confirming again writes the same mark. A cut after the record leaves a
+/// bundle that no record names.
+pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
+    let mut view = site.look().writable()?;
+    let confirmation = lifecycle::confirm(&view.record)?;
+    let slot = view.record.slot(confirmation.slot).clone();
+    if site.machine.root_part().is_some_and(|root| root != slot.part) {
+        return Err(Error::WrongRoot(slot.name));
+    }
+    let image = slot.image.as_ref().and_then(|image| image.root_hash);
+    if let (Some(generation), Some(image)) = (confirmation.mark, image) {
+        let at = view.part(confirmation.slot)?;
+        let failed = |error| Error::Slot(slot.name.clone(), error);
+        let part = site.machine.open(at, Access::Shared).map_err(failed)?;
+        apply::mark(&part, generation, image).map_err(failed)?;
+    }
+    save(&mut view, confirmation.record, format!("{}: confirmed", slot.name))?;
+    site.sweep(&view);
+    Ok(slot.name)
+}
+
+/// Makes a slot, or the running one, unbootable from now on.
+pub fn reject<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>) -> Result<SlotName, Error> {
+    let mut view = site.look().writable()?;
+    let running = || view.record.last_boot.map(|boot| boot.slot).ok_or(lifecycle::Refusal::NotBooted.into());
+    let id = slot.map_or_else(running, |name| view.slot(name))?;
+    let name = view.name(id).clone();
+    let next = lifecycle::reject(&view.record, id)?;
+    save(&mut view, next, format!("{name}: rejected"))?;
+    site.sweep(&view);
+    Ok(name)
+}
+
+/// Returns to the previous good slot at the next boot.
+pub fn rollback<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
+    let mut view = site.look().writable()?;
+    let (next, target) = lifecycle::rollback(&view.record)?;
+    let name = view.name(target).clone();
+    save(&mut view, next, format!("{name}: default again, by rollback"))?;
+    site.sweep(&view);
+    Ok(name)
+}
+
+/// Withdraws an update that was not booted yet. The record first, then the bundle.
+pub fn cancel<M: Machine>(mut site: Site<'_, M>) -> Result<(), Error> {
+    let mut view = site.look().writable()?;
+    let next = lifecycle::cancel(&view.record)?;
+    save(&mut view, next, "update cancelled".to_owned())?;
+    site.sweep(&view);
+    Ok(())
+}

@@ -1,0 +1,184 @@
+//! The verbs, row by row.
+
+use crate::picture::{POLICY, bundle, record, show};
+use everboot::lifecycle::{self, Activated, NoTarget, Refusal};
+use everboot::record::Record;
+use everboot::slot::SlotId;
+
+fn check(verb: impl Fn(&Record) -> Result<Record, Refusal>, before: &str, after: &str) {
+    let next = verb(&record(before)).unwrap_or_else(|why| panic!("{before}: {why}"));
+    next.check().unwrap();
+    assert_eq!(show(&next), after, "{before}");
+}
+
+fn refused(verb: impl Fn(&Record) -> Result<Record, Refusal>, before: &str, why: &Refusal) {
+    assert_eq!(verb(&record(before)).as_ref(), Err(why), "{before}");
+}
+
+fn stage(record: &Record) -> Result<Record, Refusal> {
+    lifecycle::stage(record, bundle(), false)
+}
+fn begin_prepare(record: &Record) -> Result<Record, Refusal> {
+    lifecycle::begin_prepare(record).map(|(next, _)| next)
+}
+fn activate(record: &Record) -> Result<Record, Refusal> {
+    lifecycle::activate(record, &POLICY).map(|(next, _)| next)
+}
+fn confirm(record: &Record) -> Result<Record, Refusal> {
+    lifecycle::confirm(record).map(|confirmation| confirmation.record)
+}
+fn rollback(record: &Record) -> Result<Record, Refusal> {
+    lifecycle::rollback(record).map(|(next, _)| next)
+}
+fn reject_b(record: &Record) -> Result<Record, Refusal> {
+    lifecycle::reject(record, SlotId(1))
+}
+
+#[test]
+fn stage_replaces_an_older_bundle_and_refuses_what_failed_or_is_there() {
+    check(stage, "a:good*! b:good", "a:good*! b:good staged");
+    check(stage, "a:good*! b:trial(2,9) kept", "a:good*! b:trial(2,9) kept");
+    refused(stage, "a:good*! b:good bad(9)", &Refusal::RememberedBad);
+    refused(stage, "a:good#9*! b:good", &Refusal::AlreadyInstalled);
+    let forced = lifecycle::stage(&record("a:good*! b:good bad(8,9)"), bundle(), true).unwrap();
+    assert_eq!(show(&forced), "a:good*! b:good staged bad(8)");
+}
+
+#[test]
+fn staging_the_same_bundle_again_leaves_it_where_it_stands() {
+    for before in ["a:good*! b:good staged", "a:good*! b:bad due(b,3)", "a:good*! b:writing preparing(b)"] {
+        check(stage, before, before);
+    }
+}
+
+#[test]
+fn prepare_names_the_slot_writing_and_goes_on_with_the_same_one() {
+    check(begin_prepare, "a:good*! b:good staged", "a:good*! b:writing preparing(b)");
+    let resumed = "a:good*! b:empty c:writing preparing(c)";
+    check(begin_prepare, resumed, resumed);
+    refused(begin_prepare, "a:good*! b:good", &Refusal::NothingStaged);
+    refused(begin_prepare, "a:good*! b:trial(2,9) staged", &Refusal::NoTarget(NoTarget::AllInUse));
+    check(
+        |record| Ok(lifecycle::prepared(record)),
+        "a:good*! b:writing preparing(b)",
+        "a:good*! b:proven#9 kept",
+    );
+}
+
+#[test]
+fn the_slot_that_is_written_is_never_the_default_the_booted_or_the_only_way_back() {
+    let target = |picture| lifecycle::choose_target(&record(picture)).map(|id| id.0);
+    assert_eq!(target("a:good*! b:empty"), Ok(1));
+    assert_eq!(target("a:good b:good*!"), Ok(0));
+    assert_eq!(target("a:good*? b:good"), Err(NoTarget::DefaultUnconfirmed));
+    assert_eq!(target("a:good* b:good"), Err(NoTarget::DefaultUnconfirmed));
+    assert_eq!(target("a:good*? b:bad"), Ok(1));
+    assert_eq!(target("a:good* b:good!"), Err(NoTarget::AllInUse));
+    assert_eq!(target("a:good* b:trial(2,9)?"), Err(NoTarget::AllInUse));
+    assert_eq!(target("a:good*! b:trial(2,9)"), Err(NoTarget::AllInUse));
+    assert_eq!(target("a:good*! b:good c:good"), Ok(1));
+    assert_eq!(target("a:good*! b:good c:bad"), Ok(2));
+    assert_eq!(target("a:good*! b:proven c:writing"), Ok(2));
+    assert_eq!(target("a:good*! b:proven c:empty"), Ok(2));
+    assert_eq!(target("a:bad* b:good c:good"), Err(NoTarget::DefaultUnconfirmed));
+}
+
+#[test]
+fn activate_makes_due_what_is_staged_and_tries_what_is_prepared() {
+    check(activate, "a:good*! b:good staged", "a:good*! b:good due(b,5)");
+    check(activate, "a:good*! b:proven#9 kept", "a:good*! b:trial(3,10)#9 kept");
+    check(activate, "a:good*! b:bad due(b,2)", "a:good*! b:bad due(b,2)");
+    check(activate, "a:good*! b:trial(1,4)#9 kept", "a:good*! b:trial(1,4)#9 kept");
+    check(activate, "a:good*! b:proven c:proven#9 kept", "a:good*! b:proven c:trial(3,10)#9 kept");
+    refused(activate, "a:good*! b:good", &Refusal::NothingStaged);
+    refused(activate, "a:good*! b:trial(2,9) c:empty staged", &Refusal::TrialPending(SlotId(1)));
+    refused(activate, "a:good*? b:good staged", &Refusal::NoTarget(NoTarget::DefaultUnconfirmed));
+    let (_, activated) = lifecycle::activate(&record("a:good*! b:empty staged"), &POLICY).unwrap();
+    assert_eq!(activated, Activated::Apply(SlotId(1)));
+}
+
+#[test]
+fn an_image_asks_for_its_own_number_of_tries() {
+    let mut before = record("a:good*! b:proven#9 kept");
+    before.slots[1].image.as_mut().unwrap().tries = 7;
+    assert_eq!(show(&activate(&before).unwrap()), "a:good*! b:trial(7,10)#9 kept");
+}
+
+#[test]
+fn an_early_apply_ends_in_a_trial() {
+    let applied = |record: &Record| Ok(lifecycle::applied(record, &POLICY));
+    check(applied, "a:good*! b:writing due(b,4)", "a:good*! b:trial(3,10)#9 kept");
+    let progressed = |record: &Record| Ok(lifecycle::progressed(record, &POLICY));
+    check(progressed, "a:good*! b:writing due(b,1)", "a:good*! b:writing due(b,5)");
+}
+
+#[test]
+fn confirm_makes_the_booted_slot_the_default() {
+    check(confirm, "a:good* b:trial(2,9)? kept", "a:good b:good*!");
+    check(confirm, "a:good*? b:good", "a:good*! b:good");
+    check(confirm, "a:good*! b:good", "a:good*! b:good");
+    check(confirm, "a:good*? b:good due(b,5)", "a:good*! b:good due(b,5)");
+    check(confirm, "a:good*? b:good staged", "a:good*! b:good staged");
+    check(confirm, "a:bad*? b:bad bad(1,2) rounds(4)", "a:good*! b:bad bad(2)");
+    check(confirm, "a:good* b:good?", "a:good* b:good!");
+    refused(confirm, "a:good* b:good", &Refusal::NotBooted);
+}
+
+#[test]
+fn a_good_slot_that_runs_while_a_trial_is_pending_keeps_the_bundle() {
+    check(confirm, "a:good*? b:trial(3,10)#9 kept", "a:good*! b:trial(3,10)#9 kept");
+}
+
+#[test]
+fn each_confirmation_of_a_trial_has_a_higher_mark() {
+    let confirmation = lifecycle::confirm(&record("a:good* b:trial(2,9)?")).unwrap();
+    assert_eq!((confirmation.mark, confirmation.record.slots[1].confirmed), (Some(2), 2));
+    let again = lifecycle::confirm(&confirmation.record).unwrap();
+    assert_eq!((again.mark, again.record), (None, confirmation.record));
+}
+
+#[test]
+fn reject_remembers_the_image_and_never_takes_the_only_good_slot() {
+    check(reject_b, "a:good* b:trial(2,9)#9? kept", "a:good* b:bad(rejected)#9? bad(9)");
+    check(reject_b, "a:good b:good*!", "a:good* b:bad(rejected)! bad(2)");
+    check(reject_b, "a:good* b:bad", "a:good* b:bad");
+    refused(reject_b, "a:bad b:good*!", &Refusal::OnlyGood(SlotId(1)));
+    refused(reject_b, "a:good* b:empty", &Refusal::NothingIn(SlotId(1)));
+}
+
+#[test]
+fn rollback_returns_to_the_previous_good_slot_and_undoes_itself() {
+    check(rollback, "a:good* b:trial(2,9)#9? kept", "a:good* b:bad(rolledback)#9? bad(9)");
+    check(rollback, "a:good b:good*!", "a:good* b:good!");
+    check(rollback, "a:good* b:good!", "a:good b:good*!");
+    refused(rollback, "a:bad b:good*!", &Refusal::NoOtherGood);
+    refused(rollback, "a:trial(1,1)? b:empty", &Refusal::NoOtherGood);
+}
+
+#[test]
+fn rollback_drops_an_update_that_would_write_the_new_default() {
+    check(rollback, "a:good b:good*! due(a,5)", "a:good* b:good!");
+    check(rollback, "a:good b:good*! c:bad due(c,5)", "a:good* b:good! c:bad due(c,5)");
+}
+
+#[test]
+fn cancel_withdraws_what_was_not_booted() {
+    let cancel = |record: &Record| lifecycle::cancel(record);
+    check(cancel, "a:good*! b:good staged", "a:good*! b:good");
+    check(cancel, "a:good*! b:writing due(b,3)", "a:good*! b:writing");
+    check(cancel, "a:good*! b:writing preparing(b)", "a:good*! b:writing");
+    check(cancel, "a:good*! b:trial(3,10)#9 kept", "a:good*! b:proven#9");
+    check(cancel, "a:good*! b:good", "a:good*! b:good");
+    refused(cancel, "a:good* b:trial(2,9)? kept", &Refusal::TrialRunning(SlotId(1)));
+}
+
+#[test]
+fn the_memory_of_bad_images_is_bounded() {
+    let mut record = record("a:good*! b:good");
+    for hash in 0..40 {
+        record.remember_bad(crate::picture::image(hash).root_hash);
+    }
+    assert_eq!(record.bad_images.len(), 16);
+    assert_eq!(record.bad_images[0].0[0], 24);
+    record.check().unwrap();
+}
