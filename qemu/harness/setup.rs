@@ -30,6 +30,7 @@ const BUILD: &[Tool] = &[
 
 /// What the tests take that boot nothing.
 const CHECK: &[Tool] = &[
+    tool("git", "git"),
     tool("shellcheck", "shellcheck"),
     tool("cryptsetup-bin", "veritysetup"),
     tool("gdisk", "sgdisk"),
@@ -93,10 +94,10 @@ pub fn install(packages: &[&str]) -> Result<()> {
         bail!(refuse("this machine has no apt-get"));
     }
     let _one_at_a_time = paths::lock("apt")?;
-    apt(&["update", "-qq"]).with_context(|| refuse("`apt-get update` failed"))?;
+    apt(&["update", "-qq"]).with_context(|| refuse("cannot set up this machine"))?;
     let mut install = vec!["install", "-y", "-qq", "--no-install-recommends"];
     install.extend(packages);
-    apt(&install).with_context(|| refuse("`apt-get install` failed"))
+    apt(&install).with_context(|| refuse("cannot set up this machine"))
 }
 
 /// Fetches the package lists.
