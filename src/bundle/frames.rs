@@ -91,6 +91,11 @@ impl Frames {
         Ok(())
     }
 
+    /// Bytes of the archive member: all packed frames and the table.
+    pub fn member_len(&self) -> u64 {
+        self.ends.last().unwrap_or(&0) + TABLE_HEADER + self.count() * TABLE_ENTRY + TABLE_FOOTER
+    }
+
     /// How many frames there are.
     pub fn count(&self) -> u64 {
         self.ends.len() as u64

@@ -15,6 +15,8 @@ mod frames;
 mod reader;
 mod signed;
 #[cfg(feature = "pack")]
+pub mod sign;
+#[cfg(feature = "pack")]
 pub mod write;
 
 pub use error::{Error, Fault};

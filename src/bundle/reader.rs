@@ -30,17 +30,24 @@ impl<M: Medium> Bundle<M> {
     /// Reads, in this order: the manifest and its signature, within their limits; then, once they are
     /// trusted, the other headers, the seek table and the tree's superblock.
     pub fn open(medium: M, keys: &Keys) -> Result<Self, Error> {
-        let json = Member::read(&medium, 0, "manifest.json")?;
-        within("manifest", json.len, MANIFEST_MAX)?;
-        let minisig = Member::read(&medium, json.next(), "manifest.json.minisig")?;
-        within("signature", minisig.len, SIGNATURE_MAX)?;
-        let signed = Signed { manifest: json.content(&medium)?, signature: minisig.content(&medium)? };
+        let (signed, next) = read_signed(&medium)?;
         let manifest = signed.verify(keys)?;
+        Self::open_payload(medium, signed, manifest, next)
+    }
 
+    /// Opens a bundle that nobody vouches for, for a tool that shows what it says.
+    #[cfg(feature = "pack")]
+    pub fn open_untrusted(medium: M) -> Result<Self, Error> {
+        let (signed, next) = read_signed(&medium)?;
+        let manifest = Manifest::parse(&signed.manifest).map_err(super::TrustError::Manifest)?;
+        Self::open_payload(medium, signed, manifest, next)
+    }
+
+    fn open_payload(medium: M, signed: Signed, manifest: Manifest, at: u64) -> Result<Self, Error> {
         let payload = &manifest.payload;
         let geometry =
             Geometry::new(payload.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
-        let tree = Member::read(&medium, minisig.next(), &format!("{}.tree", payload.name))?;
+        let tree = Member::read(&medium, at, &format!("{}.tree", payload.name))?;
         if tree.len != geometry.len_bytes() {
             let expected = geometry.len_bytes();
             return Err(Error::Number { what: "bytes of the tree", expected, found: tree.len });
@@ -48,7 +55,7 @@ impl<M: Medium> Bundle<M> {
         let zst = Member::read(&medium, tree.next(), &format!("{}.zst", payload.name))?;
         let frames = Frames::read(&medium, zst, payload)?;
         let reader = Reader::new(geometry, &payload.salt, payload.root_hash);
-        let total_len = (zst.next() + 2 * UNIT).min(medium.len());
+        let total_len = zst.next().saturating_add(2 * UNIT).min(medium.len());
         let (decoder, packed) = (Decoder::new(), Vec::new());
         let bundle = Self { medium, signed, manifest, tree, reader, frames, decoder, packed, total_len };
         bundle.check_superblock()?;
@@ -140,4 +147,14 @@ impl<M: Medium> Bundle<M> {
         self.packed = packed;
         read
     }
+}
+
+/// Reads the first two members, within their limits, and says where the next one begins.
+fn read_signed(medium: &impl Medium) -> Result<(Signed, u64), Error> {
+    let json = Member::read(medium, 0, "manifest.json")?;
+    within("manifest", json.len, MANIFEST_MAX)?;
+    let minisig = Member::read(medium, json.next(), "manifest.json.minisig")?;
+    within("signature", minisig.len, SIGNATURE_MAX)?;
+    let signed = Signed { manifest: json.content(medium)?, signature: minisig.content(medium)? };
+    Ok((signed, minisig.next()))
 }

@@ -1,0 +1,45 @@
+//! everboot-pack: makes and shows bundles. A tool for the machine that builds images; the agent has none of
+//! it. Exit status: 0 done, 1 failed, 2 wrong usage.
+
+mod image;
+mod keygen;
+mod modules;
+mod output;
+mod show;
+mod source;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Makes and shows everboot bundles.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Make a pair of minisign keys: FILE (secret, not encrypted) and FILE.pub
+    Keygen(keygen::Arguments),
+    /// Make a signed bundle of a root file system image
+    Image(image::Arguments),
+    /// Show what a bundle says of itself
+    Show(show::Arguments),
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Command::Keygen(arguments) => keygen::run(&arguments),
+        Command::Image(arguments) => image::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("everboot-pack: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
