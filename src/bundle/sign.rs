@@ -4,11 +4,14 @@
 //! for the same bytes, so the signature itself is made here: Ed25519 (RFC 8032) over the BLAKE2b-512 hash.
 
 use blake2::{Blake2b512, Digest};
-use ct_codecs::{Base64, Encoder};
+use ct_codecs::{Base64, Decoder, Encoder};
 use ed25519_compact::SecretKey;
-use minisign::{KeyPair, PError, SecretKeyBox};
+use minisign::{ErrorKind, KeyPair, PError, SecretKeyBox};
 
-/// Place of the key number and the key in a minisign secret key's bytes.
+/// Bytes of a minisign secret key, and the places of what matters in them.
+const KEY_FILE: usize = 158;
+const KDF: std::ops::Range<usize> = 2..4;
+const CHECKSUM: std::ops::Range<usize> = 126..158;
 const KEY_NUMBER: std::ops::Range<usize> = 54..62;
 const KEY: std::ops::Range<usize> = 62..126;
 
@@ -39,13 +42,8 @@ impl Signer {
     /// Reads the text of a minisign secret key file. For an encrypted one the password is asked on the
     /// terminal.
     pub fn parse(text: &str) -> Result<Self, PError> {
-        let boxed = || SecretKeyBox::from_string(text);
-        let secret = match boxed()?.into_unencrypted_secret_key() {
-            Ok(secret) => secret,
-            Err(error) if error.to_string().contains("encrypted") => boxed()?.into_secret_key(None)?,
-            Err(error) => return Err(error),
-        };
-        let (bytes, mut number, mut key) = (secret.to_bytes(), [0; 8], [0; 64]);
+        let bytes = secret_bytes(text)?;
+        let (mut number, mut key) = ([0; 8], [0; 64]);
         number.copy_from_slice(&bytes[KEY_NUMBER]);
         key.copy_from_slice(&bytes[KEY]);
         Ok(Self { number, key: SecretKey::new(key) })
@@ -61,6 +59,25 @@ impl Signer {
         let comment = "untrusted comment: signature from everboot-pack";
         format!("{comment}\n{first}\ntrusted comment: {trusted_comment}\n{second}\n").into_bytes()
     }
+}
+
+/// The bytes of a secret key, decrypted.
+fn secret_bytes(text: &str) -> Result<Vec<u8>, PError> {
+    let line = text.lines().nth(1).unwrap_or_default().trim();
+    let bytes = Base64::decode_to_vec(line, None).unwrap_or_default();
+    if bytes.len() != KEY_FILE {
+        return Err(PError::new(ErrorKind::Io, "expected a minisign secret key"));
+    }
+    // minisign -W leaves the checksum of a key that is not encrypted empty, and asks for none.
+    if bytes[KDF] == [0, 0] && bytes[CHECKSUM] == [0; 32] {
+        return Ok(bytes);
+    }
+    let boxed = SecretKeyBox::from_string(text)?;
+    let secret = match bytes[KDF] == [0, 0] {
+        true => boxed.into_unencrypted_secret_key()?,
+        false => boxed.into_secret_key(None)?,
+    };
+    Ok(secret.to_bytes())
 }
 
 fn base64(bytes: &[u8]) -> String {

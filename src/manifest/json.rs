@@ -2,7 +2,7 @@
 //! number. Known fields that come twice are refused.
 
 use super::{Manifest, Payload, VersionRange, is_version};
-use crate::slot::{BLOCK, RootHash};
+use crate::slot::{BLOCK, RootHash, from_hex};
 use serde::Deserialize;
 use std::fmt;
 
@@ -152,8 +152,8 @@ fn salt(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) || text.len() > 2 * SALT_MAX {
         return None;
     }
-    let nibble = |digit: u8| Some(char::from(digit).to_digit(16)? as u8);
-    text.as_bytes().chunks_exact(2).map(|pair| Some(nibble(pair[0])? << 4 | nibble(pair[1])?)).collect()
+    let byte = |at: usize| from_hex::<1>(text.get(at..at + 2)?).ok().map(|[byte]| byte);
+    (0..text.len()).step_by(2).map(byte).collect()
 }
 
 impl Raw {
