@@ -1,0 +1,158 @@
+//! A machine that is a disk image in a file, with the staging area as a directory beside it: every verb
+//! without root, for tests, the crash campaign and newcomers.
+//!
+//! Deliberately absent: file systems. A root counts as entered when its device can be read.
+
+use super::file_medium::FileMedium;
+use super::lock::{Lock, LockError};
+use super::progress::Progress;
+use super::staging::DirStaging;
+use super::table::{self, Extent};
+use crate::machine::{Access, EarlyBoot, Machine, PartRef, Root, RootFailure, Survey};
+use crate::medium::{Error, Medium, Op};
+use crate::slot::Uuid;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A disk image under the hands of one process.
+#[derive(Debug)]
+pub struct DiskFileMachine {
+    path: PathBuf,
+    staging: PathBuf,
+    kernel: Option<String>,
+    extents: Vec<Extent>,
+    progress: Progress,
+    _lock: Lock,
+}
+
+impl DiskFileMachine {
+    /// Takes the image at `path`, and locks it against a second process until it is dropped. The staging
+    /// area is `staging`, by default `path` with `.staging` appended; it is made when it is first written.
+    /// `kernel` is the release that [`Machine::kernel_release`] tells.
+    pub fn open(path: &Path, staging: Option<PathBuf>, kernel: Option<String>) -> Result<Self, LockError> {
+        let lock = Lock::of_file(path)?;
+        let beside = || {
+            let mut name = path.as_os_str().to_owned();
+            name.push(".staging");
+            name.into()
+        };
+        let staging = staging.unwrap_or_else(beside);
+        let (extents, progress) = (Vec::new(), Progress::new());
+        Ok(Self { path: path.to_owned(), staging, kernel, extents, progress, _lock: lock })
+    }
+
+    fn name(&self) -> String {
+        self.path.to_string_lossy().into_owned()
+    }
+}
+
+impl Machine for DiskFileMachine {
+    type Disk = FileMedium;
+    type Staging = DirStaging;
+
+    fn survey(&mut self) -> Result<Survey, Error> {
+        let name = self.name();
+        let failed = |error: io::Error| Error::named(Op::Open, &*name, error);
+        let file = File::open(&self.path).map_err(failed)?;
+        let found = table::read(&file, &name, None).map_err(failed)?;
+        let none = || failed(io::Error::other("expected a disk with a GUID partition table, found none"));
+        let (disk, extents) = found.ok_or_else(none)?;
+        self.extents = extents;
+        Ok(Survey { disks: vec![disk] })
+    }
+
+    fn open(&mut self, at: PartRef, access: Access) -> Result<FileMedium, Error> {
+        let unknown = || Error::named(Op::Open, self.name(), io::ErrorKind::NotFound.into());
+        let extent = self.extents.get(at.part).filter(|_| at.disk == 0).ok_or_else(unknown)?;
+        FileMedium::open_range(&self.path, access, extent.start, extent.len)
+    }
+
+    fn staging(&mut self, _: Option<PartRef>, access: Access) -> Result<DirStaging, Error> {
+        DirStaging::open(&self.staging, access != Access::Read)
+    }
+
+    fn close_staging(&mut self) {}
+
+    fn show_progress(&mut self, done: u64, of: u64) {
+        self.progress.show(done, of);
+    }
+
+    fn kernel_release(&self) -> Option<String> {
+        self.kernel.clone()
+    }
+
+    fn root_part(&self) -> Option<Uuid> {
+        None
+    }
+}
+
+impl EarlyBoot for DiskFileMachine {
+    fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
+        let opened = Machine::open(self, root.at, Access::Read);
+        let read = opened.and_then(|part| part.read_at(0, &mut [0; crate::slot::BLOCK]));
+        read.map_err(|error| RootFailure::Device(error.to_string()))
+    }
+
+    fn pause(&mut self, _: u64) -> bool {
+        false
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        super::clock::uptime_ms()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::medium::Staging;
+    use crate::sys::scratch::Scratch;
+
+    fn image(scratch: &Scratch) -> PathBuf {
+        let path = scratch.file("disk", &vec![0; 4 << 20]);
+        let config = gpt::GptConfig::new().writable(true);
+        let mut table = config.create(&path).unwrap();
+        table.add_partition("slot-a", 1 << 20, gpt::partition_types::LINUX_FS, 0, None).unwrap();
+        table.write().unwrap();
+        path
+    }
+
+    #[test]
+    fn a_partition_of_an_image_is_written_and_read_where_it_lies() {
+        let scratch = Scratch::new("diskfile");
+        let path = image(&scratch);
+        let mut machine = DiskFileMachine::open(&path, None, None).unwrap();
+        let survey = machine.survey().unwrap();
+        let at = survey.find(|part| part.label == "slot-a")[0];
+        let part = Machine::open(&mut machine, at, Access::Exclusive).unwrap();
+        assert_eq!(part.len(), 1 << 20);
+        part.write_at(0, b"everboot").unwrap();
+        part.sync().unwrap();
+        assert!(machine.enter(&Root { at, open: false }).is_ok());
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!(&bytes[machine.extents[0].start as usize..][..8], b"everboot");
+        assert!(Machine::open(&mut machine, PartRef { disk: 0, part: 1 }, Access::Read).is_err());
+    }
+
+    #[test]
+    fn the_staging_area_is_made_only_when_it_is_written() {
+        let scratch = Scratch::new("beside");
+        let path = image(&scratch);
+        let mut machine = DiskFileMachine::open(&path, None, Some("6.1".into())).unwrap();
+        assert_eq!(machine.staging(None, Access::Read).unwrap_err().source.kind(), io::ErrorKind::NotFound);
+        assert!(!machine.staging(None, Access::Exclusive).unwrap().exists("staged.everboot").unwrap());
+        assert!(path.with_file_name("disk.staging").is_dir());
+    }
+
+    #[test]
+    fn a_second_process_is_told_who_holds_the_image() {
+        let scratch = Scratch::new("twice");
+        let path = image(&scratch);
+        let first = DiskFileMachine::open(&path, None, None).unwrap();
+        let refused = DiskFileMachine::open(&path, None, None).unwrap_err().to_string();
+        assert!(refused.contains("in use"), "{refused}");
+        drop(first);
+        assert!(DiskFileMachine::open(&path, None, None).is_ok());
+    }
+}

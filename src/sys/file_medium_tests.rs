@@ -1,0 +1,87 @@
+//! A file and a vector are written alike and must read alike, however the access lies.
+
+use super::*;
+use crate::sys::scratch::Scratch;
+
+const LEN: usize = 600_000 / 4096 * 4096;
+
+/// A generator of no importance (xorshift), so that a failure repeats.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % below as u64) as usize
+    }
+}
+
+fn check_against_a_vector(medium: &FileMedium, model: &mut [u8]) {
+    let mut dice = Dice(88_172_645_463_325_252);
+    let mut memory = vec![0; model.len() + 64];
+    for round in 0..400 {
+        let grid = [1, 512, 4096][dice.roll(3)];
+        let offset = dice.roll(model.len()) / grid * grid;
+        let len = dice.roll((model.len() - offset).min(300_000) + 1) / grid * grid;
+        let skew = dice.roll(3);
+        match dice.roll(4) {
+            0 => {
+                medium.write_zeroes(offset as u64, len as u64).unwrap();
+                model[offset..offset + len].fill(0);
+            }
+            1 | 2 => {
+                memory[skew..skew + len].fill(round as u8);
+                medium.write_at(offset as u64, &memory[skew..skew + len]).unwrap();
+                model[offset..offset + len].fill(round as u8);
+            }
+            _ => medium.sync().unwrap(),
+        }
+        let got = &mut memory[skew..skew + len];
+        medium.read_at(offset as u64, got).unwrap();
+        assert!(got == &model[offset..offset + len], "round {round}: {len} bytes at {offset}");
+    }
+    memory.truncate(model.len());
+    medium.read_at(0, &mut memory).unwrap();
+    assert!(memory == model);
+}
+
+#[test]
+fn a_file_reads_as_it_was_written_however_the_access_lies() {
+    let scratch = Scratch::new("medium");
+    let path = scratch.file("disk", &[7; LEN]);
+    let medium = FileMedium::open(&path, Access::Exclusive).unwrap();
+    check_against_a_vector(&medium, &mut vec![7; LEN]);
+}
+
+#[test]
+fn a_range_never_touches_what_is_beside_it() {
+    for (start, len) in [(8192, LEN / 4096 * 4096), (512, LEN - 512), (4096, 100_000), (3, 5000)] {
+        let scratch = Scratch::new("range");
+        let path = scratch.file("disk", &vec![9; start + len + 5000]);
+        let medium = FileMedium::open_range(&path, Access::Shared, start as u64, len as u64).unwrap();
+        check_against_a_vector(&medium, &mut vec![9; len]);
+        let all = std::fs::read(&path).unwrap();
+        assert!(all[..start].iter().chain(&all[start + len..]).all(|byte| *byte == 9), "range at {start}");
+    }
+}
+
+#[test]
+fn the_end_is_the_end_unless_the_file_grows() {
+    let scratch = Scratch::new("end");
+    let path = scratch.file("disk", &[1; 8192]);
+    let medium = FileMedium::open(&path, Access::Shared).unwrap();
+    assert!(medium.write_at(8000, &[2; 200]).is_err());
+    assert!(medium.read_at(u64::MAX, &mut [0; 2]).is_err());
+    assert!(medium.write_zeroes(8192, 1).is_err());
+    assert!(FileMedium::open_range(&path, Access::Read, 4096, 4097).is_err());
+
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let growing = FileMedium::growing(file).unwrap();
+    growing.write_at(8000, &[2; 1000]).unwrap();
+    growing.sync().unwrap();
+    assert_eq!(growing.len(), 9000);
+    let mut tail = [0; 1000];
+    growing.read_at(8000, &mut tail).unwrap();
+    assert_eq!(tail, [2; 1000]);
+}

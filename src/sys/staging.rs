@@ -1,0 +1,148 @@
+//! A [`Staging`] over a directory: on the staging file system, or on the host beside a disk image.
+//!
+//! Invariant: names are single components, looked up from the open directory, and symlinks are not followed,
+//! so nothing outside the directory is reached whatever is in it.
+
+use super::file_medium::FileMedium;
+use crate::medium::{Error, Op, Place, Staging};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatvfs, fsync, openat, renameat, statat, syncfs, unlinkat};
+use rustix::io::Errno;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+/// An open directory of staged files.
+#[derive(Debug)]
+pub struct DirStaging {
+    dir: File,
+    /// Whether we may use the blocks that the file system keeps for root.
+    reserve: bool,
+}
+
+impl DirStaging {
+    /// Opens the directory at `path`, making it (and not its parents) when `create` says so.
+    pub fn open(path: &Path, create: bool) -> Result<Self, Error> {
+        let failed = |error: Errno| Error::named(Op::Open, path.to_string_lossy(), error.into());
+        if create {
+            match rustix::fs::mkdirat(CWD, path, Mode::from_raw_mode(0o700)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(error) => return Err(failed(error)),
+            }
+        }
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let dir = openat(CWD, path, flags, Mode::empty()).map_err(failed)?;
+        let reserve = rustix::process::geteuid().is_root();
+        let staging = Self { dir: dir.into(), reserve };
+        if create {
+            // The new name of the directory itself becomes durable with the file system.
+            staging.sync_dir()?;
+        }
+        Ok(staging)
+    }
+
+    fn open_file(&self, name: &str, flags: OFlags) -> Result<FileMedium, Error> {
+        check(Op::Open, name)?;
+        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let file = openat(&self.dir, name, flags, Mode::from_raw_mode(0o600));
+        let file = file.map_err(|error| Error::named(Op::Open, name, error.into()))?;
+        FileMedium::growing(file.into()).map_err(|error| Error::named(Op::Open, name, error))
+    }
+}
+
+/// Refuses what is not a single component.
+fn check(op: Op, name: &str) -> Result<(), Error> {
+    let fits = !name.is_empty() && name != "." && name != ".." && !name.contains('/');
+    let wrong = || Error::named(op, name, io::Error::other("expected a file name without a directory"));
+    fits.then_some(()).ok_or_else(wrong)
+}
+
+impl Staging for DirStaging {
+    type File = FileMedium;
+
+    fn open(&self, name: &str) -> Result<FileMedium, Error> {
+        self.open_file(name, OFlags::RDONLY)
+    }
+
+    fn create(&self, name: &str) -> Result<FileMedium, Error> {
+        self.open_file(name, OFlags::RDWR | OFlags::CREATE | OFlags::TRUNC)
+    }
+
+    fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        check(Op::Name, from)?;
+        check(Op::Name, to)?;
+        renameat(&self.dir, from, &self.dir, to).map_err(|error| Error::named(Op::Name, from, error.into()))
+    }
+
+    fn remove(&self, name: &str) -> Result<(), Error> {
+        check(Op::Name, name)?;
+        match unlinkat(&self.dir, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            Err(error) => Err(Error::named(Op::Name, name, error.into())),
+        }
+    }
+
+    fn sync_dir(&self) -> Result<(), Error> {
+        let failed = |error: Errno| Error { op: Op::Sync, place: Place::Whole, source: error.into() };
+        fsync(&self.dir).map_err(failed)?;
+        syncfs(&self.dir).map_err(failed)
+    }
+
+    fn exists(&self, name: &str) -> Result<bool, Error> {
+        check(Op::Name, name)?;
+        match statat(&self.dir, name, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(_) => Ok(true),
+            Err(Errno::NOENT) => Ok(false),
+            Err(error) => Err(Error::named(Op::Name, name, error.into())),
+        }
+    }
+
+    fn available(&self) -> Result<u64, Error> {
+        let room = fstatvfs(&self.dir);
+        let room = room.map_err(|error| Error { op: Op::Read, place: Place::Whole, source: error.into() })?;
+        let blocks = if self.reserve { room.f_bfree } else { room.f_bavail };
+        Ok(blocks.saturating_mul(room.f_frsize))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::medium::Medium;
+    use crate::sys::scratch::Scratch;
+
+    #[test]
+    fn a_staged_file_is_written_renamed_read_and_removed() {
+        let scratch = Scratch::new("staging");
+        let staging = DirStaging::open(&scratch.path().join("area"), true).unwrap();
+        let file = staging.create("new").unwrap();
+        file.write_at(0, b"bundle").unwrap();
+        file.write_at(6, &[5; 10_000]).unwrap();
+        file.sync().unwrap();
+        staging.rename("new", "staged").unwrap();
+        staging.sync_dir().unwrap();
+        assert!(staging.exists("staged").unwrap() && !staging.exists("new").unwrap());
+        let file = staging.open("staged").unwrap();
+        let mut head = [0; 8];
+        file.read_at(0, &mut head).unwrap();
+        assert_eq!((&head, file.len()), (b"bundle\x05\x05", 10_006));
+        assert!(staging.available().unwrap() > 0);
+        staging.remove("staged").unwrap();
+        staging.remove("staged").unwrap();
+        assert_eq!(staging.open("staged").unwrap_err().source.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn nothing_outside_the_directory_is_reached() {
+        let scratch = Scratch::new("outside");
+        let secret = scratch.file("secret", b"x");
+        let area = scratch.path().join("area");
+        let staging = DirStaging::open(&area, true).unwrap();
+        std::os::unix::fs::symlink(&secret, area.join("link")).unwrap();
+        for name in ["../secret", "..", ".", "", "/etc/passwd", "link"] {
+            assert!(staging.open(name).is_err(), "{name}");
+            assert!(staging.create(name).is_err(), "{name}");
+        }
+        assert_eq!(std::fs::read(secret).unwrap(), b"x");
+        assert!(DirStaging::open(&scratch.path().join("a/b"), true).is_err());
+    }
+}

@@ -1,0 +1,93 @@
+//! Tables made by the gpt crate and by sgdisk's layout, sound and damaged.
+
+use super::*;
+use crate::sys::scratch::Scratch;
+use std::path::{Path, PathBuf};
+
+const LEN: usize = 4 << 20;
+
+/// A disk of 4 MiB with the parts `a` (1 MiB) and `b` (64 KiB), and its GUID.
+fn disk(scratch: &Scratch, size: LogicalBlockSize) -> (PathBuf, Uuid) {
+    let path = scratch.file("disk", &vec![0; LEN]);
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    gpt::mbr::ProtectiveMBR::new().overwrite_lba0(&mut &file).unwrap();
+    let config = gpt::GptConfig::new().writable(true).logical_block_size(size);
+    let mut table = config.create_from_device(file, None).unwrap();
+    table.add_partition("a", 1 << 20, gpt::partition_types::LINUX_FS, 0, None).unwrap();
+    table.add_partition("b", 64 << 10, gpt::partition_types::LINUX_SWAP, 0, None).unwrap();
+    let guid = Uuid::parse(&table.guid().to_string()).unwrap();
+    table.write().unwrap();
+    (path, guid)
+}
+
+fn damage(path: &Path, at: usize) {
+    let mut bytes = std::fs::read(path).unwrap();
+    bytes[at] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn read_disk(path: &Path) -> io::Result<Option<(Disk, Vec<Extent>)>> {
+    read(&File::open(path)?, "disk", None)
+}
+
+#[track_caller]
+fn check_found(path: &Path, guid: Uuid) {
+    let before = std::fs::read(path).unwrap();
+    let (disk, extents) = read_disk(path).unwrap().unwrap();
+    assert_eq!(disk.guid, guid);
+    let found: Vec<_> = disk.parts.iter().map(|part| (part.label.as_str(), part.len)).collect();
+    assert_eq!(found, [("a", 1 << 20), ("b", 64 << 10)]);
+    assert_eq!(disk.parts[0].kind.to_string(), "0fc63daf-8483-4772-8e79-3d69d8477de4");
+    assert_eq!(extents[1].number, 2);
+    assert!(extents[1].start >= extents[0].start + extents[0].len);
+    assert!(std::fs::read(path).unwrap() == before, "reading changed the disk");
+}
+
+#[test]
+fn a_table_is_read_with_either_sector_size() {
+    for size in [LogicalBlockSize::Lb512, LogicalBlockSize::Lb4096] {
+        let scratch = Scratch::new("table");
+        let (path, guid) = disk(&scratch, size);
+        check_found(&path, guid);
+    }
+}
+
+#[test]
+fn a_damaged_primary_gives_way_to_the_backup() {
+    // Signature, checksum, a field, the number of entries, the size of an entry, an entry itself.
+    for at in [512, 512 + 16, 512 + 60, 512 + 82, 512 + 84, 1024 + 40] {
+        let scratch = Scratch::new("primary");
+        let (path, guid) = disk(&scratch, LogicalBlockSize::Lb512);
+        damage(&path, at);
+        check_found(&path, guid);
+    }
+}
+
+#[test]
+fn two_damaged_tables_are_an_error_and_none_is_none() {
+    let scratch = Scratch::new("both");
+    let (path, _) = disk(&scratch, LogicalBlockSize::Lb512);
+    damage(&path, 512 + 60);
+    damage(&path, LEN - 512 + 60);
+    assert!(read_disk(&path).is_err());
+    let empty = scratch.file("empty", &vec![0; LEN]);
+    assert!(read_disk(&empty).unwrap().is_none());
+    assert!(read_disk(&scratch.file("tiny", &[0; 700])).unwrap().is_none());
+}
+
+#[test]
+fn sizes_that_would_panic_in_the_crate_are_refused_even_under_a_right_checksum() {
+    let scratch = Scratch::new("hostile");
+    for (field, value) in [(84, 256_u32), (84, 0), (80, u32::MAX)] {
+        let (path, _) = disk(&scratch, LogicalBlockSize::Lb512);
+        let mut bytes = std::fs::read(&path).unwrap();
+        for at in [512, LEN - 512] {
+            bytes[at + field..at + field + 4].copy_from_slice(&value.to_le_bytes());
+            bytes[at + 16..at + 20].fill(0);
+            let sum = crc32fast::hash(&bytes[at..at + 92]);
+            bytes[at + 16..at + 20].copy_from_slice(&sum.to_le_bytes());
+        }
+        std::fs::write(&path, bytes).unwrap();
+        assert!(read_disk(&path).is_err());
+    }
+}
