@@ -59,7 +59,8 @@ impl Survey {
     /// All partitions for which `wanted` holds.
     pub fn find(&self, wanted: impl Fn(&Part) -> bool) -> Vec<PartRef> {
         let disks = self.disks.iter().enumerate();
-        let parts = disks.flat_map(|(disk, found)| (0..found.parts.len()).map(move |part| PartRef { disk, part }));
+        let parts =
+            disks.flat_map(|(disk, found)| (0..found.parts.len()).map(move |part| PartRef { disk, part }));
         parts.filter(|at| wanted(self.part(*at))).collect()
     }
 }

@@ -227,7 +227,11 @@ fn walk(mut record: Record, mut seen: Observation) {
         for (id, slot) in record.ids() {
             use everboot::slot::SlotState;
             let target = decision.target == Target::Apply(id);
-            assert!(slot.state != SlotState::Good || target || decision.record.is_good(id), "{}", show(&record));
+            assert!(
+                slot.state != SlotState::Good || target || decision.record.is_good(id),
+                "{}",
+                show(&record)
+            );
         }
         match decision.target {
             Target::Boot(id) => {

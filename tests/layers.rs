@@ -22,8 +22,17 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     (
         "flow",
         &[
-            "slot", "medium", "record", "manifest", "config", "machine", "lifecycle", "decide", "bundle",
-            "store", "apply",
+            "slot",
+            "medium",
+            "record",
+            "manifest",
+            "config",
+            "machine",
+            "lifecycle",
+            "decide",
+            "bundle",
+            "store",
+            "apply",
         ],
     ),
 ];
@@ -32,11 +41,24 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &["slot", "record", "manifest", "config", "decide", "lifecycle", "tree"];
 /// Words that only impure code has.
 const IMPURE: &[&str] = &[
-    "std::fs", "std::io", "std::net", "std::time", "std::env", "std::path", "std::process", "std::thread",
-    "std::os", "log::", "rustix", "nix::", "println!", "eprintln!",
+    "std::fs",
+    "std::io",
+    "std::net",
+    "std::time",
+    "std::env",
+    "std::path",
+    "std::process",
+    "std::thread",
+    "std::os",
+    "log::",
+    "rustix",
+    "nix::",
+    "println!",
+    "eprintln!",
 ];
 /// Words that only `sys` has.
-const SYSTEM: &[&str] = &["std::fs", "std::net", "std::process", "std::os", "rustix", "nix::", "gpt::", "unsafe {"];
+const SYSTEM: &[&str] =
+    &["std::fs", "std::net", "std::process", "std::os", "rustix", "nix::", "gpt::", "unsafe {"];
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
@@ -164,6 +186,9 @@ fn check_words(in_modules: &[&str], forbidden: &[&str]) {
 
 #[test]
 fn a_violation_would_be_seen() {
-    assert_eq!(named("use crate::{sys::Linux, slot};\nfn f() { crate::flow::boot() }"), ["sys", "slot", "flow"]);
+    assert_eq!(
+        named("use crate::{sys::Linux, slot};\nfn f() { crate::flow::boot() }"),
+        ["sys", "slot", "flow"]
+    );
     assert_eq!(named("use crate::medium::{self, Medium};"), ["medium"]);
 }

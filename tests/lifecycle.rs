@@ -86,6 +86,7 @@ fn the_slot_that_is_written_is_never_the_default_the_booted_or_the_only_way_back
 #[test]
 fn activate_makes_due_what_is_staged_and_tries_what_is_prepared() {
     check(activate, "a:good*! b:good staged", "a:good*! b:good due(b,5)");
+    check(activate, "a:good*! b:empty c:writing preparing(c)", "a:good*! b:empty c:writing due(c,5)");
     check(activate, "a:good*! b:proven#9 kept", "a:good*! b:trial(3,10)#9 kept");
     check(activate, "a:good*! b:bad due(b,2)", "a:good*! b:bad due(b,2)");
     check(activate, "a:good*! b:trial(1,4)#9 kept", "a:good*! b:trial(1,4)#9 kept");

@@ -1,7 +1,11 @@
-//! Tests that need no QEMU. Each file tells one story; `sim` and `picture` are what they tell it with.
+//! Tests that need no QEMU. Each file tells one story; `picture`, `sim` and `world` are what they tell it with.
 
+mod cuts;
 mod decide;
+mod flows;
 mod layers;
 mod lifecycle;
 mod picture;
 mod record;
+mod sim;
+mod world;

@@ -78,7 +78,8 @@ pub fn record(picture: &str) -> Record {
         }
     }
     for word in picture.split_whitespace().filter(|word| !word.contains(':')) {
-        let (what, inner) = word.strip_suffix(')').and_then(|word| word.split_once('(')).unwrap_or((word, ""));
+        let (what, inner) =
+            word.strip_suffix(')').and_then(|word| word.split_once('(')).unwrap_or((word, ""));
         match what {
             "staged" => record.update = Update::Staged(bundle()),
             "kept" => record.update = Update::Kept(bundle()),
@@ -90,7 +91,9 @@ pub fn record(picture: &str) -> Record {
                 let (target, starts_left) = (record.find(name).unwrap(), starts.parse().unwrap());
                 record.update = Update::Due { bundle: bundle(), target, starts_left };
             }
-            "bad" => record.bad_images = numbers(inner).into_iter().map(|hash| RootHash([hash; 32])).collect(),
+            "bad" => {
+                record.bad_images = numbers(inner).into_iter().map(|hash| RootHash([hash; 32])).collect()
+            }
             "rounds" => record.recovery_rounds = inner.parse().unwrap(),
             _ => panic!("{word}"),
         }
@@ -107,7 +110,8 @@ fn slot(record: &mut Record, name: &str, rest: &str) {
     if rest.contains('!') || rest.contains('?') {
         record.last_boot = Some(LastBoot { slot: id, confirmed: rest.contains('!') });
     }
-    let (text, hash) = text.split_once('#').map_or((text, id.0 + 1), |(text, hash)| (text, hash.parse().unwrap()));
+    let (text, hash) =
+        text.split_once('#').map_or((text, id.0 + 1), |(text, hash)| (text, hash.parse().unwrap()));
     let state = state(text);
     let holds = !matches!(state, SlotState::Empty | SlotState::Writing);
     let name = SlotName::new(name).unwrap();
@@ -122,7 +126,13 @@ pub fn show(record: &Record) -> String {
     for (id, slot) in record.ids() {
         let default = if record.default == Some(id) { "*" } else { "" };
         let booted = match record.last_boot {
-            Some(LastBoot { slot, confirmed }) if slot == id => if confirmed { "!" } else { "?" },
+            Some(LastBoot { slot, confirmed }) if slot == id => {
+                if confirmed {
+                    "!"
+                } else {
+                    "?"
+                }
+            }
             _ => "",
         };
         let hash = slot.image.as_ref().and_then(|image| image.root_hash).map_or(0, |hash| hash.0[0]);

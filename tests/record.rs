@@ -1,11 +1,11 @@
 //! The record's bytes: golden blocks, damaged copies, and what a load makes of them.
 
 use crate::picture::{record, show};
+use crate::sim::SimDisk;
 use everboot::medium::Medium;
 use everboot::record::{BadCopy, Copy, Record, Selection, Side, encode};
 use everboot::slot::SlotId;
 use everboot::store::{self, SaveError};
-use crate::sim::SimDisk;
 
 /// Blocks of released format versions, never edited: name, generation, picture.
 const GOLDEN: &[(&str, u64, &str)] = &[
@@ -144,7 +144,9 @@ fn saves_take_turns() {
         loaded = store::save(&disk, &loaded, &record("a:good* b:empty")).unwrap();
         let expected = if generation % 2 == 1 { Side::First } else { Side::Last };
         match loaded.selection {
-            Selection::Current { generation: found, side, .. } => assert_eq!((found, side), (generation, expected)),
+            Selection::Current { generation: found, side, .. } => {
+                assert_eq!((found, side), (generation, expected))
+            }
             ref other => panic!("{other:?}"),
         }
         assert_eq!(loaded, store::load(&disk));

@@ -49,7 +49,8 @@ impl Layout {
             .and_then(|tree| image_len.checked_add(tree))
             .and_then(|end| end.checked_add(TRAILER_LEN));
         let refused = DoesNotFit { needed: needed.unwrap_or(u64::MAX), found: part_len };
-        let (Some(tree_len), Some(needed), Some(trailer)) = (tree_len, needed, trailer_start(part_len)) else {
+        let (Some(tree_len), Some(needed), Some(trailer)) = (tree_len, needed, trailer_start(part_len))
+        else {
             return Err(refused);
         };
         if needed - TRAILER_LEN > trailer {

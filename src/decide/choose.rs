@@ -113,7 +113,10 @@ fn uncounted(record: &Record, usable: &impl Fn(SlotId) -> bool, waited: bool) ->
 fn last_resort(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId> {
     let whole = |id: SlotId| usable(id) && record.slot(id).image.is_some();
     let known = record.ids().filter(|(id, slot)| whole(*id) && slot.state != SlotState::Writing);
-    record.default.filter(|id| whole(*id)).or_else(|| known.max_by_key(|(_, s)| s.confirmed).map(|(id, _)| id))
+    record
+        .default
+        .filter(|id| whole(*id))
+        .or_else(|| known.max_by_key(|(_, s)| s.confirmed).map(|(id, _)| id))
 }
 
 fn recovery(record: &mut Record) -> (Target, Reason) {

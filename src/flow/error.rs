@@ -62,11 +62,12 @@ impl fmt::Display for Error {
             Self::Untreed(name) => {
                 write!(f, "{name}: expected a signed trailer, found none: it was filled by other means")
             }
-            Self::Exchanged => f.write_str("staged bundle: it is not the one that was staged; stage it again"),
-            Self::WrongRoot(name) => write!(
-                f,
-                "the record says that {name} was booted, and the running root is another partition"
-            ),
+            Self::Exchanged => {
+                f.write_str("staged bundle: it is not the one that was staged; stage it again")
+            }
+            Self::WrongRoot(name) => {
+                write!(f, "the record says that {name} was booted, and the running root is another partition")
+            }
         }
     }
 }

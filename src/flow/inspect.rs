@@ -56,7 +56,8 @@ pub enum Staging {
 /// Looks at everything, and changes nothing.
 pub fn status<M: Machine>(mut site: Site<'_, M>) -> Status {
     let view = site.look();
-    let staging = match site.machine.staging(view.staging, Access::Read).and_then(|area| area.exists(STAGED)) {
+    let staging = match site.machine.staging(view.staging, Access::Read).and_then(|area| area.exists(STAGED))
+    {
         Ok(bundle) => Staging::Open { bundle },
         Err(error) => Staging::Unavailable(error.to_string()),
     };
@@ -65,7 +66,8 @@ pub fn status<M: Machine>(mut site: Site<'_, M>) -> Status {
     for (slot, at) in view.record.slots.iter().zip(&view.parts) {
         let expected = slot.image.as_ref().and_then(|image| image.root_hash);
         let opened = at.and_then(|at| site.machine.open(at, Access::Read).ok());
-        let found = opened.and_then(|part| read_image(&part, site.keys)).and_then(|(image, ..)| image.root_hash);
+        let found =
+            opened.and_then(|part| read_image(&part, site.keys)).and_then(|(image, ..)| image.root_hash);
         let part = at.map(|at| (view.survey.disks[at.disk].name.clone(), view.survey.part(at).len));
         slots.push(SlotReport { part, trailer: expected.map(|expected| found == Some(expected)) });
     }
@@ -86,7 +88,10 @@ pub fn status<M: Machine>(mut site: Site<'_, M>) -> Status {
 }
 
 /// What the next boot would do, and why; with the slot that a kernel command line would ask for.
-pub fn explain<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Result<(Record, Decision), Error> {
+pub fn explain<M: Machine>(
+    mut site: Site<'_, M>,
+    request: Option<&str>,
+) -> Result<(Record, Decision), Error> {
     let view = site.look();
     if let Some(name) = request {
         view.slot(name)?;
@@ -97,7 +102,10 @@ pub fn explain<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Resu
 }
 
 /// Reads every block of a slot and compares it with the slot's signed tree.
-pub fn slot_difference<M: Machine>(mut site: Site<'_, M>, slot: &str) -> Result<(SlotName, Difference), Error> {
+pub fn slot_difference<M: Machine>(
+    mut site: Site<'_, M>,
+    slot: &str,
+) -> Result<(SlotName, Difference), Error> {
     let view = site.look();
     let id = view.slot(slot)?;
     let name = view.name(id).clone();

@@ -63,11 +63,7 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
     write(view, record, "record repaired")
 }
 
-fn write<D: crate::medium::Medium>(
-    mut view: View<D>,
-    record: Record,
-    text: &str,
-) -> Result<Record, Error> {
+fn write<D: crate::medium::Medium>(mut view: View<D>, record: Record, text: &str) -> Result<Record, Error> {
     let medium = view.medium.as_ref().ok_or_else(|| Error::Record(Trouble::NoPartition.to_string()))?;
     if let Some(Trouble::ReadOnly(_) | Trouble::Ambiguous(_)) = &view.trouble {
         return Err(Error::Record(view.trouble.map(|trouble| trouble.to_string()).unwrap_or_default()));

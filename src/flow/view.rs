@@ -249,7 +249,8 @@ fn judge(loaded: &Loaded, survey: &Survey, disk: Option<usize>) -> Option<Troubl
 impl<D: Medium> View<D> {
     /// Saves the record, unless it is what is stored already.
     pub fn save(&mut self, record: Record) -> Result<(), SaveError> {
-        let stored = matches!(&self.loaded.selection, Selection::Current { record: old, .. } if **old == record);
+        let stored =
+            matches!(&self.loaded.selection, Selection::Current { record: old, .. } if **old == record);
         if let (Some(medium), false) = (&self.medium, stored) {
             self.loaded = store::save(medium, &self.loaded, &record)?;
         }

@@ -45,7 +45,10 @@ impl fmt::Display for Unfit {
             Self::Version(why) => why.fmt(f),
             Self::Modules { expected, found } => {
                 let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
-                write!(f, "kernel modules missing in the image: expected /usr/lib/modules/{expected}, found {found}")
+                write!(
+                    f,
+                    "kernel modules missing in the image: expected /usr/lib/modules/{expected}, found {found}"
+                )
             }
         }
     }

@@ -5,7 +5,7 @@
 //! | stage | no update, staged, due, kept | staged | the image is remembered as bad; the default already has it |
 //! | begin prepare | staged, preparing | preparing, target *writing* | nothing is staged; no slot may be written |
 //! | prepared | preparing | kept, target *proven* | |
-//! | activate | staged; kept and *proven* | due; *trial* | nothing to activate; another trial is pending |
+//! | activate | staged, preparing; kept and *proven* | due; *trial* | nothing to activate; another trial is pending |
 //! | applied | due | kept, target *trial* | |
 //! | confirm | the booted slot *trial*, *good* or *bad* | *good*, default | no boot is recorded |
 //! | reject | *trial*, *proven*, *good* | *bad* | it is the only good slot |
@@ -59,18 +59,24 @@ pub enum Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RememberedBad => f.write_str("this image failed on this machine before; --force tries it again"),
-            Self::AlreadyInstalled => f.write_str("the default slot already holds this image"),
-            Self::NothingStaged => f.write_str("expected a staged bundle, found none; run `everboot stage FILE`"),
-            Self::TrialPending(_) => {
-                f.write_str("a trial is pending; run `everboot cancel`, or `confirm` or `reject` it once it runs")
+            Self::RememberedBad => {
+                f.write_str("this image failed on this machine before; --force tries it again")
             }
+            Self::AlreadyInstalled => f.write_str("the default slot already holds this image"),
+            Self::NothingStaged => {
+                f.write_str("expected a staged bundle, found none; run `everboot stage FILE`")
+            }
+            Self::TrialPending(_) => f.write_str(
+                "a trial is pending; run `everboot cancel`, or `confirm` or `reject` it once it runs",
+            ),
             Self::TrialRunning(_) => {
                 f.write_str("the running system is the trial; run `everboot confirm`, `reject` or `rollback`")
             }
             Self::NoTarget(why) => why.fmt(f),
             Self::NotBooted => f.write_str("the record names no boot, so there is nothing to confirm"),
-            Self::OnlyGood(_) => f.write_str("it is the only good slot; without it nothing would be left to boot"),
+            Self::OnlyGood(_) => {
+                f.write_str("it is the only good slot; without it nothing would be left to boot")
+            }
             Self::NoOtherGood => f.write_str("expected another good slot to return to, found none"),
             Self::NothingIn(_) => f.write_str("the slot holds no image"),
         }

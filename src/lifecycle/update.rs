@@ -1,6 +1,6 @@
 //! The way of an image into a slot.
 
-use super::{Refusal, choose_target, make_trial, make_writing};
+use super::{Refusal, choose_target, make_trial, make_writing, may_write};
 use crate::config::Policy;
 use crate::record::{Record, Staged, Update};
 use crate::slot::{SlotId, SlotState};
@@ -95,11 +95,13 @@ pub fn activate(record: &Record, policy: &Policy) -> Result<(Record, Activated),
     if let Update::Due { target, .. } = record.update {
         return Ok((next, Activated::Apply(target)));
     }
-    if let Update::Staged(bundle) = &record.update {
+    if let Update::Staged(bundle) | Update::Preparing { bundle, .. } = &record.update {
         if let Some(id) = record.trial() {
             return Err(Refusal::TrialPending(id));
         }
-        let target = choose_target(record).map_err(Refusal::NoTarget)?;
+        // A prepare that was cut goes on in early boot, in the slot in which it began.
+        let begun = record.update.target().filter(|target| may_write(record, *target));
+        let target = begun.map_or_else(|| choose_target(record), Ok).map_err(Refusal::NoTarget)?;
         let starts_left = policy.apply_starts;
         next.update = Update::Due { bundle: bundle.clone(), target, starts_left };
         return Ok((next, Activated::Apply(target)));

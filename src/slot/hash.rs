@@ -106,7 +106,9 @@ mod tests {
 
     #[test]
     fn what_is_no_uuid_is_refused() {
-        for text in ["", "0fc63daf", "0fc63daf-8483-4772-8e79-3d69d8477dg4", "0fc63daf8483-4772-8e79-3d69d8477de4-"] {
+        for text in
+            ["", "0fc63daf", "0fc63daf-8483-4772-8e79-3d69d8477dg4", "0fc63daf8483-4772-8e79-3d69d8477de4-"]
+        {
             assert!(Uuid::parse(text).is_err(), "{text}");
         }
     }

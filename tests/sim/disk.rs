@@ -78,6 +78,7 @@ struct Inner {
     fails_writes: bool,
     lies: bool,
     bytes_written: u64,
+    rewritten: Vec<u64>,
 }
 
 /// A medium in memory. Clones share its content.
@@ -130,6 +131,11 @@ impl SimDisk {
         std::mem::take(&mut self.inner.borrow_mut().bytes_written)
     }
 
+    /// Blocks that were written although they held these very bytes, since the last time this was asked.
+    pub fn take_rewritten(&self) -> Vec<u64> {
+        std::mem::take(&mut self.inner.borrow_mut().rewritten)
+    }
+
     /// Whether nothing waits for a barrier.
     pub fn is_clean(&self) -> bool {
         self.inner.borrow().epoch.is_empty()
@@ -148,8 +154,20 @@ impl SimDisk {
                 Survives::None => 0,
                 Survives::TornLast if number == last => data.len() / 2,
                 Survives::TornLast => data.len(),
-                Survives::OnlyLast => if number == last { data.len() } else { 0 },
-                Survives::AllButFirst => if number == 0 { 0 } else { data.len() },
+                Survives::OnlyLast => {
+                    if number == last {
+                        data.len()
+                    } else {
+                        0
+                    }
+                }
+                Survives::AllButFirst => {
+                    if number == 0 {
+                        0
+                    } else {
+                        data.len()
+                    }
+                }
             };
             put(&mut inner.durable, *at, &data[..kept]);
         }
@@ -187,6 +205,11 @@ impl Medium for SimDisk {
             return Err(Error::past_end(Op::Write, offset));
         }
         inner.bytes_written += data.len() as u64;
+        for (at, block) in (offset..).step_by(4096).zip(data.chunks(4096)) {
+            if inner.live.get(at as usize..at as usize + block.len()) == Some(block) {
+                inner.rewritten.push(at / 4096);
+            }
+        }
         if !inner.lies {
             put(&mut inner.live, offset as usize, data);
             inner.epoch.push((offset as usize, data.to_vec()));
@@ -201,8 +224,10 @@ impl Medium for SimDisk {
     fn sync(&self) -> Result<(), Error> {
         self.power.spend(Op::Sync)?;
         let mut inner = self.inner.borrow_mut();
-        inner.durable = inner.live.clone();
-        inner.epoch.clear();
+        let inner = &mut *inner;
+        for (at, data) in inner.epoch.drain(..) {
+            put(&mut inner.durable, at, &data);
+        }
         Ok(())
     }
 }

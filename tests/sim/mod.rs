@@ -8,5 +8,5 @@ mod machine;
 mod staging;
 
 pub use disk::{Power, SURVIVORS, SimDisk, Survives};
-pub use machine::{SimMachine, SimRoot};
+pub use machine::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot};
 pub use staging::SimStaging;

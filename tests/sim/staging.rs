@@ -24,6 +24,18 @@ impl SimStaging {
         Self { live: Rc::default(), durable: Rc::default(), room, power: power.clone() }
     }
 
+    /// The same content, on media of its own.
+    pub fn fork(&self, power: &Power) -> Self {
+        let other = Self::new(power);
+        for (name, file) in self.durable.borrow().iter() {
+            let copy = SimDisk::with_power(file.content(), power);
+            other.live.borrow_mut().insert(name.clone(), copy.clone());
+            other.durable.borrow_mut().insert(name.clone(), copy);
+        }
+        *other.room.borrow_mut() = *self.room.borrow();
+        other
+    }
+
     /// Sets the room that is left.
     pub fn set_room(&self, bytes: u64) {
         *self.room.borrow_mut() = bytes;

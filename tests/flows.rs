@@ -1,0 +1,285 @@
+//! Whole flows on a simulated machine, without faults: what a user does, and what comes of it.
+
+use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot};
+use crate::world::{World, bundle, image, manifest};
+use everboot::flow::{self, Destination, Error};
+use everboot::lifecycle::{Refusal, Unfit};
+use everboot::medium::Medium;
+
+fn good(version: u8) -> Vec<u8> {
+    bundle(manifest(version), &image(version, SimRoot::Boots))
+}
+
+/// Stages a bundle, and makes its early apply due.
+fn due(world: &mut World, bundle: Vec<u8>) {
+    world.stage(bundle).unwrap();
+    flow::activate(world.site()).unwrap();
+}
+
+#[test]
+fn an_upgrade_in_early_boot_is_tried_and_confirmed() {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    assert_eq!(world.boot_version(), Some(2));
+    flow::confirm(world.site()).unwrap();
+    assert!(world.machine.staging.names().is_empty());
+    assert_eq!(world.boot_version(), Some(2));
+    assert_eq!(world.picture(), "slot-a:good slot-b:good*?");
+}
+
+#[test]
+fn an_upgrade_prepared_in_the_running_system_never_touches_the_running_slot() {
+    let mut world = World::running();
+    let before = world.slots()[0].clone();
+    world.stage(good(2)).unwrap();
+    let (name, progress) = flow::prepare(world.site()).unwrap();
+    assert_eq!((name.as_str(), progress.written, progress.blocks), ("slot-b", 12, 12));
+    assert_eq!(world.boot_version(), Some(1), "prepared is not activated");
+    flow::activate(world.site()).unwrap();
+    assert_eq!(world.boot_version(), Some(2));
+    assert!(world.slots()[0] == before);
+}
+
+#[test]
+fn a_trial_that_is_never_confirmed_is_rolled_back_after_three_attempts() {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    let versions = [(); 5].map(|()| world.boot_version().unwrap());
+    assert_eq!(versions, [2, 2, 2, 1, 1]);
+    flow::confirm(world.site()).unwrap();
+    let refused = world.stage(good(2)).unwrap_err();
+    assert!(matches!(refused, Error::Refused(Refusal::RememberedBad)), "{refused}");
+}
+
+#[test]
+fn a_broken_image_is_found_out_in_the_same_boot() {
+    for root in [SimRoot::Broken, SimRoot::NoInit] {
+        let mut world = World::running();
+        due(&mut world, bundle(manifest(2), &image(2, root)));
+        let outcome = world.boot();
+        assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+        assert!(outcome.reason.contains("rolled back"), "{}", outcome.reason);
+        assert_eq!(world.boot_version(), Some(1));
+    }
+}
+
+#[test]
+fn a_refusal_leaves_every_byte_as_it_was() {
+    type Change = fn(&mut everboot::manifest::Manifest);
+    let rows: [(&str, Change); 4] = [
+        ("expected compatible \"sim\", found \"other\"", |m| m.compatible = "other".into()),
+        ("0.9", |m| m.version = "0.9".into()),
+        ("modules missing", |m| m.modules = Some(vec!["6.0".into()])),
+        ("1.0", |m| m.upgrade_from = everboot::manifest::VersionRange::parse("3.0").map(|range| vec![range])),
+    ];
+    for (expected, change) in rows {
+        let mut world = World::running();
+        world.machine.kernel = Some("6.1".into());
+        let mut manifest = manifest(2);
+        change(&mut manifest);
+        let before: Vec<_> = world.machine.parts.iter().map(|part| part.content()).collect();
+        let refused = world.stage(bundle(manifest, &image(2, SimRoot::Boots))).unwrap_err();
+        assert!(matches!(refused, Error::Unfit(_)), "{refused:?}");
+        assert!(refused.to_string().contains(expected), "{refused}");
+        let after: Vec<_> = world.machine.parts.iter().map(|part| part.content()).collect();
+        assert!(before == after && world.machine.staging.names().is_empty(), "{expected}");
+    }
+}
+
+#[test]
+fn an_image_larger_than_the_slot_is_refused() {
+    let mut world = World::running();
+    let mut manifest = manifest(2);
+    manifest.payload.size = 60 * 4096;
+    let refused = world.stage(bundle(manifest, &vec![7; 60 * 4096])).unwrap_err();
+    assert!(refused.to_string().contains("do not fit"), "{refused}");
+    assert!(world.machine.staging.names().is_empty());
+}
+
+#[test]
+fn a_staging_area_without_room_is_refused_and_left_empty() {
+    let mut world = World::running();
+    world.machine.staging.set_room(1000);
+    assert!(matches!(world.stage(good(2)).unwrap_err(), Error::NoSpace { found: 1000, .. }));
+    assert!(world.machine.staging.names().is_empty());
+    assert_eq!(world.picture(), "slot-a:good*! slot-b:empty");
+}
+
+#[test]
+fn a_bundle_that_goes_bad_after_staging_is_given_up_and_not_retried() {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    let file = everboot::medium::Staging::open(&world.machine.staging, flow::STAGED).unwrap();
+    let at = file.len() / 2;
+    file.write_at(at, &[0xee; 64]).unwrap();
+    file.sync().unwrap();
+    let outcome = world.boot();
+    assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+    assert!(outcome.notes.iter().any(|note| note.contains("given up")), "{:?}", outcome.notes);
+    assert_eq!(world.picture(), "slot-a:good*? slot-b:writing");
+    assert_eq!(world.boot_version(), Some(1));
+    flow::confirm(world.site()).unwrap();
+    assert!(world.machine.staging.names().is_empty(), "the bundle is removed");
+    due(&mut world, good(2));
+    assert_eq!(world.boot_version(), Some(2), "a staging fault does not make an image bad");
+}
+
+#[test]
+fn another_bundle_under_the_staged_name_is_not_applied() {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    let file = everboot::medium::Staging::create(&world.machine.staging, flow::STAGED).unwrap();
+    file.write_at(0, &good(3)).unwrap();
+    file.sync().unwrap();
+    assert_eq!(world.boot_version(), Some(1));
+    assert_eq!(world.version_in(SLOT_B), None);
+}
+
+#[test]
+fn a_staging_area_that_cannot_be_mounted_boots_the_old_system() {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    world.machine.has_staging = false;
+    let outcome = world.boot();
+    assert!(outcome.notes.iter().any(|note| note.contains("staging area")), "{:?}", outcome.notes);
+    assert_eq!(world.picture(), "slot-a:good*? slot-b:writing");
+}
+
+#[test]
+fn a_lost_record_is_rebuilt_from_the_slots() {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    assert_eq!(world.boot_version(), Some(2));
+    flow::confirm(world.site()).unwrap();
+    let record = world.machine.parts[RECORD].clone();
+    record.write_zeroes(0, record.len()).unwrap();
+    assert_eq!(world.boot_version(), Some(2), "the slot that was confirmed last");
+    assert_eq!(world.picture(), "slot-a:good slot-b:good*?");
+}
+
+#[test]
+fn a_lost_record_makes_an_unconfirmed_slot_no_default() {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    assert_eq!(world.boot_version(), Some(2));
+    let record = world.machine.parts[RECORD].clone();
+    record.write_zeroes(0, record.len()).unwrap();
+    assert_eq!(world.boot_version(), Some(1));
+    assert_eq!(world.picture(), "slot-a:good*? slot-b:proven");
+}
+
+#[test]
+fn without_a_writable_record_nothing_is_tried() {
+    let mut world = World::running();
+    world.stage(good(2)).unwrap();
+    flow::prepare(world.site()).unwrap();
+    flow::activate(world.site()).unwrap();
+    world.machine.parts[RECORD].fail_writes(true);
+    let outcome = world.boot();
+    assert!(outcome.reason.contains("record cannot be written"), "{}", outcome.reason);
+    assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+    world.machine.parts[RECORD].fail_writes(false);
+    assert_eq!(world.boot_version(), Some(2), "the trial has lost nothing");
+}
+
+#[test]
+fn two_disks_with_the_same_identity_boot_without_a_write() {
+    let mut world = World::running();
+    world.stage(good(2)).unwrap();
+    flow::prepare(world.site()).unwrap();
+    flow::activate(world.site()).unwrap();
+    let twin = world.machine.survey.disks[0].clone();
+    world.machine.survey.disks.push(twin);
+    let before: Vec<_> = world.machine.parts.iter().map(|part| part.content()).collect();
+    let outcome = world.boot();
+    assert!(outcome.notes.iter().any(|note| note.contains("found it on sim and sim")), "{:?}", outcome.notes);
+    assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+    let after: Vec<_> = world.machine.parts.iter().map(|part| part.content()).collect();
+    assert!(before == after);
+}
+
+#[test]
+fn everything_broken_waits_longer_and_longer_and_tries_the_last_good_slot() {
+    let mut world = World::running();
+    let slot = world.machine.parts[SLOT_A].clone();
+    slot.write_at(0, b"rotten!!").unwrap();
+    world.machine.patience = 4;
+    assert_eq!(world.boot().destination, Destination::Recovery);
+    assert_eq!(world.machine.waits, [10, 20, 40, 80, 160]);
+    slot.write_at(0, SimRoot::Boots.magic()).unwrap();
+    world.machine.waits.clear();
+    let outcome = world.boot();
+    assert!(matches!(outcome.destination, Destination::Root(..)), "the cause is gone");
+}
+
+#[test]
+fn a_slot_that_the_record_calls_good_is_not_booted_without_its_trailer() {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    assert_eq!(world.boot_version(), Some(2));
+    flow::confirm(world.site()).unwrap();
+    let slot = world.machine.parts[SLOT_B].clone();
+    slot.write_zeroes(slot.len() - 65536, 65536).unwrap();
+    let outcome = world.boot();
+    assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+    assert!(outcome.notes.iter().any(|note| note.contains("trailer")), "{:?}", outcome.notes);
+}
+
+#[test]
+fn confirm_refuses_when_another_root_runs() {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    world.boot();
+    world.machine.entered.as_mut().unwrap().at.part = SLOT_A;
+    assert!(matches!(flow::confirm(world.site()), Err(Error::WrongRoot(_))));
+}
+
+#[test]
+fn every_verb_may_be_repeated() {
+    let mut world = World::running();
+    for _ in 0..2 {
+        world.stage(good(2)).unwrap();
+    }
+    for _ in 0..2 {
+        flow::activate(world.site()).unwrap();
+    }
+    assert_eq!(world.boot_version(), Some(2));
+    for _ in 0..2 {
+        flow::confirm(world.site()).unwrap();
+    }
+    for slot in [Some("slot-a"), Some("slot-a")] {
+        flow::reject(world.site(), slot).unwrap();
+    }
+    for _ in 0..2 {
+        flow::cancel(world.site()).unwrap();
+    }
+    assert_eq!(world.picture(), "slot-a:bad(rejected) slot-b:good*!");
+    assert_eq!(world.record().bad_images.len(), 1);
+}
+
+#[test]
+fn verify_names_the_block_that_differs() {
+    let mut world = World::running();
+    let (_, whole) = flow::slot_difference(world.site(), "slot-a").unwrap();
+    assert!(whole.is_none());
+    world.machine.parts[SLOT_A].write_at(5 * 4096 + 17, b"x").unwrap();
+    let (_, found) = flow::slot_difference(world.site(), "slot-a").unwrap();
+    assert_eq!((found.differing, found.listed, found.blocks), (1, vec![5], 12));
+    let refused = flow::slot_difference(world.site(), "slot-b").unwrap_err();
+    assert!(matches!(refused, Error::Untreed(_)));
+}
+
+#[test]
+fn an_unknown_installed_version_takes_only_bundles_without_a_from_rule() {
+    let mut world = World::factory();
+    let before = world.record();
+    flow::init(world.site(), Some(("slot-b", "")), true).unwrap();
+    let mut record = world.record();
+    assert_ne!(before, record);
+    record.default = record.find("slot-b");
+    let mut strict = manifest(2);
+    strict.upgrade_from = everboot::manifest::VersionRange::parse("1.0").map(|range| vec![range]);
+    let refused = world.stage(bundle(strict, &image(2, SimRoot::Boots))).unwrap_err();
+    assert!(matches!(refused, Error::Unfit(Unfit::Version(_))), "{refused}");
+    world.stage(good(2)).unwrap();
+}

@@ -1,0 +1,173 @@
+//! A whole machine in memory: one disk with record, two slots and a data partition, and a staging area.
+
+use super::{Power, SimDisk, SimStaging, Survives};
+use everboot::machine::{Access, Disk, EarlyBoot, Machine, Part, PartRef, Root, RootFailure, Survey};
+use everboot::medium::{Error, Medium, Op};
+use everboot::slot::Uuid;
+use std::io;
+
+/// How the root of an image behaves; written at its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SimRoot {
+    /// Can be entered.
+    Boots,
+    /// Can be mounted and has no init.
+    NoInit,
+    /// Cannot be mounted.
+    Broken,
+}
+
+impl SimRoot {
+    /// The first bytes of such an image.
+    pub fn magic(self) -> &'static [u8; 8] {
+        match self {
+            Self::Boots => b"ROOT-OK!",
+            Self::NoInit => b"NO-INIT!",
+            Self::Broken => b"BROKEN!!",
+        }
+    }
+}
+
+/// A machine in memory.
+#[derive(Debug)]
+pub struct SimMachine {
+    pub power: Power,
+    pub survey: Survey,
+    /// Media of the partitions: record, slot-a, slot-b, data.
+    pub parts: Vec<SimDisk>,
+    pub staging: SimStaging,
+    /// Whether the staging file system can be mounted.
+    pub has_staging: bool,
+    pub kernel: Option<String>,
+    /// Waits of recovery, in seconds; the machine gives up waiting after [`SimMachine::patience`] of them.
+    pub waits: Vec<u64>,
+    pub patience: usize,
+    /// The root that was entered.
+    pub entered: Option<Root>,
+    /// Partitions that cannot be opened.
+    pub dead: Vec<usize>,
+}
+
+pub const RECORD: usize = 0;
+pub const SLOT_A: usize = 1;
+pub const SLOT_B: usize = 2;
+
+/// Sizes of the partitions in bytes.
+const SIZES: [(&str, u64); 4] =
+    [("everboot-record", 1 << 20), ("slot-a", 64 * 4096), ("slot-b", 64 * 4096), ("everboot-data", 4096)];
+
+impl SimMachine {
+    /// A machine whose disk is all zeroes.
+    pub fn new() -> Self {
+        let power = Power::default();
+        let part = |(number, (label, len)): (usize, &(&str, u64))| Part {
+            label: (*label).to_owned(),
+            guid: Uuid([number as u8 + 1; 16]),
+            kind: Uuid([0xcc; 16]),
+            len: *len,
+        };
+        let parts = SIZES.iter().enumerate().map(part).collect();
+        let disk = Disk { name: "sim".into(), guid: Uuid([0xd0; 16]), parts };
+        Self {
+            survey: Survey { disks: vec![disk] },
+            parts: SIZES.iter().map(|(_, len)| SimDisk::with_power(vec![0; *len as usize], &power)).collect(),
+            staging: SimStaging::new(&power),
+            has_staging: true,
+            kernel: None,
+            waits: vec![],
+            patience: 0,
+            entered: None,
+            dead: vec![],
+            power,
+        }
+    }
+
+    /// The same disk and staging area, each on media of their own.
+    pub fn fork(&self) -> Self {
+        let power = Power::default();
+        Self {
+            survey: self.survey.clone(),
+            parts: self.parts.iter().map(|part| SimDisk::with_power(part.content(), &power)).collect(),
+            staging: self.staging.fork(&power),
+            has_staging: self.has_staging,
+            kernel: self.kernel.clone(),
+            waits: vec![],
+            patience: self.patience,
+            entered: None,
+            dead: self.dead.clone(),
+            power,
+        }
+    }
+
+    /// Power comes back, and with it what the caches had kept.
+    pub fn crash(&self, survives: Survives) {
+        self.power.restore();
+        for part in &self.parts {
+            part.crash(survives);
+        }
+        self.staging.crash(survives);
+    }
+}
+
+impl Machine for SimMachine {
+    type Disk = SimDisk;
+    type Staging = SimStaging;
+
+    fn survey(&mut self) -> Result<Survey, Error> {
+        self.power.check(Op::Read)?;
+        Ok(self.survey.clone())
+    }
+
+    fn open(&mut self, at: PartRef, _: Access) -> Result<SimDisk, Error> {
+        self.power.check(Op::Open)?;
+        if self.dead.contains(&at.part) {
+            return Err(Error::named(Op::Open, "part", io::Error::from_raw_os_error(5)));
+        }
+        Ok(self.parts[at.part].clone())
+    }
+
+    fn staging(&mut self, _: Option<PartRef>, _: Access) -> Result<SimStaging, Error> {
+        self.power.check(Op::Open)?;
+        match self.has_staging {
+            true => Ok(self.staging.clone()),
+            false => Err(Error::named(Op::Open, "staging", io::Error::from_raw_os_error(117))),
+        }
+    }
+
+    fn close_staging(&mut self) {}
+
+    fn show_progress(&mut self, _: u64, _: u64) {}
+
+    fn kernel_release(&self) -> Option<String> {
+        self.kernel.clone()
+    }
+
+    fn root_part(&self) -> Option<Uuid> {
+        self.entered.map(|root| self.survey.part(root.at).guid)
+    }
+}
+
+impl EarlyBoot for SimMachine {
+    fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
+        let device = |error: Error| RootFailure::Device(error.to_string());
+        let mut magic = [0; 8];
+        self.open(root.at, Access::Read).and_then(|part| part.read_at(0, &mut magic)).map_err(device)?;
+        if magic == *SimRoot::Boots.magic() {
+            self.entered = Some(*root);
+            Ok(())
+        } else if magic == *SimRoot::NoInit.magic() {
+            Err(RootFailure::NoInit("/sbin/init is not there".into()))
+        } else {
+            Err(RootFailure::NotMountable("no file system".into()))
+        }
+    }
+
+    fn pause(&mut self, seconds: u64) -> bool {
+        self.waits.push(seconds);
+        self.waits.len() <= self.patience
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        self.power.used()
+    }
+}

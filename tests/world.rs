@@ -1,0 +1,179 @@
+//! A simulated machine with keys, a configuration, and images to put on it.
+
+use crate::sim::{Power, SimDisk};
+use crate::sim::{SLOT_A, SLOT_B, SimMachine, SimRoot};
+use everboot::bundle::{Keys, write::assemble};
+use everboot::config::Config;
+use everboot::flow::{self, Destination, Outcome, Site};
+use everboot::manifest::{Manifest, Payload};
+use everboot::medium::Medium;
+use everboot::record::Record;
+use everboot::slot::RootHash;
+use std::sync::OnceLock;
+
+/// Blocks of an image.
+const BLOCKS: usize = 12;
+
+fn key_pair() -> &'static minisign::KeyPair {
+    static KEYS: OnceLock<minisign::KeyPair> = OnceLock::new();
+    KEYS.get_or_init(|| minisign::KeyPair::generate_unencrypted_keypair().unwrap())
+}
+
+/// An image: blocks that name version and position behind a first block that says how it behaves.
+pub fn image(version: u8, root: SimRoot) -> Vec<u8> {
+    let mut bytes: Vec<u8> =
+        (0..BLOCKS * 4096).map(|at| version ^ (at / 4096) as u8 ^ (at % 251) as u8).collect();
+    bytes[..8].copy_from_slice(root.magic());
+    bytes
+}
+
+/// A manifest for [`image`] that allows everything.
+pub fn manifest(version: u8) -> Manifest {
+    let payload = Payload {
+        name: "root".into(),
+        part: "root".into(),
+        size: (BLOCKS * 4096) as u64,
+        root_hash: RootHash([0; 32]),
+        salt: vec![version; 4],
+        open: false,
+        frame_blocks: 4,
+    };
+    Manifest {
+        compatible: "sim".into(),
+        version: format!("{version}.0"),
+        upgrade_from: None,
+        tries: None,
+        modules: None,
+        payload,
+    }
+}
+
+/// The signed bundle.
+pub fn bundle(manifest: Manifest, image: &[u8]) -> Vec<u8> {
+    let sign = |bytes: &[u8]| {
+        let secret = &key_pair().sk;
+        minisign::sign(None, secret, bytes, None, None).unwrap().into_string().into_bytes()
+    };
+    assemble(manifest, image, &sign).unwrap()
+}
+
+/// A machine together with what its owner says of it.
+pub struct World {
+    pub machine: SimMachine,
+    pub config: Config,
+    pub keys: Keys,
+}
+
+impl World {
+    /// A machine fresh from the factory: version 1 in slot-a, confirmed once it has booted.
+    pub fn factory() -> Self {
+        let mut config = test_config();
+        config.timeout = 1;
+        let keys = Keys::parse(&key_pair().pk.to_box().unwrap().to_string()).unwrap();
+        let mut world = Self { machine: SimMachine::new(), config, keys };
+        world.fill(SLOT_A, manifest(1), &image(1, SimRoot::Boots));
+        flow::init(world.site(), None, false).unwrap();
+        world
+    }
+
+    /// A machine that runs version 1 from slot-a, confirmed.
+    pub fn running() -> Self {
+        let mut world = Self::factory();
+        assert_eq!(world.boot_version(), Some(1));
+        flow::confirm(world.site()).unwrap();
+        world
+    }
+
+    /// Puts an image and a marked trailer into a slot, as the factory does.
+    pub fn fill(&mut self, part: usize, manifest: Manifest, image: &[u8]) {
+        let file = SimDisk::with_power(bundle(manifest, image), &Power::default());
+        let mut bundle = everboot::bundle::Bundle::open(file, &self.keys).unwrap();
+        let target = self.machine.parts[part].clone();
+        everboot::apply::apply(&mut bundle, &target, &mut |_| ()).unwrap();
+        everboot::apply::mark(&target, 1, bundle.manifest().payload.root_hash).unwrap();
+    }
+
+    pub fn site(&mut self) -> Site<'_, SimMachine> {
+        Site { machine: &mut self.machine, config: &self.config, keys: &self.keys }
+    }
+
+    /// The same world on media of its own.
+    pub fn fork(&self) -> Self {
+        Self { machine: self.machine.fork(), config: self.config.clone(), keys: self.keys.clone() }
+    }
+
+    pub fn stage(&mut self, bundle: Vec<u8>) -> Result<flow::StagedNow, flow::Error> {
+        let source = SimDisk::with_power(bundle, &Power::default());
+        flow::stage(self.site(), source, false)
+    }
+
+    pub fn stage_forced(&mut self, bundle: Vec<u8>) -> Result<flow::StagedNow, flow::Error> {
+        let source = SimDisk::with_power(bundle, &Power::default());
+        flow::stage(self.site(), source, true)
+    }
+
+    pub fn boot(&mut self) -> Outcome {
+        self.machine.entered = None;
+        flow::boot(self.site(), None)
+    }
+
+    /// Boots, and returns the version of the root that was entered. The whole image has to be there.
+    pub fn boot_version(&mut self) -> Option<u8> {
+        let outcome = self.boot();
+        let Destination::Root(_, root) = outcome.destination else { return None };
+        self.version_in(root.at.part)
+    }
+
+    /// The version whose image is in the slot, whole.
+    pub fn version_in(&self, part: usize) -> Option<u8> {
+        let mut bytes = vec![0; BLOCKS * 4096];
+        self.machine.parts[part].read_at(0, &mut bytes).unwrap();
+        let is = |version: &u8| {
+            [SimRoot::Boots, SimRoot::NoInit, SimRoot::Broken]
+                .iter()
+                .any(|root| image(*version, *root) == bytes)
+        };
+        (1..=3).find(is)
+    }
+
+    /// The record as a look finds it.
+    pub fn record(&mut self) -> Record {
+        self.site().look().record
+    }
+
+    /// The picture of the record, without the images' hashes.
+    pub fn picture(&mut self) -> String {
+        let text = crate::picture::show(&self.record());
+        let words = text.split(' ').filter(|word| !word.starts_with("bad("));
+        let plain = words.map(|word| match word.split_once('#') {
+            Some((state, rest)) => {
+                format!("{state}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+            }
+            None => word.to_owned(),
+        });
+        plain.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Both slots' bytes.
+    pub fn slots(&self) -> [Vec<u8>; 2] {
+        [SLOT_A, SLOT_B].map(|part| self.machine.parts[part].content())
+    }
+}
+
+fn test_config() -> Config {
+    use everboot::config::*;
+    use everboot::slot::SlotName;
+    let l = |t: &str| Locator::PartLabel(t.into());
+    Config {
+        compatible: "sim".into(),
+        record: l("everboot-record"),
+        staging: l("everboot-data"),
+        slots: ["slot-a", "slot-b"].map(|n| (SlotName::new(n).unwrap(), l(n))).to_vec(),
+        tries: 3,
+        handoffs: 10,
+        apply_starts: 5,
+        assess: Assess::Always,
+        lock: false,
+        timeout: 1,
+    }
+}
