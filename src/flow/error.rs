@@ -10,6 +10,8 @@ use std::fmt;
 pub enum Error {
     /// The record cannot be read or may not be written; the text says why and what to do.
     Record(String),
+    /// There is a record that can be read, and nobody forced that it be replaced.
+    RecordExists,
     /// The record could not be saved.
     Save(store::SaveError),
     /// The verb does not apply in this state.
@@ -47,6 +49,9 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Record(why) => write!(f, "record: {why}"),
+            Self::RecordExists => f.write_str(
+                "refused: there is a record already; `record repair` mends a damaged copy, --force makes a new one",
+            ),
             Self::Save(error) => error.fmt(f),
             Self::Refused(why) => write!(f, "refused: {why}"),
             Self::Unfit(why) => write!(f, "refused: {why}"),

@@ -19,8 +19,7 @@ pub fn init<M: Machine>(
     let view = site.look();
     let exists = !matches!(view.loaded.selection, Selection::Lost);
     if exists && !force {
-        let why = "there is one already; `record repair` mends a damaged copy, --force makes a new one";
-        return Err(Error::Record(why.to_owned()));
+        return Err(Error::RecordExists);
     }
     let disk = view.staging.or_else(|| view.parts.iter().flatten().next().copied()).map(|at| at.disk);
     let (mut record, parts) = site.from_slots(&view.survey, disk);
