@@ -1,8 +1,12 @@
 //! What the owner of a machine says of it: `/etc/everboot/everboot.conf`, and `everboot.*` on the kernel
 //! command line. Text in, values out; no I/O.
 
+mod cmdline;
+mod file;
 mod policy;
 
+pub use cmdline::KernelCommandLine;
+pub use file::{ConfigError, LONGEST, MOST_SLOTS};
 pub use policy::Policy;
 
 use crate::slot::{SlotName, Uuid};

@@ -1,0 +1,111 @@
+//! What the kernel command line asks of everboot (kernel-parameters in the kernel's documentation).
+//!
+//! Words are separated as the kernel does it (`next_arg` in lib/cmdline.c): white space ends a word except
+//! between double quotes, which may begin anywhere in it; a quote around the whole word or around the whole
+//! value is taken away. Of a parameter that stands several times the last one counts. What cannot be used is a
+//! warning: a wrong parameter never keeps a machine down.
+
+use super::file::{number, shown};
+use crate::slot::SlotName;
+
+/// What was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KernelCommandLine {
+    /// `everboot.slot=NAME`: the slot to be booted this time.
+    pub slot: Option<SlotName>,
+    /// `everboot.timeout=SECONDS`: how long the devices are waited for, 1 to 3600.
+    pub timeout: Option<u32>,
+    /// `init=PATH`: the program to be run in the root instead of its usual init; absolute.
+    pub init: Option<String>,
+}
+
+impl KernelCommandLine {
+    /// Reads `/proc/cmdline`. Also returns what could not be used and why, one line each.
+    pub fn parse(text: &str) -> (Self, Vec<String>) {
+        let mut found = Self::default();
+        let mut warnings = Vec::new();
+        for (key, value) in words(text.trim_matches('\0')) {
+            // What follows a bare `--` is for init.
+            if key == "--" && value.is_none() {
+                break;
+            }
+            if let Err(why) = found.set(&key, value.as_deref()) {
+                warnings.push(format!("kernel command line, {key}: {why}; ignored"));
+            }
+        }
+        (found, warnings)
+    }
+
+    fn set(&mut self, key: &str, value: Option<&str>) -> Result<(), String> {
+        let given = value.unwrap_or("");
+        match key {
+            "everboot.slot" => self.slot = Some(SlotName::new(given).map_err(|error| error.to_string())?),
+            "everboot.timeout" => self.timeout = Some(number(given, 1..=3600)?),
+            "init" if given.starts_with('/') => self.init = Some(given.to_owned()),
+            "init" => return Err(format!("expected an absolute path, found {}", shown(given))),
+            other if other.starts_with("everboot.") => {
+                return Err("expected everboot.slot or everboot.timeout".to_owned());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// Keys with their values, quotes taken away.
+fn words(text: &str) -> Vec<(String, Option<String>)> {
+    let mut quoted = false;
+    let ends = move |c: char| {
+        quoted ^= c == '"';
+        c.is_ascii_whitespace() && !quoted
+    };
+    text.split(ends).filter(|word| !word.is_empty()).map(key_and_value).collect()
+}
+
+fn key_and_value(word: &str) -> (String, Option<String>) {
+    // A quote at the beginning is around the whole word, so it ends with it.
+    let word = word.strip_prefix('"').map_or(word, |inner| inner.strip_suffix('"').unwrap_or(inner));
+    let Some((key, value)) = word.split_once('=') else { return (word.to_owned(), None) };
+    let value = value.strip_prefix('"').map_or(value, |inner| inner.strip_suffix('"').unwrap_or(inner));
+    (key.to_owned(), Some(value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, slot: Option<&str>, timeout: Option<u32>, init: Option<&str>, warnings: usize) {
+        let (found, warned) = KernelCommandLine::parse(text);
+        let got = (found.slot.as_ref().map(SlotName::as_str), found.timeout, found.init.as_deref());
+        assert_eq!(got, (slot, timeout, init), "{text}");
+        assert_eq!(warned.len(), warnings, "{text}: {warned:?}");
+    }
+
+    #[test]
+    fn parameters_are_read_as_the_kernel_does() {
+        check("", None, None, None, 0);
+        check("ro quiet root=/dev/vda2 rd.break\n", None, None, None, 0);
+        check(
+            "everboot.slot=slot-b everboot.timeout=5 init=/bin/sh",
+            Some("slot-b"),
+            Some(5),
+            Some("/bin/sh"),
+            0,
+        );
+        check("everboot.slot=a\teverboot.slot=b\n", Some("b"), None, None, 0);
+        check("\"init=/my init\" everboot.slot=\"a\"", Some("a"), None, Some("/my init"), 0);
+        check("init=\"/my init\" x=\"everboot.slot=a b\"", None, None, Some("/my init"), 0);
+        check("dyndbg=\"file x +p ; everboot.slot=a\" everboot.timeout=9", None, Some(9), None, 0);
+        check("everboot.slot=a -- everboot.slot=b init=/x", Some("a"), None, None, 0);
+        check("init=\"/open", None, None, Some("/open"), 0);
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_a_warning_and_what_was_right_stays() {
+        check("everboot.slot=a everboot.slot=B", Some("a"), None, None, 1);
+        check("everboot.slot everboot.slot=", None, None, None, 2);
+        check("everboot.timeout=0 everboot.timeout=3601 everboot.timeout=1s", None, None, None, 3);
+        check("init=sh everboot.slto=a", None, None, None, 2);
+    }
+}
