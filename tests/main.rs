@@ -1,5 +1,6 @@
 //! Tests that need no QEMU. Each file tells one story; `picture`, `sim` and `world` are what they tell it with.
 
+mod bundle;
 mod cuts;
 mod decide;
 mod flows;
@@ -8,4 +9,5 @@ mod lifecycle;
 mod picture;
 mod record;
 mod sim;
+mod tree;
 mod world;

@@ -2,14 +2,14 @@
 
 use super::layout::Layout;
 use super::{Error, trailer};
-use crate::bundle::Bundle;
+use crate::bundle::{self, Bundle};
 use crate::medium::Medium;
-use crate::slot::{BLOCK, Digest};
+use crate::slot::BLOCK;
 use crate::tree::Hasher;
 
-/// Bytes that are written between two barriers. After a cut at most this much is hashed again in vain, and
-/// this much of the medium's cache is all that a barrier has to wait for.
-const EPOCH: u64 = 16 << 20;
+/// Bytes that are written between two barriers, and held in memory until they were read back. After a cut at
+/// most this much is written again.
+const EPOCH: usize = 8 << 20;
 /// Tree blocks that are handled at once.
 const TREE_STEP: u64 = 64;
 
@@ -51,7 +51,7 @@ pub fn apply<S: Medium, T: Medium>(
 /// A run of blocks that was written and not read back yet.
 struct Written {
     first: u64,
-    digests: Vec<Digest>,
+    bytes: Vec<u8>,
 }
 
 struct Engine<'a, S: Medium, T: Medium> {
@@ -81,88 +81,87 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
     }
 
     fn image(&mut self) -> Result<(), Error> {
+        let frame_len = self.bundle.manifest().payload.frame_blocks as usize * BLOCK;
         for frame in 0..self.bundle.frame_count() {
-            self.frame(frame)?;
-            if self.epoch_bytes() >= EPOCH {
+            if self.epoch_len() + frame_len > EPOCH {
                 self.barrier()?;
             }
+            self.frame(frame)?;
         }
         self.barrier()
     }
 
-    /// Brings the blocks of one frame into the slot; those that are right are only read.
+    /// Brings the blocks of one frame into the slot. Those that are right are only read: bytes that equal
+    /// bytes which were hashed need no hash of their own.
     fn frame(&mut self, frame: u64) -> Result<(), Error> {
         let first = frame * u64::from(self.bundle.manifest().payload.frame_blocks);
-        let count = (self.layout.blocks() - first).min(self.bundle.manifest().payload.frame_blocks.into());
-        let digests = (first..first + count).map(|block| self.bundle.leaf(block));
-        let digests = digests.collect::<Result<Vec<Digest>, _>>()?;
-        let wrong = self.wrong_blocks(first, &digests);
-        self.progress.proven += count - wrong.len() as u64;
-        if wrong.is_empty() {
-            (self.watch)(&self.progress);
-            return Ok(());
-        }
         let mut content = std::mem::take(&mut self.frame);
         self.bundle.read_frame(frame, &mut content)?;
-        self.check(first, &content, &digests)?;
+        self.check(first, &content)?;
+        let wrong = self.wrong_blocks(first, &content);
+        self.progress.proven += (content.len() / BLOCK - wrong.len()) as u64;
         for run in wrong.chunk_by(|one, next| one + 1 == *next) {
-            self.write(first, run, &content, &digests)?;
+            self.write(first, run, &content)?;
         }
         self.frame = content;
+        if wrong.is_empty() {
+            (self.watch)(&self.progress);
+        }
         Ok(())
     }
 
-    /// Positions, counted from block `first`, of the blocks whose bytes in the slot are not right. A block
-    /// that cannot be read is not right; writing it may mend the medium.
-    fn wrong_blocks(&mut self, first: u64, digests: &[Digest]) -> Vec<usize> {
-        self.there.resize(digests.len() * BLOCK, 0);
-        if self.target.read_at(first * BLOCK as u64, &mut self.there).is_err() {
-            return (0..digests.len()).collect();
-        }
-        let blocks = self.there.chunks_exact(BLOCK).zip(digests).enumerate();
-        blocks.filter(|(_, (block, digest))| self.hasher.block(block) != **digest).map(|(at, _)| at).collect()
-    }
-
     /// Nothing of a payload is written before its hash was checked against the signed root.
-    fn check(&self, first: u64, content: &[u8], digests: &[Digest]) -> Result<(), Error> {
-        for (block, (bytes, digest)) in (first..).zip(content.chunks_exact(BLOCK).zip(digests)) {
-            if self.hasher.block(bytes) != *digest {
-                return Err(Error::Bundle(crate::bundle::Error::WrongBlock { block }));
+    fn check(&mut self, first: u64, content: &[u8]) -> Result<(), Error> {
+        for (block, bytes) in (first..).zip(content.chunks_exact(BLOCK)) {
+            if self.hasher.block(bytes) != self.bundle.leaf(block)? {
+                return Err(Error::Bundle(bundle::Error::WrongBlock { block }));
             }
         }
         Ok(())
     }
 
-    fn write(&mut self, first: u64, run: &[usize], content: &[u8], digests: &[Digest]) -> Result<(), Error> {
+    /// Positions, counted from block `first`, of the blocks whose bytes in the slot are not those of
+    /// `content`. A block that cannot be read is not right; writing it may mend the medium.
+    fn wrong_blocks(&mut self, first: u64, content: &[u8]) -> Vec<usize> {
+        self.there.resize(content.len(), 0);
+        if self.target.read_at(first * BLOCK as u64, &mut self.there).is_err() {
+            return (0..content.len() / BLOCK).collect();
+        }
+        let blocks = self.there.chunks_exact(BLOCK).zip(content.chunks_exact(BLOCK)).enumerate();
+        blocks.filter(|(_, (there, wanted))| there != wanted).map(|(at, _)| at).collect()
+    }
+
+    fn write(&mut self, first: u64, run: &[usize], content: &[u8]) -> Result<(), Error> {
         let (Some(from), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
-        let (block, bytes) = (first + *from as u64, &content[from * BLOCK..(last + 1) * BLOCK]);
-        self.target.write_at(block * BLOCK as u64, bytes).map_err(Error::Target)?;
+        let (first, bytes) = (first + *from as u64, &content[from * BLOCK..(last + 1) * BLOCK]);
+        self.target.write_at(first * BLOCK as u64, bytes).map_err(Error::Target)?;
         self.progress.bytes_written += bytes.len() as u64;
-        self.epoch.push(Written { first: block, digests: digests[*from..=*last].to_vec() });
+        self.epoch.push(Written { first, bytes: bytes.to_vec() });
         Ok(())
     }
 
-    fn epoch_bytes(&self) -> u64 {
-        self.epoch.iter().map(|run| (run.digests.len() * BLOCK) as u64).sum()
+    fn epoch_len(&self) -> usize {
+        self.epoch.iter().map(|run| run.bytes.len()).sum()
     }
 
-    /// Makes the epoch durable, reads it back from the medium and hashes it. Only then is it proven.
+    /// Makes the epoch durable and reads it back from the medium. Only then is it proven.
     fn barrier(&mut self) -> Result<(), Error> {
         if self.epoch.is_empty() {
             return Ok(());
         }
         self.target.sync().map_err(Error::Target)?;
         for run in std::mem::take(&mut self.epoch) {
-            self.there.resize(run.digests.len() * BLOCK, 0);
+            self.there.resize(run.bytes.len(), 0);
             self.target.read_at(run.first * BLOCK as u64, &mut self.there).map_err(Error::Target)?;
-            let blocks = (run.first..).zip(self.there.chunks_exact(BLOCK).zip(&run.digests));
-            for (block, (bytes, digest)) in blocks {
-                if self.hasher.block(bytes) != *digest {
+            let blocks = (run.first..).zip(self.there.chunks_exact(BLOCK).zip(run.bytes.chunks_exact(BLOCK)));
+            for (block, (there, written)) in blocks {
+                if there != written {
                     return Err(Error::ReadBack { block });
                 }
             }
-            self.progress.proven += run.digests.len() as u64;
-            self.progress.written += run.digests.len() as u64;
+            let blocks = (run.bytes.len() / BLOCK) as u64;
+            self.progress.proven += blocks;
+            self.progress.written += blocks;
         }
         (self.watch)(&self.progress);
         Ok(())

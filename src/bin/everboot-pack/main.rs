@@ -1,6 +1,7 @@
-//! everboot-pack: makes and shows bundles. A tool for the machine that builds images; the agent has none of
+//! everboot-pack: makes and shows bundles, and disks with a first one. A tool for the machine that builds images; the agent has none of
 //! it. Exit status: 0 done, 1 failed, 2 wrong usage.
 
+mod disk;
 mod image;
 mod keygen;
 mod modules;
@@ -11,7 +12,7 @@ mod source;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// Makes and shows everboot bundles.
+/// Makes and shows everboot bundles, and disk images with a first one.
 #[derive(Parser)]
 #[command(version, arg_required_else_help = true)]
 struct Arguments {
@@ -25,6 +26,8 @@ enum Command {
     Keygen(keygen::Arguments),
     /// Make a signed bundle of a root file system image
     Image(image::Arguments),
+    /// Make a disk image as it leaves the factory
+    Disk(disk::Arguments),
     /// Show what a bundle says of itself
     Show(show::Arguments),
 }
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
+        Command::Disk(arguments) => disk::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
     };
     match done {
