@@ -9,5 +9,6 @@ mod lifecycle;
 mod picture;
 mod record;
 mod sim;
+mod slot;
 mod tree;
 mod world;

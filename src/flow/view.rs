@@ -161,7 +161,7 @@ impl<M: Machine> Site<'_, M> {
                 let parts = record.slots.iter().map(|slot| find(slot.part)).collect();
                 (record, parts)
             }
-            None => self.from_slots(&survey, disk),
+            None => self.imply_record(&survey, disk),
         };
         let whole = parts.iter().all(|part: &Option<PartRef>| part.is_some());
         let can_persist = medium.is_some()
@@ -175,7 +175,7 @@ impl<M: Machine> Site<'_, M> {
     }
 
     /// The record that the configured slots imply.
-    pub(super) fn from_slots(
+    pub(super) fn imply_record(
         &mut self,
         survey: &Survey,
         disk: Option<usize>,
