@@ -5,7 +5,7 @@ use everboot::config::{Assess, Policy};
 use everboot::decide::{Decision, Failure, Observation, Reason, Seen, Target, decide};
 use everboot::record::Record;
 
-/// What is seen: one word a slot, `.` present, `-` missing, `dev`, `mount`, `init` failed that way; then
+/// What is seen: one word a slot, `.` present, `-` missing, `dev`, `mount`, `init`, `unproven` failed that way; then
 /// `norecord`, `slot=NAME`, `applyfailed`, `waited`.
 fn observation(record: &Record, text: &str) -> Observation {
     let mut seen = Observation {
@@ -21,6 +21,7 @@ fn observation(record: &Record, text: &str) -> Observation {
             "-" => seen.slots.push(Seen::Missing),
             "dev" => seen.slots.push(Seen::Failed(Failure::Device)),
             "mount" => seen.slots.push(Seen::Failed(Failure::NotMountable)),
+            "unproven" => seen.slots.push(Seen::Failed(Failure::Unproven)),
             "init" => seen.slots.push(Seen::Failed(Failure::NoInit)),
             "norecord" => seen.can_persist = false,
             "applyfailed" => seen.apply_failed = true,
@@ -85,6 +86,11 @@ fn the_hard_number_of_hand_offs_ends_a_trial_with_tries_left() {
 fn a_broken_trial_is_bad_in_the_same_boot() {
     check("a:good* b:trial(2,9)#9?", ". mount", "boot a", "a:good*? b:bad(mount)#9 bad(9)");
     check("a:good* b:trial(2,9)#9?", ". init", "boot a", "a:good*? b:bad(init)#9 bad(9)");
+}
+
+#[test]
+fn a_trial_whose_trailer_is_not_its_own_is_bad_and_its_image_is_not() {
+    check("a:good* b:trial(2,9)#9?", ". unproven", "boot a", "a:good*? b:bad(unproven)#9");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Tests that need no QEMU. Each file tells one story; `picture`, `sim` and `world` are what they tell it with.
 
 mod bundle;
+mod cli;
 mod cuts;
 mod decide;
 mod flows;

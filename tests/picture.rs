@@ -34,6 +34,7 @@ fn state(text: &str) -> SlotState {
         "bad(mount)" => bad(BadReason::NotMountable),
         "bad(init)" => bad(BadReason::NoInit),
         "bad(rejected)" => bad(BadReason::Rejected),
+        "bad(unproven)" => bad(BadReason::Unproven),
         "bad(rolledback)" => bad(BadReason::RolledBack),
         _ => {
             let inner = text.strip_prefix("trial(").and_then(|rest| rest.strip_suffix(')')).expect(text);
@@ -57,6 +58,7 @@ fn show_state(state: SlotState) -> String {
             BadReason::NoInit => "bad(init)".into(),
             BadReason::Rejected => "bad(rejected)".into(),
             BadReason::RolledBack => "bad(rolledback)".into(),
+            BadReason::Unproven => "bad(unproven)".into(),
         },
     }
 }

@@ -67,7 +67,7 @@ pub struct World {
 impl World {
     /// A machine fresh from the factory: version 1 in slot-a, confirmed once it has booted.
     pub fn factory() -> Self {
-        let mut config = test_config();
+        let mut config = Config::parse("compatible = sim").unwrap();
         config.timeout = 1;
         let keys = Keys::parse(&key_pair().pk.to_box().unwrap().to_string()).unwrap();
         let mut world = Self { machine: SimMachine::new(), config, keys };
@@ -157,23 +157,5 @@ impl World {
     /// Both slots' bytes.
     pub fn slots(&self) -> [Vec<u8>; 2] {
         [SLOT_A, SLOT_B].map(|part| self.machine.parts[part].content())
-    }
-}
-
-fn test_config() -> Config {
-    use everboot::config::*;
-    use everboot::slot::SlotName;
-    let l = |t: &str| Locator::PartLabel(t.into());
-    Config {
-        compatible: "sim".into(),
-        record: l("everboot-record"),
-        staging: l("everboot-data"),
-        slots: ["slot-a", "slot-b"].map(|n| (SlotName::new(n).unwrap(), l(n))).to_vec(),
-        tries: 3,
-        handoffs: 10,
-        apply_starts: 5,
-        assess: Assess::Always,
-        lock: false,
-        timeout: 1,
     }
 }

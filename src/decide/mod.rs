@@ -48,6 +48,8 @@ pub enum Failure {
     NotMountable,
     /// It has no init.
     NoInit,
+    /// Its trailer does not name the image that the record names.
+    Unproven,
 }
 
 /// What this boot has seen so far.

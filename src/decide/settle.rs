@@ -25,6 +25,7 @@ fn verdict(record: &Record, seen: &Observation, id: SlotId) -> Option<BadReason>
     match (seen.slots.get(id.index()), record.slot(id).state) {
         (Some(Seen::Failed(Failure::NotMountable)), _) => Some(BadReason::NotMountable),
         (Some(Seen::Failed(Failure::NoInit)), _) => Some(BadReason::NoInit),
+        (Some(Seen::Failed(Failure::Unproven)), _) => Some(BadReason::Unproven),
         // The attempt of this very boot is already counted, and may still be under way: a trial that was
         // entered on its last try and failed by its device is passed over, and judged at the next boot.
         (Some(Seen::Failed(Failure::Device)), _) => None,

@@ -12,8 +12,8 @@ use crate::machine::{Access, EarlyBoot, Machine, Root, RootFailure};
 use crate::manifest::Manifest;
 use crate::record::Record;
 use crate::record::history::Kind;
-use crate::slot::{SlotId, SlotState};
-use crate::{apply, lifecycle};
+use crate::slot::{BadReason, SlotId, SlotState};
+use crate::{apply, lifecycle, medium};
 
 /// Where the boot goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,21 +107,16 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     fn enter(&mut self, id: SlotId, decision: &Decision) -> Option<Outcome> {
-        let name = self.view.name(id).clone();
-        let tried = match self.root(id, decision.reason) {
-            Ok(root) => self.site.machine.enter(&root).map(|()| root),
-            Err(failure) => Err(failure),
-        };
+        let tried = self.root(id, decision.reason).and_then(|root| {
+            let entered = self.site.machine.enter(&root).map(|()| root);
+            entered.map_err(|failure| (failure_of(&failure), failure.to_string()))
+        });
         self.step("enter");
         match tried {
             Ok(root) => Some(self.finish(Destination::Root(id, root), decision)),
-            Err(failure) => {
-                self.note(format!("{name}: {failure}"));
-                self.seen.slots[id.index()] = Seen::Failed(match failure {
-                    RootFailure::Device(_) => Failure::Device,
-                    RootFailure::NotMountable(_) => Failure::NotMountable,
-                    RootFailure::NoInit(_) => Failure::NoInit,
-                });
+            Err((failure, why)) => {
+                self.note(format!("{}: {why}", self.view.name(id)));
+                self.seen.slots[id.index()] = Seen::Failed(failure);
                 None
             }
         }
@@ -129,21 +124,20 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
 
     /// The root of a slot, when its trailer names the image that the record names: a record that is older
     /// than the slot must not have it booted. Recovery asks for no such proof; it has nothing to lose.
-    fn root(&mut self, id: SlotId, reason: Reason) -> Result<Root, RootFailure> {
+    fn root(&mut self, id: SlotId, reason: Reason) -> Result<Root, (Failure, String)> {
         let Some(at) = self.view.parts[id.index()] else {
-            return Err(RootFailure::Device("its partition is not there".to_owned()));
+            return Err((Failure::Device, "its partition is not there".to_owned()));
         };
         let image = self.view.record.slot(id).image.clone();
         let open = image.as_ref().is_some_and(|image| image.open);
         let expected = image.and_then(|image| image.root_hash);
         if let (Some(expected), false) = (expected, reason == Reason::RecoveryRetry) {
-            let device = |error: crate::medium::Error| RootFailure::Device(error.to_string());
+            let device = |error: medium::Error| (Failure::Device, error.to_string());
             let part = self.site.machine.open(at, Access::Read).map_err(device)?;
             let trailer = apply::read_trailer(&part).map_err(device)?;
             let named = trailer.and_then(|trailer| Manifest::parse(&trailer.signed.manifest).ok());
             if named.map(|manifest| manifest.payload.root_hash) != Some(expected) {
-                let why = "its trailer does not name the image that the record names";
-                return Err(RootFailure::NotMountable(why.to_owned()));
+                return Err((Failure::Unproven, BadReason::Unproven.to_string()));
             }
         }
         Ok(Root { at, open })
@@ -259,6 +253,14 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         let now = self.site.machine.uptime_ms();
         self.steps.push((what, now.saturating_sub(self.since)));
         self.since = now;
+    }
+}
+
+fn failure_of(failure: &RootFailure) -> Failure {
+    match failure {
+        RootFailure::Device(_) => Failure::Device,
+        RootFailure::NotMountable(_) => Failure::NotMountable,
+        RootFailure::NoInit(_) => Failure::NoInit,
     }
 }
 

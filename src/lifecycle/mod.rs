@@ -85,9 +85,12 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// Marks the slot as bad and remembers its image.
+/// Marks the slot as bad and remembers its image, unless the image was never seen there.
 pub(crate) fn make_bad(record: &mut Record, id: SlotId, reason: BadReason) {
     record.slot_mut(id).state = SlotState::Bad { reason };
+    if reason == BadReason::Unproven {
+        return;
+    }
     let image = record.slot(id).image.as_ref().and_then(|image| image.root_hash);
     record.remember_bad(image);
 }

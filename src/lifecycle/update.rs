@@ -17,9 +17,6 @@ pub enum Activated {
 /// Notes a bundle that is durable in the staging area. An older one that was only staged, or due, is
 /// replaced; a slot that was half written for it is chosen again later.
 pub fn stage(record: &Record, bundle: Staged, force: bool) -> Result<Record, Refusal> {
-    if record.update.bundle() == Some(&bundle) {
-        return Ok(record.clone());
-    }
     let hash = bundle.image.root_hash;
     if !force && hash.is_some_and(|hash| record.bad_images.contains(&hash)) {
         return Err(Refusal::RememberedBad);
@@ -28,12 +25,24 @@ pub fn stage(record: &Record, bundle: Staged, force: bool) -> Result<Record, Ref
     if !force && hash.is_some() && installed.is_some_and(|image| image.root_hash == hash) {
         return Err(Refusal::AlreadyInstalled);
     }
+    if record.update.bundle() == Some(&bundle) && (record.trial().is_some() || !is_given_up(record)) {
+        return Ok(record.clone());
+    }
     let mut next = record.clone();
     if force {
         next.bad_images.retain(|bad| Some(*bad) != hash);
     }
     next.update = Update::Staged(bundle);
     Ok(next)
+}
+
+/// Whether the kept bundle is in no slot any more from which it could be tried.
+fn is_given_up(record: &Record) -> bool {
+    let Update::Kept(bundle) = &record.update else { return false };
+    let holds = |slot: &crate::record::Slot| {
+        !matches!(slot.state, SlotState::Bad { .. }) && slot.image.as_ref() == Some(&bundle.image)
+    };
+    !record.slots.iter().any(holds)
 }
 
 /// Chooses the slot for the staged bundle, or the one that an earlier prepare had begun with.

@@ -43,6 +43,8 @@ pub enum BadReason {
     Rejected,
     /// An operator returned to the previous good slot while this one was on trial.
     RolledBack,
+    /// Its trailer does not name the image that the record names. Says nothing about the image.
+    Unproven,
 }
 
 impl SlotState {
@@ -80,6 +82,7 @@ impl fmt::Display for BadReason {
             Self::NoInit => "no init in its root",
             Self::Rejected => "rejected",
             Self::RolledBack => "rolled back by the operator",
+            Self::Unproven => "its trailer does not name the image that the record names",
         })
     }
 }
