@@ -23,7 +23,7 @@ pub struct DiskFileMachine {
     kernel: Option<String>,
     extents: Vec<Extent>,
     progress: Progress,
-    _lock: Lock,
+    _lock: Option<Lock>,
 }
 
 impl DiskFileMachine {
@@ -32,6 +32,11 @@ impl DiskFileMachine {
     /// `kernel` is the release that [`Machine::kernel_release`] tells.
     pub fn open(path: &Path, staging: Option<PathBuf>, kernel: Option<String>) -> Result<Self, LockError> {
         let lock = Lock::of_file(path)?;
+        Ok(Self { _lock: Some(lock), ..Self::look(path, staging, kernel) })
+    }
+
+    /// The same without the lock, for those who only look: what they see may be changing.
+    pub fn look(path: &Path, staging: Option<PathBuf>, kernel: Option<String>) -> Self {
         let beside = || {
             let mut name = path.as_os_str().to_owned();
             name.push(".staging");
@@ -39,7 +44,7 @@ impl DiskFileMachine {
         };
         let staging = staging.unwrap_or_else(beside);
         let (extents, progress) = (Vec::new(), Progress::new());
-        Ok(Self { path: path.to_owned(), staging, kernel, extents, progress, _lock: lock })
+        Self { path: path.to_owned(), staging, kernel, extents, progress, _lock: None }
     }
 
     fn name(&self) -> String {

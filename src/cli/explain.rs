@@ -1,0 +1,201 @@
+//! `explain` and `why`: the decision of the next boot, and that of this one, in words.
+
+use super::boot_report::BootReport;
+use super::status::{NextBoot, name};
+use super::status_text::next;
+use everboot::decide::{Decision, Reason, Settled, Target};
+use everboot::record::Record;
+use everboot::record::history::Entry;
+use serde::Serialize;
+use std::fmt::Write;
+
+/// What `explain --json` prints, in one line. Keys are stable.
+#[derive(Debug, Serialize)]
+pub(crate) struct Explanation {
+    /// Whether the record can be written.
+    pub(crate) can_persist: bool,
+    /// What is wrong with it.
+    pub(crate) trouble: Option<String>,
+    /// Names of the slots whose partition is there.
+    pub(crate) present: Vec<String>,
+    /// Names of those whose partition is not.
+    pub(crate) missing: Vec<String>,
+    /// What the record says, a line each.
+    pub(crate) record: Vec<String>,
+    /// What was concluded before the choice.
+    pub(crate) settled: Vec<String>,
+    /// The decision.
+    pub(crate) next_boot: NextBoot,
+    /// Number of the row of the decision table that wins.
+    pub(crate) row: u8,
+    /// The row in words.
+    pub(crate) row_text: &'static str,
+    /// What would be written before anything is done.
+    pub(crate) persisted: Vec<String>,
+}
+
+/// What the decision sees.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    /// Whether the record can be written.
+    pub(crate) can_persist: bool,
+    /// What is wrong with it.
+    pub(crate) trouble: Option<String>,
+    /// For each slot, whether its partition is there.
+    pub(crate) present: Vec<bool>,
+}
+
+impl Explanation {
+    /// Of a decision about `record`.
+    pub(crate) fn new(seen: Seen, record: &Record, decision: &Decision) -> Self {
+        let names = |wanted: bool| {
+            let slots = record.slots.iter().zip(&seen.present).filter(|(_, present)| **present == wanted);
+            slots.map(|(slot, _)| slot.name.to_string()).collect()
+        };
+        let (row, row_text) = row(record, decision, seen.can_persist);
+        Self {
+            can_persist: seen.can_persist,
+            present: names(true),
+            missing: names(false),
+            trouble: seen.trouble,
+            record: facts(record),
+            settled: decision.settled.iter().map(|settled| conclusion(record, settled)).collect(),
+            next_boot: NextBoot::new(decision),
+            row,
+            row_text,
+            persisted: changes(record, &decision.record),
+        }
+    }
+
+    /// The lines.
+    pub(crate) fn text(&self) -> String {
+        let mut out = String::new();
+        list(&mut out, "record", &self.record, "-");
+        let writable = if self.can_persist { "yes" } else { "NO" };
+        let _ = writeln!(out, "writable   {writable}");
+        if let Some(trouble) = &self.trouble {
+            let _ = writeln!(out, "trouble    {trouble}");
+        }
+        let _ = writeln!(out, "present    {}", self.present.join(", "));
+        if !self.missing.is_empty() {
+            let _ = writeln!(out, "MISSING    {}", self.missing.join(", "));
+        }
+        if !self.settled.is_empty() {
+            list(&mut out, "concluded", &self.settled, "-");
+        }
+        let _ = writeln!(out, "next boot  {}", next(&self.next_boot));
+        let _ = writeln!(out, "because    row {} of the decision table: {}", self.row, self.row_text);
+        list(&mut out, "it writes", &self.persisted, "nothing");
+        out
+    }
+}
+
+fn list(out: &mut String, title: &str, lines: &[String], none: &str) {
+    let mut title = title;
+    for line in lines.iter().map(String::as_str).chain(Some(none).filter(|_| lines.is_empty())) {
+        let _ = writeln!(out, "{title:10} {line}");
+        title = "";
+    }
+}
+
+/// The fields of the record that the decision reads.
+pub(crate) fn facts(record: &Record) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (id, slot) in record.ids() {
+        let version = slot.image.as_ref().map_or("", |image| image.version.as_str());
+        let version = if version.is_empty() { String::new() } else { format!(", version {version}") };
+        let default = if record.default == Some(id) { ", default" } else { "" };
+        lines.push(format!("{}: {}{version}{default}", slot.name, slot.state));
+    }
+    lines.push(format!("last boot: {}", last_boot(record)));
+    lines.push(format!("update: {}", update(record)));
+    if record.recovery_rounds > 0 {
+        lines.push(format!("rounds of recovery: {}", record.recovery_rounds));
+    }
+    lines
+}
+
+fn last_boot(record: &Record) -> String {
+    record.last_boot.map_or("none".to_owned(), |boot| {
+        let confirmed = if boot.confirmed { "confirmed" } else { "not confirmed" };
+        format!("{}, {confirmed}", name(record, boot.slot))
+    })
+}
+
+fn update(record: &Record) -> String {
+    use everboot::record::Update;
+    let version = record.update.bundle().map_or("", |bundle| bundle.image.version.as_str());
+    match &record.update {
+        Update::None => "none".to_owned(),
+        Update::Staged(_) => format!("{version} staged"),
+        Update::Preparing { target, .. } => format!("{version} half written to {}", name(record, *target)),
+        Update::Due { target, starts_left, .. } => {
+            format!("{version} due for {}, {starts_left} starts left", name(record, *target))
+        }
+        Update::Kept(_) => format!("{version} kept"),
+    }
+}
+
+fn changes(before: &Record, after: &Record) -> Vec<String> {
+    let (old, new) = (facts(before), facts(after));
+    let mut lines: Vec<String> = new.into_iter().filter(|line| !old.contains(line)).collect();
+    if before != after && lines.is_empty() {
+        lines.push("the same facts again".to_owned());
+    }
+    lines
+}
+
+fn conclusion(record: &Record, settled: &Settled) -> String {
+    match settled {
+        Settled::TrialBad(id, why) => format!("{}: the trial is bad: {why}", name(record, *id)),
+        Settled::ApplyAbandoned(id) => format!("{}: update abandoned, no starts left", name(record, *id)),
+        Settled::ApplyFailed(id) => format!("{}: update failed", name(record, *id)),
+        Settled::ApplyRefused(id) => format!("{}: update refused, it may not be written", name(record, *id)),
+    }
+}
+
+/// The row of the table in the documentation of `decide` that gave this decision.
+fn row(record: &Record, decision: &Decision, can_persist: bool) -> (u8, &'static str) {
+    let to_default = matches!(decision.target, Target::Boot(id) if record.default == Some(id));
+    match decision.reason {
+        _ if !can_persist => (1, "the record cannot be written, so nothing is tried that must be counted"),
+        Reason::NoRecord => (1, "the record cannot be written, so nothing is tried that must be counted"),
+        Reason::Requested => (2, "the kernel command line names an eligible slot"),
+        Reason::ApplyDue { .. } => (3, "an apply is due; all checks run again before it writes"),
+        Reason::Trial { .. } => (4, "a trial is due; its attempt is counted first"),
+        Reason::Default | Reason::RolledBack { .. } | Reason::Fallback { .. } if to_default => {
+            (5, "the default is good, and nothing comes before it")
+        }
+        Reason::Default | Reason::RolledBack { .. } | Reason::Fallback { .. } => {
+            (6, "the default cannot be used; the good slot that was confirmed last")
+        }
+        Reason::OnlyProven => (7, "no slot is good, one is proven; its attempt is counted first"),
+        Reason::RecoveryRetry => (8, "recovery has waited; the slot that was last good"),
+        Reason::NothingLeft => (9, "nothing can be booted; wait, then look at everything again"),
+    }
+}
+
+/// `why`: this boot as its report tells it, and the latest boot that the history tells of.
+pub(crate) fn why(report: Option<&BootReport>, entry: Option<&Entry>) -> String {
+    let mut out = String::new();
+    if let Some(report) = report {
+        let slot = report.slot.as_deref().unwrap_or("recovery");
+        let version =
+            report.version.as_ref().map_or(String::new(), |version| format!(" (version {version})"));
+        let _ = writeln!(out, "this boot  {slot}{version}: {}", report.reason);
+        if let Some(tries) = report.tries_left {
+            let _ = writeln!(out, "trial      {tries} tries left; `everboot confirm` ends it well");
+        }
+        list(&mut out, "noticed", &report.notes, "nothing");
+        let steps: Vec<_> = report.steps.iter().map(|step| format!("{} {} ms", step.name, step.ms)).collect();
+        let _ = writeln!(out, "took       {} (everboot {})", steps.join(", "), report.agent);
+    }
+    match entry {
+        Some(entry) => {
+            let lines: Vec<String> = entry.text.lines().map(str::to_owned).collect();
+            list(&mut out, "history", &lines, "-");
+        }
+        None => out.push_str("history    no boot out of the ordinary is recorded\n"),
+    }
+    out
+}

@@ -1,0 +1,98 @@
+//! The help, printed from the table of verbs.
+
+use super::exit::Exit;
+use super::verbs::{Flag, GLOBAL, VERBS, Verb};
+use std::fmt::Write;
+
+/// Column at which descriptions begin.
+const COLUMN: usize = 26;
+/// Columns of the narrowest console that is served.
+const WIDTH: usize = 80;
+
+/// `everboot help`.
+pub(crate) fn overview() -> String {
+    let mut out = String::from(
+        "everboot brings a machine up, upgrades it, and rolls it back.\n\n\
+         usage: everboot [OPTION]... VERB [ARGUMENT]...\n\nverbs:\n",
+    );
+    for verb in VERBS {
+        row(&mut out, &synopsis(verb), verb.summary);
+    }
+    out.push_str("\noptions, before or after the verb:\n");
+    flags(&mut out, GLOBAL);
+    row(&mut out, "--help, --version", "this help, or of the verb; the version");
+    out.push_str("\nexit codes:\n");
+    for exit in Exit::ALL {
+        row(&mut out, &(exit as u8).to_string(), exit.meaning());
+    }
+    out.push_str("\n`everboot help VERB` says more about a verb.\n");
+    out
+}
+
+/// `everboot help VERB`.
+pub(crate) fn of(verb: &Verb) -> String {
+    let mut out = format!("usage: everboot [OPTION]... {}", synopsis(verb));
+    for flag in verb.flags {
+        let _ = write!(out, " [{}]", spelled(flag));
+    }
+    let _ = write!(out, "\n\n{}", verb.summary);
+    if let Some(alias) = verb.alias {
+        let _ = write!(out, " (also: {alias})");
+    }
+    out.push('\n');
+    if !verb.about.is_empty() {
+        out.push('\n');
+        wrap(&mut out, "", 0, verb.about);
+    }
+    if !verb.flags.is_empty() {
+        out.push_str("\noptions:\n");
+        flags(&mut out, verb.flags);
+    }
+    out.push_str("\nexit codes:\n");
+    for exit in [Exit::Done, Exit::Failed, Exit::Usage].iter().chain(verb.exits) {
+        row(&mut out, &(*exit as u8).to_string(), exit.meaning());
+    }
+    out
+}
+
+/// The verb with its arguments.
+pub(crate) fn synopsis(verb: &Verb) -> String {
+    [&[verb.name], verb.arguments].concat().join(" ")
+}
+
+/// The option with its value.
+pub(crate) fn spelled(flag: &Flag) -> String {
+    match flag.value {
+        Some(value) => format!("--{} {value}", flag.name),
+        None => format!("--{}", flag.name),
+    }
+}
+
+fn flags(out: &mut String, flags: &[Flag]) {
+    for flag in flags {
+        row(out, &spelled(flag), flag.help);
+    }
+}
+
+/// A term and its description.
+fn row(out: &mut String, term: &str, text: &str) {
+    wrap(out, &format!("  {term:<width$}", width = COLUMN - 3), COLUMN, text);
+}
+
+/// Text whose lines are broken at words and begin at `column`, the first after `line`.
+pub(crate) fn wrap(out: &mut String, line: &str, column: usize, text: &str) {
+    let mut line = line.to_owned();
+    for word in text.split(' ') {
+        if line.len() + 1 + word.len() >= WIDTH {
+            out.push_str(&line);
+            out.push('\n');
+            line = " ".repeat(column.saturating_sub(1));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    out.push_str(&line);
+    out.push('\n');
+}

@@ -1,0 +1,86 @@
+//! The machine of a verb: this one, or a disk image in a file. One type for both, so that the flows are in
+//! the binary once.
+
+use super::progress::Progress;
+use everboot::machine::{Access, EarlyBoot, Machine, PartRef, Root, RootFailure, Survey};
+use everboot::medium::Error;
+use everboot::slot::Uuid;
+use everboot::sys::{DirStaging, DiskFileMachine, FileMedium};
+
+/// Which of the two.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A disk image.
+    File(DiskFileMachine),
+}
+
+/// A machine, with what the command line says of it.
+#[derive(Debug)]
+pub(crate) struct AnyMachine {
+    /// Which one.
+    pub(crate) kind: Kind,
+    /// The kernel that images must have modules for, when it is not the machine's own.
+    pub(crate) kernel: Option<String>,
+    /// How far a long step is.
+    pub(crate) progress: Progress,
+}
+
+macro_rules! either {
+    ($self:ident, $machine:ident => $do:expr) => {
+        match &$self.kind {
+            Kind::File($machine) => $do,
+        }
+    };
+    (mut $self:ident, $machine:ident => $do:expr) => {
+        match &mut $self.kind {
+            Kind::File($machine) => $do,
+        }
+    };
+}
+
+impl Machine for AnyMachine {
+    type Disk = FileMedium;
+    type Staging = DirStaging;
+
+    fn survey(&mut self) -> Result<Survey, Error> {
+        either!(mut self, machine => machine.survey())
+    }
+
+    fn open(&mut self, at: PartRef, access: Access) -> Result<FileMedium, Error> {
+        either!(mut self, machine => Machine::open(machine, at, access))
+    }
+
+    fn staging(&mut self, at: Option<PartRef>, access: Access) -> Result<DirStaging, Error> {
+        either!(mut self, machine => machine.staging(at, access))
+    }
+
+    fn close_staging(&mut self) {
+        either!(mut self, machine => machine.close_staging());
+    }
+
+    fn show_progress(&mut self, done: u64, of: u64) {
+        self.progress.show(done, of);
+    }
+
+    fn kernel_release(&self) -> Option<String> {
+        self.kernel.clone().or_else(|| either!(self, machine => machine.kernel_release()))
+    }
+
+    fn root_part(&self) -> Option<Uuid> {
+        either!(self, machine => machine.root_part())
+    }
+}
+
+impl EarlyBoot for AnyMachine {
+    fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
+        either!(mut self, machine => machine.enter(root))
+    }
+
+    fn pause(&mut self, seconds: u64) -> bool {
+        either!(mut self, machine => machine.pause(seconds))
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        either!(self, machine => machine.uptime_ms())
+    }
+}

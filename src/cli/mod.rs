@@ -1,0 +1,65 @@
+//! The command line.
+//!
+//! The table of [`verbs`] says what
+//! there is, [`arguments`] reads the command line by it, [`session`] opens the machine, [`run`] calls the
+//! flow, and [`exit`] has the codes. Nothing is decided here.
+
+mod arguments;
+mod boot_report;
+mod exit;
+mod explain;
+mod help;
+mod machine;
+mod progress;
+mod run;
+mod session;
+mod settings;
+mod status;
+mod status_text;
+mod verbs;
+mod warnings;
+
+use arguments::Request;
+use exit::{Answer, Exit, Failure};
+use std::ffi::OsString;
+use std::io::{ErrorKind, Write, stderr, stdout};
+use std::process::ExitCode;
+
+/// The process from its first line to its last.
+pub(crate) fn main() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    arguments.next();
+    warnings::begin();
+    let exit = match answer(arguments) {
+        Ok(answer) => print(&answer),
+        Err(failure) => {
+            let verb = failure.verb.map_or(String::new(), |verb| format!("{verb}: "));
+            // One line, whatever the words of the system were.
+            let text = failure.text.replace('\n', "; ");
+            let _ = writeln!(stderr(), "everboot: {verb}{text}");
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+fn answer(arguments: impl IntoIterator<Item = OsString>) -> Result<Answer, Failure> {
+    match arguments::parse(arguments)? {
+        Request::Help(None) => Ok(Answer::done(help::overview())),
+        Request::Help(Some(verb)) => Ok(Answer::done(help::of(verb))),
+        Request::Version => Ok(Answer::done(format!("everboot {}\n", env!("CARGO_PKG_VERSION")))),
+        Request::Verb(arguments) => {
+            let named = |failure| Failure { verb: Some(arguments.verb.name), ..failure };
+            run::run(&arguments).map_err(named)
+        }
+    }
+}
+
+/// Prints the answer. A reader that has seen enough (`| head`) is no failure.
+fn print(answer: &Answer) -> Exit {
+    let mut out = stdout().lock();
+    match out.write_all(answer.text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Failed,
+        _ => answer.exit,
+    }
+}

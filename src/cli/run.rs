@@ -1,0 +1,220 @@
+//! What each verb does: one function of `flow`, and the words for its outcome.
+
+use super::arguments::{Arguments, usage};
+use super::boot_report::{self, BootReport};
+use super::exit::{Answer, Exit, Failure};
+use super::explain::{Explanation, Seen, facts, why};
+use super::session::Session;
+use super::status::{StatusReport, name};
+use super::verbs::Action;
+use everboot::apply::Progress;
+use everboot::flow::{self, Destination};
+use everboot::lifecycle::{Activated, Refusal};
+use everboot::record::history::Kind;
+use everboot::record::{Record, Update};
+use everboot::slot::{SlotId, SlotState};
+use everboot::sys::FileMedium;
+use serde::Serialize;
+use std::path::Path;
+
+type Outcome = Result<Answer, Failure>;
+
+/// Runs a verb.
+pub(crate) fn run(arguments: &Arguments) -> Outcome {
+    let action = arguments.verb.action;
+    if action == Action::Boot && !arguments.has("disk") {
+        let text = "expected --disk FILE: a machine boots through its initramfs";
+        return Err(usage(Some(arguments.verb), text));
+    }
+    let mut session = Session::open(arguments)?;
+    match action {
+        Action::Status => status(&mut session, arguments.has("json")),
+        Action::Explain => explain(&mut session, arguments.text("slot").as_deref(), arguments.has("json")),
+        Action::Why => tell_why(&mut session, arguments.has("disk")),
+        Action::Stage => stage(&mut session, arguments),
+        Action::Prepare => prepare(&mut session),
+        Action::Activate => activate(&mut session),
+        Action::Install => install(&mut session, arguments),
+        Action::Cancel => {
+            flow::cancel(session.site())?;
+            Ok(Answer::done("nothing is due and nothing is staged\n"))
+        }
+        Action::Confirm => {
+            let slot = flow::confirm(session.site())?;
+            Ok(Answer::done(format!("{slot}: confirmed\n")))
+        }
+        Action::Reject => {
+            let slot = flow::reject(session.site(), arguments.word(0).as_deref())?;
+            Ok(Answer::done(format!("{slot}: rejected\n")))
+        }
+        Action::Rollback => {
+            let slot = flow::rollback(session.site())?;
+            Ok(Answer::done(format!("{slot}: boots next\n")))
+        }
+        Action::Verify => verify(&mut session, &arguments.word(0).unwrap_or_default()),
+        Action::RecordShow => show_record(&mut session),
+        Action::RecordInit => init_record(&mut session, arguments),
+        Action::RecordRepair => {
+            let record = flow::repair(session.site(), arguments.has("force"))?;
+            Ok(Answer::done(format!("both copies are good\n{}", lines(&facts(&record)))))
+        }
+        Action::Boot => boot(&mut session, arguments.text("slot").as_deref()),
+        Action::Help => Ok(Answer::done("")),
+    }
+}
+
+fn json(report: &impl Serialize) -> Outcome {
+    let text =
+        serde_json::to_string(report).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    Ok(Answer::done(text + "\n"))
+}
+
+fn lines(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn status(session: &mut Session, as_json: bool) -> Outcome {
+    let status = flow::status(session.site());
+    let (_, decision) = flow::explain(session.site(), None)?;
+    let report = StatusReport::new(&session.config.compatible, &status, &decision);
+    if as_json { json(&report) } else { Ok(Answer::done(report.text())) }
+}
+
+fn explain(session: &mut Session, request: Option<&str>, as_json: bool) -> Outcome {
+    let view = session.site().look();
+    let (record, decision) = flow::explain(session.site(), request)?;
+    let seen = Seen {
+        can_persist: view.can_persist,
+        trouble: view.trouble.as_ref().map(ToString::to_string),
+        present: view.parts.iter().map(Option::is_some).collect(),
+    };
+    let explanation = Explanation::new(seen, &record, &decision);
+    if as_json { json(&explanation) } else { Ok(Answer::done(explanation.text())) }
+}
+
+fn tell_why(session: &mut Session, is_file: bool) -> Outcome {
+    let text = if is_file { None } else { std::fs::read_to_string(boot_report::PATH).ok() };
+    let report: Option<BootReport> = text.and_then(|text| serde_json::from_str(&text).ok());
+    let history = session.site().look().history();
+    Ok(Answer::done(why(report.as_ref(), history.latest(Kind::Boot))))
+}
+
+fn open_bundle(arguments: &Arguments) -> Result<FileMedium, Failure> {
+    let path = arguments.argument(0).unwrap_or_default();
+    FileMedium::open(Path::new(&path), everboot::machine::Access::Read)
+        .map_err(|error| Failure::new(Exit::Failed, format!("bundle: {error}")))
+}
+
+fn stage(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let source = open_bundle(arguments)?;
+    let staged = flow::stage(session.site(), source, arguments.has("force"))?;
+    Ok(Answer::done(format!("staged version {}, {} bytes\n", staged.version, staged.bytes)))
+}
+
+/// The slot that holds the kept bundle's image, to be activated or on trial: preparing it is done already.
+fn prepared(record: &Record) -> Option<SlotId> {
+    let Update::Kept(bundle) = &record.update else { return None };
+    let holds = |state| matches!(state, SlotState::Proven | SlotState::Trial { .. });
+    let hash = bundle.image.root_hash;
+    let mut slots = record.ids().filter(|(_, slot)| holds(slot.state));
+    slots.find(|(_, slot)| slot.image.as_ref().is_some_and(|image| image.root_hash == hash)).map(|(id, _)| id)
+}
+
+fn prepare(session: &mut Session) -> Outcome {
+    let record = session.site().look().record;
+    if let Some(id) = prepared(&record) {
+        return Ok(Answer::done(format!("{}: prepared already\n", name(&record, id))));
+    }
+    let (slot, progress) = flow::prepare(session.site())?;
+    Ok(Answer::done(format!("{slot}: prepared, {}\n", amount(progress))))
+}
+
+fn amount(progress: Progress) -> String {
+    format!("{} of {} blocks written", progress.written, progress.blocks)
+}
+
+fn activate(session: &mut Session) -> Outcome {
+    let (activated, slot) = flow::activate(session.site())?;
+    Ok(Answer::done(match activated {
+        Activated::Apply(_) => format!("{slot}: the next boot applies the staged image and tries it\n"),
+        Activated::Trial(_) => format!("{slot}: the next boot tries it\n"),
+    }))
+}
+
+fn install(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let source = open_bundle(arguments)?;
+    let mut text = String::new();
+    match flow::stage(session.site(), source, arguments.has("force")) {
+        Ok(staged) => text.push_str(&format!("staged version {}\n", staged.version)),
+        Err(flow::Error::Refused(Refusal::AlreadyInstalled)) => {
+            return Ok(Answer::done("the default slot already holds this image\n"));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    text.push_str(&prepare(session)?.text);
+    text.push_str(&activate(session)?.text);
+    Ok(Answer::done(text))
+}
+
+fn verify(session: &mut Session, slot: &str) -> Outcome {
+    let (slot, found) = flow::slot_difference(session.site(), slot)?;
+    if found.is_none() {
+        return Ok(Answer::done(format!("{slot}: all {} blocks are right\n", found.blocks)));
+    }
+    let mut text = format!("{slot}: {} of {} blocks differ\n", found.differing, found.blocks);
+    if found.unknown > 0 {
+        text.push_str(&format!("{} more cannot be judged: the tree is damaged\n", found.unknown));
+    }
+    if !found.listed.is_empty() {
+        let numbers = found.listed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        let more = if found.differing > found.listed.len() as u64 { " ..." } else { "" };
+        text.push_str(&format!("blocks {numbers}{more}\n"));
+    }
+    Ok(Answer { text, exit: Exit::Differs })
+}
+
+fn show_record(session: &mut Session) -> Outcome {
+    let status = flow::status(session.site());
+    let mut text = format!("generation: {}\n", status.generation);
+    for (place, fault) in ["first", "last"].iter().zip(&status.faults) {
+        let state = fault.as_ref().map_or("good".to_owned(), ToString::to_string);
+        text.push_str(&format!("{place} copy: {state}\n"));
+    }
+    text.push_str(&format!("disk: {}\n", status.record.disk));
+    text.push_str(&lines(&facts(&status.record)));
+    for slot in &status.record.slots {
+        let hash = slot.image.as_ref().and_then(|image| image.root_hash);
+        let hash = hash.map_or("none".to_owned(), |hash| hash.to_string());
+        text.push_str(&format!("{}: partition {}, confirmed {}\n", slot.name, slot.part, slot.confirmed));
+        text.push_str(&format!("{}: root hash {hash}\n", slot.name));
+    }
+    for hash in &status.record.bad_images {
+        text.push_str(&format!("bad image: {hash}\n"));
+    }
+    let exit = if status.trouble.is_some() { Exit::Record } else { Exit::Done };
+    if let Some(trouble) = status.trouble {
+        text.push_str(&format!("trouble: {trouble}\n"));
+    }
+    Ok(Answer { text, exit })
+}
+
+fn init_record(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let (good, version) = (arguments.text("good"), arguments.text("version"));
+    if version.is_some() && good.is_none() {
+        return Err(usage(Some(arguments.verb), "--version says what is in the slot of --good SLOT"));
+    }
+    let version = version.unwrap_or_default();
+    let good = good.as_deref().map(|slot| (slot, version.as_str()));
+    let record = flow::init(session.site(), good, arguments.has("force"))?;
+    Ok(Answer::done(lines(&facts(&record))))
+}
+
+fn boot(session: &mut Session, request: Option<&str>) -> Outcome {
+    let outcome = flow::boot(session.site(), request);
+    match &outcome.destination {
+        Destination::Root(id, _) => {
+            Ok(Answer::done(format!("{}: {}\n", name(&outcome.record, *id), outcome.reason)))
+        }
+        Destination::Recovery => Err(Failure::new(Exit::Failed, format!("recovery: {}", outcome.reason))),
+    }
+}

@@ -1,0 +1,91 @@
+//! What a verb works with: the machine, locked if the verb changes it, and its settings.
+
+use super::arguments::{Arguments, usage};
+use super::exit::{Exit, Failure};
+use super::machine::{AnyMachine, Kind};
+use super::progress::Progress;
+use super::settings::{DIRECTORY, Settings};
+use super::verbs::Action;
+use everboot::bundle::Keys;
+use everboot::config::Config;
+use everboot::flow::Site;
+use everboot::sys::{DiskFileMachine, LockError};
+use std::path::{Path, PathBuf};
+
+/// Everything that a verb needs.
+#[derive(Debug)]
+pub(crate) struct Session {
+    machine: AnyMachine,
+    /// The configuration.
+    pub(crate) config: Config,
+    keys: Keys,
+}
+
+impl Session {
+    /// Reads the settings and takes the lock.
+    pub(crate) fn open(arguments: &Arguments) -> Result<Self, Failure> {
+        let disk = arguments.path("disk");
+        let settings = Settings::read(&directory(arguments.path("config"), disk.as_deref()));
+        if let Some(fault) = &settings.fault {
+            if needs_config(arguments.verb.action) {
+                return Err(Failure::new(Exit::Failed, fault.clone()));
+            }
+            log::warn!("{fault}; going on with defaults");
+        }
+        for warning in &settings.warnings {
+            log::warn!("{warning}");
+        }
+        let (staging, changes) = (arguments.path("staging"), arguments.verb.changes);
+        let Some(path) = disk else { return Err(usage(Some(arguments.verb), "expected --disk FILE")) };
+        let kind = Kind::File(open_file(&path, staging, changes)?);
+        let machine = AnyMachine {
+            kind,
+            kernel: arguments.text("kernel"),
+            progress: Progress::new(!arguments.has("no-progress")),
+        };
+        Ok(Self { machine, config: settings.config, keys: settings.keys })
+    }
+
+    /// The machine together with what its owner says of it.
+    pub(crate) fn site(&mut self) -> Site<'_, AnyMachine> {
+        Site { machine: &mut self.machine, config: &self.config, keys: &self.keys }
+    }
+}
+
+fn open_file(path: &Path, staging: Option<PathBuf>, changes: bool) -> Result<DiskFileMachine, Failure> {
+    if changes {
+        DiskFileMachine::open(path, staging, None).map_err(locked)
+    } else {
+        Ok(DiskFileMachine::look(path, staging, None))
+    }
+}
+
+fn locked(error: LockError) -> Failure {
+    let exit = match &error {
+        LockError::Held { .. } => Exit::Locked,
+        LockError::Io { .. } => Exit::Failed,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+/// Where the settings are.
+fn directory(given: Option<PathBuf>, disk: Option<&Path>) -> PathBuf {
+    let beside = || {
+        let mut name = disk?.as_os_str().to_owned();
+        name.push(".config");
+        Some(PathBuf::from(name)).filter(|path| path.is_dir())
+    };
+    given.or_else(beside).unwrap_or_else(|| DIRECTORY.into())
+}
+
+/// Whether the verb would do the wrong thing by the default configuration. The others work by the record:
+/// a typing mistake must not keep a good system from being confirmed, or a bad one from being rejected.
+fn needs_config(action: Action) -> bool {
+    match action {
+        Action::Stage | Action::Prepare | Action::Activate | Action::Install => true,
+        Action::RecordInit | Action::RecordRepair => true,
+        Action::Status | Action::Explain | Action::Why | Action::Verify | Action::RecordShow => false,
+        Action::Cancel | Action::Confirm | Action::Reject | Action::Rollback => false,
+        Action::Boot | Action::Help => false,
+    }
+}

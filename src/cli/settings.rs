@@ -1,0 +1,64 @@
+//! What the owner says of the machine, read from a directory: `everboot.conf` and `keys/*.pub`.
+//!
+//! A mistake in it must not strand a machine. So reading never fails: what cannot be used is left out, with
+//! a line about it, and those who must not go on without it ask for [`Settings::fault`].
+
+use everboot::bundle::Keys;
+use everboot::config::Config;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Where it is, in the initramfs and in the running system.
+pub(crate) const DIRECTORY: &str = "/etc/everboot";
+
+/// Configuration and keys.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// The configuration; the default one when there is none that can be read.
+    pub(crate) config: Config,
+    /// The keys that could be read.
+    pub(crate) keys: Keys,
+    /// Why the configuration is the default one.
+    pub(crate) fault: Option<String>,
+    /// What else is wrong.
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Settings {
+    /// Reads the directory.
+    pub(crate) fn read(directory: &Path) -> Self {
+        let path = directory.join("everboot.conf");
+        let read = fs::read_to_string(&path).map_err(|error| error.to_string());
+        let parsed = read.and_then(|text| Config::parse(&text).map_err(|error| error.to_string()));
+        let (config, fault) = match parsed {
+            Ok(config) => (config, None),
+            Err(why) => (Config::default(), Some(format!("{}: {why}", path.display()))),
+        };
+        let mut settings = Self { config, keys: Keys::default(), fault, warnings: Vec::new() };
+        settings.read_keys(&directory.join("keys"));
+        settings
+    }
+
+    fn read_keys(&mut self, directory: &Path) {
+        for path in key_files(directory) {
+            let read = fs::read_to_string(&path).map_err(|error| error.to_string());
+            let added = read.and_then(|text| self.keys.add(&text).map_err(|error| error.to_string()));
+            if let Err(why) = added {
+                self.warnings.push(format!("key {}: {why}", path.display()));
+            }
+        }
+        if self.keys.is_empty() {
+            let directory = directory.display();
+            self.warnings.push(format!("no key in {directory}/*.pub: no bundle and no trailer is trusted"));
+        }
+    }
+}
+
+/// The `.pub` files, in the order of their names, so that every run reads the same.
+fn key_files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let paths = entries.map(|entry| entry.path());
+    let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|end| end == "pub")).collect();
+    paths.sort();
+    paths
+}

@@ -1,0 +1,309 @@
+//! The one table of the command line: the parser obeys it, and the help, the manual page and the shell
+//! completions are printed from it.
+
+use super::exit::Exit;
+
+/// An option.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// Its name, without the dashes.
+    pub(crate) name: &'static str,
+    /// What its value is called; absent when it takes none.
+    pub(crate) value: Option<&'static str>,
+    /// What it does.
+    pub(crate) help: &'static str,
+}
+
+const fn flag(name: &'static str, value: Option<&'static str>, help: &'static str) -> Flag {
+    Flag { name, value, help }
+}
+
+/// What runs when a verb is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub(crate) enum Action {
+    Status,
+    Explain,
+    Why,
+    Stage,
+    Prepare,
+    Activate,
+    Install,
+    Cancel,
+    Confirm,
+    Reject,
+    Rollback,
+    Verify,
+    RecordShow,
+    RecordInit,
+    RecordRepair,
+    Boot,
+    Help,
+}
+
+/// A verb.
+#[derive(Debug)]
+pub(crate) struct Verb {
+    /// What runs.
+    pub(crate) action: Action,
+    /// Its name, of one or two words.
+    pub(crate) name: &'static str,
+    /// Another name of it.
+    pub(crate) alias: Option<&'static str>,
+    /// Its arguments as the help shows them; those in brackets may be left out.
+    pub(crate) arguments: &'static [&'static str],
+    /// Its options.
+    pub(crate) flags: &'static [Flag],
+    /// What it does, in one line.
+    pub(crate) summary: &'static str,
+    /// More about it.
+    pub(crate) about: &'static str,
+    /// Whether it changes the machine, and so excludes another everboot.
+    pub(crate) changes: bool,
+    /// Its exit codes besides 0, 1 and 2.
+    pub(crate) exits: &'static [Exit],
+}
+
+/// Options that every verb takes, before it or after it.
+pub(crate) const GLOBAL: &[Flag] = &[
+    flag(
+        "config",
+        Some("DIR"),
+        "everboot.conf and keys/*.pub are there; /etc/everboot, with --disk FILE.config",
+    ),
+    flag("disk", Some("FILE"), "work on a disk image in a file instead of this machine; needs no root"),
+    flag("staging", Some("DIR"), "the staging area is this directory; with --disk FILE.staging"),
+    flag(
+        "kernel",
+        Some("RELEASE"),
+        "the image must have modules for this kernel; the running one, none with --disk",
+    ),
+    flag("no-progress", None, "do not show how far a long step is"),
+];
+
+const FORCE_STAGE: Flag =
+    flag("force", None, "also an image that failed here before, or is installed already");
+const JSON: Flag = flag("json", None, "one line of JSON");
+
+const CHANGES: &[Exit] = &[Exit::Refused, Exit::Locked, Exit::Record];
+const BRINGS: &[Exit] =
+    &[Exit::Refused, Exit::Unfit, Exit::Untrusted, Exit::Locked, Exit::Record, Exit::NoSpace];
+
+/// The verbs, in the order in which they are listed.
+pub(crate) const VERBS: &[Verb] = &[
+    Verb {
+        action: Action::Status,
+        name: "status",
+        alias: None,
+        arguments: &[],
+        flags: &[JSON],
+        summary: "show slots, record, update, and the next boot",
+        about: "Changes nothing. Flags of a slot: D default, B booted, C confirmed in this boot.",
+        changes: false,
+        exits: &[],
+    },
+    Verb {
+        action: Action::Explain,
+        name: "explain",
+        alias: None,
+        arguments: &[],
+        flags: &[flag("slot", Some("NAME"), "as if the kernel command line had everboot.slot=NAME"), JSON],
+        summary: "say what the next boot would do, and why",
+        about: "Changes nothing. Shows what the decision reads, the row of its table that wins, \
+                and what it would write before it acts.",
+        changes: false,
+        exits: &[],
+    },
+    Verb {
+        action: Action::Why,
+        name: "why",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "say why this boot went where it went",
+        about: "Changes nothing. From /run/everboot/boot.json, and from the latest boot that was \
+                out of the ordinary, which the history beside the record keeps.",
+        changes: false,
+        exits: &[],
+    },
+    Verb {
+        action: Action::Stage,
+        name: "stage",
+        alias: None,
+        arguments: &["FILE"],
+        flags: &[FORCE_STAGE],
+        summary: "check a bundle and bring it onto the machine",
+        about: "Checks signature, machine type, version, modules, size and every block, then copies \
+                the bundle to the staging area. A refusal changes nothing. Nothing is due yet: \
+                see activate.",
+        changes: true,
+        exits: BRINGS,
+    },
+    Verb {
+        action: Action::Prepare,
+        name: "prepare",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "write the staged image to a free slot, and prove it",
+        about: "Without it the next early boot does the same. May be interrupted: doing it again \
+                goes on, and writes no block twice.",
+        changes: true,
+        exits: BRINGS,
+    },
+    Verb {
+        action: Action::Activate,
+        name: "activate",
+        alias: Some("commit"),
+        arguments: &[],
+        flags: &[],
+        summary: "make what is staged or prepared due at the next boot",
+        about: "A prepared slot gets its trial; a staged bundle is applied in the next early boot.",
+        changes: true,
+        exits: CHANGES,
+    },
+    Verb {
+        action: Action::Install,
+        name: "install",
+        alias: None,
+        arguments: &["FILE"],
+        flags: &[FORCE_STAGE],
+        summary: "stage, prepare and activate in one",
+        about: "May be interrupted and repeated at any point; succeeds when the image is installed \
+                already.",
+        changes: true,
+        exits: BRINGS,
+    },
+    Verb {
+        action: Action::Cancel,
+        name: "cancel",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "withdraw an update that was not booted yet",
+        about: "The staged bundle is removed. A slot that was prepared stays as it is, unbootable \
+                until it is activated.",
+        changes: true,
+        exits: CHANGES,
+    },
+    Verb {
+        action: Action::Confirm,
+        name: "confirm",
+        alias: Some("mark-good"),
+        arguments: &[],
+        flags: &[],
+        summary: "say that the running system is good",
+        about: "Its slot becomes the default. Without it a trial rolls back by itself once its \
+                tries are used up.",
+        changes: true,
+        exits: CHANGES,
+    },
+    Verb {
+        action: Action::Reject,
+        name: "reject",
+        alias: Some("mark-bad"),
+        arguments: &["[SLOT]"],
+        flags: &[],
+        summary: "make a slot, or the running one, unbootable",
+        about: "From the next boot on. Its image is remembered as bad and not tried again unless forced. The only good \
+                slot cannot be rejected.",
+        changes: true,
+        exits: CHANGES,
+    },
+    Verb {
+        action: Action::Rollback,
+        name: "rollback",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "return to the previous good slot at the next boot",
+        about: "From a trial to the default slot; from the default slot to the good one that was \
+                confirmed before it, which a second rollback undoes.",
+        changes: true,
+        exits: CHANGES,
+    },
+    Verb {
+        action: Action::Verify,
+        name: "verify",
+        alias: None,
+        arguments: &["SLOT"],
+        flags: &[],
+        summary: "compare every block of a slot with its signed tree",
+        about: "Changes nothing.",
+        changes: false,
+        exits: &[Exit::Refused, Exit::Differs],
+    },
+    Verb {
+        action: Action::RecordShow,
+        name: "record show",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "show the boot record: both copies, all fields",
+        about: "Changes nothing.",
+        changes: false,
+        exits: &[Exit::Record],
+    },
+    Verb {
+        action: Action::RecordInit,
+        name: "record init",
+        alias: None,
+        arguments: &[],
+        flags: &[
+            flag("good", Some("SLOT"), "this slot was filled by other means, and is good"),
+            flag("version", Some("V"), "the version that is in it"),
+            flag("force", None, "also over a record that can be read"),
+        ],
+        summary: "make a record from what the slots say",
+        about: "The factory step; refused where there is a record.",
+        changes: true,
+        exits: CHANGES,
+    },
+    Verb {
+        action: Action::RecordRepair,
+        name: "record repair",
+        alias: None,
+        arguments: &[],
+        flags: &[flag("force", None, "also over a copy that a newer everboot wrote, or that cannot be read")],
+        summary: "make both copies of the record whole again",
+        about: "From the copy that can be read; from the slots when there is none.",
+        changes: true,
+        exits: CHANGES,
+    },
+    Verb {
+        action: Action::Boot,
+        name: "boot",
+        alias: None,
+        arguments: &[],
+        flags: &[flag("slot", Some("NAME"), "as everboot.slot=NAME on the kernel command line")],
+        summary: "early boot of --disk FILE, up to the hand-off",
+        about: "Observes, decides, persists and applies as the initramfs does, and prints target \
+                and reason instead of handing off. Needs --disk: on a machine this is /init's work.",
+        changes: true,
+        exits: &[Exit::Locked],
+    },
+    Verb {
+        action: Action::Help,
+        name: "help",
+        alias: None,
+        arguments: &["[VERB]"],
+        flags: &[],
+        summary: "say what everboot does, or what one verb does",
+        about: "",
+        changes: false,
+        exits: &[],
+    },
+];
+
+impl Verb {
+    /// The verb of that name or alias.
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        VERBS.iter().find(|verb| verb.name == name || verb.alias == Some(name))
+    }
+
+    /// Arguments that must be there, and that may be.
+    pub(crate) fn arity(&self) -> (usize, usize) {
+        let needed = self.arguments.iter().filter(|argument| !argument.starts_with('[')).count();
+        (needed, self.arguments.len())
+    }
+}
