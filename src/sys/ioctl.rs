@@ -1,6 +1,7 @@
 //! The block device and terminal requests that no crate wraps safely.
 #![allow(unsafe_code)]
 
+use std::ffi::{c_char, c_int, c_longlong};
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
@@ -8,6 +9,8 @@ use std::os::fd::AsRawFd;
 mod raw {
     // <linux/fs.h>: BLKZEROOUT _IO(0x12, 127), argument uint64_t[2] of start and length in bytes.
     nix::ioctl_write_ptr_bad!(zero_out, nix::request_code_none!(0x12, 127), [u64; 2]);
+    // <linux/blkpg.h>: BLKPG _IO(0x12, 105), argument struct blkpg_ioctl_arg.
+    nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), super::BlkpgArgument);
     // <asm-generic/ioctls.h>
     nix::ioctl_read_bad!(window_size, nix::libc::TIOCGWINSZ, nix::libc::winsize);
 }
@@ -17,6 +20,44 @@ mod raw {
 pub(super) fn zero_out(device: &File, start: u64, len: u64) -> io::Result<()> {
     // SAFETY: the descriptor is open for the call, and the kernel only reads the two numbers.
     unsafe { raw::zero_out(device.as_raw_fd(), &[start, len]) }?;
+    Ok(())
+}
+
+/// `struct blkpg_ioctl_arg`.
+#[repr(C)]
+struct BlkpgArgument {
+    op: c_int,
+    flags: c_int,
+    datalen: c_int,
+    data: *mut BlkpgPartition,
+}
+
+/// `struct blkpg_partition`; bytes, and a number from 1 on. The names are not used by the kernel any more.
+#[repr(C)]
+struct BlkpgPartition {
+    start: c_longlong,
+    length: c_longlong,
+    number: c_int,
+    device_name: [c_char; 64],
+    volume_name: [c_char; 64],
+}
+
+/// Makes a partition known to the kernel until the next boot (BLKPG_ADD_PARTITION); nothing is written.
+pub(super) fn add_partition(disk: &File, number: u32, start: u64, len: u64) -> io::Result<()> {
+    const ADD_PARTITION: c_int = 1;
+    let too_large = |_| io::Error::from(io::ErrorKind::InvalidInput);
+    let mut partition = BlkpgPartition {
+        start: start.try_into().map_err(too_large)?,
+        length: len.try_into().map_err(too_large)?,
+        number: number.try_into().map_err(too_large)?,
+        device_name: [0; 64],
+        volume_name: [0; 64],
+    };
+    let datalen = size_of::<BlkpgPartition>() as c_int;
+    let argument = BlkpgArgument { op: ADD_PARTITION, flags: 0, datalen, data: &raw mut partition };
+    // SAFETY: the argument and the partition that it points to are laid out as the kernel's structures, and
+    // live until the call returns.
+    unsafe { raw::blkpg(disk.as_raw_fd(), &raw const argument) }?;
     Ok(())
 }
 

@@ -4,20 +4,38 @@
 //! partition table is only ever read.
 
 mod aligned;
+mod boot_facts;
 mod clock;
 mod disk_file;
 mod file_medium;
+mod file_system;
+mod handoff;
+mod init;
+mod init_check;
+mod initramfs;
 mod ioctl;
+mod journal;
+mod linux;
 mod lock;
+mod mountinfo;
+mod mounting;
 mod progress;
+mod reboot;
+mod roots;
 #[cfg(test)]
 mod scratch;
 mod staging;
+mod survey;
 mod table;
 
+pub use boot_facts::{BOOT_FACTS, read_fact, write_fact};
 pub use clock::{monotonic_ms, uptime_ms};
 pub use disk_file::DiskFileMachine;
 pub use file_medium::FileMedium;
+pub use init::{kernel_command_line, load_modules, set_up, wait_until};
+pub use journal::{log_to_kernel, log_to_stderr};
+pub use linux::LinuxMachine;
 pub use lock::{Lock, LockError};
 pub use progress::{Progress, terminal_width};
+pub use reboot::{power_off, reboot};
 pub use staging::DirStaging;

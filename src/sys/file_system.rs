@@ -1,0 +1,96 @@
+//! Which file system a partition holds, by its magic number, and how it is mounted.
+//!
+//! The magic is looked at instead of trying one driver after the other: a driver that is offered foreign
+//! bytes fills the kernel log, and the first that accepts need not be the right one.
+
+use crate::medium::{self, Medium};
+
+/// A file system that the kernel may be asked to mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct FileSystem {
+    /// The name of its driver.
+    pub(super) driver: &'static str,
+    /// The option with which a read-only mount replays no journal and so writes nothing.
+    pub(super) no_replay: Option<&'static str>,
+}
+
+struct Magic {
+    at: usize,
+    bytes: &'static [u8],
+    is: FileSystem,
+}
+
+const fn magic(
+    at: usize,
+    bytes: &'static [u8],
+    driver: &'static str,
+    no_replay: Option<&'static str>,
+) -> Magic {
+    Magic { at, bytes, is: FileSystem { driver, no_replay } }
+}
+
+/// From the kernel's include/uapi/linux/magic.h and the file systems' own headers. The ext4 driver takes ext2
+/// and ext3 too. vfat comes last: its magic is no more than a text in a boot sector.
+const KNOWN: [Magic; 9] = [
+    magic(1080, &[0x53, 0xef], "ext4", Some("noload")),
+    magic(0, b"hsqs", "squashfs", None),
+    magic(1024, &[0xe2, 0xe1, 0xf5, 0xe0], "erofs", None),
+    magic(0, b"XFSB", "xfs", Some("norecovery")),
+    magic(65536 + 64, b"_BHRfS_M", "btrfs", Some("rescue=nologreplay")),
+    magic(1024, &[0x10, 0x20, 0xf5, 0xf2], "f2fs", Some("norecovery")),
+    magic(82, b"FAT32   ", "vfat", None),
+    magic(54, b"FAT16   ", "vfat", None),
+    magic(54, b"FAT12   ", "vfat", None),
+];
+
+/// Bytes from the beginning that are looked at.
+const LOOKED_AT: usize = 65536 + 4096;
+
+/// The file system in `part`; `None` when it holds none that is known. An error is the device's.
+pub(super) fn detect(part: &impl Medium) -> Result<Option<FileSystem>, medium::Error> {
+    let len = part.len().min(LOOKED_AT as u64) as usize;
+    let mut head = vec![0; len];
+    part.read_at(0, &mut head)?;
+    let holds = |known: &&Magic| head.get(known.at..).is_some_and(|rest| rest.starts_with(known.bytes));
+    Ok(KNOWN.iter().find(holds).map(|known| known.is))
+}
+
+/// Whether the kernel left a hibernation image in `part`: the signature at the end of its first page
+/// (kernel/power/swap.c). Mounting a file system that the image also has mounted destroys it.
+pub(super) fn hibernated(part: &impl Medium) -> Result<bool, medium::Error> {
+    const SIGNATURE: &[u8; 9] = b"S1SUSPEND";
+    let mut page = [0; 4096];
+    if part.len() < page.len() as u64 {
+        return Ok(false);
+    }
+    part.read_at(0, &mut page)?;
+    Ok(page[4086..].starts_with(SIGNATURE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Access;
+    use crate::sys::FileMedium;
+    use crate::sys::scratch::Scratch;
+
+    fn check(at: usize, bytes: &[u8], driver: Option<&str>, hibernation: bool) {
+        let scratch = Scratch::new("magic");
+        let mut image = vec![0; 128 * 1024];
+        image[at..at + bytes.len()].copy_from_slice(bytes);
+        let part = FileMedium::open(&scratch.file("part", &image), Access::Read).unwrap();
+        assert_eq!(detect(&part).unwrap().map(|found| found.driver), driver);
+        assert_eq!(hibernated(&part).unwrap(), hibernation);
+    }
+
+    #[test]
+    fn file_systems_are_known_by_their_magic() {
+        check(0, b"", None, false);
+        check(1080, &[0x53, 0xef], Some("ext4"), false);
+        check(0, b"hsqs", Some("squashfs"), false);
+        check(65600, b"_BHRfS_M", Some("btrfs"), false);
+        check(82, b"FAT32   ", Some("vfat"), false);
+        check(4086, b"SWAPSPACE2", None, false);
+        check(4086, b"S1SUSPEND\0", None, true);
+    }
+}

@@ -1,0 +1,138 @@
+//! From the initramfs into the root of a slot.
+//!
+//! [`EarlyBoot::enter`] mounts the root and checks all that can be checked; [`LinuxMachine::hand_off`] then
+//! does what cannot be undone, in the order of `switch_root`(8): move the mounts, make the root the root,
+//! free the initramfs, run init.
+
+use super::file_medium::FileMedium;
+use super::file_system::{self, FileSystem};
+use super::init_check::{MOVED, NewRoot};
+use super::linux::LinuxMachine;
+use super::mounting::{mount, move_mount, unmount};
+use super::{clock, initramfs};
+use crate::machine::{Access, EarlyBoot, Machine, Root, RootFailure};
+use nix::errno::Errno;
+use nix::mount::MsFlags;
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Where the root is mounted before the hand-off.
+const NEW_ROOT: &str = "/sysroot";
+
+/// A root that is mounted and ready.
+#[derive(Debug)]
+pub(super) struct Entered {
+    init: String,
+}
+
+impl LinuxMachine {
+    /// Hands off to the root that [`EarlyBoot::enter`] made ready: runs its init as this process, with
+    /// `arguments` after its name. Returns only when that failed, with what failed. While `/sysroot` is still
+    /// a mount nothing has changed that the boot needs; after that there is nothing to go back to.
+    pub fn hand_off(mut self, arguments: &[String]) -> io::Error {
+        let Some(entered) = self.entered.take() else { return io::Error::other("no root was entered") };
+        self.close_staging();
+        match switch(&entered, arguments) {
+            Ok(never) => match never {},
+            Err(error) => error,
+        }
+    }
+
+    fn check_entered(&self, asked: Option<&str>) -> Result<Entered, String> {
+        let root = NewRoot::at(Path::new(NEW_ROOT)).map_err(|error| error.to_string())?;
+        root.check_directories()?;
+        Ok(Entered { init: root.init(asked)? })
+    }
+}
+
+impl EarlyBoot for LinuxMachine {
+    fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
+        let failed = |error: crate::medium::Error| RootFailure::Device(error.to_string());
+        let node = self.node(root.at).map_err(failed)?.path.clone();
+        let part = FileMedium::open(&node, Access::Read).map_err(failed)?;
+        let found = file_system::detect(&part).map_err(failed)?;
+        let name = node.display();
+        let none =
+            || RootFailure::NotMountable(format!("expected a file system on {name}, found none known"));
+        mount_root(&node, found.ok_or_else(none)?, root.open).map_err(|(driver, errno)| {
+            let text = format!("mount {name} as {driver}: {}", errno.desc());
+            let gone = matches!(errno, Errno::ENOENT | Errno::ENXIO | Errno::ENOMEDIUM);
+            // An I/O error may be the file system's word for damage: the device says which.
+            let io = errno == Errno::EIO && file_system::detect(&part).is_err();
+            if gone || io { RootFailure::Device(text) } else { RootFailure::NotMountable(text) }
+        })?;
+        match self.check_entered(self.init.as_deref()) {
+            Ok(entered) => self.entered = Some(entered),
+            Err(why) => {
+                if let Err(error) = unmount(Path::new(NEW_ROOT)) {
+                    log::warn!("unmount {NEW_ROOT}: {error}");
+                }
+                return Err(RootFailure::NoInit(why));
+            }
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, seconds: u64) -> bool {
+        std::thread::sleep(std::time::Duration::from_secs(seconds));
+        true
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        clock::uptime_ms()
+    }
+}
+
+/// Sealed: read-only without replaying a journal, so that not a byte of the slot changes.
+fn mount_root(node: &Path, found: FileSystem, open: bool) -> Result<(), (&'static str, Errno)> {
+    let (flags, options) =
+        if open { (MsFlags::empty(), None) } else { (MsFlags::MS_RDONLY, found.no_replay) };
+    let _ = std::fs::create_dir(NEW_ROOT);
+    mount(node, Path::new(NEW_ROOT), found.driver, flags, options).map_err(|errno| (found.driver, errno))
+}
+
+fn switch(entered: &Entered, arguments: &[String]) -> io::Result<std::convert::Infallible> {
+    let mut words = vec![entered.init.as_str()];
+    words.extend(arguments.iter().map(String::as_str));
+    let words: Result<Vec<CString>, _> = words.into_iter().map(CString::new).collect();
+    let words = words?;
+    let old = File::open("/")?;
+    let is_initramfs = initramfs::is_in_memory(&old)?;
+    if old.metadata()?.dev() == std::fs::metadata(NEW_ROOT)?.dev() {
+        return Err(io::Error::other("expected a file system at /sysroot, found the initramfs"));
+    }
+    move_all(old.metadata()?.dev())?;
+    nix::unistd::chdir(NEW_ROOT)?;
+    move_mount(Path::new("."), Path::new("/"))?;
+    nix::unistd::chroot(".")?;
+    nix::unistd::chdir("/")?;
+    // From here on the old root is reached by its descriptor alone.
+    if is_initramfs {
+        initramfs::free(&old);
+    }
+    drop(old);
+    initramfs::open_console();
+    Ok(nix::unistd::execv(&words[0], &words)?)
+}
+
+/// Moves what is mounted at the usual places into the new root, or nothing.
+fn move_all(initramfs: u64) -> io::Result<()> {
+    let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
+    for name in MOVED {
+        let (from, to) = (Path::new("/").join(name), Path::new(NEW_ROOT).join(name));
+        if std::fs::metadata(&from).map_or(true, |found| found.dev() == initramfs) {
+            continue;
+        }
+        if let Err(errno) = move_mount(&from, &to) {
+            for (from, to) in moved.iter().rev() {
+                let _ = move_mount(to, from);
+            }
+            return Err(io::Error::other(format!("move the mount /{name}: {}", errno.desc())));
+        }
+        moved.push((from, to));
+    }
+    Ok(())
+}

@@ -1,0 +1,144 @@
+//! Whether a root has an init that can be run, found out without running it.
+//!
+//! Every path is resolved inside the root (openat2 with RESOLVE_IN_ROOT, Linux 5.6), so an absolute symlink
+//! means what it will mean to the booted system.
+
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::io::Errno;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+/// Where the init of a system is: the kernel's list (init/main.c), and systemd's own place. `/bin/sh` is left
+/// out: a machine that came up with a shell that nobody sits at did not come up.
+const USUAL: [&str; 4] = ["/sbin/init", "/usr/lib/systemd/systemd", "/etc/init", "/bin/init"];
+
+/// What the hand-off moves into the new root.
+pub(super) const MOVED: [&str; 4] = ["dev", "proc", "sys", "run"];
+
+/// `e_machine` values that the processor runs (<linux/elf-em.h>); empty is not known.
+const MACHINES: &[u16] = if cfg!(target_arch = "x86_64") {
+    &[62, 3]
+} else if cfg!(target_arch = "aarch64") {
+    &[183, 40]
+} else {
+    &[]
+};
+
+/// A root directory that is looked into.
+pub(super) struct NewRoot(File);
+
+impl NewRoot {
+    /// The root at `path`.
+    pub(super) fn at(path: &Path) -> std::io::Result<Self> {
+        File::open(path).map(Self)
+    }
+
+    /// The path of the init to be run: `asked` when it can be run, else the usual one. An asked one that
+    /// cannot be run is a warning, since it says nothing about the root.
+    pub(super) fn init(&self, asked: Option<&str>) -> Result<String, String> {
+        if let Some(path) = asked {
+            match self.check(path) {
+                Ok(()) => return Ok(path.to_owned()),
+                Err(why) => log::warn!("init={path} is ignored: {why}"),
+            }
+        }
+        let mut first = None;
+        for path in USUAL {
+            match self.check(path) {
+                Ok(()) => return Ok(path.to_owned()),
+                Err(why) => first = first.or(Some(why)),
+            }
+        }
+        Err(first.unwrap_or_default())
+    }
+
+    /// Whether the directories are there that the hand-off needs.
+    pub(super) fn check_directories(&self) -> Result<(), String> {
+        for name in MOVED {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
+            openat2(&self.0, name, flags, Mode::empty(), resolve)
+                .map_err(|error| format!("expected a directory /{name}, found: {error}"))?;
+        }
+        Ok(())
+    }
+
+    /// Whether `path` is a program that can be run, with its interpreter if it has one.
+    fn check(&self, path: &str) -> Result<(), String> {
+        let head = self.executable(path)?;
+        let interpreter = match head.strip_prefix(b"#!") {
+            Some(line) => {
+                Some(script_interpreter(line).ok_or_else(|| format!("{path}: a script of no interpreter"))?)
+            }
+            None => elf_interpreter(&head).map_err(|why| format!("{path}: {why}"))?,
+        };
+        let Some(interpreter) = interpreter else { return Ok(()) };
+        self.executable(&interpreter).map(drop).map_err(|why| format!("interpreter of {path}: {why}"))
+    }
+
+    /// The first bytes of an executable file.
+    fn executable(&self, path: &str) -> Result<Vec<u8>, String> {
+        let failed = |error: Errno| format!("{path}: {error}");
+        let stat = fstat(self.open(path, OFlags::PATH).map_err(failed)?).map_err(failed)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_mode & 0o111 == 0 {
+            return Err(format!("{path}: expected an executable file, found mode {:o}", stat.st_mode));
+        }
+        let file = self.open(path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(failed)?;
+        let mut head = vec![0; 4096];
+        let count = file.read_at(&mut head, 0).map_err(|error| format!("{path}: {error}"))?;
+        head.truncate(count);
+        Ok(head)
+    }
+
+    fn open(&self, path: &str, flags: OFlags) -> Result<File, Errno> {
+        openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT).map(File::from)
+    }
+}
+
+fn script_interpreter(line: &[u8]) -> Option<String> {
+    let line = line.split(|byte| *byte == b'\n').next()?;
+    let word = str::from_utf8(line).ok()?.split_ascii_whitespace().next()?;
+    Some(word.to_owned())
+}
+
+/// The dynamic loader that the program asks for (elf(5), PT_INTERP); `None` when it is static, or when that
+/// does not stand in its first page.
+fn elf_interpreter(head: &[u8]) -> Result<Option<String>, String> {
+    const PT_INTERP: u64 = 3;
+    if !head.starts_with(b"\x7fELF") {
+        return Err("expected an ELF program or a script, found neither".to_owned());
+    }
+    let wide = head.get(4) == Some(&2);
+    let little = head.get(5) == Some(&1);
+    if !little {
+        return Ok(None);
+    }
+    let machine = number(head, 18, 2).unwrap_or(0);
+    if !MACHINES.is_empty() && !MACHINES.iter().any(|known| u64::from(*known) == machine) {
+        return Err(format!("expected a program for this processor, found ELF machine {machine}"));
+    }
+    // Places of e_phoff, e_phentsize and e_phnum, and of p_offset and p_filesz in an entry.
+    let (word, table, size, count, offset, len) =
+        if wide { (8, 32, 54, 56, 8, 32) } else { (4, 28, 42, 44, 4, 16) };
+    let find = || {
+        let (start, step) = (number(head, table, word)? as usize, number(head, size, 2)? as usize);
+        let entries = (0..number(head, count, 2)? as usize).map(|at| start.saturating_add(at * step));
+        let entry = entries.into_iter().find(|at| number(head, *at, 4) == Some(PT_INTERP))?;
+        let (from, len) =
+            (number(head, entry + offset, word)? as usize, number(head, entry + len, word)? as usize);
+        let path = head.get(from..from.checked_add(len)?)?;
+        str::from_utf8(path).ok().map(|path| path.trim_end_matches('\0').to_owned())
+    };
+    Ok(find())
+}
+
+/// A little-endian number of `len` bytes.
+fn number(bytes: &[u8], at: usize, len: usize) -> Option<u64> {
+    let bytes = bytes.get(at..at.checked_add(len)?)?;
+    Some(bytes.iter().rev().fold(0, |sum, byte| sum << 8 | u64::from(*byte)))
+}
+
+#[cfg(test)]
+#[path = "init_check_tests.rs"]
+mod tests;

@@ -1,0 +1,107 @@
+//! Where log lines go: the kernel's log and the console in the initramfs, standard error elsewhere.
+
+use super::roots::read_text;
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::{Write, stderr};
+
+/// Longest text of a line in bytes: the kernel's own limit for a record is 1024 with its prefix.
+const LONGEST: usize = 900;
+
+/// Sends the log to `/dev/kmsg`, so that dmesg and the journal have it, and what the kernel does not print
+/// itself also to the console.
+pub fn log_to_kernel(level: LevelFilter) {
+    start(&Kernel, level);
+}
+
+/// Sends the log to standard error, for the command line.
+pub fn log_to_stderr(level: LevelFilter) {
+    start(&Plain, level);
+}
+
+fn start(logger: &'static dyn Log, level: LevelFilter) {
+    // A second call is a programmer's slip that costs nothing: the first logger stays.
+    if log::set_logger(logger).is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+struct Kernel;
+
+impl Log for Kernel {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let text = one_line(record);
+        let priority = priority(record.level());
+        // Opened for each line: the kernel limits the lines of one open file to ten in five seconds.
+        let sent = OpenOptions::new().write(true).open("/dev/kmsg");
+        let sent =
+            sent.and_then(|mut kmsg| kmsg.write_all(format!("<{priority}>everboot: {text}\n").as_bytes()));
+        if sent.is_err() || !kernel_prints(priority) {
+            let _ = writeln!(stderr(), "everboot: {text}");
+        }
+    }
+
+    fn flush(&self) {}
+}
+
+/// Whether the kernel itself shows records of this priority on the console.
+fn kernel_prints(priority: u8) -> bool {
+    let text = read_text("/proc/sys/kernel/printk".into());
+    let level = text.and_then(|text| text.split_ascii_whitespace().next()?.parse().ok());
+    level.is_some_and(|level: u8| priority < level)
+}
+
+struct Plain;
+
+impl Log for Plain {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let kind = match record.level() {
+            Level::Error => "error: ",
+            Level::Warn => "warning: ",
+            _ => "",
+        };
+        let _ = writeln!(stderr(), "everboot: {kind}{}", one_line(record));
+    }
+
+    fn flush(&self) {}
+}
+
+/// syslog(3).
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::Error => 3,
+        Level::Warn => 4,
+        Level::Info => 6,
+        Level::Debug | Level::Trace => 7,
+    }
+}
+
+/// The text without control characters, cut where it is too long.
+fn one_line(record: &Record<'_>) -> String {
+    let mut text = String::new();
+    let _ = write!(text, "{}", record.args());
+    let mut text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.truncate(text.floor_char_boundary(LONGEST));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_one_line_and_not_too_long() {
+        let text = format!("a\nb\x1b[2J{}", "é".repeat(600));
+        let line = one_line(&Record::builder().args(format_args!("{text}")).build());
+        assert!(line.starts_with("a b [2Jé") && (890..=LONGEST).contains(&line.len()), "{line}");
+    }
+}

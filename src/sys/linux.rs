@@ -1,0 +1,229 @@
+//! The machine that runs: its disks by `/sys`, its staging area mounted where that is needed.
+//!
+//! Invariants:
+//! - a file system that somebody else mounted is used where it is and never unmounted;
+//! - nothing is mounted while a swap partition holds a hibernation image;
+//! - no partition is written but through the [`FileMedium`] that the caller asked for. (Mounting the staging
+//!   file system may replay its journal.)
+
+use super::file_medium::FileMedium;
+use super::file_system::{self, FileSystem};
+use super::handoff::Entered;
+use super::mounting::{mount, unmount};
+use super::progress::Progress;
+use super::roots::{Roots, read_text};
+use super::staging::DirStaging;
+use super::survey::{self, Found, Node};
+use super::{ioctl, mountinfo};
+use crate::machine::{Access, Machine, PartRef, Survey};
+use crate::medium::{Error, Op};
+use crate::slot::Uuid;
+use nix::mount::MsFlags;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Where the staging file system is mounted when nobody else did.
+const STAGING_POINT: &str = "/run/everboot/staging";
+
+/// The directory of the staging area in its file system.
+const STAGING_DIRECTORY: &str = "everboot";
+
+/// This machine.
+#[derive(Debug)]
+pub struct LinuxMachine {
+    roots: Roots,
+    found: Vec<Found>,
+    /// A directory that is used instead of the staging partition.
+    staging: Option<PathBuf>,
+    /// Whether the staging file system was mounted by us.
+    mounted: bool,
+    early: bool,
+    progress: Progress,
+    /// The init that the kernel command line asks for.
+    pub(super) init: Option<String>,
+    pub(super) entered: Option<Entered>,
+}
+
+impl LinuxMachine {
+    /// The running system. `staging` is a directory that serves as the staging area instead of the one on
+    /// the staging partition.
+    pub fn new(staging: Option<PathBuf>) -> Self {
+        Self {
+            roots: Roots::default(),
+            found: Vec::new(),
+            staging,
+            mounted: false,
+            early: false,
+            progress: Progress::new(),
+            init: None,
+            entered: None,
+        }
+    }
+
+    /// The initramfs. Partitions that the kernel did not find, because the primary table is damaged, are
+    /// announced to it from the backup table; the disk is not written. `init` is the absolute path of the
+    /// program that is run in the root instead of its usual init (`init=` on the kernel command line).
+    pub fn early(init: Option<String>) -> Self {
+        let mut machine = Self::new(None);
+        (machine.early, machine.init) = (true, init);
+        machine
+    }
+
+    /// The node of the partition at `at`.
+    pub(super) fn node(&self, at: PartRef) -> Result<&Node, Error> {
+        let node = self.found.get(at.disk).and_then(|found| found.nodes.get(at.part));
+        let unknown = || Error {
+            op: Op::Open,
+            place: crate::medium::Place::Whole,
+            source: io::ErrorKind::NotFound.into(),
+        };
+        node.ok_or_else(unknown)
+    }
+
+    /// Tells the kernel of the partitions that it did not find. Whether there were any.
+    fn announce_missing(&self) -> bool {
+        let mut announced = false;
+        for found in self.found.iter().filter(|found| !found.missing.is_empty()) {
+            let name = &found.disk.name;
+            let Ok(disk) = File::open(self.roots.dev.join(name.replace('!', "/"))) else { continue };
+            for extent in &found.missing {
+                match ioctl::add_partition(&disk, extent.number, extent.start, extent.len) {
+                    Ok(()) => announced = true,
+                    Err(error) => log::warn!("partition {} of {name}: {error}", extent.number),
+                }
+            }
+        }
+        announced
+    }
+
+    /// Where the file system of `node` is mounted with enough rights.
+    fn mounted_at(&self, node: &Node, access: Access) -> Option<PathBuf> {
+        let mounts = mountinfo::parse(&read_text(self.roots.proc.join("self/mountinfo"))?);
+        let path = node.path.to_string_lossy();
+        let fits = |mount: &&mountinfo::Mount| {
+            (mount.device == node.number || mount.source == path)
+                && mount.root == "/"
+                && (mount.writable || access == Access::Read)
+        };
+        mounts.iter().rev().find(fits).map(|mount| PathBuf::from(&mount.point))
+    }
+
+    /// Refuses to mount anything beside a hibernation image.
+    fn check_hibernation(&self) -> Result<(), Error> {
+        for node in self.found.iter().flat_map(|found| &found.nodes) {
+            let name = node.path.to_string_lossy();
+            match FileMedium::open(&node.path, Access::Read).and_then(|part| file_system::hibernated(&part)) {
+                Ok(false) => {}
+                Ok(true) => {
+                    let text = "it holds a hibernation image, so that nothing else may be mounted";
+                    return Err(Error::named(Op::Open, name, io::Error::other(text)));
+                }
+                Err(error) => log::warn!("{name}: {error}"),
+            }
+        }
+        Ok(())
+    }
+
+    fn mount_staging(&mut self, node: &Node, access: Access) -> Result<(), Error> {
+        let failed = |source: io::Error| Error::named(Op::Open, node.path.to_string_lossy(), source);
+        self.check_hibernation()?;
+        let part = FileMedium::open(&node.path, Access::Read)?;
+        let Some(FileSystem { driver, .. }) = file_system::detect(&part)? else {
+            return Err(failed(io::Error::other("expected a file system for the staging area, found none")));
+        };
+        drop(part);
+        std::fs::create_dir_all(STAGING_POINT).map_err(failed)?;
+        let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+        if access == Access::Read {
+            flags |= MsFlags::MS_RDONLY;
+        }
+        mount(&node.path, Path::new(STAGING_POINT), driver, flags, None)
+            .map_err(|errno| failed(errno.into()))?;
+        self.mounted = true;
+        Ok(())
+    }
+}
+
+impl Machine for LinuxMachine {
+    type Disk = FileMedium;
+    type Staging = DirStaging;
+
+    fn survey(&mut self) -> Result<Survey, Error> {
+        let failed = |error: io::Error| Error::named(Op::Read, "/sys/class/block", error);
+        self.found = survey::disks(&self.roots).map_err(failed)?;
+        if self.early && self.announce_missing() {
+            self.found = survey::disks(&self.roots).map_err(failed)?;
+        }
+        Ok(survey::survey(&self.found))
+    }
+
+    fn open(&mut self, at: PartRef, access: Access) -> Result<FileMedium, Error> {
+        FileMedium::open(&self.node(at)?.path, access)
+    }
+
+    fn staging(&mut self, at: Option<PartRef>, access: Access) -> Result<DirStaging, Error> {
+        let create = access != Access::Read;
+        if let Some(directory) = &self.staging {
+            return DirStaging::open(directory, create);
+        }
+        let none = || Error::named(Op::Open, "staging area", io::Error::other("its partition was not found"));
+        let node = self.node(at.ok_or_else(none)?)?.clone();
+        let point = match self.mounted_at(&node, access) {
+            Some(point) => point,
+            None => {
+                self.close_staging();
+                self.mount_staging(&node, access)?;
+                STAGING_POINT.into()
+            }
+        };
+        let opened = DirStaging::open(&point.join(STAGING_DIRECTORY), create);
+        if opened.is_err() {
+            self.close_staging();
+        }
+        opened
+    }
+
+    fn close_staging(&mut self) {
+        if std::mem::take(&mut self.mounted)
+            && let Err(error) = unmount(Path::new(STAGING_POINT))
+        {
+            log::warn!("unmount {STAGING_POINT}: {error}");
+        }
+    }
+
+    fn show_progress(&mut self, done: u64, of: u64) {
+        self.progress.show(done, of);
+    }
+
+    fn kernel_release(&self) -> Option<String> {
+        rustix::system::uname().release().to_str().ok().map(str::to_owned)
+    }
+
+    fn root_part(&self) -> Option<Uuid> {
+        let mounts = mountinfo::parse(&read_text(self.roots.proc.join("self/mountinfo"))?);
+        let number = &mounts.iter().rev().find(|mount| mount.point == "/")?.device;
+        let looked;
+        let found = if self.found.is_empty() {
+            looked = survey::disks(&self.roots).ok()?;
+            &looked
+        } else {
+            &self.found
+        };
+        // A verity device stands on the partition.
+        let below = self.roots.sys.join("dev/block").join(number).join("slaves");
+        let below = std::fs::read_dir(below).ok().and_then(|mut entries| entries.next()?.ok());
+        let below = below.and_then(|entry| read_text(entry.path().join("dev")));
+        let is = |node: &Node| node.number == *number || Some(&node.number) == below.as_ref();
+        found.iter().find_map(|found| {
+            let at = found.nodes.iter().position(is)?;
+            Some(found.disk.parts.get(at)?.guid)
+        })
+    }
+}
+
+impl Drop for LinuxMachine {
+    fn drop(&mut self) {
+        self.close_staging();
+    }
+}

@@ -1,0 +1,22 @@
+//! The end of a run of the machine.
+
+use nix::sys::reboot::RebootMode;
+use std::io;
+
+/// Writes out what is not yet on the disks, and restarts the machine, reboot(2). Returns only on failure.
+pub fn reboot() -> io::Error {
+    end(RebootMode::RB_AUTOBOOT)
+}
+
+/// The same, and switches the power off.
+pub fn power_off() -> io::Error {
+    end(RebootMode::RB_POWER_OFF)
+}
+
+fn end(mode: RebootMode) -> io::Error {
+    nix::unistd::sync();
+    match nix::sys::reboot::reboot(mode) {
+        Ok(never) => match never {},
+        Err(errno) => errno.into(),
+    }
+}
