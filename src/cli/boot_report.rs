@@ -2,10 +2,12 @@
 
 use everboot::flow::{Destination, Outcome};
 use everboot::slot::SlotState;
+use everboot::sys;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
-/// Where it is; the name is part of the interface.
-pub(crate) const PATH: &str = "/run/everboot/boot.json";
+/// Its file in the directory of the boot's facts; the name is part of the interface.
+const NAME: &str = "boot.json";
 
 /// The facts. Keys are stable; new ones may come.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -36,8 +38,19 @@ pub(crate) struct Step {
 }
 
 impl BootReport {
+    /// Writes it, so that a reader sees all of it or nothing.
+    pub(crate) fn write(&self) -> Result<(), String> {
+        let text = serde_json::to_string(self).map_err(|error| error.to_string())?;
+        sys::write_fact(Path::new(sys::BOOT_FACTS), NAME, &text).map_err(|error| error.to_string())
+    }
+
+    /// Reads that of this boot; absent when everboot did not boot this system.
+    pub(crate) fn read() -> Option<Self> {
+        let text = sys::read_fact(Path::new(sys::BOOT_FACTS), NAME).ok()??;
+        serde_json::from_str(&text).ok()
+    }
+
     /// The report of an outcome. `before` is what happened before the flow began.
-    #[allow(dead_code)]
     pub(crate) fn new(outcome: &Outcome, before: &[(&'static str, u64)], notes: &[String]) -> Self {
         let slot = match &outcome.destination {
             Destination::Root(id, _) => Some(outcome.record.slot(*id)),

@@ -5,11 +5,13 @@ use super::progress::Progress;
 use everboot::machine::{Access, EarlyBoot, Machine, PartRef, Root, RootFailure, Survey};
 use everboot::medium::Error;
 use everboot::slot::Uuid;
-use everboot::sys::{DirStaging, DiskFileMachine, FileMedium};
+use everboot::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine};
 
 /// Which of the two.
 #[derive(Debug)]
 pub(crate) enum Kind {
+    /// The machine that runs.
+    Linux(LinuxMachine),
     /// A disk image.
     File(DiskFileMachine),
 }
@@ -28,11 +30,13 @@ pub(crate) struct AnyMachine {
 macro_rules! either {
     ($self:ident, $machine:ident => $do:expr) => {
         match &$self.kind {
+            Kind::Linux($machine) => $do,
             Kind::File($machine) => $do,
         }
     };
     (mut $self:ident, $machine:ident => $do:expr) => {
         match &mut $self.kind {
+            Kind::Linux($machine) => $do,
             Kind::File($machine) => $do,
         }
     };

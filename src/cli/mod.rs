@@ -1,6 +1,6 @@
-//! The command line.
+//! The command line, and the entry of the initramfs.
 //!
-//! The table of [`verbs`] says what
+//! A process is one of two: `/init`, which never ends ([`init`]), or a verb: the table of [`verbs`] says what
 //! there is, [`arguments`] reads the command line by it, [`session`] opens the machine, [`run`] calls the
 //! flow, and [`exit`] has the codes. Nothing is decided here.
 
@@ -9,6 +9,7 @@ mod boot_report;
 mod exit;
 mod explain;
 mod help;
+mod init;
 mod machine;
 mod progress;
 mod run;
@@ -17,7 +18,6 @@ mod settings;
 mod status;
 mod status_text;
 mod verbs;
-mod warnings;
 
 use arguments::Request;
 use exit::{Answer, Exit, Failure};
@@ -28,8 +28,11 @@ use std::process::ExitCode;
 /// The process from its first line to its last.
 pub(crate) fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
-    arguments.next();
-    warnings::begin();
+    let _name = arguments.next();
+    if init::is_init() {
+        init::run(&arguments.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>());
+    }
+    everboot::sys::log_to_stderr(log::LevelFilter::Warn);
     let exit = match answer(arguments) {
         Ok(answer) => print(&answer),
         Err(failure) => {

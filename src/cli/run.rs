@@ -1,7 +1,7 @@
 //! What each verb does: one function of `flow`, and the words for its outcome.
 
 use super::arguments::{Arguments, usage};
-use super::boot_report::{self, BootReport};
+use super::boot_report::BootReport;
 use super::exit::{Answer, Exit, Failure};
 use super::explain::{Explanation, Seen, facts, why};
 use super::session::Session;
@@ -93,8 +93,7 @@ fn explain(session: &mut Session, request: Option<&str>, as_json: bool) -> Outco
 }
 
 fn tell_why(session: &mut Session, is_file: bool) -> Outcome {
-    let text = if is_file { None } else { std::fs::read_to_string(boot_report::PATH).ok() };
-    let report: Option<BootReport> = text.and_then(|text| serde_json::from_str(&text).ok());
+    let report = if is_file { None } else { BootReport::read() };
     let history = session.site().look().history();
     Ok(Answer::done(why(report.as_ref(), history.latest(Kind::Boot))))
 }

@@ -1,6 +1,6 @@
 //! What a verb works with: the machine, locked if the verb changes it, and its settings.
 
-use super::arguments::{Arguments, usage};
+use super::arguments::Arguments;
 use super::exit::{Exit, Failure};
 use super::machine::{AnyMachine, Kind};
 use super::progress::Progress;
@@ -9,8 +9,11 @@ use super::verbs::Action;
 use everboot::bundle::Keys;
 use everboot::config::Config;
 use everboot::flow::Site;
-use everboot::sys::{DiskFileMachine, LockError};
+use everboot::sys::{DiskFileMachine, LinuxMachine, Lock, LockError};
 use std::path::{Path, PathBuf};
+
+/// The lock of this machine.
+const LOCK: &str = "/run/everboot/lock";
 
 /// Everything that a verb needs.
 #[derive(Debug)]
@@ -19,6 +22,7 @@ pub(crate) struct Session {
     /// The configuration.
     pub(crate) config: Config,
     keys: Keys,
+    _lock: Option<Lock>,
 }
 
 impl Session {
@@ -36,14 +40,19 @@ impl Session {
             log::warn!("{warning}");
         }
         let (staging, changes) = (arguments.path("staging"), arguments.verb.changes);
-        let Some(path) = disk else { return Err(usage(Some(arguments.verb), "expected --disk FILE")) };
-        let kind = Kind::File(open_file(&path, staging, changes)?);
+        let (kind, lock) = match disk {
+            Some(path) => (Kind::File(open_file(&path, staging, changes)?), None),
+            None => {
+                let lock = if changes { Some(Lock::take(Path::new(LOCK)).map_err(locked)?) } else { None };
+                (Kind::Linux(LinuxMachine::new(staging)), lock)
+            }
+        };
         let machine = AnyMachine {
             kind,
             kernel: arguments.text("kernel"),
             progress: Progress::new(!arguments.has("no-progress")),
         };
-        Ok(Self { machine, config: settings.config, keys: settings.keys })
+        Ok(Self { machine, config: settings.config, keys: settings.keys, _lock: lock })
     }
 
     /// The machine together with what its owner says of it.

@@ -6,6 +6,7 @@
 
 mod admission;
 mod boot;
+mod devices;
 mod error;
 mod inspect;
 mod prepare;

@@ -77,7 +77,7 @@ pub struct View<D> {
     pub can_persist: bool,
 }
 
-fn matches(locator: &Locator, part: &Part) -> bool {
+pub(super) fn matches(locator: &Locator, part: &Part) -> bool {
     match locator {
         Locator::PartLabel(label) => part.label == *label,
         Locator::PartUuid(guid) => part.guid == *guid,

@@ -1,0 +1,20 @@
+//! Whether the devices of an early boot have come.
+
+use super::Site;
+use super::view::matches;
+use crate::config::Locator;
+use crate::machine::Machine;
+use crate::record::Update;
+
+impl<M: Machine> Site<'_, M> {
+    /// Whether the record and all slots are there, and, when an apply is due, the staging area. A boot goes on
+    /// without what does not come in time.
+    pub fn is_complete(&mut self) -> bool {
+        let Ok(survey) = self.machine.survey() else { return false };
+        let has = |locator: &Locator| !survey.find(|part| matches(locator, part)).is_empty();
+        if !has(&self.config.record) || !self.config.slots.iter().all(|(_, locator)| has(locator)) {
+            return false;
+        }
+        has(&self.config.staging) || !matches!(self.look().record.update, Update::Due { .. })
+    }
+}
