@@ -63,7 +63,7 @@ impl Explanation {
             next_boot: NextBoot::new(decision),
             row,
             row_text,
-            persisted: changes(record, &decision.record),
+            persisted: if seen.can_persist { changes(record, &decision.record) } else { Vec::new() },
         }
     }
 

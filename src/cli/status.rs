@@ -63,8 +63,8 @@ pub(crate) struct SlotFacts {
     pub(crate) booted: bool,
     /// Generation of its confirmed mark: higher is later, 0 is never.
     pub(crate) confirmed: u64,
-    /// PARTUUID.
-    pub(crate) partition: String,
+    /// PARTUUID; null when neither record nor disk names one.
+    pub(crate) partition: Option<String>,
     /// The disk that it is on; null when the partition is not there.
     pub(crate) disk: Option<String>,
     /// Bytes.
@@ -195,7 +195,7 @@ fn slot_facts(status: &Status, id: SlotId, slot: &Slot) -> SlotFacts {
         default: status.record.default == Some(id),
         booted: status.record.last_boot.is_some_and(|boot| boot.slot == id),
         confirmed: slot.confirmed,
-        partition: slot.part.to_string(),
+        partition: (status.generation > 0 || part.is_some()).then(|| slot.part.to_string()),
         disk: part.map(|(disk, _)| disk.clone()),
         size: part.map(|(_, size)| *size),
         trailer_ok: report.trailer,
