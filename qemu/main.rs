@@ -1,21 +1,24 @@
 //! The command behind `initramfs/build`, `qemu/demo` and `tests/run`: what a shell script would
 //! do, in Rust. Scripts only launch it.
 
+mod figures;
 mod harness;
 mod suite;
 #[cfg(test)]
 mod tests;
+mod tour;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use harness::Bed;
 use harness::setup::{self, Level};
-use harness::{Bed, bench};
 
 const USAGE: &str = "\
 everboot-harness build            out/everboot, out/everboot-*, out/initramfs.img
 everboot-harness test [--quick]   format, lints, all tests; --quick: no QEMU
-everboot-harness bench boot       times of a boot in QEMU";
+everboot-harness demo [--shell]   the main job on a real Debian; --shell: its console
+everboot-harness demo --figures   the figures of the README, measured here";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -37,7 +40,9 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         }
         ["test"] => return Ok(suite::run(false)),
         ["test", "--quick"] => return Ok(suite::run(true)),
-        ["bench", "boot"] => bench::boot()?,
+        ["demo"] => return tour::run(),
+        ["demo", "--shell"] => return tour::shell(),
+        ["demo", "--figures"] => figures::run()?,
         _ => bail!("unknown words {words:?}; usage:\n{USAGE}"),
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result};
 
@@ -29,6 +30,16 @@ impl Bed {
     pub fn prepare() -> Result<Bed> {
         setup::prepare(Level::Bed)?;
         Bed::build()
+    }
+
+    /// The bed of this process, prepared by the first who asks for it.
+    pub fn shared() -> Result<&'static Bed> {
+        static BED: Mutex<Option<&'static Bed>> = Mutex::new(None);
+        let mut bed = BED.lock().unwrap_or_else(PoisonError::into_inner);
+        match *bed {
+            Some(bed) => Ok(bed),
+            None => Ok(bed.insert(Box::leak(Box::new(Bed::prepare()?)))),
+        }
     }
 
     /// Builds agent, tools and initramfs; the machine is set up for that already.

@@ -12,9 +12,9 @@ use super::cpio::{Archive, Node};
 use super::kernel::Kernel;
 use super::paths;
 
-/// What Debian's cloud kernel has as modules and a slot's disk or file system needs.
+/// What Debian's cloud kernel has as modules and a slot's disk or file system needs; each one costs boot time.
 /// (ext4 and nvme are built in.)
-const MODULES: &[&str] = &["virtio_blk", "virtio_pci", "squashfs", "erofs"];
+const MODULES: &[&str] = &["virtio_blk", "virtio_pci"];
 
 /// The list of modules for the init, one path a line, in load order.
 const MODULE_LIST: &str = "etc/everboot/modules";

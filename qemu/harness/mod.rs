@@ -2,7 +2,8 @@
 //!
 //! A table of contents, in the order in which things are made:
 //! `setup` (packages) → `toolchain` → `build` (agent, tools) and `kernel` → `initramfs` → `rootfs`
-//! (images) → `guest` (QEMU) → `disk` (what the guest left behind). `Bed` holds the result.
+//! (images) → `system` (what everboot needs in a root) → `bundle` → `machine` (a disk from the factory
+//! and its boots) → `guest` (QEMU) → `disk` (what the guest left behind). `Bed` holds what all share.
 //!
 //! All it makes is under `out/`, cached between runs. The module is compiled into the
 //! harness command and into the story tests; neither uses all of it.
@@ -11,6 +12,7 @@
 pub mod bed;
 pub mod bench;
 pub mod build;
+pub mod bundle;
 pub mod command;
 pub mod cpio;
 pub mod disk;
@@ -19,10 +21,13 @@ pub mod guest;
 pub mod initramfs;
 pub mod kernel;
 pub mod key;
+pub mod machine;
 pub mod paths;
 pub mod rootfs;
 pub mod setup;
+pub mod system;
 pub mod toolchain;
 
 pub use bed::Bed;
 pub use guest::{Drive, Guest, GuestOptions};
+pub use machine::Machine;

@@ -4,5 +4,18 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod common;
+
+mod a_new_system_has_no_init;
+mod a_new_system_is_reset;
+mod a_new_system_panics;
+mod a_root_is_corrupt;
+mod a_slot_is_asked_for;
+mod a_staged_bundle_is_corrupt;
+mod an_update_in_the_running_system;
 mod bed_boots_debian;
 mod bed_cuts_power;
+mod modules_are_missing;
+mod power_is_cut_in_an_apply;
+mod the_record_is_destroyed;
+mod upgrade_and_confirm;

@@ -16,17 +16,20 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_json::Value;
 
 pub use drive::Drive;
 use qmp::Qmp;
 pub use serial::Line;
 use serial::Serial;
+pub use serial::last_lines;
 
 use super::command::{program, wait_within};
 use super::kernel::Kernel;
 
 /// QEMU opens its control socket in a fraction of a second, even on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(20);
+const CONTROL_LIMIT: Duration = Duration::from_secs(20);
 
 /// What to boot.
 #[derive(Clone)]
@@ -83,14 +86,28 @@ impl GuestOptions {
         self
     }
 
+    /// QEMU for a person: the terminal is the console, and a reboot boots again.
+    pub fn interactive(&self) -> Result<Command> {
+        let mut qemu = program("qemu-system-x86_64");
+        qemu.arg("-nographic");
+        self.describe(&mut qemu)?;
+        Ok(qemu)
+    }
+
     fn command(&self, socket: &Path) -> Result<Command> {
         // The guest dies with us even when we are killed.
         let mut qemu = program("setpriv");
-        qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64"]);
-        qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-no-reboot", "-nic", "none"]);
+        qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-no-reboot"]);
         qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
-        qemu.arg("-m").arg(self.memory.to_string()).arg("-smp").arg(self.processors.to_string());
         qemu.arg("-qmp").arg(format!("unix:{},server=on,wait=off", socket.display()));
+        self.describe(&mut qemu)?;
+        Ok(qemu)
+    }
+
+    /// The machine itself.
+    fn describe(&self, qemu: &mut Command) -> Result<()> {
+        qemu.args(["-accel", "tcg,thread=multi", "-cpu", "max", "-nic", "none"]);
+        qemu.arg("-m").arg(self.memory.to_string()).arg("-smp").arg(self.processors.to_string());
         qemu.arg("-kernel").arg(&self.kernel);
         if let Some(initramfs) = &self.initramfs {
             qemu.arg("-initrd").arg(initramfs);
@@ -98,10 +115,10 @@ impl GuestOptions {
         let words = format!("console=ttyS0 panic=1 loglevel={}{}", self.loglevel, self.append);
         qemu.arg("-append").arg(words);
         for (index, drive) in self.drives.iter().enumerate() {
-            drive.arguments(&mut qemu, index, &self.work)?;
+            drive.arguments(qemu, index, &self.work)?;
         }
         qemu.args(&self.extra);
-        Ok(qemu)
+        Ok(())
     }
 }
 
@@ -225,7 +242,20 @@ impl Guest {
 
     /// Runs a QMP command without arguments, such as `system_reset`.
     pub fn qmp(&mut self, command: &str) -> Result<()> {
-        self.qmp.execute(command, Instant::now() + Duration::from_secs(10))
+        self.qmp.execute(command, Instant::now() + CONTROL_LIMIT).map(drop)
+    }
+
+    /// How many writes a disk has carried out so far; the first disk is 0.
+    pub fn writes(&mut self, disk: usize) -> Result<u32> {
+        let stats = self.qmp.execute("query-blockstats", Instant::now() + CONTROL_LIMIT)?;
+        // QEMU also tells of drives for floppies and CDs, which nobody asked for.
+        let is_ours =
+            |entry: &&Value| entry["qdev"].as_str().is_some_and(|name| name.ends_with("virtio-backend"));
+        let mut ours = stats.as_array().into_iter().flatten().filter(is_ours);
+        let stats = &ours.nth(disk).with_context(|| format!("no disk {disk} in {stats}"))?["stats"];
+        let number = |name: &str| stats[name].as_u64().with_context(|| format!("no {name} of disk {disk}"));
+        // The guest's neighbouring requests may be one write to the disk.
+        Ok(u32::try_from(number("wr_operations")? - number("wr_merged")?)?)
     }
 
     /// All that the serial line has said so far.

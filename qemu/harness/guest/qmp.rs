@@ -24,14 +24,14 @@ impl Qmp {
         Qmp { socket, stream: None, unread: Vec::new(), events: Vec::new() }
     }
 
-    /// Runs a command; events that come meanwhile are kept.
-    pub(super) fn execute(&mut self, command: &str, deadline: Instant) -> Result<()> {
+    /// Runs a command and returns its answer; events that come meanwhile are kept.
+    pub(super) fn execute(&mut self, command: &str, deadline: Instant) -> Result<Value> {
         let stream = self.stream.as_mut().context("QMP is not connected")?;
         writeln!(stream, "{{\"execute\": \"{command}\"}}")?;
         loop {
-            let message = self.receive(deadline).with_context(|| format!("QMP {command}"))?;
+            let mut message = self.receive(deadline).with_context(|| format!("QMP {command}"))?;
             if message.get("return").is_some() {
-                return Ok(());
+                return Ok(message["return"].take());
             }
             if let Some(error) = message.get("error") {
                 bail!("QMP {command}: {error}");
@@ -63,7 +63,7 @@ impl Qmp {
         stream.set_read_timeout(Some(PAUSE))?;
         self.stream = Some(stream);
         self.receive(deadline).context("QMP greeting")?;
-        self.execute("qmp_capabilities", deadline)
+        self.execute("qmp_capabilities", deadline).map(drop)
     }
 
     fn note(&mut self, message: &Value) {

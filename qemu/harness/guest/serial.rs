@@ -145,7 +145,7 @@ fn listen(mut output: ChildStdout, mut log: File, shared: &(Mutex<Heard>, Condva
 }
 
 /// The end of an output, for an error.
-pub(super) fn last_lines(text: &str) -> String {
+pub fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(20)..].join("\n")
 }

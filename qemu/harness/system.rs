@@ -1,0 +1,77 @@
+//! What everboot needs in a root: the agent, the configuration, the key; and bundles of such roots.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::rootfs::{Debian, Mini, Overlay};
+use super::{Bed, bundle, paths};
+
+/// Of a small root: busybox, the agent, and nearly nothing else.
+const MINI_MEBIBYTES: u64 = 16;
+
+/// Confirms once the whole system is up and no unit failed. Ordered as systemd-bless-boot.service is.
+const CONFIRM: &str = "\
+[Unit]
+Description=Tell everboot that this system is good
+DefaultDependencies=no
+Requires=boot-complete.target
+After=local-fs.target boot-complete.target
+Conflicts=shutdown.target
+Before=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/bin/everboot confirm
+StandardOutput=journal+console
+StandardError=journal+console
+
+[Install]
+WantedBy=multi-user.target
+";
+
+/// Agent, configuration and key, at the places where everboot looks for them.
+pub fn agent(bed: &Bed) -> Overlay {
+    Overlay::default()
+        .host_file("/usr/bin/everboot", 0o755, &bed.agent)
+        .host_file("/etc/everboot/everboot.conf", 0o644, &paths::repo().join("initramfs/everboot.conf"))
+        .host_file("/etc/everboot/keys/everboot.pub", 0o644, &bed.key.public)
+        .folder("/mnt")
+}
+
+/// The same for a Debian, which confirms itself when it has come up without a failed unit.
+pub fn debian_overlay(bed: &Bed) -> Overlay {
+    let units = "/etc/systemd/system";
+    let check = "systemd-boot-check-no-failures.service";
+    agent(bed)
+        .file(&format!("{units}/everboot-confirm.service"), CONFIRM)
+        .link(
+            &format!("{units}/multi-user.target.wants/everboot-confirm.service"),
+            "../everboot-confirm.service",
+        )
+        .link(
+            &format!("{units}/boot-complete.target.requires/{check}"),
+            &format!("/lib/systemd/system/{check}"),
+        )
+}
+
+/// The bundle of a Debian with everboot, and further files.
+pub fn debian(bed: &Bed, version: &str, more: &Overlay, words: &[&str]) -> Result<PathBuf> {
+    let mut debian = Debian::new(version);
+    debian.overlay = debian_overlay(bed).then(more);
+    bundle::pack(bed, &debian.image(&bed.kernel)?, version, words)
+}
+
+/// A small root with everboot, whose init is these lines of shell after the version is told.
+pub fn mini(bed: &Bed, version: &str, init: &str) -> Mini {
+    let mut mini = Mini::new(version, &format!("echo UP {version}\n{init}"));
+    mini.overlay = agent(bed);
+    mini.mebibytes = MINI_MEBIBYTES;
+    mini
+}
+
+/// The bundle of a root that [`mini`] made.
+pub fn pack(bed: &Bed, mini: &Mini, words: &[&str]) -> Result<PathBuf> {
+    bundle::pack(bed, &mini.image(&bed.kernel)?, &mini.version, words)
+}

@@ -1,0 +1,59 @@
+//! What the stories share: a machine with a small version 1 that is good, and a version 2 to come.
+
+use crate::harness::{Bed, Machine, bundle, system};
+use std::path::{Path, PathBuf};
+
+/// Version 1 says why it runs, confirms itself, and switches the machine off.
+pub const OLD: &str = "everboot why\neverboot confirm\npoweroff -f";
+
+/// Version 2 confirms itself, and switches the machine off.
+pub const NEW: &str = "everboot confirm\npoweroff -f";
+
+/// The bed of all stories of this process.
+pub fn bed() -> &'static Bed {
+    Bed::shared().unwrap()
+}
+
+/// The bundle of a small system.
+pub fn small(version: &str, init: &str, words: &[&str]) -> PathBuf {
+    system::pack(bed(), &system::mini(bed(), version, init), words).unwrap()
+}
+
+/// The bundle of any bytes at all, rightly signed.
+pub fn signed_bytes(story: &str, version: &str, bytes: &[u8]) -> PathBuf {
+    let image = crate::harness::paths::out(&format!("images/{story}.bytes")).unwrap();
+    std::fs::write(&image, bytes).unwrap();
+    bundle::pack(bed(), &image, version, &["--modules", "none"]).unwrap()
+}
+
+/// A machine that left the factory with version 1.
+pub fn machine(story: &str) -> Machine {
+    machine_with(story, OLD, &[])
+}
+
+/// The same with another init of version 1, and with words for `everboot-pack disk`.
+pub fn machine_with(story: &str, init: &str, words: &[&str]) -> Machine {
+    Machine::new(bed(), story, &small("1", init, &[]), words).unwrap()
+}
+
+/// The next boot comes to version 1, and so does the one after it; slot B is bad, and everybody is told why.
+pub fn expect_old_for_ever(machine: &Machine, why: &str) {
+    for boot in ["old", "old-again"] {
+        let said = machine.run(boot).unwrap();
+        assert!(said.contains("UP 1") && !said.contains("UP 2"), "version 1 did not come up:\n{said}");
+        assert!(said.contains(why), "`everboot why` does not say {why:?}:\n{said}");
+        expect_rolled_back(machine, why);
+    }
+}
+
+/// Slot A is default and good; slot B is bad with this reason.
+pub fn expect_rolled_back(machine: &Machine, why: &str) {
+    let status = machine.status().unwrap();
+    status.expect_default("slot-a", "1").unwrap();
+    assert_eq!((status.at("/slots/1/state").as_str(), status.at("/slots/1/reason").as_str()), ("bad", why));
+}
+
+/// Stages this bundle on the data partition and makes its apply due.
+pub fn stage(machine: &Machine, bundle: &Path) {
+    machine.stage(bundle).unwrap();
+}
