@@ -31,6 +31,23 @@ StandardError=journal+console
 WantedBy=multi-user.target
 ";
 
+/// What boot-complete.target asks here: everything was started, and nothing failed. systemd's own
+/// systemd-boot-check-no-failures.service does the same, and needs D-Bus, which this Debian has not.
+const CHECK: &str = "\
+[Unit]
+Description=Check that no unit failed
+DefaultDependencies=no
+After=multi-user.target
+Before=boot-complete.target
+Conflicts=shutdown.target
+Before=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'test -z \"$(systemctl list-units --failed --no-legend)\"'
+";
+
 /// Agent, configuration and key, at the places where everboot looks for them.
 pub fn agent(bed: &Bed) -> Overlay {
     Overlay::default()
@@ -43,17 +60,14 @@ pub fn agent(bed: &Bed) -> Overlay {
 /// The same for a Debian, which confirms itself when it has come up without a failed unit.
 pub fn debian_overlay(bed: &Bed) -> Overlay {
     let units = "/etc/systemd/system";
-    let check = "systemd-boot-check-no-failures.service";
     agent(bed)
         .file(&format!("{units}/everboot-confirm.service"), CONFIRM)
+        .file(&format!("{units}/no-failures.service"), CHECK)
         .link(
             &format!("{units}/multi-user.target.wants/everboot-confirm.service"),
             "../everboot-confirm.service",
         )
-        .link(
-            &format!("{units}/boot-complete.target.requires/{check}"),
-            &format!("/lib/systemd/system/{check}"),
-        )
+        .link(&format!("{units}/boot-complete.target.requires/no-failures.service"), "../no-failures.service")
 }
 
 /// The bundle of a Debian with everboot, and further files.

@@ -35,6 +35,8 @@ impl Narrator {
     pub(super) fn typed(&self, prompt: &str, command: &str, answer: &str) {
         println!("[{:6.1} s]    {prompt} {command}", self.seconds());
         for line in answer.lines() {
+            // Of a progress bar only what it ends with.
+            let line = line.trim_end_matches('\r').rsplit('\r').next().unwrap_or(line);
             println!("                {line}");
         }
     }

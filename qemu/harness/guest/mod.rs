@@ -206,7 +206,7 @@ impl Guest {
         self.wait_for("# ", limit)?;
         // The first line is the echo.
         let said = text[from..end - answer.len()].split_once('\n').map_or("", |(_, said)| said);
-        Ok((code, said.replace('\r', "")))
+        Ok((code, said.replace("\r\n", "\n")))
     }
 
     /// Waits until QEMU ends by itself (the guest reboots, panics or powers off), then returns its
