@@ -1,16 +1,20 @@
 //! `/run/everboot/boot.json`: what the early boot tells the system that it booted.
 
+use super::explain::list;
 use everboot::flow::{Destination, Outcome};
 use everboot::slot::SlotState;
 use everboot::sys;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::path::Path;
 
 /// Its file in the directory of the boot's facts; the name is part of the interface.
 const NAME: &str = "boot.json";
+/// The same for people, made by who knows it best: whoever reads it needs no parser, and may be older or
+/// newer than the agent that booted.
+const WORDS: &str = "why";
 
 /// The facts. Keys are stable; new ones may come.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct BootReport {
     /// Version of the everboot that booted.
     pub(crate) agent: String,
@@ -29,7 +33,7 @@ pub(crate) struct BootReport {
 }
 
 /// One step of the boot.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize)]
 pub(crate) struct Step {
     /// What.
     pub(crate) name: String,
@@ -40,14 +44,29 @@ pub(crate) struct Step {
 impl BootReport {
     /// Writes it, so that a reader sees all of it or nothing.
     pub(crate) fn write(&self) -> Result<(), String> {
+        let directory = Path::new(sys::BOOT_FACTS);
         let text = serde_json::to_string(self).map_err(|error| error.to_string())?;
-        sys::write_fact(Path::new(sys::BOOT_FACTS), NAME, &text).map_err(|error| error.to_string())
+        sys::write_fact(directory, NAME, &text).map_err(|error| error.to_string())?;
+        sys::write_fact(directory, WORDS, &self.text()).map_err(|error| error.to_string())
     }
 
-    /// Reads that of this boot; absent when everboot did not boot this system.
-    pub(crate) fn read() -> Option<Self> {
-        let text = sys::read_fact(Path::new(sys::BOOT_FACTS), NAME).ok()??;
-        serde_json::from_str(&text).ok()
+    /// The words for this boot; absent when everboot did not boot this system.
+    pub(crate) fn read_text() -> Option<String> {
+        sys::read_fact(Path::new(sys::BOOT_FACTS), WORDS).ok()?
+    }
+
+    fn text(&self) -> String {
+        let mut out = String::new();
+        let slot = self.slot.as_deref().unwrap_or("recovery");
+        let version = self.version.as_ref().map_or(String::new(), |version| format!(" (version {version})"));
+        list(&mut out, "this boot", &[format!("{slot}{version}: {}", self.reason)], "");
+        if let Some(tries) = self.tries_left {
+            list(&mut out, "trial", &[format!("{tries} tries left; `everboot confirm` ends it well")], "");
+        }
+        list(&mut out, "noticed", &self.notes, "nothing");
+        let steps: Vec<_> = self.steps.iter().map(|step| format!("{} {} ms", step.name, step.ms)).collect();
+        list(&mut out, "took", &[format!("{} (everboot {})", steps.join(", "), self.agent)], "");
+        out
     }
 
     /// The report of an outcome. `before` is what happened before the flow began.

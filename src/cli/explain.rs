@@ -1,6 +1,5 @@
 //! `explain` and `why`: the decision of the next boot, and that of this one, in words.
 
-use super::boot_report::BootReport;
 use super::status::{NextBoot, name};
 use super::status_text::next;
 use everboot::decide::{Decision, Reason, Settled, Target};
@@ -90,7 +89,8 @@ impl Explanation {
     }
 }
 
-fn list(out: &mut String, title: &str, lines: &[String], none: &str) {
+/// Lines under a title.
+pub(super) fn list(out: &mut String, title: &str, lines: &[String], none: &str) {
     let mut title = title;
     for line in lines.iter().map(String::as_str).chain(Some(none).filter(|_| lines.is_empty())) {
         let _ = writeln!(out, "{title:10} {line}");
@@ -176,26 +176,9 @@ fn row(record: &Record, decision: &Decision, can_persist: bool) -> (u8, &'static
 }
 
 /// `why`: this boot as its report tells it, and the latest boot that the history tells of.
-pub(crate) fn why(report: Option<&BootReport>, entry: Option<&Entry>) -> String {
-    let mut out = String::new();
-    if let Some(report) = report {
-        let slot = report.slot.as_deref().unwrap_or("recovery");
-        let version =
-            report.version.as_ref().map_or(String::new(), |version| format!(" (version {version})"));
-        let _ = writeln!(out, "this boot  {slot}{version}: {}", report.reason);
-        if let Some(tries) = report.tries_left {
-            let _ = writeln!(out, "trial      {tries} tries left; `everboot confirm` ends it well");
-        }
-        list(&mut out, "noticed", &report.notes, "nothing");
-        let steps: Vec<_> = report.steps.iter().map(|step| format!("{} {} ms", step.name, step.ms)).collect();
-        let _ = writeln!(out, "took       {} (everboot {})", steps.join(", "), report.agent);
-    }
-    match entry {
-        Some(entry) => {
-            let lines: Vec<String> = entry.text.lines().map(str::to_owned).collect();
-            list(&mut out, "history", &lines, "-");
-        }
-        None => out.push_str("history    no boot out of the ordinary is recorded\n"),
-    }
+pub(crate) fn why(report: Option<String>, entry: Option<&Entry>) -> String {
+    let mut out = report.unwrap_or_default();
+    let lines: Vec<_> = entry.map_or(Vec::new(), |entry| entry.text.lines().map(str::to_owned).collect());
+    list(&mut out, "history", &lines, "no boot out of the ordinary is recorded");
     out
 }

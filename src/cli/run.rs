@@ -93,9 +93,9 @@ fn explain(session: &mut Session, request: Option<&str>, as_json: bool) -> Outco
 }
 
 fn tell_why(session: &mut Session, is_file: bool) -> Outcome {
-    let report = if is_file { None } else { BootReport::read() };
+    let report = if is_file { None } else { BootReport::read_text() };
     let history = session.site().look().history();
-    Ok(Answer::done(why(report.as_ref(), history.latest(Kind::Boot))))
+    Ok(Answer::done(why(report, history.latest(Kind::Boot))))
 }
 
 fn open_bundle(arguments: &Arguments) -> Result<FileMedium, Failure> {
