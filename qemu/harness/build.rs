@@ -18,7 +18,7 @@ pub const AGENT_LIMIT: u64 = 524_288;
 /// Builds the agent; returns `out/everboot`.
 pub fn agent() -> Result<PathBuf> {
     let toolchain = Toolchain::prepare()?;
-    let mut cargo = toolchain.cargo();
+    let mut cargo = toolchain.cargo()?;
     cargo.current_dir(paths::repo()).args(["build", "--quiet", "--release", "--no-default-features"]);
     cargo.args(["--bin", "everboot", "--target", TARGET]);
     cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);

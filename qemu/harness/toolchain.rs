@@ -19,18 +19,34 @@ pub const TARGET: &str = "x86_64-unknown-linux-musl";
 /// A rustup download stalls on some networks; Debian's packages are the way out.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(60);
 
-/// A symbol that gcc's unwinder asks for and musl lacks; -1 says "not found", and it looks elsewhere.
-const FIND_OBJECT: &str = "int _dl_find_object(void *a, void *b) { return -1; }\n";
+/// An unwinder that finds no frame. The agent aborts on a panic, with its message, and carries no tables to
+/// walk a stack by; std asks for these symbols all the same, and the real ones cost 50 kB to find that out.
+/// Itanium C++ ABI, chapter 1.6: 5 is "end of stack".
+const UNWINDER: &str = "\
+int _Unwind_Backtrace(void *visit, void *data) { return 5; }
+int _Unwind_RaiseException(void *exception) { return 5; }
+void _Unwind_Resume(void *exception) { __builtin_trap(); }
+void _Unwind_DeleteException(void *exception) {}
+#define NO_FRAME(name) void *_Unwind_##name(void *frame) { return 0; }
+NO_FRAME(GetIP) NO_FRAME(GetIPInfo) NO_FRAME(GetCFA) NO_FRAME(GetGR) NO_FRAME(SetGR) NO_FRAME(SetIP)
+NO_FRAME(FindEnclosingFunction) NO_FRAME(GetLanguageSpecificData) NO_FRAME(GetRegionStart)
+NO_FRAME(GetTextRelBase) NO_FRAME(GetDataRelBase)
+";
+
+/// How the agent is compiled: at a fixed address, without tables for unwinding, and without the file names and
+/// line numbers of panics, whose messages stay.
+const RUST_FLAGS: &str = "-C relocation-model=static -C force-unwind-tables=no -Zlocation-detail=none -C target-feature=+crt-static";
+
+/// The same for its C: zstd's decoder in one variant of each of its loops.
+const C_FLAGS: &str = "-DDYNAMIC_BMI2=0 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1 -DHUF_FORCE_DECOMPRESS_X1=1 \
+     -DZSTD_STRIP_ERROR_STRINGS=1 -fno-asynchronous-unwind-tables -fno-unwind-tables";
 
 /// A toolchain that is ready to use.
 pub enum Toolchain {
     /// The cargo that runs us, with target and sources in its sysroot.
     Rustup,
-    /// Debian's cargo and rustc in /usr/bin, with the folder of the unwinder.
-    Debian {
-        /// Holds `libunwind.a`.
-        unwinder: PathBuf,
-    },
+    /// Debian's cargo and rustc in /usr/bin.
+    Debian,
 }
 
 impl Toolchain {
@@ -49,13 +65,12 @@ impl Toolchain {
     }
 
     /// `cargo`, set up to build the agent; the caller adds `build` and what to build.
-    pub fn cargo(&self) -> Command {
-        let mut flags = String::from("-C relocation-model=static");
+    pub fn cargo(&self) -> Result<Command> {
+        let mut flags = format!("{RUST_FLAGS} -L native={}", unwinder()?.display());
         let mut command = match self {
             Toolchain::Rustup => Command::new("cargo"),
-            Toolchain::Debian { unwinder } => {
-                flags.push_str(" -C link-self-contained=no -C target-feature=+crt-static -L native=");
-                flags.push_str(&unwinder.to_string_lossy());
+            Toolchain::Debian => {
+                flags.push_str(" -C link-self-contained=no");
                 let mut cargo = Command::new("/usr/bin/cargo");
                 // rustup's proxies tell their children which toolchain to use.
                 cargo.env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC").env_remove("CARGO");
@@ -67,9 +82,10 @@ impl Toolchain {
         };
         command.env("RUSTC_BOOTSTRAP", "1");
         command.env("CC_x86_64_unknown_linux_musl", "musl-gcc");
+        command.env("CFLAGS_x86_64_unknown_linux_musl", C_FLAGS);
         command.env("CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS", flags);
         command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        command
+        Ok(command)
     }
 }
 
@@ -108,24 +124,22 @@ fn debian() -> Result<Toolchain> {
     if let Some((file, package)) = parts.iter().find(|(file, _)| !Path::new(file).exists()) {
         bail!("package {package} is installed and {file} is not there");
     }
-    Ok(Toolchain::Debian { unwinder: unwinder()? })
+    Ok(Toolchain::Debian)
 }
 
-/// std wants a `libunwind.a`; gcc's own unwinder serves.
+/// The folder of a `libunwind.a` that is made of [`UNWINDER`].
 fn unwinder() -> Result<PathBuf> {
     let library = paths::out("unwinder/libunwind.a")?;
     let folder = library.parent().context("libunwind.a has a folder")?.to_path_buf();
-    if library.exists() {
+    let (source, object) = (folder.join("unwinder.c"), folder.join("unwinder.o"));
+    if library.exists() && std::fs::read_to_string(&source).is_ok_and(|text| text == UNWINDER) {
         return Ok(folder);
     }
-    let source = folder.join("find_object.c");
-    let object = folder.join("find_object.o");
-    std::fs::write(&source, FIND_OBJECT)?;
+    std::fs::write(&source, UNWINDER)?;
     run(program("musl-gcc").args(["-Os", "-c", "-o"]).args([&object, &source]))?;
-    let theirs = run(program("gcc").arg("-print-file-name=libgcc_eh.a"))?;
     let fresh = folder.join("libunwind.a.new");
-    std::fs::copy(theirs.trim(), &fresh).with_context(|| format!("copy {}", theirs.trim()))?;
-    run(program("ar").args(["rs"]).args([&fresh, &object]))?;
+    let _ = std::fs::remove_file(&fresh);
+    run(program("ar").args(["crs"]).args([&fresh, &object]))?;
     std::fs::rename(&fresh, &library)?;
     Ok(folder)
 }
