@@ -13,9 +13,9 @@ mod check;
 mod error;
 mod frames;
 mod reader;
-mod signed;
 #[cfg(feature = "pack")]
 pub mod sign;
+mod signed;
 #[cfg(feature = "pack")]
 pub mod write;
 

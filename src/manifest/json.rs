@@ -60,6 +60,8 @@ struct Head {
 #[derive(Deserialize)]
 #[cfg_attr(feature = "pack", derive(serde::Serialize))]
 struct Raw {
+    /// Written by packers; a reader takes it from [`Head`].
+    #[cfg_attr(not(feature = "pack"), allow(dead_code))]
     format: u64,
     compatible: String,
     version: String,

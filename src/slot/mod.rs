@@ -7,7 +7,9 @@ mod name;
 mod state;
 
 pub use hash::{Digest, ParseHexError, RootHash, Uuid};
-pub(crate) use hash::{from_hex, to_hex};
+pub(crate) use hash::from_hex;
+#[cfg(any(test, feature = "pack"))]
+pub(crate) use hash::to_hex;
 pub use name::{NameError, SlotName};
 pub use state::{BadReason, SlotState};
 

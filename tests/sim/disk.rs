@@ -77,7 +77,6 @@ struct Inner {
     grows: bool,
     fails_writes: bool,
     lies: bool,
-    bytes_written: u64,
     rewritten: Vec<u64>,
 }
 
@@ -126,19 +125,9 @@ impl SimDisk {
         self.inner.borrow().live.clone()
     }
 
-    /// Bytes written since the last time this was asked.
-    pub fn take_bytes_written(&self) -> u64 {
-        std::mem::take(&mut self.inner.borrow_mut().bytes_written)
-    }
-
     /// Blocks that were written although they held these very bytes, since the last time this was asked.
     pub fn take_rewritten(&self) -> Vec<u64> {
         std::mem::take(&mut self.inner.borrow_mut().rewritten)
-    }
-
-    /// Whether nothing waits for a barrier.
-    pub fn is_clean(&self) -> bool {
-        self.inner.borrow().epoch.is_empty()
     }
 
     /// Power comes back: of what no barrier had covered, so much is there.
@@ -204,7 +193,6 @@ impl Medium for SimDisk {
         if !inner.grows && offset as usize + data.len() > inner.live.len() {
             return Err(Error::past_end(Op::Write, offset));
         }
-        inner.bytes_written += data.len() as u64;
         for (at, block) in (offset..).step_by(4096).zip(data.chunks(4096)) {
             if inner.live.get(at as usize..at as usize + block.len()) == Some(block) {
                 inner.rewritten.push(at / 4096);
