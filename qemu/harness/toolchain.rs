@@ -132,6 +132,7 @@ fn unwinder() -> Result<PathBuf> {
     let library = paths::out("unwinder/libunwind.a")?;
     let folder = library.parent().context("libunwind.a has a folder")?.to_path_buf();
     let (source, object) = (folder.join("unwinder.c"), folder.join("unwinder.o"));
+    let _one_at_a_time = paths::lock("unwinder")?;
     if library.exists() && std::fs::read_to_string(&source).is_ok_and(|text| text == UNWINDER) {
         return Ok(folder);
     }
