@@ -142,7 +142,7 @@ fn a_staging_area_that_cannot_be_mounted_boots_the_old_system() {
     world.machine.has_staging = false;
     let outcome = world.boot();
     assert!(outcome.notes.iter().any(|note| note.contains("staging area")), "{:?}", outcome.notes);
-    assert_eq!(world.picture(), "slot-a:good*? slot-b:writing");
+    assert_eq!(world.picture(), "slot-a:good*? slot-b:empty");
 }
 
 #[test]
@@ -226,12 +226,102 @@ fn a_slot_that_the_record_calls_good_is_not_booted_without_its_trailer() {
 }
 
 #[test]
-fn confirm_refuses_when_another_root_runs() {
+fn confirm_speaks_of_the_root_that_runs_whatever_was_recorded() {
     let mut world = World::running();
     due(&mut world, good(2));
     world.boot();
+    // The next boot could not be recorded: slot-a runs, and the record still names slot-b.
     world.machine.entered.as_mut().unwrap().at.part = SLOT_A;
+    assert_eq!(flow::confirm(world.site()).unwrap().as_str(), "slot-a");
+    assert_eq!(world.picture(), "slot-a:good*! slot-b:trial(2,9) kept");
+    world.machine.entered.as_mut().unwrap().at.part = 3;
     assert!(matches!(flow::confirm(world.site()), Err(Error::WrongRoot(_))));
+}
+
+#[test]
+fn a_confirmation_does_not_undo_a_rejection() {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    world.boot();
+    flow::reject(world.site(), None).unwrap();
+    assert!(matches!(flow::confirm(world.site()), Err(Error::Refused(Refusal::Rejected(_)))));
+    assert_eq!(world.boot_version(), Some(1));
+}
+
+/// Two good slots, and an update that comes to nothing before a byte is written: the rollback copy stays.
+#[test]
+fn an_early_apply_that_is_refused_leaves_the_other_slot_good() {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    world.boot();
+    flow::confirm(world.site()).unwrap();
+    due(&mut world, good(3));
+    world.machine.has_staging = false;
+    assert_eq!(world.boot_version(), Some(2));
+    assert_eq!(world.picture(), "slot-a:good slot-b:good*?");
+    assert_eq!(flow::rollback(world.site()).unwrap().as_str(), "slot-a");
+}
+
+#[test]
+fn the_only_good_slot_boots_after_a_wait_when_its_trailer_is_damaged() {
+    let mut world = World::running();
+    let slot = world.machine.parts[SLOT_A].clone();
+    slot.write_at(slot.len() - 65536, &[0xff; 4096]).unwrap();
+    world.machine.patience = 1;
+    assert_eq!(world.boot_version(), Some(1));
+    assert_eq!(world.machine.waits, [10]);
+}
+
+#[test]
+fn a_record_is_not_rebuilt_from_slots_that_cannot_be_read() {
+    let mut world = World::running();
+    let record = world.machine.parts[RECORD].clone();
+    record.write_zeroes(0, record.len()).unwrap();
+    world.machine.dead = vec![SLOT_A, SLOT_B];
+    assert_eq!(world.boot().destination, Destination::Recovery);
+    world.machine.dead.clear();
+    world.machine.waits.clear();
+    assert_eq!(world.boot_version(), Some(1), "the slots answer again");
+    assert_eq!(world.picture(), "slot-a:good*? slot-b:empty");
+}
+
+#[test]
+fn a_record_is_not_rebuilt_by_an_initramfs_without_keys() {
+    let mut world = World::running();
+    let record = world.machine.parts[RECORD].clone();
+    record.write_zeroes(0, record.len()).unwrap();
+    let keys = std::mem::take(&mut world.keys);
+    assert_eq!(world.boot().destination, Destination::Recovery);
+    world.keys = keys;
+    world.machine.waits.clear();
+    assert_eq!(world.boot_version(), Some(1));
+}
+
+#[test]
+fn a_disk_with_new_guids_boots_and_keeps_its_record() {
+    let mut world = World::running();
+    let before = world.machine.parts[RECORD].content();
+    world.machine.survey.disks[0].guid = everboot::slot::Uuid([0xee; 16]);
+    assert_eq!(world.boot_version(), Some(1));
+    assert!(world.machine.parts[RECORD].content() == before);
+    flow::repair(world.site(), false).unwrap();
+    assert_eq!(world.picture(), "slot-a:good*? slot-b:empty");
+}
+
+/// A device that does not answer is no evidence against an image: the tries stay, the hand-offs go.
+#[test]
+fn a_trial_whose_device_fails_keeps_its_tries() {
+    let mut world = World::running();
+    world.stage(good(2)).unwrap();
+    flow::prepare(world.site()).unwrap();
+    flow::activate(world.site()).unwrap();
+    world.machine.dead = vec![SLOT_B];
+    for boot in 1..=4 {
+        assert_eq!(world.boot_version(), Some(1), "boot {boot}");
+    }
+    assert_eq!(world.picture(), "slot-a:good*? slot-b:trial(3,6) kept");
+    world.machine.dead.clear();
+    assert_eq!(world.boot_version(), Some(2));
 }
 
 #[test]
@@ -272,14 +362,21 @@ fn verify_names_the_block_that_differs() {
 #[test]
 fn an_unknown_installed_version_takes_only_bundles_without_a_from_rule() {
     let mut world = World::factory();
-    let before = world.record();
     flow::init(world.site(), Some(("slot-b", "")), true).unwrap();
-    let mut record = world.record();
-    assert_ne!(before, record);
-    record.default = record.find("slot-b");
     let mut strict = manifest(2);
     strict.upgrade_from = everboot::manifest::VersionRange::parse("1.0").map(|range| vec![range]);
     let refused = world.stage(bundle(strict, &image(2, SimRoot::Boots))).unwrap_err();
     assert!(matches!(refused, Error::Unfit(Unfit::Version(_))), "{refused}");
     world.stage(good(2)).unwrap();
+}
+
+/// One block of the image differs, so one block is written; tree and blocks that are right are not.
+#[test]
+fn an_apply_writes_no_more_than_what_differs() {
+    let mut world = World::running();
+    world.fill(SLOT_B, manifest(2), &image(2, SimRoot::Boots));
+    world.machine.parts[SLOT_B].write_at(3 * 4096, &[0; 4096]).unwrap();
+    world.stage(good(2)).unwrap();
+    let (_, progress) = flow::prepare(world.site()).unwrap();
+    assert_eq!((progress.written, progress.bytes_written), (1, 4096));
 }

@@ -57,7 +57,7 @@ fn prepare_names_the_slot_writing_and_goes_on_with_the_same_one() {
     let resumed = "a:good*! b:empty c:writing preparing(c)";
     check(begin_prepare, resumed, resumed);
     refused(begin_prepare, "a:good*! b:good", &Refusal::NothingStaged);
-    refused(begin_prepare, "a:good*! b:trial(2,9) staged", &Refusal::NoTarget(NoTarget::AllInUse));
+    refused(begin_prepare, "a:good*! b:trial(2,9) staged", &Refusal::TrialPending(SlotId(1)));
     check(
         |record| Ok(lifecycle::prepared(record)),
         "a:good*! b:writing preparing(b)",
@@ -108,6 +108,8 @@ fn an_image_asks_for_its_own_number_of_tries() {
 #[test]
 fn an_early_apply_ends_in_a_trial() {
     let applied = |record: &Record| Ok(lifecycle::applied(record, &POLICY));
+    let begun = |record: &Record| Ok(lifecycle::begin_apply(record));
+    check(begun, "a:good*! b:good due(b,4)", "a:good*! b:writing due(b,4)");
     check(applied, "a:good*! b:writing due(b,4)", "a:good*! b:trial(3,10)#9 kept");
     let progressed = |record: &Record| Ok(lifecycle::progressed(record, &POLICY));
     check(progressed, "a:good*! b:writing due(b,1)", "a:good*! b:writing due(b,5)");
@@ -123,6 +125,8 @@ fn confirm_makes_the_booted_slot_the_default() {
     check(confirm, "a:bad*? b:bad bad(1,2) rounds(4)", "a:good*! b:bad bad(2)");
     check(confirm, "a:good* b:good?", "a:good* b:good!");
     refused(confirm, "a:good* b:good", &Refusal::NotBooted);
+    refused(confirm, "a:good* b:bad(rejected)?", &Refusal::Rejected(SlotId(1)));
+    refused(confirm, "a:good* b:bad(rolledback)?", &Refusal::Rejected(SlotId(1)));
 }
 
 #[test]

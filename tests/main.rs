@@ -8,6 +8,7 @@ mod flows;
 mod layers;
 mod lifecycle;
 mod picture;
+mod readme;
 mod record;
 mod sim;
 mod slot;

@@ -36,7 +36,10 @@ pub fn apply<S: Medium, T: Medium>(
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
     let layout = Layout::new(target.len(), bundle.manifest().payload.size).map_err(Error::DoesNotFit)?;
-    trailer::erase(target, layout.trailer).map_err(Error::Target)?;
+    let is_erased = trailer::erase(target, layout.trailer).map_err(Error::Target)?;
+    if !is_erased {
+        return Err(Error::ReadBack { block: layout.trailer / BLOCK as u64 });
+    }
     let mut engine = Engine::new(bundle, target, layout, watch);
     engine.image()?;
     engine.tree()?;

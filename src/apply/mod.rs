@@ -16,11 +16,18 @@ mod verify;
 
 pub use engine::{Progress, apply};
 pub use layout::{DoesNotFit, Layout, TRAILER_LEN};
-pub use trailer::{Trailer, mark, read_mark, read_trailer};
+pub use trailer::{Trailer, mark, read_trailer, unmark};
 pub use verify::{Difference, verify};
 
+use crate::manifest::Manifest;
+use crate::medium::Medium;
 use crate::{bundle, medium};
 use std::fmt;
+
+/// Refuses an image that has no room in a part.
+pub fn fits(part: &impl Medium, manifest: &Manifest) -> Result<(), Error> {
+    Layout::new(part.len(), manifest.payload.size).map(|_| ()).map_err(Error::DoesNotFit)
+}
 
 /// Why an apply or a verification ended early. The slot is then incomplete, and has no trailer.
 #[derive(Debug)]

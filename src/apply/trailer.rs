@@ -2,7 +2,7 @@
 
 use super::layout::{TRAILER_LEN, trailer_start};
 use crate::bundle::Signed;
-use crate::medium::{Error, Medium};
+use crate::medium::{Error, Medium, Op};
 use crate::slot::{BLOCK, RootHash};
 
 const MAGIC: [u8; 8] = *b"evb-slot";
@@ -97,11 +97,6 @@ pub fn read_trailer(part: &impl Medium) -> Result<Option<Trailer>, Error> {
     Ok(decode(&bytes))
 }
 
-/// The confirmed mark of a part, if its trailer has one.
-pub fn read_mark(part: &impl Medium) -> Result<Option<(u64, RootHash)>, Error> {
-    Ok(read_trailer(part)?.and_then(|trailer| trailer.mark))
-}
-
 /// Makes the trailer durable. A torn one fails its checksums and is none.
 pub(super) fn write_trailer(part: &impl Medium, start: u64, signed: &Signed) -> Result<bool, Error> {
     let Some(bytes) = encode(signed) else { return Ok(false) };
@@ -113,25 +108,43 @@ pub(super) fn write_trailer(part: &impl Medium, start: u64, signed: &Signed) -> 
 }
 
 /// Makes sure that the part has no trailer, durably. Zeroes that are there already are not written again.
-pub(super) fn erase(part: &impl Medium, start: u64) -> Result<(), Error> {
+/// Whether they read back.
+pub(super) fn erase(part: &impl Medium, start: u64) -> Result<bool, Error> {
     let mut bytes = vec![0; TRAILER_LEN as usize];
     let is_erased = part.read_at(start, &mut bytes).is_ok() && bytes.iter().all(|byte| *byte == 0);
     if !is_erased {
         part.write_zeroes(start, TRAILER_LEN)?;
     }
     // Also where nothing was written: the zeroes may be those of a write that was cut before its barrier.
-    part.sync()
+    part.sync()?;
+    part.read_at(start, &mut bytes)?;
+    Ok(bytes.iter().all(|byte| *byte == 0))
 }
 
 /// Writes the confirmed mark, and makes it durable. One block: a torn one is no mark, and the record, which
 /// is saved afterwards, still says *trial*; the confirmation is then repeated.
 pub fn mark(part: &impl Medium, generation: u64, image: RootHash) -> Result<(), Error> {
-    let Some(start) = trailer_start(part.len()) else { return Ok(()) };
     let mut block = vec![0; BLOCK];
     block[..8].copy_from_slice(&MARK_MAGIC);
     block[8..16].copy_from_slice(&generation.to_le_bytes());
     block[16..48].copy_from_slice(&image.0);
     seal(&mut block);
-    part.write_at(start + MARK as u64, &block)?;
+    part.write_at(mark_start(part)?, &block)?;
     part.sync()
+}
+
+/// Removes the mark, if there is one, durably: should the record be lost, the slot does not come back as good.
+pub fn unmark(part: &impl Medium) -> Result<(), Error> {
+    let (start, mut block) = (mark_start(part)?, vec![0; BLOCK]);
+    part.read_at(start, &mut block)?;
+    if decode_mark(&block).is_some() {
+        part.write_zeroes(start, BLOCK as u64)?;
+        part.sync()?;
+    }
+    Ok(())
+}
+
+fn mark_start(part: &impl Medium) -> Result<u64, Error> {
+    let start = trailer_start(part.len()).ok_or_else(|| Error::past_end(Op::Write, part.len()))?;
+    Ok(start + MARK as u64)
 }

@@ -1,7 +1,8 @@
 //! The members of an uncompressed tar (POSIX ustar, or as GNU tar writes it), by position.
 
 use super::Error;
-use crate::medium::Medium;
+use crate::medium::{Medium, Stream};
+use embedded_io::{Read, ReadExactError};
 
 /// Bytes of a header, and what contents are padded to.
 pub(super) const UNIT: u64 = 512;
@@ -21,7 +22,7 @@ impl Member {
         let start = at.saturating_add(UNIT);
         ends_within(medium, start)?;
         let mut header = [0; UNIT as usize];
-        medium.read_at(at, &mut header)?;
+        read(medium, at, &mut header)?;
         let damaged = |what| Error::Header { at, what };
         if header == [0; UNIT as usize] {
             return Err(Error::Member { expected: name.to_owned(), found: "the archive's end".to_owned() });
@@ -53,8 +54,16 @@ impl Member {
     /// All its content; the caller has bounded its length.
     pub(super) fn content(&self, medium: &impl Medium) -> Result<Vec<u8>, Error> {
         let mut bytes = vec![0; self.len as usize];
-        medium.read_at(self.start, &mut bytes)?;
+        read(medium, self.start, &mut bytes)?;
         Ok(bytes)
+    }
+}
+
+fn read(medium: &impl Medium, at: u64, buf: &mut [u8]) -> Result<(), Error> {
+    match Stream::at(medium, at).read_exact(buf) {
+        Ok(()) => Ok(()),
+        Err(ReadExactError::Other(error)) => Err(Error::Medium(error)),
+        Err(ReadExactError::UnexpectedEof) => ends_within(medium, at.saturating_add(buf.len() as u64)),
     }
 }
 

@@ -20,6 +20,8 @@ pub(crate) struct BootReport {
     pub(crate) agent: String,
     /// The slot; absent in recovery.
     pub(crate) slot: Option<String>,
+    /// The GUID of the partition of its root (PARTUUID).
+    pub(crate) part: Option<String>,
     /// The version in it; absent when nobody said.
     pub(crate) version: Option<String>,
     /// Why that slot.
@@ -47,7 +49,11 @@ impl BootReport {
         let directory = Path::new(sys::BOOT_FACTS);
         let text = serde_json::to_string(self).map_err(|error| error.to_string())?;
         sys::write_fact(directory, NAME, &text).map_err(|error| error.to_string())?;
-        sys::write_fact(directory, WORDS, &self.text()).map_err(|error| error.to_string())
+        sys::write_fact(directory, WORDS, &self.text()).map_err(|error| error.to_string())?;
+        match &self.part {
+            Some(part) => sys::write_fact(directory, sys::ROOT_FACT, part).map_err(|error| error.to_string()),
+            None => Ok(()),
+        }
     }
 
     /// The words for this boot; absent when everboot did not boot this system.
@@ -85,6 +91,7 @@ impl BootReport {
         Self {
             agent: env!("CARGO_PKG_VERSION").to_owned(),
             slot: slot.map(|slot| slot.name.to_string()),
+            part: slot.map(|slot| slot.part.to_string()),
             version,
             reason: outcome.reason.clone(),
             tries_left,

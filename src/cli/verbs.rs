@@ -1,5 +1,4 @@
-//! The one table of the command line: the parser obeys it, and the help, the manual page and the shell
-//! completions are printed from it.
+//! The one table of the command line: the parser obeys it, and the help is printed from it.
 
 use super::exit::Exit;
 
@@ -121,7 +120,7 @@ pub(crate) const VERBS: &[Verb] = &[
         arguments: &[],
         flags: &[],
         summary: "say why this boot went where it went",
-        about: "Changes nothing. From /run/everboot/boot.json, and from the latest boot that was \
+        about: "Changes nothing. From /run/everboot/why, and from the latest boot that was \
                 out of the ordinary, which the history beside the record keeps.",
         changes: false,
         exits: &[],

@@ -1,6 +1,6 @@
 //! The table of the module's documentation, in its order.
 
-use super::{Observation, Reason, Seen, Settled, Target};
+use super::{Failure, Observation, Reason, Seen, Settled, Target};
 use crate::config::{Assess, Policy};
 use crate::lifecycle;
 use crate::record::{LastBoot, Record, Update};
@@ -20,9 +20,10 @@ pub(super) fn choose(
 ) -> (Target, Reason) {
     let usable = |id: SlotId| seen.slots.get(id.index()) == Some(&Seen::Present);
     if !seen.can_persist {
-        return match uncounted(record, &usable, seen.recovery_waited) {
+        return match uncounted(record, &usable) {
             Some(id) => (Target::Boot(id), Reason::NoRecord),
-            None => recovery(record),
+            None => last_resort(record, seen)
+                .map_or_else(|| recovery(record), |id| (Target::Boot(id), Reason::RecoveryRetry)),
         };
     }
     let eligible = |id: &SlotId| usable(*id) && record.slot(*id).state.is_eligible();
@@ -33,9 +34,7 @@ pub(super) fn choose(
         && usable(*target)
     {
         *starts_left = starts_left.saturating_sub(1);
-        let (target, starts_left) = (*target, *starts_left);
-        lifecycle::make_writing(record, target);
-        return (Target::Apply(target), Reason::ApplyDue { starts_left });
+        return (Target::Apply(*target), Reason::ApplyDue { starts_left: *starts_left });
     }
     if let Some(id) = record.trial().filter(|id| usable(*id) && record.slot(*id).state.is_eligible()) {
         return boot(record, policy, id, Reason::Trial { tries_left: 0 });
@@ -54,7 +53,7 @@ pub(super) fn choose(
         lifecycle::make_trial(record, id, policy);
         return boot(record, policy, id, Reason::OnlyProven);
     }
-    if let Some(id) = last_resort(record, &usable).filter(|_| seen.recovery_waited) {
+    if let Some(id) = last_resort(record, seen) {
         return boot(record, policy, id, Reason::RecoveryRetry);
     }
     recovery(record)
@@ -98,25 +97,20 @@ fn first_proven(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<Slo
 
 /// What may be booted without counting: good slots first, then what is proven, and what was on trial only
 /// when nothing else is there.
-fn uncounted(record: &Record, usable: &impl Fn(SlotId) -> bool, waited: bool) -> Option<SlotId> {
+fn uncounted(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId> {
     let default = record.default.filter(|id| usable(*id) && record.is_good(*id));
     let trial = || record.trial().filter(|id| usable(*id) && record.slot(*id).state.is_eligible());
-    default
-        .or_else(|| latest_good(record, usable))
-        .or_else(|| first_proven(record, usable))
-        .or_else(trial)
-        .or_else(|| last_resort(record, usable).filter(|_| waited))
+    default.or_else(|| latest_good(record, usable)).or_else(|| first_proven(record, usable)).or_else(trial)
 }
 
-/// The slot that recovery tries: the last good one, else the one that was confirmed last, else any whose
-/// bytes were once proven.
-fn last_resort(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId> {
-    let whole = |id: SlotId| usable(id) && record.slot(id).image.is_some();
-    let known = record.ids().filter(|(id, slot)| whole(*id) && slot.state != SlotState::Writing);
-    record
-        .default
-        .filter(|id| whole(*id))
-        .or_else(|| known.max_by_key(|(_, s)| s.confirmed).map(|(id, _)| id))
+/// The slot that recovery tries once it has waited: the last good one, else the one that was confirmed last,
+/// else any that holds an image. Also one whose trailer is damaged: there is nothing left to lose.
+fn last_resort(record: &Record, seen: &Observation) -> Option<SlotId> {
+    let untried = [Some(&Seen::Present), Some(&Seen::Failed(Failure::Unproven))];
+    let whole = |id: SlotId| untried.contains(&seen.slots.get(id.index())) && record.slot(id).image.is_some();
+    let known = || record.ids().filter(|(id, _)| whole(*id)).max_by_key(|(_, slot)| slot.confirmed);
+    let found = record.default.filter(|id| whole(*id)).or_else(|| known().map(|(id, _)| id));
+    found.filter(|_| seen.recovery_waited)
 }
 
 fn recovery(record: &mut Record) -> (Target, Reason) {

@@ -6,19 +6,19 @@
 //!
 //! | row | when | target | next record |
 //! |---|---|---|---|
-//! | 1 | the record cannot be written | the default, another good slot, the best proven one | unchanged |
+//! | 1 | the record cannot be written | the default, another good slot, a proven one, the trial; once recovery has waited, as row 8; else as row 9 | not saved |
 //! | 2 | `everboot.slot=` names an eligible slot | that slot | its attempt counted, if a trial |
-//! | 3 | an apply is due | apply it | one start fewer, target *writing* |
+//! | 3 | an apply is due | apply it | one start fewer |
 //! | 4 | a trial is due | the trial | its attempt counted |
 //! | 5 | the default is good | the default | |
 //! | 6 | another slot is good | the one confirmed last | |
-//! | 7 | a slot is proven | that slot | a trial, its attempt counted |
-//! | 8 | recovery has waited | the slot that was last good, whatever its state | |
+//! | 7 | a slot is proven, and none is on trial | that slot | a trial, its attempt counted |
+//! | 8 | recovery has waited | the slot that was last good, else any that holds an image | |
 //! | 9 | | recovery: wait, then look again | one round more |
 //!
 //! Rows 1 to 8 pass over slots that are missing or that failed in this boot. Invariants: a good slot is
-//! never demoted here; a trial is never targeted without a counter going down in the same next record; rows
-//! that change the record are not reached when it cannot be written.
+//! never demoted here; a trial is never targeted without a counter going down in the same next record; no
+//! count goes down when the record cannot be written.
 
 mod choose;
 mod settle;

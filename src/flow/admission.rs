@@ -1,6 +1,5 @@
 //! The checks that an image passes before a byte of it is written, wherever it comes from.
 
-use super::view::digest_of;
 use super::{Error, STAGED, Site, View};
 use crate::bundle::Bundle;
 use crate::lifecycle::{self, Refusal, admit};
@@ -29,7 +28,7 @@ impl<M: Machine> Site<'_, M> {
     ) -> Result<Bundle<<M::Staging as Staging>::File>, Error> {
         let area = self.machine.staging(view.staging, Access::Read).map_err(Error::Staging)?;
         let bundle = Bundle::open(area.open(STAGED).map_err(Error::Staging)?, self.keys)?;
-        if digest_of(bundle.signed()) != staged.manifest {
+        if bundle.signed().digest() != staged.manifest {
             return Err(Error::Exchanged);
         }
         if view.record.bad_images.contains(&bundle.manifest().payload.root_hash) {

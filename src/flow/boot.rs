@@ -12,7 +12,7 @@ use crate::machine::{Access, EarlyBoot, Machine, Root, RootFailure};
 use crate::manifest::Manifest;
 use crate::record::Record;
 use crate::record::history::Kind;
-use crate::slot::{BadReason, SlotId, SlotState};
+use crate::slot::{BadReason, SlotId};
 use crate::{apply, lifecycle, medium};
 
 /// Where the boot goes.
@@ -92,14 +92,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         }
     }
 
-    /// Saves before anything is done. A slot that is about to be written is named *writing* in both copies,
-    /// so that a copy that is damaged later leaves no older one that calls it bootable.
+    /// Saves before anything is done.
     fn persist(&mut self, decision: &Decision) -> bool {
-        let twice = matches!(decision.target, Target::Apply(_));
-        let mut saved = self.view.save(decision.record.clone());
-        if saved.is_ok() && twice {
-            saved = self.view.save_again();
-        }
+        let saved = self.view.save(decision.record.clone());
         if let Err(error) = &saved {
             self.note(format!("{error}: nothing is tried that would have to be counted"));
         }
@@ -117,8 +112,21 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             Err((failure, why)) => {
                 self.note(format!("{}: {why}", self.view.name(id)));
                 self.seen.slots[id.index()] = Seen::Failed(failure);
+                if failure == Failure::Device && self.seen.can_persist {
+                    self.give_back(id);
+                }
                 None
             }
+        }
+    }
+
+    /// The try of a trial whose device failed: that says nothing about its image. A save that fails leaves it
+    /// counted.
+    fn give_back(&mut self, id: SlotId) {
+        let next = lifecycle::untried(&self.view.record, id);
+        if let Err(error) = self.view.save(next) {
+            self.note(format!("{error}: nothing new is tried"));
+            self.seen.can_persist = false;
         }
     }
 
@@ -278,7 +286,8 @@ impl Observation {
     }
 }
 
-/// Makes the slot equal to the staged image. When a block was proven that was not proven before, the update
+/// Makes the slot equal to the staged image. Whatever can be refused is refused before the slot is named
+/// *writing*, so that a good slot which is not written stays good. When a block was proven that was not proven before, the update
 /// has all its starts again; that save failing costs nothing but this grace.
 fn early_apply<M: Machine>(
     site: &mut Site<'_, M>,
@@ -286,11 +295,12 @@ fn early_apply<M: Machine>(
     id: SlotId,
 ) -> Result<apply::Progress, Error> {
     let staged = view.record.update.bundle().cloned().ok_or(lifecycle::Refusal::NothingStaged)?;
-    debug_assert_eq!(view.record.slot(id).state, SlotState::Writing);
     let mut bundle = site.open_staged(view, &staged)?;
     let name = view.name(id).clone();
     let opened = site.machine.open(view.part(id)?, Access::Exclusive);
     let target = opened.map_err(|error| Error::Slot(name.clone(), error))?;
+    apply::fits(&target, bundle.manifest())?;
+    view.save_writing(lifecycle::begin_apply(&view.record))?;
     log::info!("{name}: applying {}", bundle.manifest().version);
     let policy = site.config.policy();
     let mut has_progressed = false;

@@ -62,7 +62,7 @@ impl fmt::Display for Error {
                 write!(f, "staging area: expected {needed} bytes of room, found {found}")
             }
             Self::Slot(name, error) => write!(f, "{name}: {error}"),
-            Self::SlotMissing(name) => write!(f, "{name}: its partition is not there"),
+            Self::SlotMissing(name) => write!(f, "{name}: expected its partition, found none; `everboot status` lists what is there"),
             Self::NoSuchSlot(name, known) => write!(f, "no slot {name:?}: expected one of {known}"),
             Self::Untreed(name) => {
                 write!(f, "{name}: expected a signed trailer, found none: it was filled by other means")
@@ -71,7 +71,8 @@ impl fmt::Display for Error {
                 f.write_str("staged bundle: it is not the one that was staged; stage it again")
             }
             Self::WrongRoot(name) => {
-                write!(f, "the record says that {name} was booted, and the running root is another partition")
+                write!(f, "expected the running root to be {name}, which the record says was booted, found another partition; \
+                 reboot through everboot")
             }
         }
     }

@@ -20,10 +20,8 @@ pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress)
     let name = view.name(target).clone();
     let opened = site.machine.open(view.part(target)?, Access::Exclusive);
     let part = opened.map_err(|error| Error::Slot(name.clone(), error))?;
-    apply::Layout::new(crate::medium::Medium::len(&part), bundle.manifest().payload.size)
-        .map_err(|error| Error::Apply(apply::Error::DoesNotFit(error)))?;
-    view.save(next)?;
-    view.save_again()?;
+    apply::fits(&part, bundle.manifest())?;
+    view.save_writing(next)?;
     let machine = &mut *site.machine;
     let applied = apply::apply(&mut bundle, &part, &mut |progress| {
         machine.show_progress(progress.proven, progress.blocks);

@@ -22,7 +22,7 @@ pub fn init<M: Machine>(
         return Err(Error::RecordExists);
     }
     let disk = view.staging.or_else(|| view.parts.iter().flatten().next().copied()).map(|at| at.disk);
-    let (mut record, parts) = site.imply_record(&view.survey, disk);
+    let (mut record, parts, _) = site.imply_record(&view.survey, disk);
     if let Some(index) = parts.iter().position(Option::is_none) {
         return Err(Error::SlotMissing(record.slots[index].name.clone()));
     }

@@ -1,6 +1,6 @@
 //! `stage`: bring a bundle onto the machine.
 
-use super::view::{digest_of, image_of};
+use super::view::image_of;
 use super::{Error, STAGED, STAGED_PART, Site, View};
 use crate::apply::{self, Layout};
 use crate::bundle::Bundle;
@@ -38,19 +38,20 @@ pub fn stage<M: Machine>(
     let mut bundle = Bundle::open(&source, site.keys)?;
     let manifest = bundle.manifest().clone();
     site.admit(&manifest, &view.record)?;
-    let staged = Staged { manifest: digest_of(bundle.signed()), image: image_of(&manifest) };
+    let staged = Staged { manifest: bundle.signed().digest(), image: image_of(&manifest) };
     let next = lifecycle::stage(&view.record, staged, force)?;
     fits(&view, &manifest)?;
     let machine = &mut *site.machine;
     bundle.check_all(&mut |done, of| machine.show_progress(done, of))?;
     let area = site.machine.staging(view.staging, Access::Exclusive).map_err(Error::Staging)?;
-    let copied = copy(&mut view, &area, &source, &next.update);
+    let len = bundle.total_len();
+    let copied = copy(&mut view, &area, (&source, len), &next.update);
     drop(area);
     site.machine.close_staging();
     copied?;
     view.save(next)?;
     view.note(Kind::Update, format!("staged version {}", manifest.version));
-    Ok(StagedNow { version: manifest.version, bytes: source.len() })
+    Ok(StagedNow { version: manifest.version, bytes: len })
 }
 
 /// Refuses an image that is larger than the slot it would go to. While no slot may be written, it has to
@@ -66,20 +67,20 @@ fn fits<D: Medium>(view: &View<D>, manifest: &Manifest) -> Result<(), Error> {
 fn copy<D: Medium>(
     view: &mut View<D>,
     area: &impl Staging,
-    source: &impl Medium,
+    (source, len): (&impl Medium, u64),
     update: &Update,
 ) -> Result<(), Error> {
     area.remove(STAGED_PART).map_err(Error::Staging)?;
     let found = area.available().map_err(Error::Staging)?;
-    if found < source.len() {
-        return Err(Error::NoSpace { needed: source.len(), found });
+    if found < len {
+        return Err(Error::NoSpace { needed: len, found });
     }
     if view.record.update.bundle() != update.bundle() {
         let mut unnamed = view.record.clone();
         unnamed.update = Update::None;
         view.save(unnamed)?;
     }
-    if let Err(error) = write(area, source) {
+    if let Err(error) = write(area, source, len) {
         // Gives the room back; whether that works changes nothing about the failure.
         let _ = area.remove(STAGED_PART);
         return Err(Error::Staging(error));
@@ -87,11 +88,11 @@ fn copy<D: Medium>(
     Ok(())
 }
 
-fn write(area: &impl Staging, source: &impl Medium) -> Result<(), medium::Error> {
+fn write(area: &impl Staging, source: &impl Medium, len: u64) -> Result<(), medium::Error> {
     let file = area.create(STAGED_PART)?;
     let mut chunk = vec![0; STEP];
-    for at in (0..source.len()).step_by(STEP) {
-        let count = (source.len() - at).min(STEP as u64) as usize;
+    for at in (0..len).step_by(STEP) {
+        let count = (len - at).min(STEP as u64) as usize;
         source.read_at(at, &mut chunk[..count])?;
         file.write_at(at, &chunk[..count])?;
     }

@@ -7,7 +7,7 @@ use crate::machine::{Access, Machine};
 use crate::medium::{Medium, Staging};
 use crate::record::history::Kind;
 use crate::record::{Record, Update};
-use crate::slot::SlotName;
+use crate::slot::{SlotId, SlotName};
 
 impl<M: Machine> Site<'_, M> {
     /// Removes the staged bundle when the record does not name one any more. Left behind by a cut or by an
@@ -27,6 +27,17 @@ impl<M: Machine> Site<'_, M> {
         self.machine.close_staging();
         if let Err(error) = swept {
             log::warn!("staging area: {error}");
+        }
+    }
+}
+
+impl<M: Machine> Site<'_, M> {
+    /// Removes the mark of a slot that is bad. A failure is logged: the record says it already.
+    fn unmark(&mut self, view: &View<M::Disk>, id: SlotId) {
+        let Some(at) = view.parts[id.index()] else { return };
+        let unmarked = self.machine.open(at, Access::Shared).and_then(|part| apply::unmark(&part));
+        if let Err(error) = unmarked {
+            log::warn!("{}: {error}", view.name(id));
         }
     }
 }
@@ -55,7 +66,7 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
 /// Says that the running system is good: its slot becomes the default.
 ///
 /// Order: mark in the slot's trailer · barrier → record → the bundle is removed. A cut after the mark leaves
-/// a trial whose mark nobody counts; confirming again writes the same mark. A cut after the record leaves a
+/// a trial with a mark that counts only where the record is lost; confirming again writes the same mark. A cut after the record leaves a
 /// bundle that no record names.
 pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     let mut view = site.look().writable()?;
@@ -76,7 +87,8 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     Ok(slot.name)
 }
 
-/// Makes a slot, or the running one, unbootable from now on.
+/// Makes a slot, or the running one, unbootable from now on. The record first, then the slot's mark goes: a cut
+/// between them leaves a mark that counts only where the record is lost.
 pub fn reject<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>) -> Result<SlotName, Error> {
     let mut view = site.look().writable()?;
     let running = || view.record.last_boot.map(|boot| boot.slot).ok_or(lifecycle::Refusal::NotBooted.into());
@@ -84,6 +96,7 @@ pub fn reject<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>) -> Result<S
     let name = view.name(id).clone();
     let next = lifecycle::reject(&view.record, id)?;
     save(&mut view, next, format!("{name}: rejected"))?;
+    site.unmark(&view, id);
     site.sweep(&view);
     Ok(name)
 }
@@ -93,7 +106,11 @@ pub fn rollback<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     let mut view = site.look().writable()?;
     let (next, target) = lifecycle::rollback(&view.record)?;
     let name = view.name(target).clone();
+    let left = view.record.trial();
     save(&mut view, next, format!("{name}: default again, by rollback"))?;
+    if let Some(id) = left {
+        site.unmark(&view, id);
+    }
     site.sweep(&view);
     Ok(name)
 }

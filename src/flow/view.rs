@@ -1,18 +1,17 @@
 //! One look at the machine: where the record and the slots are, and what the record says.
 
 use super::{Error, Site};
-use crate::apply;
-use crate::bundle::{Keys, Signed};
+use crate::apply::{self, Trailer};
+use crate::bundle::Keys;
 use crate::config::Locator;
 use crate::lifecycle::{Found, rebuild};
 use crate::machine::{Access, Machine, Part, PartRef, Survey};
 use crate::manifest::Manifest;
 use crate::medium::Medium;
 use crate::record::history::Kind;
-use crate::record::{Record, Selection};
-use crate::slot::{Digest, Image, SlotId, SlotName, Uuid};
+use crate::record::{FORMAT_VERSION, LastBoot, Record, Selection};
+use crate::slot::{Image, SlotId, SlotName, Uuid};
 use crate::store::{self, History, Loaded, SaveError};
-use sha2::{Digest as _, Sha256};
 use std::fmt;
 
 /// What stands between the record and its use.
@@ -37,7 +36,9 @@ pub enum Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoPartition => f.write_str("no partition for it"),
+            Self::NoPartition => {
+                f.write_str("expected its partition on a disk, found none; see `record` in everboot.conf")
+            }
             Self::Ambiguous(disks) => write!(
                 f,
                 "expected it on one disk, found it on {}; remove one, or name it by PARTUUID",
@@ -50,7 +51,10 @@ impl fmt::Display for Trouble {
                 write!(f, "belongs to the disk {disk}; run `everboot record repair`")
             }
             Self::Newer(version) => {
-                write!(f, "expected format version 1, found {version}: a newer everboot wrote it")
+                write!(
+                    f,
+                    "expected format version {FORMAT_VERSION}, found {version}: a newer everboot wrote it"
+                )
             }
         }
     }
@@ -152,43 +156,57 @@ impl<M: Machine> Site<'_, M> {
             }
             Selection::Newer { readable: None, .. } | Selection::Lost => None,
         };
-        let stored = stored.filter(|_| !matches!(trouble, Some(Trouble::OtherDisk(_))));
+        let is_foreign = matches!(trouble, Some(Trouble::OtherDisk(_)));
         let on_disk = |at: &PartRef| disk.is_none_or(|disk| at.disk == disk);
         let staging = survey.find(|part| matches(&self.config.staging, part)).into_iter().find(on_disk);
-        let (record, parts) = match stored {
-            Some(record) => {
+        let (mut record, parts, is_sure) = match stored {
+            Some(record) if !is_foreign => {
                 let find = |guid| survey.find(|part| part.guid == guid).into_iter().find(on_disk);
                 let parts = record.slots.iter().map(|slot| find(slot.part)).collect();
-                (record, parts)
+                (record, parts, true)
             }
-            None => self.imply_record(&survey, disk),
+            foreign => {
+                let (implied, parts, is_sure) = self.imply_record(&survey, disk);
+                (foreign.and_then(|record| adopt(record, &implied)).unwrap_or(implied), parts, is_sure)
+            }
         };
-        let whole = parts.iter().all(|part: &Option<PartRef>| part.is_some());
+        self.correct_last_boot(&mut record);
         let can_persist = medium.is_some()
             && match trouble {
                 None => true,
-                // A record made from the slots is kept only when none of them was missing.
-                Some(Trouble::Lost(_) | Trouble::OtherDisk(_)) => whole,
+                Some(Trouble::Lost(_)) => is_sure,
                 Some(_) => false,
             };
         View { survey, record, loaded, medium, parts, staging, trouble, can_persist }
     }
 
-    /// The record that the configured slots imply.
+    /// What runs outweighs what was recorded: a boot that could not be recorded leaves an older one there.
+    fn correct_last_boot(&self, record: &mut Record) {
+        let running = self.machine.root_part();
+        let id =
+            running.and_then(|running| record.ids().find(|(_, slot)| slot.part == running)).map(|(id, _)| id);
+        if let Some(slot) = id.filter(|id| record.last_boot.is_none_or(|boot| boot.slot != *id)) {
+            record.last_boot = Some(LastBoot { slot, confirmed: false });
+        }
+    }
+
+    /// The record that the configured slots imply, their partitions, and whether it may be kept: every slot
+    /// was there and could be read, and at least one can be booted. What could not be read today may be a
+    /// good slot tomorrow.
     pub(super) fn imply_record(
         &mut self,
         survey: &Survey,
         disk: Option<usize>,
-    ) -> (Record, Vec<Option<PartRef>>) {
+    ) -> (Record, Vec<Option<PartRef>>, bool) {
         let on_disk = |at: &PartRef| disk.is_none_or(|disk| at.disk == disk);
         let mut parts: Vec<Option<PartRef>> = Vec::new();
-        let mut found = Vec::new();
+        let (mut found, mut is_sure) = (Vec::new(), true);
         for (index, (name, locator)) in self.config.slots.iter().enumerate() {
             let at = survey.find(|part| matches(locator, part)).into_iter().find(on_disk);
-            let trailer = at.and_then(|at| {
-                let part = self.machine.open(at, Access::Read).ok()?;
-                read_image(&part, self.keys)
-            });
+            let opened = at.and_then(|at| self.machine.open(at, Access::Read).ok());
+            let read = opened.and_then(|part| apply::read_trailer(&part).ok());
+            is_sure &= read.is_some();
+            let trailer = read.flatten().and_then(|trailer| trusted_image(&trailer, self.keys));
             // A slot that is not there has no GUID; any that differs from the others' will do, since such a
             // record is never saved.
             let absent = Uuid([index as u8; 16]);
@@ -198,13 +216,17 @@ impl<M: Machine> Site<'_, M> {
             parts.push(at);
         }
         let guid = parts.iter().flatten().next().map(|at| survey.disks[at.disk].guid);
-        (rebuild(guid.unwrap_or(Uuid([0; 16])), &found), parts)
+        is_sure &= found.iter().any(|slot| slot.image.is_some());
+        (rebuild(guid.unwrap_or(Uuid([0; 16])), &found), parts, is_sure)
     }
 }
 
 /// What a slot says of itself, if a trusted key has signed it.
 pub(super) fn read_image(part: &impl Medium, keys: &Keys) -> Option<(Image, Option<u64>, Manifest)> {
-    let trailer = apply::read_trailer(part).ok()??;
+    trusted_image(&apply::read_trailer(part).ok()??, keys)
+}
+
+fn trusted_image(trailer: &Trailer, keys: &Keys) -> Option<(Image, Option<u64>, Manifest)> {
     let manifest = trailer.signed.verify(keys).ok()?;
     let image = image_of(&manifest);
     let mark = trailer.mark.filter(|(_, hash)| *hash == manifest.payload.root_hash);
@@ -221,9 +243,18 @@ pub(super) fn image_of(manifest: &Manifest) -> Image {
     }
 }
 
-/// The digest by which the record knows a staged bundle.
-pub(super) fn digest_of(signed: &Signed) -> Digest {
-    Sha256::digest(&signed.manifest).into()
+/// A record of another disk for this one, whose slots say nothing of themselves: the disk was copied or got new
+/// GUIDs. `None` when the slots say something, or are others by name.
+fn adopt(mut record: Record, implied: &Record) -> Option<Record> {
+    let names = |record: &Record| record.slots.iter().map(|slot| slot.name.clone()).collect::<Vec<_>>();
+    if implied.slots.iter().any(|slot| slot.image.is_some()) || names(&record) != names(implied) {
+        return None;
+    }
+    for (slot, here) in record.slots.iter_mut().zip(&implied.slots) {
+        slot.part = here.part;
+    }
+    record.disk = implied.disk;
+    Some(record)
 }
 
 /// What is wrong with the copies, if anything that matters.
@@ -258,8 +289,10 @@ impl<D: Medium> View<D> {
         Ok(())
     }
 
-    /// Saves the record once more, so that both copies hold it.
-    pub(super) fn save_again(&mut self) -> Result<(), SaveError> {
+    /// Saves a record that names a slot *writing*, in both copies: one that is damaged later leaves no older
+    /// one that calls the slot bootable.
+    pub(super) fn save_writing(&mut self, record: Record) -> Result<(), SaveError> {
+        self.save(record)?;
         if let Some(medium) = &self.medium {
             self.loaded = store::save(medium, &self.loaded, &self.record)?;
         }

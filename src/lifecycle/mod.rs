@@ -2,17 +2,18 @@
 //!
 //! | verb | from | to | refused when |
 //! |---|---|---|---|
-//! | stage | no update, staged, due, kept | staged | the image is remembered as bad; the default already has it |
-//! | begin prepare | staged, preparing | preparing, target *writing* | nothing is staged; no slot may be written |
+//! | stage | any update | staged | the image is remembered as bad; the default already has it |
+//! | begin prepare | staged, preparing, due | preparing, target *writing* | nothing is staged; a trial is pending; no slot may be written |
 //! | prepared | preparing | kept, target *proven* | |
-//! | activate | staged, preparing; kept and *proven* | due; *trial* | nothing to activate; another trial is pending |
+//! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written |
 //! | applied | due | kept, target *trial* | |
-//! | confirm | the booted slot *trial*, *good* or *bad* | *good*, default | no boot is recorded |
-//! | reject | *trial*, *proven*, *good* | *bad* | it is the only good slot |
+//! | confirm | the booted slot *trial*, *good* or *bad* | *good*, default | no boot is recorded; the slot holds no image; it was rejected or rolled back |
+//! | reject | *trial*, *proven*, *good* | *bad* | it is the only good slot; it holds no image |
 //! | rollback | a trial; two good slots | trial *bad*; the other one default | there is no other good slot |
 //! | cancel | any update; a trial that was not booted | no update; *proven* | the trial is running |
 //!
-//! A verb whose result is already there succeeds and changes nothing.
+//! A verb whose result is already there succeeds and changes nothing. The exception is rollback between two
+//! good slots: doing it again undoes it.
 
 mod admit;
 mod rebuild;
@@ -23,7 +24,9 @@ mod verdict;
 pub use admit::{Machine, Unfit, admit};
 pub use rebuild::{Found, rebuild};
 pub use target::{NoTarget, choose_target, may_write};
-pub use update::{Activated, activate, applied, begin_prepare, cancel, prepared, progressed, stage};
+pub use update::{
+    Activated, activate, applied, begin_apply, begin_prepare, cancel, prepared, progressed, stage, untried,
+};
 pub use verdict::{Confirmation, confirm, reject, rollback};
 
 use crate::config::Policy;
@@ -52,8 +55,10 @@ pub enum Refusal {
     OnlyGood(SlotId),
     /// There is no other good slot.
     NoOtherGood,
-    /// The slot holds nothing that could be rejected.
+    /// The slot holds nothing that could be confirmed or rejected.
     NothingIn(SlotId),
+    /// Somebody said in this boot that the slot is bad.
+    Rejected(SlotId),
 }
 
 impl fmt::Display for Refusal {
@@ -73,12 +78,15 @@ impl fmt::Display for Refusal {
                 f.write_str("the running system is the trial; run `everboot confirm`, `reject` or `rollback`")
             }
             Self::NoTarget(why) => why.fmt(f),
-            Self::NotBooted => f.write_str("the record names no boot, so there is nothing to confirm"),
+            Self::NotBooted => {
+                f.write_str("the record names no booted slot; boot through everboot first, or name a slot")
+            }
             Self::OnlyGood(_) => {
                 f.write_str("it is the only good slot; without it nothing would be left to boot")
             }
             Self::NoOtherGood => f.write_str("expected another good slot to return to, found none"),
             Self::NothingIn(_) => f.write_str("the slot holds no image"),
+            Self::Rejected(_) => f.write_str("it was rejected or rolled back; reboot to leave it"),
         }
     }
 }

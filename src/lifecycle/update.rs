@@ -2,7 +2,7 @@
 
 use super::{Refusal, choose_target, make_trial, make_writing, may_write};
 use crate::config::Policy;
-use crate::record::{Record, Staged, Update};
+use crate::record::{MAX_COUNT, Record, Staged, Update};
 use crate::slot::{SlotId, SlotState};
 
 /// What `activate` made due.
@@ -47,15 +47,15 @@ fn is_given_up(record: &Record) -> bool {
 
 /// Chooses the slot for the staged bundle, or the one that an earlier prepare had begun with.
 pub fn begin_prepare(record: &Record) -> Result<(Record, SlotId), Refusal> {
+    if let Some(id) = record.trial() {
+        return Err(Refusal::TrialPending(id));
+    }
     let (bundle, target) = match &record.update {
         Update::Preparing { bundle, target } => (bundle.clone(), *target),
         Update::Staged(bundle) => (bundle.clone(), choose_target(record).map_err(Refusal::NoTarget)?),
         Update::Due { bundle, .. } => (bundle.clone(), choose_target(record).map_err(Refusal::NoTarget)?),
         Update::None | Update::Kept(_) => return Err(Refusal::NothingStaged),
     };
-    if let Some(id) = record.trial() {
-        return Err(Refusal::TrialPending(id));
-    }
     let mut next = record.clone();
     make_writing(&mut next, target);
     next.update = Update::Preparing { bundle, target };
@@ -71,7 +71,26 @@ pub fn prepared(record: &Record) -> Record {
     next
 }
 
-/// The same in early boot, where it is tried at once.
+/// An early apply is about to write: nothing is known of its slot from now on.
+pub fn begin_apply(record: &Record) -> Record {
+    let mut next = record.clone();
+    if let Update::Due { target, .. } = record.update {
+        make_writing(&mut next, target);
+    }
+    next
+}
+
+/// A trial that could not be entered because its device failed has not used up a try. The hand-off stays
+/// counted, so that this has an end.
+pub fn untried(record: &Record, id: SlotId) -> Record {
+    let mut next = record.clone();
+    if let SlotState::Trial { tries_left, .. } = &mut next.slot_mut(id).state {
+        *tries_left = tries_left.saturating_add(1).min(MAX_COUNT);
+    }
+    next
+}
+
+/// [`prepared`] in early boot, where the slot is tried at once.
 pub fn applied(record: &Record, policy: &Policy) -> Record {
     let mut next = record.clone();
     if let Update::Due { bundle, target, .. } = &record.update {

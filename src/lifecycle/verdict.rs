@@ -22,6 +22,9 @@ pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
     if record.slot(slot).image.is_none() {
         return Err(Refusal::NothingIn(slot));
     }
+    if let SlotState::Bad { reason: BadReason::Rejected | BadReason::RolledBack } = record.slot(slot).state {
+        return Err(Refusal::Rejected(slot));
+    }
     let mut next = record.clone();
     let was_good = record.is_good(slot);
     let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);

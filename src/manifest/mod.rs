@@ -16,7 +16,7 @@ pub use version::{compare_versions, is_version};
 
 use crate::slot::{BLOCK, RootHash};
 
-/// A manifest whose values were checked. Bytes become one only through [`Manifest::parse`].
+/// A manifest whose values were checked. The agent has one only through [`Manifest::parse`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
     /// The machine type that it is for.

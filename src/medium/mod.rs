@@ -6,10 +6,8 @@
 //! - after an error from `sync`, nothing written since the last good `sync` may be trusted: the caller
 //!   verifies by reading, or gives up. A second `sync` that succeeds proves nothing about those writes.
 
-mod bounded;
 mod stream;
 
-pub use bounded::Bounded;
 pub use stream::Stream;
 
 use std::fmt;
@@ -18,7 +16,7 @@ use std::io;
 /// Positional storage: a partition, a disk image's range, a file, or a simulation of one.
 ///
 /// Methods take `&self`, so that an engine may keep several operations under way. Offsets and lengths are
-/// bytes. An implementation accepts any offset and length; multiples of [`Medium::alignment`] are fast.
+/// bytes. An implementation accepts any offset and length; multiples of 4096 need no read-modify-write.
 pub trait Medium {
     /// Size in bytes.
     fn len(&self) -> u64;
@@ -26,11 +24,6 @@ pub trait Medium {
     /// Whether there is nothing at all.
     fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// Offsets and lengths that are multiples of this many bytes need no read-modify-write.
-    fn alignment(&self) -> usize {
-        crate::slot::BLOCK
     }
 
     /// Fills `buf` with the bytes at `offset`. Reading past the end is an error.
@@ -50,9 +43,6 @@ pub trait Medium {
 impl<M: Medium + ?Sized> Medium for &M {
     fn len(&self) -> u64 {
         (**self).len()
-    }
-    fn alignment(&self) -> usize {
-        (**self).alignment()
     }
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
         (**self).read_at(offset, buf)
@@ -146,7 +136,7 @@ impl Error {
         Self { op, place: Place::Name(name.into()), source }
     }
 
-    /// The access that reaches past the end of a medium of `len` bytes.
+    /// The access at `offset` that reaches past the end.
     pub fn past_end(op: Op, offset: u64) -> Self {
         Self::at(op, offset, io::ErrorKind::UnexpectedEof.into())
     }

@@ -1,7 +1,7 @@
-//! embedded-io over a medium, where a stream is natural: fixed blocks, archive headers.
+//! embedded-io over a medium, where a stream is natural: the headers and small members of an archive.
 
 use super::{Error, Medium};
-use embedded_io::{ErrorKind, ErrorType, Read, Seek, SeekFrom, Write};
+use embedded_io::{ErrorKind, ErrorType, Read};
 
 /// A cursor over a medium.
 #[derive(Debug)]
@@ -14,11 +14,6 @@ impl<M: Medium> Stream<M> {
     /// A cursor at byte `position`.
     pub fn at(inner: M, position: u64) -> Self {
         Self { inner, position }
-    }
-
-    /// The byte that comes next.
-    pub fn position(&self) -> u64 {
-        self.position
     }
 }
 
@@ -39,30 +34,5 @@ impl<M: Medium> Read for Stream<M> {
         self.inner.read_at(self.position, &mut buf[..count])?;
         self.position += count as u64;
         Ok(count)
-    }
-}
-
-impl<M: Medium> Write for Stream<M> {
-    fn write(&mut self, data: &[u8]) -> Result<usize, Error> {
-        self.inner.write_at(self.position, data)?;
-        self.position += data.len() as u64;
-        Ok(data.len())
-    }
-
-    /// A barrier, as [`Medium::sync`].
-    fn flush(&mut self) -> Result<(), Error> {
-        self.inner.sync()
-    }
-}
-
-impl<M: Medium> Seek for Stream<M> {
-    fn seek(&mut self, to: SeekFrom) -> Result<u64, Error> {
-        let target = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(delta) => self.inner.len().checked_add_signed(delta),
-            SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
-        };
-        self.position = target.ok_or_else(|| Error::past_end(super::Op::Read, self.position))?;
-        Ok(self.position)
     }
 }

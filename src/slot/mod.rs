@@ -6,10 +6,10 @@ mod hash;
 mod name;
 mod state;
 
-pub use hash::{Digest, ParseHexError, RootHash, Uuid};
 pub(crate) use hash::from_hex;
 #[cfg(any(test, feature = "pack"))]
 pub(crate) use hash::to_hex;
+pub use hash::{Digest, ParseHexError, RootHash, Uuid};
 pub use name::{NameError, SlotName};
 pub use state::{BadReason, SlotState};
 

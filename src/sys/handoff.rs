@@ -41,8 +41,8 @@ impl LinuxMachine {
         }
     }
 
-    fn check_entered(&self, asked: Option<&str>) -> Result<Entered, String> {
-        let root = NewRoot::at(Path::new(NEW_ROOT)).map_err(|error| error.to_string())?;
+    fn check_entered(&self, asked: Option<&str>) -> Result<Entered, RootFailure> {
+        let root = NewRoot::at(Path::new(NEW_ROOT))?;
         root.check_directories()?;
         Ok(Entered { init: root.init(asked)? })
     }
@@ -59,10 +59,11 @@ impl EarlyBoot for LinuxMachine {
             || RootFailure::NotMountable(format!("expected a file system on {name}, found none known"));
         mount_root(&node, found.ok_or_else(none)?, root.open).map_err(|(driver, errno)| {
             let text = format!("mount {name} as {driver}: {}", errno.desc());
-            let gone = matches!(errno, Errno::ENOENT | Errno::ENXIO | Errno::ENOMEDIUM);
-            // An I/O error may be the file system's word for damage: the device says which.
-            let io = errno == Errno::EIO && file_system::detect(&part).is_err();
-            if gone || io { RootFailure::Device(text) } else { RootFailure::NotMountable(text) }
+            if tells_of_the_image(errno) {
+                RootFailure::NotMountable(text)
+            } else {
+                RootFailure::Device(text)
+            }
         })?;
         match self.check_entered(self.init.as_deref()) {
             Ok(entered) => self.entered = Some(entered),
@@ -70,7 +71,7 @@ impl EarlyBoot for LinuxMachine {
                 if let Err(error) = unmount(Path::new(NEW_ROOT)) {
                     log::warn!("unmount {NEW_ROOT}: {error}");
                 }
-                return Err(RootFailure::NoInit(why));
+                return Err(why);
             }
         }
         Ok(())
@@ -84,6 +85,14 @@ impl EarlyBoot for LinuxMachine {
     fn uptime_ms(&self) -> u64 {
         clock::uptime_ms()
     }
+}
+
+/// Whether a mount that failed so holds something against the image: these are the words of the file systems
+/// for a bad or unknown superblock and for damage (EFSCORRUPTED, EFSBADCRC). All others may come from the
+/// device, from the machine or from a driver that the initramfs lacks; EIO too, though squashfs and btrfs
+/// also mean damage by it. A trial that fails so is condemned no less, when its tries are used up.
+fn tells_of_the_image(errno: Errno) -> bool {
+    matches!(errno, Errno::EINVAL | Errno::EUCLEAN | Errno::EBADMSG | Errno::EFBIG)
 }
 
 /// Sealed: read-only without replaying a journal, so that not a byte of the slot changes.
@@ -115,7 +124,17 @@ fn switch(entered: &Entered, arguments: &[String]) -> io::Result<std::convert::I
     }
     drop(old);
     initramfs::open_console();
+    default_sigpipe();
     Ok(nix::unistd::execv(&words[0], &words)?)
+}
+
+/// Rust's runtime ignores SIGPIPE, and execve(2) leaves an ignored signal ignored. The signal mask needs no
+/// such care: nothing here changes the one that the kernel started us with.
+#[allow(unsafe_code)]
+fn default_sigpipe() {
+    use nix::libc::{SIG_DFL, SIGPIPE, signal};
+    // SAFETY: no handler is installed, and no other one is taken away than the runtime's SIG_IGN.
+    unsafe { signal(SIGPIPE, SIG_DFL) };
 }
 
 /// Moves what is mounted at the usual places into the new root, or nothing.
@@ -135,4 +154,37 @@ fn move_all(initramfs: u64) -> io::Result<()> {
         moved.push((from, to));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether this process ignores SIGPIPE.
+    fn ignores_sigpipe() -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+        u64::from_str_radix(mask.trim(), 16).unwrap() & 1 << (nix::libc::SIGPIPE - 1) != 0
+    }
+
+    #[test]
+    #[allow(unsafe_code)]
+    fn init_does_not_inherit_an_ignored_sigpipe() {
+        assert!(ignores_sigpipe());
+        default_sigpipe();
+        let ignored = ignores_sigpipe();
+        // SAFETY: as the runtime had it.
+        unsafe { nix::libc::signal(nix::libc::SIGPIPE, nix::libc::SIG_IGN) };
+        assert!(!ignored);
+    }
+
+    #[test]
+    fn a_failed_mount_is_held_against_the_image_only_for_what_the_image_is_like() {
+        for errno in [Errno::EINVAL, Errno::EUCLEAN, Errno::EBADMSG] {
+            assert!(tells_of_the_image(errno), "{errno}");
+        }
+        for errno in [Errno::EIO, Errno::EROFS, Errno::EACCES, Errno::EBUSY, Errno::ENOMEM, Errno::ENODEV] {
+            assert!(!tells_of_the_image(errno), "{errno}");
+        }
+    }
 }

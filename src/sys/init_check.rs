@@ -2,11 +2,14 @@
 //!
 //! Every path is resolved inside the root (openat2 with RESOLVE_IN_ROOT, Linux 5.6), so an absolute symlink
 //! means what it will mean to the booted system.
+//!
+//! Invariant: [`RootFailure::NoInit`] speaks of the image alone. A device that does not read, memory that is
+//! short, or a kernel without openat2 is [`RootFailure::Device`].
 
+use crate::machine::RootFailure::{self, Device, NoInit};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
-use rustix::io::Errno;
+use rustix::io::{Errno, pread};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Where the init of a system is: the kernel's list (init/main.c), and systemd's own place. `/bin/sh` is left
@@ -30,69 +33,97 @@ pub(super) struct NewRoot(File);
 
 impl NewRoot {
     /// The root at `path`.
-    pub(super) fn at(path: &Path) -> std::io::Result<Self> {
-        File::open(path).map(Self)
+    pub(super) fn at(path: &Path) -> Result<Self, RootFailure> {
+        let failed = |error| RootFailure::Device(format!("{}: {error}", path.display()));
+        File::open(path).map(Self).map_err(failed)
     }
 
     /// The path of the init to be run: `asked` when it can be run, else the usual one. An asked one that
-    /// cannot be run is a warning, since it says nothing about the root.
-    pub(super) fn init(&self, asked: Option<&str>) -> Result<String, String> {
+    /// cannot be run is a warning, since it says nothing about the root. When none can be run, and of one of
+    /// them that cannot be told, the device is to blame.
+    pub(super) fn init(&self, asked: Option<&str>) -> Result<String, RootFailure> {
+        let mut failure = None;
+        let mut blame = |why| {
+            if failure.is_none() || matches!((&failure, &why), (Some(NoInit(_)), Device(_))) {
+                failure = Some(why);
+            }
+        };
         if let Some(path) = asked {
             match self.check(path) {
                 Ok(()) => return Ok(path.to_owned()),
-                Err(why) => log::warn!("init={path} is ignored: {why}"),
+                Err(why) => {
+                    log::warn!("init={path} is ignored: {why}");
+                    if matches!(why, Device(_)) {
+                        blame(why);
+                    }
+                }
             }
         }
-        let mut first = None;
         for path in USUAL {
             match self.check(path) {
                 Ok(()) => return Ok(path.to_owned()),
-                Err(why) => first = first.or(Some(why)),
+                Err(why) => blame(why),
             }
         }
-        Err(first.unwrap_or_default())
+        Err(failure.unwrap_or_else(|| NoInit(String::new())))
     }
 
     /// Whether the directories are there that the hand-off needs.
-    pub(super) fn check_directories(&self) -> Result<(), String> {
+    pub(super) fn check_directories(&self) -> Result<(), RootFailure> {
         for name in MOVED {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
             openat2(&self.0, name, flags, Mode::empty(), resolve)
-                .map_err(|error| format!("expected a directory /{name}, found: {error}"))?;
+                .map_err(|error| failed(error, &format!("expected a directory /{name}, found")))?;
         }
         Ok(())
     }
 
     /// Whether `path` is a program that can be run, with its interpreter if it has one.
-    fn check(&self, path: &str) -> Result<(), String> {
-        let head = self.executable(path)?;
+    fn check(&self, path: &str) -> Result<(), RootFailure> {
+        let head = self.executable("", path)?;
         let interpreter = match head.strip_prefix(b"#!") {
             Some(line) => {
-                Some(script_interpreter(line).ok_or_else(|| format!("{path}: a script of no interpreter"))?)
+                let none = || NoInit(format!("{path}: a script of no interpreter"));
+                Some(script_interpreter(line).ok_or_else(none)?)
             }
-            None => elf_interpreter(&head).map_err(|why| format!("{path}: {why}"))?,
+            None => elf_interpreter(&head).map_err(|why| NoInit(format!("{path}: {why}")))?,
         };
         let Some(interpreter) = interpreter else { return Ok(()) };
-        self.executable(&interpreter).map(drop).map_err(|why| format!("interpreter of {path}: {why}"))
+        self.executable(&format!("interpreter of {path}: "), &interpreter).map(drop)
     }
 
-    /// The first bytes of an executable file.
-    fn executable(&self, path: &str) -> Result<Vec<u8>, String> {
-        let failed = |error: Errno| format!("{path}: {error}");
+    /// The first bytes of an executable file; `role` stands before its path in what is said of it.
+    fn executable(&self, role: &str, path: &str) -> Result<Vec<u8>, RootFailure> {
+        let failed = |error: Errno| failed(error, &format!("{role}{path}"));
         let stat = fstat(self.open(path, OFlags::PATH).map_err(failed)?).map_err(failed)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_mode & 0o111 == 0 {
-            return Err(format!("{path}: expected an executable file, found mode {:o}", stat.st_mode));
+            let mode = stat.st_mode;
+            return Err(NoInit(format!("{role}{path}: expected an executable file, found mode {mode:o}")));
         }
         let file = self.open(path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(failed)?;
         let mut head = vec![0; 4096];
-        let count = file.read_at(&mut head, 0).map_err(|error| format!("{path}: {error}"))?;
+        let count = pread(&file, &mut head[..], 0).map_err(failed)?;
         head.truncate(count);
         Ok(head)
     }
 
     fn open(&self, path: &str, flags: OFlags) -> Result<File, Errno> {
         openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT).map(File::from)
+    }
+}
+
+/// What it means that `what` cannot be looked at: these errors tell what the image is like, all others that
+/// it could not be seen.
+fn failed(error: Errno, what: &str) -> RootFailure {
+    let text = format!("{what}: {error}");
+    match error {
+        Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG | Errno::ACCESS | Errno::INVAL => {
+            NoInit(text)
+        }
+        // What file systems say of damage that they found (EFSCORRUPTED, EFSBADCRC).
+        Errno::UCLEAN | Errno::BADMSG => NoInit(text),
+        _ => Device(text),
     }
 }
 

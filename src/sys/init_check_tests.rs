@@ -45,7 +45,7 @@ impl Tree {
         let found = NewRoot::at(self.0.path()).unwrap().init(asked);
         match (&found, wanted) {
             (Ok(path), Ok(wanted)) => assert_eq!(path, wanted),
-            (Err(why), Err(words)) => assert!(why.contains(words), "{why}"),
+            (Err(NoInit(why)), Err(words)) => assert!(why.contains(words), "{why}"),
             _ => panic!("{found:?}, expected {wanted:?}"),
         }
     }
@@ -82,6 +82,18 @@ fn a_root_without_a_runnable_init_is_told_why() {
 }
 
 #[test]
+fn only_what_the_image_is_like_is_held_against_it() {
+    for error in [Errno::NOENT, Errno::NOTDIR, Errno::LOOP, Errno::ACCESS, Errno::UCLEAN] {
+        assert!(matches!(failed(error, "/sbin/init"), NoInit(_)), "{error}");
+    }
+    for error in [Errno::IO, Errno::NOMEM, Errno::NOSYS, Errno::NXIO, Errno::AGAIN, Errno::MFILE] {
+        assert!(matches!(failed(error, "/sbin/init"), Device(_)), "{error}");
+    }
+    let gone = Path::new("/nowhere/at/all");
+    assert!(matches!(NewRoot::at(gone), Err(Device(_))));
+}
+
+#[test]
 fn damaged_headers_are_read_within_their_bounds() {
     let whole = elf(Some("/x"));
     for len in 0..whole.len() {
@@ -115,7 +127,7 @@ fn the_directories_of_the_hand_off_must_be_there() {
         std::fs::create_dir(tree.0.path().join(name)).unwrap();
     }
     let root = NewRoot::at(tree.0.path()).unwrap();
-    assert!(root.check_directories().unwrap_err().contains("/run"));
+    assert!(root.check_directories().unwrap_err().to_string().contains("/run"));
     let tree = tree.link("run", "/dev");
     assert!(root.check_directories().is_err());
     std::fs::remove_file(tree.0.path().join("run")).unwrap();

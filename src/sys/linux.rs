@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::roots::{Roots, read_text};
 use super::staging::DirStaging;
 use super::survey::{self, Found, Node};
-use super::{ioctl, mountinfo};
+use super::{boot_facts, ioctl, mountinfo};
 use crate::machine::{Access, Machine, PartRef, Survey};
 use crate::medium::{Error, Op};
 use crate::slot::Uuid;
@@ -201,6 +201,11 @@ impl Machine for LinuxMachine {
     }
 
     fn root_part(&self) -> Option<Uuid> {
+        let told =
+            boot_facts::read_fact(Path::new(boot_facts::BOOT_FACTS), boot_facts::ROOT_FACT).ok().flatten();
+        if let Some(part) = told.and_then(|text| Uuid::parse(text.trim()).ok()) {
+            return Some(part);
+        }
         let mounts = mountinfo::parse(&read_text(self.roots.proc.join("self/mountinfo"))?);
         let number = &mounts.iter().rev().find(|mount| mount.point == "/")?.device;
         let looked;

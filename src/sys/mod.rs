@@ -28,7 +28,7 @@ mod staging;
 mod survey;
 mod table;
 
-pub use boot_facts::{BOOT_FACTS, read_fact, write_fact};
+pub use boot_facts::{BOOT_FACTS, ROOT_FACT, read_fact, write_fact};
 pub use clock::{monotonic_ms, uptime_ms};
 pub use disk_file::DiskFileMachine;
 pub use file_medium::FileMedium;

@@ -4,11 +4,13 @@
 //! - nothing is ever written: the gpt crate sees a device whose `write` fails;
 //! - a damaged primary header or table gives way to the backup, which is only read;
 //! - a hostile table cannot make the gpt crate panic or allocate without bound: a header is hidden from it
-//!   unless its entries are of 128 bytes and at most [`MOST_ENTRIES`] of them.
+//!   unless its entries are of 128 bytes and at most [`MOST_ENTRIES`] of them;
+//! - a sector that does not read hides its header and no more.
 
 use crate::machine::{Disk, Part};
 use crate::slot::Uuid;
 use gpt::disk::LogicalBlockSize;
+use std::fmt::Debug;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
@@ -28,37 +30,47 @@ pub(super) struct Extent {
 }
 
 /// Reads the table of `disk`; `None` when it has none. `sector` is the logical sector in bytes when it is
-/// known: for a file both sizes are tried. An error is an I/O error, or a damaged table without a sound backup.
+/// known: for a file both sizes are tried. An error is a damaged or unreadable table without a sound backup.
 pub(super) fn read(disk: &File, name: &str, sector: Option<u32>) -> io::Result<Option<(Disk, Vec<Extent>)>> {
     let len = (&*disk).seek(SeekFrom::End(0))?;
+    let mut result = Ok(None);
     for size in [LogicalBlockSize::Lb512, LogicalBlockSize::Lb4096] {
-        if sector.is_none_or(|known| u64::from(known) == size.as_u64())
-            && let Some(found) = read_with(disk, name, size, len)?
-        {
-            return Ok(Some(found));
+        if sector.is_none_or(|known| u64::from(known) == size.as_u64()) {
+            match read_with(disk, name, size, len) {
+                Ok(None) => {}
+                Ok(found) => return Ok(found),
+                Err(error) => result = Err(error),
+            }
         }
     }
-    Ok(None)
+    result
 }
 
-fn read_with(
-    disk: &File,
+fn read_with<D: FileExt + Debug>(
+    disk: &D,
     name: &str,
     size: LogicalBlockSize,
     len: u64,
 ) -> io::Result<Option<(Disk, Vec<Extent>)>> {
     let Some(last) = (len / size.as_u64()).checked_sub(1).filter(|last| *last >= 2) else { return Ok(None) };
     let places = [size.as_u64(), last * size.as_u64()];
-    let sound = [sound_header(disk, places[0])?, sound_header(disk, places[1])?];
-    if sound == [None, None] {
-        return Ok(None);
+    let mut failure = io::Error::other("its partition table is damaged, and so is the backup");
+    let sound = places.map(|at| {
+        sound_header(disk, at).unwrap_or_else(|error| {
+            failure = error;
+            Some(false)
+        })
+    });
+    match sound {
+        [None, None] => return Ok(None),
+        [Some(true), _] | [_, Some(true)] => {}
+        _ => return Err(failure),
     }
     // The first try reads the primary if it is there. Its entries may be damaged though its header is sound,
     // so the second one is shown the backup alone.
-    let mut failure = io::Error::other("its partition table is damaged, and so is the backup");
     for shown in [[sound[0], sound[1]], [None, sound[1]]] {
         let hidden = |at: usize| if shown[at] == Some(true) { u64::MAX } else { places[at] };
-        let view = View { disk, position: 0, len, hidden: [hidden(0), hidden(1)] };
+        let view = View { disk, position: 0, len, sector: size.as_u64(), hidden: [hidden(0), hidden(1)] };
         match gpt::GptConfig::new().logical_block_size(size).open_from_device(view) {
             Ok(table) => return Ok(Some(describe(&table, name, size, len))),
             Err(gpt::GptError::Io(error)) => failure = error,
@@ -69,7 +81,7 @@ fn read_with(
 }
 
 /// Whether the header at `at` is one that the gpt crate can be shown; `None` when there is no header at all.
-fn sound_header(disk: &File, at: u64) -> io::Result<Option<bool>> {
+fn sound_header(disk: &impl FileExt, at: u64) -> io::Result<Option<bool>> {
     let mut header = [0; 92];
     disk.read_exact_at(&mut header, at)?;
     if &header[..8] != b"EFI PART" {
@@ -79,8 +91,8 @@ fn sound_header(disk: &File, at: u64) -> io::Result<Option<bool>> {
     Ok(Some(number(80) <= MOST_ENTRIES && number(84) == 128))
 }
 
-fn describe(
-    table: &gpt::GptDisk<View<'_>>,
+fn describe<D: FileExt + Debug>(
+    table: &gpt::GptDisk<View<'_, D>>,
     name: &str,
     size: LogicalBlockSize,
     len: u64,
@@ -99,27 +111,35 @@ fn describe(
     (Disk { name: name.to_owned(), guid: Uuid(*table.guid().as_bytes()), parts }, extents)
 }
 
-/// A disk that can only be read, and whose hidden headers read as zeroes.
+/// A disk that can only be read, and whose hidden sectors are zeroes: they are not read at all.
 #[derive(Debug)]
-struct View<'a> {
-    disk: &'a File,
+struct View<'a, D> {
+    disk: &'a D,
     position: u64,
     len: u64,
+    sector: u64,
     hidden: [u64; 2],
 }
 
-impl Read for View<'_> {
+impl<D: FileExt> Read for View<'_, D> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = self.disk.read_at(buf, self.position)?;
-        if self.hidden.contains(&self.position) {
+        let inside = |at: &&u64| self.position >= **at && self.position - **at < self.sector;
+        let count = if let Some(at) = self.hidden.iter().find(inside) {
+            let count = buf.len().min((self.sector - (self.position - at)) as usize);
             buf[..count].fill(0);
-        }
+            count
+        } else {
+            // Up to the next hidden sector, if one comes.
+            let ahead = self.hidden.iter().filter_map(|at| at.checked_sub(self.position)).min();
+            let count = buf.len().min(ahead.map_or(usize::MAX, |ahead| ahead as usize));
+            self.disk.read_at(&mut buf[..count], self.position)?
+        };
         self.position += count as u64;
         Ok(count)
     }
 }
 
-impl Write for View<'_> {
+impl<D> Write for View<'_, D> {
     fn write(&mut self, _: &[u8]) -> io::Result<usize> {
         Err(io::ErrorKind::PermissionDenied.into())
     }
@@ -128,7 +148,7 @@ impl Write for View<'_> {
     }
 }
 
-impl Seek for View<'_> {
+impl<D> Seek for View<'_, D> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let target = match to {
             SeekFrom::Start(at) => Some(at),

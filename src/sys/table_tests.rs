@@ -75,6 +75,50 @@ fn two_damaged_tables_are_an_error_and_none_is_none() {
     assert!(read_disk(&scratch.file("tiny", &[0; 700])).unwrap().is_none());
 }
 
+/// A disk some sectors of which do not read.
+#[derive(Debug)]
+struct Failing {
+    file: File,
+    bad: Vec<u64>,
+}
+
+impl FileExt for Failing {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let touched = offset / 512..(offset + buf.len() as u64).div_ceil(512);
+        if self.bad.iter().any(|sector| touched.contains(sector)) {
+            return Err(rustix::io::Errno::IO.into());
+        }
+        self.file.read_at(buf, offset)
+    }
+    fn write_at(&self, _: &[u8], _: u64) -> io::Result<usize> {
+        unreachable!()
+    }
+}
+
+#[test]
+fn a_sector_that_does_not_read_hides_one_header_and_not_the_disk() {
+    const LAST: u64 = LEN as u64 / 512 - 1;
+    let scratch = Scratch::new("sectors");
+    let (path, guid) = disk(&scratch, LogicalBlockSize::Lb512);
+    let look = |path: &Path, bad: &[u64]| {
+        let disk = Failing { file: File::open(path).unwrap(), bad: bad.to_vec() };
+        read_with(&disk, "disk", LogicalBlockSize::Lb512, LEN as u64)
+    };
+    // Headers, and entries: of the primary, of the backup.
+    for bad in [[1].as_slice(), &[LAST], &[2], &[1, 2], &[LAST - 32, LAST], &[LAST - 32]] {
+        let (disk, extents) = look(&path, bad).unwrap().unwrap();
+        assert_eq!((disk.guid, disk.parts.len(), extents.len()), (guid, 2, 2), "{bad:?}");
+    }
+    for bad in [[1, LAST].as_slice(), &[2, LAST], &[1, LAST - 32]] {
+        let error = look(&path, bad).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::IO.raw_os_error()), "{bad:?}");
+    }
+    // Without a table it cannot be told that there was none.
+    let empty = scratch.file("empty", &vec![0; LEN]);
+    assert!(look(&empty, &[5]).unwrap().is_none());
+    assert!(look(&empty, &[1]).is_err() && look(&empty, &[LAST]).is_err());
+}
+
 #[test]
 fn sizes_that_would_panic_in_the_crate_are_refused_even_under_a_right_checksum() {
     let scratch = Scratch::new("hostile");
