@@ -5,11 +5,11 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// Where they are.
+pub const BOOT_FACTS: &str = "/run/everboot";
+
 /// The fact that names the partition of the booted root by its GUID. It outweighs the mount table, in which a
 /// root under an overlay has no partition.
 pub const ROOT_FACT: &str = "root";
-
-pub const BOOT_FACTS: &str = "/run/everboot";
 
 /// Longest file that is read, in bytes.
 const LONGEST: u64 = 256 * 1024;
