@@ -55,7 +55,7 @@ const MASKED: &[&str] = &[
 
 /// `nofail`: a data partition that does not mount never keeps the system from coming up.
 const FSTAB: &str = "\
-PARTLABEL=everboot-data /data ext4 nofail,nosuid,nodev,x-systemd.device-timeout=10s 0 0
+PARTLABEL=everboot-data /data ext4 nofail,nosuid,nodev,x-systemd.device-timeout=90s 0 0
 tmpfs /tmp tmpfs mode=1777,nosuid,nodev 0 0
 tmpfs /root tmpfs mode=0700,nosuid,nodev 0 0
 tmpfs /var/tmp tmpfs mode=1777,nosuid,nodev 0 0
