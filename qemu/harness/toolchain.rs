@@ -33,9 +33,10 @@ NO_FRAME(FindEnclosingFunction) NO_FRAME(GetLanguageSpecificData) NO_FRAME(GetRe
 NO_FRAME(GetTextRelBase) NO_FRAME(GetDataRelBase)
 ";
 
-/// How the agent is compiled: at a fixed address, without tables for unwinding, and without the file names and
-/// line numbers of panics, whose messages stay.
-const RUST_FLAGS: &str = "-C relocation-model=static -C force-unwind-tables=no -Zlocation-detail=none -C target-feature=+crt-static";
+/// How the agent is compiled: at a fixed address, without tables for unwinding, without the file names and
+/// line numbers of panics, whose messages stay, and without padding between code and constants.
+const RUST_FLAGS: &str = "-C relocation-model=static -C force-unwind-tables=no -Zlocation-detail=none \
+     -C target-feature=+crt-static -C link-arg=-Wl,-z,noseparate-code -C link-arg=-Wl,--build-id=none";
 
 /// The same for its C: zstd's decoder in one variant of each of its loops.
 const C_FLAGS: &str = "-DDYNAMIC_BMI2=0 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1 -DHUF_FORCE_DECOMPRESS_X1=1 \
