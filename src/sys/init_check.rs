@@ -43,29 +43,16 @@ impl NewRoot {
     /// them that cannot be told, the device is to blame.
     pub(super) fn init(&self, asked: Option<&str>) -> Result<String, RootFailure> {
         let mut failure = None;
-        let mut blame = |why| {
-            if failure.is_none() || matches!((&failure, &why), (Some(NoInit(_)), Device(_))) {
+        for path in asked.into_iter().chain(USUAL) {
+            let Err(why) = self.check(path) else { return Ok(path.to_owned()) };
+            if asked == Some(path) {
+                log::warn!("init={path} is ignored: {why}");
+            }
+            if failure.is_none() || matches!(why, Device(_)) {
                 failure = Some(why);
             }
-        };
-        if let Some(path) = asked {
-            match self.check(path) {
-                Ok(()) => return Ok(path.to_owned()),
-                Err(why) => {
-                    log::warn!("init={path} is ignored: {why}");
-                    if matches!(why, Device(_)) {
-                        blame(why);
-                    }
-                }
-            }
         }
-        for path in USUAL {
-            match self.check(path) {
-                Ok(()) => return Ok(path.to_owned()),
-                Err(why) => blame(why),
-            }
-        }
-        Err(failure.unwrap_or_else(|| NoInit(String::new())))
+        Err(failure.unwrap_or(NoInit(String::new())))
     }
 
     /// Whether the directories are there that the hand-off needs.

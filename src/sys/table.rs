@@ -70,7 +70,7 @@ fn read_with<D: FileExt + Debug>(
     // so the second one is shown the backup alone.
     for shown in [[sound[0], sound[1]], [None, sound[1]]] {
         let hidden = |at: usize| if shown[at] == Some(true) { u64::MAX } else { places[at] };
-        let view = View { disk, position: 0, len, sector: size.as_u64(), hidden: [hidden(0), hidden(1)] };
+        let view = View { disk, position: 0, len, hidden: [hidden(0), hidden(1)] };
         match gpt::GptConfig::new().logical_block_size(size).open_from_device(view) {
             Ok(table) => return Ok(Some(describe(&table, name, size, len))),
             Err(gpt::GptError::Io(error)) => failure = error,
@@ -111,28 +111,22 @@ fn describe<D: FileExt + Debug>(
     (Disk { name: name.to_owned(), guid: Uuid(*table.guid().as_bytes()), parts }, extents)
 }
 
-/// A disk that can only be read, and whose hidden sectors are zeroes: they are not read at all.
+/// A disk that can only be read, and whose hidden headers are zeroes: they are not read at all.
 #[derive(Debug)]
 struct View<'a, D> {
     disk: &'a D,
     position: u64,
     len: u64,
-    sector: u64,
     hidden: [u64; 2],
 }
 
 impl<D: FileExt> Read for View<'_, D> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let inside = |at: &&u64| self.position >= **at && self.position - **at < self.sector;
-        let count = if let Some(at) = self.hidden.iter().find(inside) {
-            let count = buf.len().min((self.sector - (self.position - at)) as usize);
-            buf[..count].fill(0);
-            count
+        let count = if self.hidden.contains(&self.position) {
+            buf.fill(0);
+            buf.len()
         } else {
-            // Up to the next hidden sector, if one comes.
-            let ahead = self.hidden.iter().filter_map(|at| at.checked_sub(self.position)).min();
-            let count = buf.len().min(ahead.map_or(usize::MAX, |ahead| ahead as usize));
-            self.disk.read_at(&mut buf[..count], self.position)?
+            self.disk.read_at(buf, self.position)?
         };
         self.position += count as u64;
         Ok(count)
