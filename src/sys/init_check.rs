@@ -34,7 +34,7 @@ pub(super) struct NewRoot(File);
 impl NewRoot {
     /// The root at `path`.
     pub(super) fn at(path: &Path) -> Result<Self, RootFailure> {
-        let failed = |error| RootFailure::Device(format!("{}: {error}", path.display()));
+        let failed = |error| Device(format!("{}: {error}", path.display()));
         File::open(path).map(Self).map_err(failed)
     }
 
@@ -43,16 +43,29 @@ impl NewRoot {
     /// them that cannot be told, the device is to blame.
     pub(super) fn init(&self, asked: Option<&str>) -> Result<String, RootFailure> {
         let mut failure = None;
-        for path in asked.into_iter().chain(USUAL) {
-            let Err(why) = self.check(path) else { return Ok(path.to_owned()) };
-            if asked == Some(path) {
-                log::warn!("init={path} is ignored: {why}");
-            }
+        let mut blame = |why| {
             if failure.is_none() || matches!(why, Device(_)) {
                 failure = Some(why);
             }
+        };
+        if let Some(path) = asked {
+            match self.check(path) {
+                Ok(()) => return Ok(path.to_owned()),
+                Err(why) => {
+                    log::warn!("init={path} is ignored: {why}");
+                    if matches!(why, Device(_)) {
+                        blame(why);
+                    }
+                }
+            }
         }
-        Err(failure.unwrap_or(NoInit(String::new())))
+        for path in USUAL {
+            match self.check(path) {
+                Ok(()) => return Ok(path.to_owned()),
+                Err(why) => blame(why),
+            }
+        }
+        Err(failure.unwrap_or_else(|| NoInit(String::new())))
     }
 
     /// Whether the directories are there that the hand-off needs.
@@ -82,11 +95,12 @@ impl NewRoot {
 
     /// The first bytes of an executable file; `role` stands before its path in what is said of it.
     fn executable(&self, role: &str, path: &str) -> Result<Vec<u8>, RootFailure> {
-        let failed = |error: Errno| failed(error, &format!("{role}{path}"));
+        let what = format!("{role}{path}");
+        let failed = |error: Errno| failed(error, &what);
         let stat = fstat(self.open(path, OFlags::PATH).map_err(failed)?).map_err(failed)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_mode & 0o111 == 0 {
             let mode = stat.st_mode;
-            return Err(NoInit(format!("{role}{path}: expected an executable file, found mode {mode:o}")));
+            return Err(NoInit(format!("{what}: expected an executable file, found mode {mode:o}")));
         }
         let file = self.open(path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(failed)?;
         let mut head = vec![0; 4096];

@@ -118,6 +118,7 @@ fn an_asked_init_is_preferred_and_never_to_blame() {
     tree.check(Some("/my/init"), Ok("/my/init"));
     tree.check(Some("/no/init"), Ok("/sbin/init"));
     tree.check(None, Ok("/sbin/init"));
+    Tree::new("neither").check(Some("/no/init"), Err("/sbin/init: No such file"));
 }
 
 #[test]
