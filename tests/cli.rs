@@ -289,7 +289,7 @@ fn a_staged_update_is_applied_by_the_next_boot() {
 fn a_trial_that_is_never_confirmed_rolls_back() {
     let bench = Bench::trial();
     bench.check("boot", 0, "slot-b: trial, 1 more");
-    bench.check("boot", 0, "slot-b: trial, 0 more");
+    bench.check("boot", 0, "slot-b: trial, the last try");
     bench.check("boot", 0, "slot-a: rolled back: the trial is bad (all tries used");
     bench.check_slots("SLOT-A good 1.0 / slot-b bad 2.0");
     bench.check("why", 0, "rolled back");
@@ -359,7 +359,7 @@ fn what_the_state_does_not_allow_is_refused_with_3() {
         ("rollback", "expected another good slot to return to, found none"),
         ("reject slot-a", "only good slot"),
         ("reject slot-b", "holds no image"),
-        ("verify slot-b", "expected a signed trailer, found none"),
+        ("verify slot-b", "the slot holds no image"),
         ("record init", "there is a record already"),
     ] {
         bench.check_refused(line, 3, text);
@@ -491,7 +491,7 @@ fn the_json_of_status_tells_everything_by_stable_keys() {
     assert_eq!(status.update["version"], "2.0");
     assert_eq!(status.next_boot["target"].as_deref(), Some("boot"));
     assert_eq!(status.next_boot["slot"].as_deref(), Some("slot-b"));
-    assert!(status.next_boot["reason"].as_deref().unwrap().contains("1 more tries"));
+    assert!(status.next_boot["reason"].as_deref().unwrap().contains("1 more try"));
     for slot in &status.slots {
         assert_eq!((slot.trailer_ok, slot.root_hash.as_ref().map(String::len)), (Some(true), Some(64)));
     }

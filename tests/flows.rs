@@ -356,7 +356,7 @@ fn verify_names_the_block_that_differs() {
     let (_, found) = flow::slot_difference(world.site(), "slot-a").unwrap();
     assert_eq!((found.differing, found.listed, found.blocks), (1, vec![5], 12));
     let refused = flow::slot_difference(world.site(), "slot-b").unwrap_err();
-    assert!(matches!(refused, Error::Untreed(_)));
+    assert!(matches!(refused, Error::Refused(Refusal::NothingIn(_))));
 }
 
 #[test]

@@ -29,6 +29,10 @@ impl Session {
     /// Reads the settings and takes the lock.
     pub(crate) fn open(arguments: &Arguments) -> Result<Self, Failure> {
         let disk = arguments.path("disk");
+        if let Some(path) = disk.as_deref().filter(|path| !path.exists()) {
+            let text = format!("--disk {}: expected a disk image, found no such file", path.display());
+            return Err(Failure::new(Exit::Failed, text));
+        }
         let settings = Settings::read(&directory(arguments.path("config"), disk.as_deref()));
         if let Some(fault) = &settings.fault {
             if needs_config(arguments.verb.action) {

@@ -158,6 +158,8 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default slot, nothing due"),
+            Self::Trial { tries_left: 0 } => f.write_str("trial, the last try"),
+            Self::Trial { tries_left: 1 } => f.write_str("trial, 1 more try after this one"),
             Self::Trial { tries_left } => write!(f, "trial, {tries_left} more tries after this one"),
             Self::RolledBack { why, .. } => write!(f, "rolled back: the trial is bad ({why})"),
             Self::Fallback { .. } => f.write_str("fallback: the slot before it is missing or failed"),

@@ -4,12 +4,12 @@ use super::view::read_image;
 use super::{Error, STAGED, Site};
 use crate::apply::{self, Difference};
 use crate::decide::{Decision, Observation, decide};
-use crate::lifecycle::{self, NoTarget};
+use crate::lifecycle::{self, NoTarget, Refusal};
 use crate::machine::{Access, Machine};
 use crate::medium::Staging as _;
 use crate::record::history::Entry;
 use crate::record::{BadCopy, Record, Selection};
-use crate::slot::{SlotId, SlotName};
+use crate::slot::{SlotId, SlotName, SlotState};
 
 /// All that `status` shows.
 #[derive(Debug, Clone)]
@@ -109,6 +109,9 @@ pub fn slot_difference<M: Machine>(
     let view = site.look();
     let id = view.slot(slot)?;
     let name = view.name(id).clone();
+    if matches!(view.record.slot(id).state, SlotState::Empty | SlotState::Writing) {
+        return Err(Refusal::NothingIn(id).into());
+    }
     let opened = site.machine.open(view.part(id)?, Access::Read);
     let part = opened.map_err(|error| Error::Slot(name.clone(), error))?;
     let (_, _, manifest) = read_image(&part, site.keys).ok_or_else(|| Error::Untreed(name.clone()))?;

@@ -224,7 +224,10 @@ fn tempfile(len: u64, given: Option<&Path>) -> Result<Made<'_>> {
     let path = std::env::temp_dir().join(format!("everboot-data.{}", std::process::id()));
     let made = Made::Empty(path);
     File::create(made.path())?.set_len(len)?;
+    // It is in /sbin, where an ordinary user's PATH does not look.
+    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
     let ran = Command::new("mke2fs")
+        .env("PATH", path)
         .args(["-q", "-F", "-t", "ext4", "-L", "everboot-data"])
         .arg(made.path())
         .output();
