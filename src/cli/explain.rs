@@ -179,6 +179,6 @@ fn row(record: &Record, decision: &Decision, can_persist: bool) -> (u8, &'static
 pub(crate) fn why(report: Option<String>, entry: Option<&Entry>) -> String {
     let mut out = report.unwrap_or_default();
     let lines: Vec<_> = entry.map_or(Vec::new(), |entry| entry.text.lines().map(str::to_owned).collect());
-    list(&mut out, "history", &lines, "no boot is recorded");
+    list(&mut out, "last event", &lines, "no boot out of the ordinary is recorded");
     out
 }

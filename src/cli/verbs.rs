@@ -120,8 +120,8 @@ pub(crate) const VERBS: &[Verb] = &[
         arguments: &[],
         flags: &[],
         summary: "say why this boot went where it went",
-        about: "Changes nothing. From /run/everboot/why, and from the history beside \
-                the record, which keeps a boot that went otherwise than the one before it.",
+        about: "Changes nothing. From /run/everboot/why, and from the latest boot that was \
+                out of the ordinary, which the history beside the record keeps: it may be an earlier one.",
         changes: false,
         exits: &[],
     },

@@ -208,9 +208,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         };
         let reason = decision.reason.to_string();
         log::info!("{slot}: {reason}");
-        // A boot that goes as the one before it leaves no trace beyond the record.
-        let text = [vec![format!("{slot}: {reason}")], self.notes.clone()].concat().join("\n");
-        if self.view.history().latest(Kind::Boot).is_none_or(|latest| latest.text != text) {
+        // A boot in which nothing happened leaves no trace beyond the record.
+        if decision.reason != Reason::Default || !self.notes.is_empty() {
+            let text = [vec![format!("{slot}: {reason}")], self.notes.clone()].concat().join("\n");
             self.view.note(Kind::Boot, text);
         }
         let (notes, steps) = (std::mem::take(&mut self.notes), std::mem::take(&mut self.steps));
