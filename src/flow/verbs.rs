@@ -66,8 +66,8 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
 /// Says that the running system is good: its slot becomes the default.
 ///
 /// Order: mark in the slot's trailer · barrier → record → the bundle is removed. A cut after the mark leaves
-/// a trial with a mark that counts only where the record is lost; confirming again writes the same mark. A cut after the record leaves a
-/// bundle that no record names.
+/// a trial with a mark that counts only where the record is lost; confirming again writes the same mark. A cut
+/// after the record leaves a bundle that no record names.
 pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     let mut view = site.look().writable()?;
     let confirmation = lifecycle::confirm(&view.record)?;
