@@ -21,3 +21,4 @@ pub mod slot;
 pub mod store;
 pub mod sys;
 pub mod tree;
+pub mod verbs;

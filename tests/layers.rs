@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// Each module and what it may name.
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("slot", &[]),
+    ("verbs", &[]),
     ("medium", &["slot"]),
     ("tree", &["slot"]),
     ("record", &["slot"]),
@@ -38,7 +39,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 ];
 
 /// Modules without I/O, time, log, paths or environment.
-const PURE: &[&str] = &["slot", "record", "manifest", "config", "decide", "lifecycle", "tree"];
+const PURE: &[&str] = &["slot", "verbs", "record", "manifest", "config", "decide", "lifecycle", "tree"];
 /// Words that only impure code has.
 const IMPURE: &[&str] = &[
     "std::fs",

@@ -33,9 +33,11 @@ NO_FRAME(FindEnclosingFunction) NO_FRAME(GetLanguageSpecificData) NO_FRAME(GetRe
 NO_FRAME(GetTextRelBase) NO_FRAME(GetDataRelBase)
 ";
 
-/// How the agent is compiled: at a fixed address, without tables for unwinding, without the file names and
-/// line numbers of panics, whose messages stay, and without padding between code and constants.
-const RUST_FLAGS: &str = "-C relocation-model=static -C force-unwind-tables=no -Zlocation-detail=none \
+/// How the agent is compiled: at a fixed address, without tables for unwinding, with a panic that is an illegal
+/// instruction, caught and told with its address (its messages would cost 41 kB), and without padding between
+/// code and constants.
+const RUST_FLAGS: &str = "-C relocation-model=static -C force-unwind-tables=no -Zunstable-options \
+     -C panic=immediate-abort \
      -C target-feature=+crt-static -C link-arg=-Wl,-z,noseparate-code -C link-arg=-Wl,--build-id=none";
 
 /// The same for its C: zstd's decoder in one variant of each of its loops.

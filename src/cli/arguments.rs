@@ -1,7 +1,7 @@
 //! Reading the command line by the table of verbs.
 
 use super::exit::{Exit, Failure};
-use super::verbs::{Action, Flag, GLOBAL, VERBS, Verb};
+use everboot::verbs::{Action, Flag, GLOBAL, VERBS, Verb};
 use lexopt::Arg;
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! The help, printed from the table of verbs.
 
 use super::exit::Exit;
-use super::verbs::{Flag, GLOBAL, VERBS, Verb};
+use everboot::verbs::{Flag, GLOBAL, VERBS, Verb};
 use std::fmt::Write;
 
 /// Column at which descriptions begin.

@@ -1,11 +1,12 @@
 //! The command line, and the entry of the initramfs.
 //!
-//! A process is one of two: `/init`, which never ends ([`init`]), or a verb: the table of [`verbs`] says what
+//! A process is one of two: `/init`, which never ends ([`init`]), or a verb: the table of [`everboot::verbs`] says what
 //! there is, [`arguments`] reads the command line by it, [`session`] opens the machine, [`run`] calls the
 //! flow, and [`exit`] has the codes. Nothing is decided here.
 
 mod arguments;
 mod boot_report;
+mod early;
 mod exit;
 mod explain;
 mod help;
@@ -17,7 +18,6 @@ mod session;
 mod settings;
 mod status;
 mod status_text;
-mod verbs;
 
 use arguments::Request;
 use exit::{Answer, Exit, Failure};
@@ -29,6 +29,7 @@ use std::process::ExitCode;
 pub(crate) fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let _name = arguments.next();
+    everboot::sys::watch_for_faults(init::is_init());
     if init::is_init() {
         init::run(&arguments.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>());
     }

@@ -2,18 +2,19 @@
 
 use super::arguments::{Arguments, usage};
 use super::boot_report::BootReport;
+use super::early::Early;
 use super::exit::{Answer, Exit, Failure};
 use super::explain::{Explanation, Seen, facts, why};
-use super::session::Session;
+use super::session::{Session, lock};
 use super::status::{StatusReport, name};
-use super::verbs::Action;
 use everboot::apply::Progress;
 use everboot::flow::{self, Destination};
 use everboot::lifecycle::{Activated, Refusal};
 use everboot::record::history::Kind;
 use everboot::record::{Record, Update};
 use everboot::slot::{SlotId, SlotState};
-use everboot::sys::FileMedium;
+use everboot::sys::{self, FileMedium};
+use everboot::verbs::Action;
 use serde::Serialize;
 use std::path::Path;
 
@@ -22,8 +23,11 @@ type Outcome = Result<Answer, Failure>;
 /// Runs a verb.
 pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let action = arguments.verb.action;
+    if action == Action::Boot && arguments.has("sysroot") {
+        return early_boot(arguments);
+    }
     if action == Action::Boot && !arguments.has("disk") {
-        let text = "expected --disk FILE: a machine boots through its initramfs";
+        let text = "expected --sysroot DIR in an initramfs, or --disk FILE";
         return Err(usage(Some(arguments.verb), text));
     }
     let mut session = Session::open(arguments)?;
@@ -206,6 +210,20 @@ fn init_record(session: &mut Session, arguments: &Arguments) -> Outcome {
     let good = good.as_deref().map(|slot| (slot, version.as_str()));
     let record = flow::init(session.site(), good, arguments.has("force"))?;
     Ok(Answer::done(lines(&facts(&record))))
+}
+
+/// The early boot in somebody else's initramfs, which hands off itself.
+fn early_boot(arguments: &Arguments) -> Outcome {
+    if arguments.has("disk") {
+        return Err(usage(Some(arguments.verb), "expected --sysroot or --disk, found both"));
+    }
+    let _lock = lock()?;
+    sys::log_to_kernel(log::LevelFilter::Info);
+    let (outcome, _) = Early::begin(Vec::new()).boot(arguments.path("sysroot"));
+    match outcome.destination {
+        Destination::Root(..) => Ok(Answer::done("")),
+        Destination::Recovery => Err(Failure::new(Exit::Failed, "nothing can be booted")),
+    }
 }
 
 fn boot(session: &mut Session, request: Option<&str>) -> Outcome {

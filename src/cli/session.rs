@@ -5,11 +5,11 @@ use super::exit::{Exit, Failure};
 use super::machine::{AnyMachine, Kind};
 use super::progress::Progress;
 use super::settings::{DIRECTORY, Settings};
-use super::verbs::Action;
 use everboot::bundle::Keys;
 use everboot::config::Config;
 use everboot::flow::Site;
 use everboot::sys::{DiskFileMachine, LinuxMachine, Lock, LockError};
+use everboot::verbs::Action;
 use std::path::{Path, PathBuf};
 
 /// The lock of this machine.
@@ -47,7 +47,7 @@ impl Session {
         let (kind, lock) = match disk {
             Some(path) => (Kind::File(open_file(&path, staging, changes)?), None),
             None => {
-                let lock = if changes { Some(Lock::take(Path::new(LOCK)).map_err(locked)?) } else { None };
+                let lock = if changes { Some(lock()?) } else { None };
                 (Kind::Linux(LinuxMachine::new(staging)), lock)
             }
         };
@@ -71,6 +71,11 @@ fn open_file(path: &Path, staging: Option<PathBuf>, changes: bool) -> Result<Dis
     } else {
         Ok(DiskFileMachine::look(path, staging, None))
     }
+}
+
+/// Excludes another everboot from this machine.
+pub(crate) fn lock() -> Result<Lock, Failure> {
+    Lock::take(Path::new(LOCK)).map_err(locked)
 }
 
 fn locked(error: LockError) -> Failure {

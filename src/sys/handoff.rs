@@ -19,8 +19,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Where the root is mounted before the hand-off.
-const NEW_ROOT: &str = "/sysroot";
+/// Where the root is mounted before the hand-off, when nobody says otherwise.
+pub(super) const NEW_ROOT: &str = "/sysroot";
 
 /// A root that is mounted and ready.
 #[derive(Debug)]
@@ -35,14 +35,14 @@ impl LinuxMachine {
     pub fn hand_off(mut self, arguments: &[String]) -> io::Error {
         let Some(entered) = self.entered.take() else { return io::Error::other("no root was entered") };
         self.close_staging();
-        match switch(&entered, arguments) {
+        match switch(&self.sysroot, &entered, arguments) {
             Ok(never) => match never {},
             Err(error) => error,
         }
     }
 
     fn check_entered(&self, asked: Option<&str>) -> Result<Entered, RootFailure> {
-        let root = NewRoot::at(Path::new(NEW_ROOT))?;
+        let root = NewRoot::at(&self.sysroot)?;
         root.check_directories()?;
         Ok(Entered { init: root.init(asked)? })
     }
@@ -57,7 +57,7 @@ impl EarlyBoot for LinuxMachine {
         let name = node.display();
         let none =
             || RootFailure::NotMountable(format!("expected a file system on {name}, found none known"));
-        mount_root(&node, found.ok_or_else(none)?, root.open).map_err(|(driver, errno)| {
+        mount_root(&node, &self.sysroot, found.ok_or_else(none)?, root.open).map_err(|(driver, errno)| {
             let text = format!("mount {name} as {driver}: {}", errno.desc());
             if tells_of_the_image(errno) {
                 RootFailure::NotMountable(text)
@@ -68,8 +68,8 @@ impl EarlyBoot for LinuxMachine {
         match self.check_entered(self.init.as_deref()) {
             Ok(entered) => self.entered = Some(entered),
             Err(why) => {
-                if let Err(error) = unmount(Path::new(NEW_ROOT)) {
-                    log::warn!("unmount {NEW_ROOT}: {error}");
+                if let Err(error) = unmount(&self.sysroot) {
+                    log::warn!("unmount {}: {error}", self.sysroot.display());
                 }
                 return Err(why);
             }
@@ -96,25 +96,25 @@ fn tells_of_the_image(errno: Errno) -> bool {
 }
 
 /// Sealed: read-only without replaying a journal, so that not a byte of the slot changes.
-fn mount_root(node: &Path, found: FileSystem, open: bool) -> Result<(), (&'static str, Errno)> {
+fn mount_root(node: &Path, at: &Path, found: FileSystem, open: bool) -> Result<(), (&'static str, Errno)> {
     let (flags, options) =
         if open { (MsFlags::empty(), None) } else { (MsFlags::MS_RDONLY, found.no_replay) };
-    let _ = std::fs::create_dir(NEW_ROOT);
-    mount(node, Path::new(NEW_ROOT), found.driver, flags, options).map_err(|errno| (found.driver, errno))
+    let _ = std::fs::create_dir(at);
+    mount(node, at, found.driver, flags, options).map_err(|errno| (found.driver, errno))
 }
 
-fn switch(entered: &Entered, arguments: &[String]) -> io::Result<std::convert::Infallible> {
+fn switch(sysroot: &Path, entered: &Entered, arguments: &[String]) -> io::Result<std::convert::Infallible> {
     let mut words = vec![entered.init.as_str()];
     words.extend(arguments.iter().map(String::as_str));
     let words: Result<Vec<CString>, _> = words.into_iter().map(CString::new).collect();
     let words = words?;
     let old = File::open("/")?;
     let is_initramfs = initramfs::is_in_memory(&old)?;
-    if old.metadata()?.dev() == std::fs::metadata(NEW_ROOT)?.dev() {
-        return Err(io::Error::other("expected a file system at /sysroot, found the initramfs"));
+    if old.metadata()?.dev() == std::fs::metadata(sysroot)?.dev() {
+        return Err(io::Error::other("expected a file system to switch to, found the initramfs"));
     }
-    move_all(old.metadata()?.dev())?;
-    nix::unistd::chdir(NEW_ROOT)?;
+    move_all(sysroot, old.metadata()?.dev())?;
+    nix::unistd::chdir(sysroot)?;
     move_mount(Path::new("."), Path::new("/"))?;
     nix::unistd::chroot(".")?;
     nix::unistd::chdir("/")?;
@@ -138,10 +138,10 @@ fn default_sigpipe() {
 }
 
 /// Moves what is mounted at the usual places into the new root, or nothing.
-fn move_all(initramfs: u64) -> io::Result<()> {
+fn move_all(sysroot: &Path, initramfs: u64) -> io::Result<()> {
     let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
     for name in MOVED {
-        let (from, to) = (Path::new("/").join(name), Path::new(NEW_ROOT).join(name));
+        let (from, to) = (Path::new("/").join(name), sysroot.join(name));
         if std::fs::metadata(&from).map_or(true, |found| found.dev() == initramfs) {
             continue;
         }

@@ -8,7 +8,7 @@
 
 use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
-use super::handoff::Entered;
+use super::handoff::{Entered, NEW_ROOT};
 use super::mounting::{mount, unmount};
 use super::progress::Progress;
 use super::roots::{Roots, read_text};
@@ -39,6 +39,8 @@ pub struct LinuxMachine {
     /// Whether the staging file system was mounted by us.
     mounted: bool,
     early: bool,
+    /// Where the root of a slot is mounted.
+    pub(super) sysroot: PathBuf,
     progress: Progress,
     /// The init that the kernel command line asks for.
     pub(super) init: Option<String>,
@@ -55,6 +57,7 @@ impl LinuxMachine {
             staging,
             mounted: false,
             early: false,
+            sysroot: NEW_ROOT.into(),
             progress: Progress::new(),
             init: None,
             entered: None,
@@ -64,9 +67,13 @@ impl LinuxMachine {
     /// The initramfs. Partitions that the kernel did not find, because the primary table is damaged, are
     /// announced to it from the backup table; the disk is not written. `init` is the absolute path of the
     /// program that is run in the root instead of its usual init (`init=` on the kernel command line).
-    pub fn early(init: Option<String>) -> Self {
+    /// `sysroot` is where the root is mounted, when that is not `/sysroot`.
+    pub fn early(init: Option<String>, sysroot: Option<PathBuf>) -> Self {
         let mut machine = Self::new(None);
         (machine.early, machine.init) = (true, init);
+        if let Some(sysroot) = sysroot {
+            machine.sysroot = sysroot;
+        }
         machine
     }
 

@@ -1,16 +1,18 @@
-//! The one table of the command line: the parser obeys it, and the help is printed from it.
+//! The one table of the command line: the parser obeys it; help, man pages and completions are made from it.
 
-use super::exit::Exit;
+mod exit;
+
+pub use exit::Exit;
 
 /// An option.
 #[derive(Debug)]
-pub(crate) struct Flag {
+pub struct Flag {
     /// Its name, without the dashes.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// What its value is called; absent when it takes none.
-    pub(crate) value: Option<&'static str>,
+    pub value: Option<&'static str>,
     /// What it does.
-    pub(crate) help: &'static str,
+    pub help: &'static str,
 }
 
 const fn flag(name: &'static str, value: Option<&'static str>, help: &'static str) -> Flag {
@@ -20,7 +22,7 @@ const fn flag(name: &'static str, value: Option<&'static str>, help: &'static st
 /// What runs when a verb is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[allow(missing_docs)]
-pub(crate) enum Action {
+pub enum Action {
     Status,
     Explain,
     Why,
@@ -42,29 +44,29 @@ pub(crate) enum Action {
 
 /// A verb.
 #[derive(Debug)]
-pub(crate) struct Verb {
+pub struct Verb {
     /// What runs.
-    pub(crate) action: Action,
+    pub action: Action,
     /// Its name, of one or two words.
-    pub(crate) name: &'static str,
+    pub name: &'static str,
     /// Another name of it.
-    pub(crate) alias: Option<&'static str>,
+    pub alias: Option<&'static str>,
     /// Its arguments as the help shows them; those in brackets may be left out.
-    pub(crate) arguments: &'static [&'static str],
+    pub arguments: &'static [&'static str],
     /// Its options.
-    pub(crate) flags: &'static [Flag],
+    pub flags: &'static [Flag],
     /// What it does, in one line.
-    pub(crate) summary: &'static str,
+    pub summary: &'static str,
     /// More about it.
-    pub(crate) about: &'static str,
+    pub about: &'static str,
     /// Whether it changes the machine, and so excludes another everboot.
-    pub(crate) changes: bool,
+    pub changes: bool,
     /// Its exit codes besides 0, 1 and 2.
-    pub(crate) exits: &'static [Exit],
+    pub exits: &'static [Exit],
 }
 
 /// Options that every verb takes, before it or after it.
-pub(crate) const GLOBAL: &[Flag] = &[
+pub const GLOBAL: &[Flag] = &[
     flag(
         "config",
         Some("DIR"),
@@ -89,7 +91,7 @@ const BRINGS: &[Exit] =
     &[Exit::Refused, Exit::Unfit, Exit::Untrusted, Exit::Locked, Exit::Record, Exit::NoSpace];
 
 /// The verbs, in the order in which they are listed.
-pub(crate) const VERBS: &[Verb] = &[
+pub const VERBS: &[Verb] = &[
     Verb {
         action: Action::Status,
         name: "status",
@@ -274,10 +276,14 @@ pub(crate) const VERBS: &[Verb] = &[
         name: "boot",
         alias: None,
         arguments: &[],
-        flags: &[flag("slot", Some("NAME"), "as everboot.slot=NAME on the kernel command line")],
-        summary: "early boot of --disk FILE, up to the hand-off",
-        about: "Observes, decides, persists and applies as the initramfs does, and prints target \
-                and reason instead of handing off. Needs --disk: on a machine this is /init's work.",
+        flags: &[
+            flag("sysroot", Some("DIR"), "mount the root there; for the initramfs of a distribution"),
+            flag("slot", Some("NAME"), "with --disk: as everboot.slot=NAME on the kernel command line"),
+        ],
+        summary: "early boot, up to the hand-off",
+        about: "With --sysroot DIR, in an initramfs: observes, decides, persists, applies, mounts the root \
+                at DIR, and leaves the hand-off to the caller. With --disk FILE the same on a disk \
+                image, where nothing is mounted, and target and reason are printed.",
         changes: true,
         exits: &[Exit::Locked],
     },
@@ -296,12 +302,12 @@ pub(crate) const VERBS: &[Verb] = &[
 
 impl Verb {
     /// The verb of that name or alias.
-    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+    pub fn find(name: &str) -> Option<&'static Self> {
         VERBS.iter().find(|verb| verb.name == name || verb.alias == Some(name))
     }
 
     /// Arguments that must be there, and that may be.
-    pub(crate) fn arity(&self) -> (usize, usize) {
+    pub fn arity(&self) -> (usize, usize) {
         let needed = self.arguments.iter().filter(|argument| !argument.starts_with('[')).count();
         (needed, self.arguments.len())
     }

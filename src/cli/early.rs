@@ -1,0 +1,74 @@
+//! The early boot on a real machine, from the settings to a root that is mounted: what `/init` and
+//! `everboot boot --sysroot DIR` have in common.
+
+use super::boot_report::BootReport;
+use super::machine::{AnyMachine, Kind};
+use super::progress::Progress;
+use super::settings::{DIRECTORY, Settings};
+use everboot::config::KernelCommandLine;
+use everboot::flow::{self, Outcome, Site};
+use everboot::sys::{self, LinuxMachine};
+use std::path::{Path, PathBuf};
+
+/// An early boot.
+pub(crate) struct Early {
+    /// What was noticed so far.
+    pub(crate) notes: Vec<String>,
+    /// What was done so far, with the milliseconds that it took.
+    steps: Vec<(&'static str, u64)>,
+}
+
+impl Early {
+    /// Begins; `notes` is what was noticed before there was a log.
+    pub(crate) fn begin(notes: Vec<String>) -> Self {
+        Self { notes, steps: vec![("kernel", sys::uptime_ms())] }
+    }
+
+    /// Boots: waits for the devices, decides, applies, mounts, and tells the booted system. The root is
+    /// mounted at `sysroot`, by default `/sysroot`.
+    pub(crate) fn boot(mut self, sysroot: Option<PathBuf>) -> (Outcome, Kind) {
+        let (command_line, ignored) = KernelCommandLine::parse(&sys::kernel_command_line());
+        let settings = Settings::read(Path::new(DIRECTORY));
+        self.notes.extend(ignored);
+        // With the default slots and without keys, a slot that the record calls good still boots.
+        self.notes
+            .extend(settings.fault.map(|why| format!("{why}; going on with the default configuration")));
+        self.notes.extend(settings.warnings);
+        for note in &self.notes {
+            log::warn!("{note}");
+        }
+        self.step("set up");
+
+        let kind = Kind::Linux(LinuxMachine::early(command_line.init, sysroot));
+        let mut machine = AnyMachine { kind, kernel: None, progress: Progress::new(true) };
+        let (config, keys) = (&settings.config, &settings.keys);
+        let mut site = Site { machine: &mut machine, config, keys };
+        self.wait_for_devices(&mut site, command_line.timeout.unwrap_or(config.timeout));
+        self.step("devices");
+
+        let outcome = flow::boot(site, command_line.slot.as_ref().map(|slot| slot.as_str()));
+        if let Err(why) = BootReport::new(&outcome, &self.steps, &self.notes).write() {
+            log::warn!("boot.json: {why}");
+        }
+        (outcome, machine.kind)
+    }
+
+    fn wait_for_devices(&mut self, site: &mut Site<'_, AnyMachine>, seconds: u32) {
+        // Each look would say the same of a disk that is not well; the flow's own look says it once.
+        let level = log::max_level();
+        log::set_max_level(log::LevelFilter::Off);
+        let all_came = sys::wait_until(seconds, &mut || site.is_complete());
+        log::set_max_level(level);
+        if !all_came {
+            let note = format!("not all partitions came within {seconds} s; going on without");
+            log::warn!("{note}");
+            self.notes.push(note);
+        }
+    }
+
+    /// Ends a step, which took what has gone by since the steps before it.
+    fn step(&mut self, what: &'static str) {
+        let before: u64 = self.steps.iter().map(|(_, ms)| ms).sum();
+        self.steps.push((what, sys::uptime_ms().saturating_sub(before)));
+    }
+}
