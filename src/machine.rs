@@ -3,6 +3,7 @@
 //! `sys` implements these traits for Linux and for a disk image in a file; the tests implement them in
 //! memory. So the same flows run in the initramfs, in the running system, on a file, and under simulation.
 
+use crate::config::Breakpoint;
 use crate::medium::{self, Medium, Staging};
 use crate::slot::Uuid;
 use std::fmt;
@@ -115,12 +116,48 @@ pub trait EarlyBoot: Machine {
     /// root stays mounted, ready for the hand-off; on failure nothing stays mounted.
     fn enter(&mut self, root: &Root) -> Result<(), RootFailure>;
 
-    /// Waits so many seconds; `false` when nobody would wait here, as for a disk image in a file.
-    fn pause(&mut self, seconds: u64) -> bool;
+    /// Shows the plight, and waits; whoever sits at the console may cut the wait short.
+    fn recover(&mut self, plight: &Plight) -> After;
+
+    /// Whether somebody wants to look around at this point of the boot, and what they wish then. Asks once.
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<After>;
 
     /// Milliseconds since the kernel started (CLOCK_BOOTTIME), for the report of the boot only: no decision
     /// depends on a clock.
     fn uptime_ms(&self) -> u64;
+}
+
+/// Why a machine is in recovery, and what it will do, in words for whoever sits at its console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Plight {
+    /// Why.
+    pub reason: String,
+    /// What was noticed on the way, oldest first.
+    pub notes: Vec<String>,
+    /// The slots, a line each.
+    pub slots: Vec<String>,
+    /// What is done when the wait is over.
+    pub next: &'static str,
+    /// Seconds to wait.
+    pub wait: u64,
+    /// Whether a shell is offered.
+    pub shell: bool,
+}
+
+/// How recovery goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum After {
+    /// Look at everything anew, and decide.
+    LookAgain,
+    /// Boot that slot.
+    Boot {
+        /// Its name.
+        slot: String,
+        /// Whether it becomes the default, if it is good.
+        keep: bool,
+    },
+    /// Nobody waits here: give up.
+    Leave,
 }
 
 /// The root that is to be entered.

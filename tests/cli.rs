@@ -279,7 +279,7 @@ fn a_staged_update_is_applied_by_the_next_boot() {
     let bench = Bench::running();
     bench.check("stage 2.everboot", 0, "");
     bench.check("commit", 0, "slot-b: the next boot applies");
-    bench.check("explain", 0, "row 3 of the decision table");
+    bench.check("explain", 0, "row 6 of the decision table");
     bench.check("boot", 0, "slot-b: trial, 2 more tries");
     bench.check("verify slot-b", 0, "all 40 blocks are right");
     bench.check("mark-good", 0, "slot-b: confirmed");

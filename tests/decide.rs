@@ -2,15 +2,17 @@
 
 use crate::picture::{POLICY, record, show};
 use everboot::config::{Assess, Policy};
-use everboot::decide::{Decision, Failure, Observation, Reason, Seen, Target, decide};
+use everboot::decide::{Decision, Failure, Observation, Reason, Request, Seen, Target, decide};
 use everboot::record::Record;
 
 /// What is seen: one word a slot, `.` present, `-` missing, `dev`, `mount`, `init`, `unproven` failed that way; then
-/// `norecord`, `slot=NAME`, `applyfailed`, `waited`.
+/// `norecord`, `slot=NAME`, `hand=NAME`, `keep=NAME`, `recovery`, `shell`, `applyfailed`, `waited`; `rescue` when
+/// there is a recovery slot, `norescue` when it failed.
 fn observation(record: &Record, text: &str) -> Observation {
     let mut seen = Observation {
         can_persist: true,
         slots: vec![],
+        recovery: Seen::Missing,
         request: None,
         apply_failed: false,
         recovery_waited: false,
@@ -26,7 +28,18 @@ fn observation(record: &Record, text: &str) -> Observation {
             "norecord" => seen.can_persist = false,
             "applyfailed" => seen.apply_failed = true,
             "waited" => seen.recovery_waited = true,
-            _ => seen.request = Some(record.find(word.strip_prefix("slot=").unwrap()).unwrap()),
+            "rescue" => seen.recovery = Seen::Present,
+            "norescue" => seen.recovery = Seen::Failed(Failure::NoInit),
+            "recovery" => seen.request = Some(Request::Recovery { shell: false }),
+            "shell" => seen.request = Some(Request::Recovery { shell: true }),
+            _ => {
+                let (who, name) = word.split_once('=').unwrap();
+                let slot = record.find(name).unwrap();
+                seen.request = Some(match who {
+                    "slot" => Request::Slot(slot),
+                    _ => Request::Hand { slot, keep: who == "keep" },
+                });
+            }
         }
     }
     seen
@@ -45,7 +58,9 @@ fn check(before: &str, seen: &str, target: &str, after: &str) -> Reason {
     let found = match decision.target {
         Target::Boot(id) => format!("boot {}", record.slot(id).name),
         Target::Apply(id) => format!("apply {}", record.slot(id).name),
-        Target::Recovery { wait } => format!("recovery {wait}"),
+        Target::RecoverySlot => "recovery slot".to_owned(),
+        Target::Recovery { wait, shell: true } => format!("recovery {wait}"),
+        Target::Recovery { wait, shell: false } => format!("recovery {wait}, no shell"),
     };
     let case = format!("{before} | {seen}");
     assert_eq!(found, target, "{case}");
@@ -204,6 +219,56 @@ fn the_command_line_chooses_among_eligible_slots_only() {
 }
 
 #[test]
+fn a_slot_is_booted_once_whatever_is_due_and_then_no_more() {
+    let reason = check("a:good*! b:good once(b)", ". .", "boot b", "a:good* b:good?");
+    assert_eq!(reason, Reason::Once);
+    check("a:good*! b:trial(2,9) once(a)", ". .", "boot a", "a:good*? b:trial(2,9)");
+    check("a:good*! b:trial(2,9) once(b)", ". .", "boot b", "a:good* b:trial(1,8)?");
+    check("a:good*! b:good c:bad due(c,5) once(b)", ". . .", "boot b", "a:good* b:good? c:bad due(c,5)");
+    check("a:good*! b:proven once(b)", ". .", "boot b", "a:good* b:proven?");
+    check("a:good*! b:bad(init) once(b)", ". .", "boot b", "a:good* b:bad(init)?");
+    check("a:good*! b:good once(b)", ". -", "boot a", "a:good*? b:good");
+    check("a:good*! b:good once(b)", ". . norecord", "boot a", "a:good*! b:good once(b)");
+    check("a:good*! b:good once(b)", ". . slot=a", "boot a", "a:good*? b:good");
+}
+
+#[test]
+fn whoever_sits_at_the_console_boots_any_slot_that_was_proven() {
+    let reason = check("a:good*! b:bad(rejected)", ". . hand=b", "boot b", "a:good* b:bad(rejected)?");
+    assert_eq!(reason, Reason::ByHand);
+    check("a:good*! b:trial(2,9)", ". . hand=b", "boot b", "a:good* b:trial(1,8)?");
+    check("a:good*! b:good", ". . hand=b norecord", "boot b", "a:good*! b:good");
+    check("a:good*! b:good", ". . keep=b", "boot b", "a:good b:good*?");
+    check("a:good*! b:proven", ". . keep=b", "boot b", "a:good* b:proven?");
+    check("a:good*! b:good", ". mount hand=b", "boot a", "a:good*? b:good");
+    for state in ["empty", "writing", "bad(unproven)"] {
+        check(&format!("a:good*! b:{state}"), ". . hand=b", "boot a", &format!("a:good*? b:{state}"));
+    }
+}
+
+#[test]
+fn the_recovery_slot_comes_after_everything_and_before_the_shell() {
+    check("a:bad* b:bad", ". . rescue", "recovery 10, no shell", "a:bad* b:bad rounds(1)");
+    check("a:bad* b:bad rounds(1)", ". . rescue waited", "boot a", "a:bad*? b:bad rounds(1)");
+    let reason = check("a:bad*? b:bad", "mount init rescue waited", "recovery slot", "a:bad* b:bad");
+    assert_eq!(reason, Reason::RecoverySlot);
+    check("a:bad* b:bad", "mount init norescue waited", "recovery 10", "a:bad* b:bad rounds(1)");
+    check("a:good* b:bad", ". . rescue", "boot a", "a:good*? b:bad");
+    check("a:bad* b:bad", "- - norecord rescue waited", "recovery slot", "a:bad* b:bad");
+}
+
+#[test]
+fn recovery_that_is_asked_for_costs_no_round_and_ends_by_itself() {
+    check("a:good*! b:good", ". . recovery", "recovery 60", "a:good*! b:good");
+    let reason = check("a:good*! b:good", ". . recovery rescue", "recovery slot", "a:good* b:good");
+    assert_eq!(reason, Reason::Requested);
+    check("a:good*! b:good", ". . shell rescue", "recovery 60", "a:good*! b:good");
+    check("a:good*! b:good", ". . recovery norescue", "recovery 60", "a:good*! b:good");
+    check("a:good*! b:good", ". . recovery waited", "boot a", "a:good*? b:good");
+    check("a:good*! b:good", ". . shell norecord", "recovery 60", "a:good*! b:good");
+}
+
+#[test]
 fn with_assess_upgrade_a_confirmed_good_slot_boots_without_a_write() {
     let policy = Policy { assess: Assess::Upgrade, ..POLICY };
     let (before, decision) = decided("a:good*! b:good", ". .", &policy);
@@ -211,6 +276,21 @@ fn with_assess_upgrade_a_confirmed_good_slot_boots_without_a_write() {
     let (_, decision) = decided("a:good* b:trial(3,10)", ". .", &policy);
     assert_eq!(show(&decision.record), "a:good* b:trial(2,9)?");
 }
+
+/// What the boots of the next test begin with.
+const STARTS: [&str; 11] = [
+    ". .",
+    "- .",
+    ". -",
+    ". . norecord",
+    ". . slot=b",
+    ". . slot=a",
+    ". . hand=b",
+    ". . keep=a norecord",
+    ". . recovery rescue",
+    ". . shell",
+    ". . rescue waited",
+];
 
 /// Every combination of states, defaults, updates and failures: a target always comes out, the next record
 /// is legal, no good slot is demoted, a trial never boots without being counted, and feeding failures back
@@ -226,9 +306,14 @@ fn every_record_has_a_way_up() {
             if before.check().is_err() {
                 continue;
             }
-            for start in [". .", "- .", ". -", ". . norecord", ". . slot=b", ". . slot=a"] {
+            for start in STARTS {
                 walk(before.clone(), observation(&before, start));
                 cases += 1;
+                let once = Record { once: before.find("b"), ..before.clone() };
+                if once.check().is_ok() {
+                    walk(once, observation(&before, start));
+                    cases += 1;
+                }
             }
         }
     }
@@ -237,7 +322,7 @@ fn every_record_has_a_way_up() {
 
 /// Follows the decisions while everything that can fail fails.
 fn walk(mut record: Record, mut seen: Observation) {
-    for _ in 0..10 {
+    for _ in 0..12 {
         let decision = decide(&record, &seen, &POLICY);
         decision.record.check().unwrap_or_else(|out| panic!("{}: {out:?}", show(&record)));
         for (id, slot) in record.ids() {
@@ -257,9 +342,13 @@ fn walk(mut record: Record, mut seen: Observation) {
                 assert!(seen.can_persist && record.default != Some(id), "{}", show(&record));
                 seen.apply_failed = true;
             }
-            Target::Recovery { wait } => {
+            Target::RecoverySlot => seen.recovery = Seen::Failed(Failure::NoInit),
+            Target::Recovery { wait, .. } => {
                 assert!((10..=600).contains(&wait));
-                return;
+                if seen.recovery_waited || seen.request.is_none() {
+                    return;
+                }
+                seen.recovery_waited = true;
             }
         }
         record = decision.record;

@@ -13,7 +13,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("record", &["slot"]),
     ("manifest", &["slot"]),
     ("config", &["slot"]),
-    ("machine", &["slot", "medium"]),
+    ("machine", &["slot", "medium", "config"]),
     ("lifecycle", &["slot", "record", "manifest", "config"]),
     ("decide", &["slot", "record", "manifest", "config", "lifecycle"]),
     ("bundle", &["slot", "manifest", "tree", "medium"]),

@@ -3,7 +3,7 @@
 use crate::picture::{POLICY, bundle, record, show};
 use everboot::lifecycle::{self, Activated, NoTarget, Refusal};
 use everboot::record::Record;
-use everboot::slot::SlotId;
+use everboot::slot::{BadReason, SlotId};
 
 fn check(verb: impl Fn(&Record) -> Result<Record, Refusal>, before: &str, after: &str) {
     let next = verb(&record(before)).unwrap_or_else(|why| panic!("{before}: {why}"));
@@ -28,7 +28,7 @@ fn confirm(record: &Record) -> Result<Record, Refusal> {
     lifecycle::confirm(record).map(|confirmation| confirmation.record)
 }
 fn rollback(record: &Record) -> Result<Record, Refusal> {
-    lifecycle::rollback(record).map(|(next, _)| next)
+    lifecycle::rollback(record, None).map(|(next, _)| next)
 }
 fn reject_b(record: &Record) -> Result<Record, Refusal> {
     lifecycle::reject(record, SlotId(1))
@@ -186,4 +186,42 @@ fn the_memory_of_bad_images_is_bounded() {
     assert_eq!(record.bad_images.len(), 16);
     assert_eq!(record.bad_images[0].0[0], 24);
     record.check().unwrap();
+}
+
+#[test]
+fn rollback_to_a_slot_that_is_named_makes_it_the_default() {
+    let to = |name: &'static str| {
+        move |record: &Record| {
+            let id = record.find(name).unwrap();
+            lifecycle::rollback(record, Some(id)).map(|(next, _)| next)
+        }
+    };
+    check(to("c"), "a:good b:good*! c:good", "a:good b:good! c:good*");
+    check(to("b"), "a:good b:good*! c:good once(a)", "a:good b:good*! c:good");
+    check(to("c"), "a:good* b:trial(2,9)#9? c:good", "a:good b:bad(rolledback)#9? c:good* bad(9)");
+    let state = |text: &str| record(&format!("a:good* b:{text}")).slots[1].state;
+    for text in ["empty", "bad", "trial(1,1)"] {
+        refused(to("b"), &format!("a:good* b:{text}"), &Refusal::NotGood(state(text)));
+    }
+}
+
+#[test]
+fn a_slot_that_was_proven_may_be_booted_once() {
+    let once = |record: &Record| lifecycle::boot_once(record, record.find("b").unwrap(), false);
+    let forced = |record: &Record| lifecycle::boot_once(record, record.find("b").unwrap(), true);
+    for text in ["good", "proven", "trial(2,9)"] {
+        check(once, &format!("a:good* b:{text}"), &format!("a:good* b:{text} once(b)"));
+    }
+    refused(once, "a:good* b:bad(init)", &Refusal::Bad(BadReason::NoInit));
+    check(forced, "a:good* b:bad(init)", "a:good* b:bad(init) once(b)");
+    for text in ["empty", "writing", "bad(unproven)"] {
+        refused(forced, &format!("a:good* b:{text}"), &Refusal::NothingIn(SlotId(1)));
+    }
+    check(|record| Ok(lifecycle::not_once(record)), "a:good* b:good once(b)", "a:good* b:good");
+}
+
+#[test]
+fn a_wish_to_boot_once_ends_with_what_it_was_for() {
+    check(reject_b, "a:good*! b:good once(b)", "a:good*! b:bad(rejected) bad(2)");
+    check(rollback, "a:good* b:trial(2,9)#9? once(b)", "a:good* b:bad(rolledback)#9? bad(9)");
 }

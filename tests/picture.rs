@@ -73,6 +73,7 @@ pub fn record(picture: &str) -> Record {
         update: Update::None,
         bad_images: vec![],
         recovery_rounds: 0,
+        once: None,
     };
     for word in picture.split_whitespace() {
         if let Some((name, rest)) = word.split_once(':') {
@@ -96,6 +97,7 @@ pub fn record(picture: &str) -> Record {
             "bad" => {
                 record.bad_images = numbers(inner).into_iter().map(|hash| RootHash([hash; 32])).collect()
             }
+            "once" => record.once = record.find(inner),
             "rounds" => record.recovery_rounds = inner.parse().unwrap(),
             _ => panic!("{word}"),
         }
@@ -154,6 +156,9 @@ pub fn show(record: &Record) -> String {
         let hashes = record.bad_images.iter().map(|hash| hash.0[0].to_string()).collect::<Vec<_>>();
         words.push(format!("bad({})", hashes.join(",")));
     }
+    if let Some(id) = record.once {
+        words.push(format!("once({})", record.slot(id).name));
+    }
     if record.recovery_rounds > 0 {
         words.push(format!("rounds({})", record.recovery_rounds));
     }
@@ -167,6 +172,7 @@ fn a_picture_reads_back() {
         "a:good*! b:trial(2,9)#9 kept bad(7,8)",
         "a:bad(mount)? b:writing due(b,5) rounds(3)",
         "a:good b:good*! c:bad(rolledback) preparing(c)",
+        "a:good*! b:good once(b) rounds(1)",
     ] {
         assert_eq!(show(&record(picture)), picture);
         record(picture).check().unwrap();

@@ -12,6 +12,7 @@ const GOLDEN: &[(&str, u64, &str)] = &[
     ("record-v1-factory", 1, "slot-a:good* slot-b:empty"),
     ("record-v1-trial", 258, "slot-a:good* slot-b:trial(2,9)#9? kept bad(7,8)"),
     ("record-v1-due", 70_000, "slot-a:good*! slot-b:writing slot-c:bad(mount) due(slot-b,4)"),
+    ("record-v1-once", 12, "slot-a:good*! slot-b:good once(slot-b)"),
     ("record-v1-recovery", u64::MAX - 1, "slot-a:bad*? slot-b:bad(rejected) rounds(9)"),
 ];
 

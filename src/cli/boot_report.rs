@@ -18,7 +18,7 @@ const WORDS: &str = "why";
 pub(crate) struct BootReport {
     /// Version of the everboot that booted.
     pub(crate) agent: String,
-    /// The slot; absent in recovery.
+    /// The slot; absent in recovery, and in the recovery slot.
     pub(crate) slot: Option<String>,
     /// The GUID of the partition of its root (PARTUUID).
     pub(crate) part: Option<String>,
@@ -79,7 +79,7 @@ impl BootReport {
     pub(crate) fn new(outcome: &Outcome, before: &[(&'static str, u64)], notes: &[String]) -> Self {
         let slot = match &outcome.destination {
             Destination::Root(id, _) => Some(outcome.record.slot(*id)),
-            Destination::Recovery => None,
+            Destination::RecoverySlot(_) | Destination::Recovery => None,
         };
         let image = slot.and_then(|slot| slot.image.as_ref());
         let version = image.map(|image| image.version.clone()).filter(|version| !version.is_empty());
@@ -91,7 +91,7 @@ impl BootReport {
         Self {
             agent: env!("CARGO_PKG_VERSION").to_owned(),
             slot: slot.map(|slot| slot.name.to_string()),
-            part: slot.map(|slot| slot.part.to_string()),
+            part: outcome.part.map(|part| part.to_string()),
             version,
             reason: outcome.reason.clone(),
             tries_left,

@@ -46,7 +46,7 @@ impl Early {
         self.wait_for_devices(&mut site, command_line.timeout.unwrap_or(config.timeout));
         self.step("devices");
 
-        let outcome = flow::boot(site, command_line.slot.as_ref().map(|slot| slot.as_str()));
+        let outcome = flow::boot(site, command_line.asked.as_ref());
         if let Err(why) = BootReport::new(&outcome, &self.steps, &self.notes).write() {
             log::warn!("boot.json: {why}");
         }

@@ -109,6 +109,7 @@ pub(crate) fn facts(record: &Record) -> Vec<String> {
     }
     lines.push(format!("last boot: {}", last_boot(record)));
     lines.push(format!("update: {}", update(record)));
+    lines.extend(record.once.map(|id| format!("boots once: {}", name(record, id))));
     if record.recovery_rounds > 0 {
         lines.push(format!("rounds of recovery: {}", record.recovery_rounds));
     }
@@ -158,20 +159,26 @@ fn conclusion(record: &Record, settled: &Settled) -> String {
 fn row(record: &Record, decision: &Decision, can_persist: bool) -> (u8, &'static str) {
     let to_default = matches!(decision.target, Target::Boot(id) if record.default == Some(id));
     match decision.reason {
-        _ if !can_persist => (1, "the record cannot be written, so nothing is tried that must be counted"),
-        Reason::NoRecord => (1, "the record cannot be written, so nothing is tried that must be counted"),
-        Reason::Requested => (2, "the kernel command line names an eligible slot"),
-        Reason::ApplyDue { .. } => (3, "an apply is due; all checks run again before it writes"),
-        Reason::Trial { .. } => (4, "a trial is due; its attempt is counted first"),
+        Reason::ByHand => (1, "somebody at the console names a slot"),
+        _ if !can_persist => (3, "the record cannot be written, so nothing is tried that must be counted"),
+        Reason::NoRecord => (3, "the record cannot be written, so nothing is tried that must be counted"),
+        Reason::Requested if matches!(decision.target, Target::Boot(_)) => {
+            (4, "the kernel command line names an eligible slot")
+        }
+        Reason::Requested => (2, "the kernel command line asks for recovery"),
+        Reason::Once => (5, "boot-once names it; the boot after that goes as if nobody had"),
+        Reason::ApplyDue { .. } => (6, "an apply is due; all checks run again before it writes"),
+        Reason::Trial { .. } => (7, "a trial is due; its attempt is counted first"),
         Reason::Default | Reason::RolledBack { .. } | Reason::Fallback { .. } if to_default => {
-            (5, "the default is good, and nothing comes before it")
+            (8, "the default is good, and nothing comes before it")
         }
         Reason::Default | Reason::RolledBack { .. } | Reason::Fallback { .. } => {
-            (6, "the default cannot be used; the good slot that was confirmed last")
+            (8, "the default cannot be used; the good slot that was confirmed last")
         }
-        Reason::OnlyProven => (7, "no slot is good, one is proven; its attempt is counted first"),
-        Reason::RecoveryRetry => (8, "recovery has waited; the slot that was last good"),
-        Reason::NothingLeft => (9, "nothing can be booted; wait, then look at everything again"),
+        Reason::OnlyProven => (9, "no slot is good, one is proven; its attempt is counted first"),
+        Reason::RecoveryRetry => (10, "recovery has waited; the slot that was last good"),
+        Reason::RecoverySlot => (10, "recovery has waited; the recovery slot"),
+        Reason::NothingLeft => (11, "nothing can be booted; wait, then look at everything again"),
     }
 }
 

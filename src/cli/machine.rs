@@ -2,7 +2,8 @@
 //! the binary once.
 
 use super::progress::Progress;
-use everboot::machine::{Access, EarlyBoot, Machine, PartRef, Root, RootFailure, Survey};
+use everboot::config::Breakpoint;
+use everboot::machine::{Access, After, EarlyBoot, Machine, PartRef, Plight, Root, RootFailure, Survey};
 use everboot::medium::Error;
 use everboot::slot::Uuid;
 use everboot::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine};
@@ -80,8 +81,17 @@ impl EarlyBoot for AnyMachine {
         either!(mut self, machine => machine.enter(root))
     }
 
-    fn pause(&mut self, seconds: u64) -> bool {
-        either!(mut self, machine => machine.pause(seconds))
+    fn recover(&mut self, plight: &Plight) -> After {
+        log::error!("RECOVERY: {}", plight.reason);
+        for line in plight.notes.iter().chain(&plight.slots) {
+            log::error!("  {line}");
+        }
+        log::error!("in {} s: {}; power off to inspect the disk", plight.wait, plight.next);
+        either!(mut self, machine => machine.recover(plight))
+    }
+
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<After> {
+        either!(mut self, machine => machine.breakpoint(point))
     }
 
     fn uptime_ms(&self) -> u64 {

@@ -8,13 +8,14 @@ use super::explain::{Explanation, Seen, facts, why};
 use super::session::{Session, lock};
 use super::status::{StatusReport, name};
 use everboot::apply::Progress;
+use everboot::config::Asked;
 use everboot::flow::{self, Destination};
 use everboot::lifecycle::{Activated, Refusal};
 use everboot::record::history::Kind;
 use everboot::record::{Record, Update};
-use everboot::slot::{SlotId, SlotState};
+use everboot::slot::{SlotId, SlotName, SlotState};
 use everboot::sys::{self, FileMedium};
-use everboot::verbs::Action;
+use everboot::verbs::{Action, Verb};
 use serde::Serialize;
 use std::path::Path;
 
@@ -52,9 +53,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             Ok(Answer::done(format!("{slot}: rejected\n")))
         }
         Action::Rollback => {
-            let slot = flow::rollback(session.site())?;
+            let slot = flow::rollback(session.site(), arguments.word(0).as_deref())?;
             Ok(Answer::done(format!("{slot}: boots next\n")))
         }
+        Action::BootOnce => boot_once(&mut session, arguments),
         Action::Verify => verify(&mut session, &arguments.word(0).unwrap_or_default()),
         Action::RecordShow => show_record(&mut session),
         Action::RecordInit => init_record(&mut session, arguments),
@@ -212,6 +214,13 @@ fn init_record(session: &mut Session, arguments: &Arguments) -> Outcome {
     Ok(Answer::done(lines(&facts(&record))))
 }
 
+fn boot_once(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let slot = arguments.word(0);
+    flow::boot_once(session.site(), slot.as_deref(), arguments.has("force"))?;
+    let text = slot.map_or("no slot boots once\n".to_owned(), |slot| format!("{slot}: boots next, once\n"));
+    Ok(Answer::done(text))
+}
+
 /// The early boot in somebody else's initramfs, which hands off itself.
 fn early_boot(arguments: &Arguments) -> Outcome {
     if arguments.has("disk") {
@@ -221,17 +230,20 @@ fn early_boot(arguments: &Arguments) -> Outcome {
     sys::log_to_kernel(log::LevelFilter::Info);
     let (outcome, _) = Early::begin(Vec::new()).boot(arguments.path("sysroot"));
     match outcome.destination {
-        Destination::Root(..) => Ok(Answer::done("")),
+        Destination::Root(..) | Destination::RecoverySlot(_) => Ok(Answer::done("")),
         Destination::Recovery => Err(Failure::new(Exit::Failed, "nothing can be booted")),
     }
 }
 
 fn boot(session: &mut Session, request: Option<&str>) -> Outcome {
-    let outcome = flow::boot(session.site(), request);
+    let asked = request.map(SlotName::new).transpose();
+    let asked = asked.map_err(|error| usage(Verb::find("boot"), &error.to_string()))?.map(Asked::Slot);
+    let outcome = flow::boot(session.site(), asked.as_ref());
     match &outcome.destination {
         Destination::Root(id, _) => {
             Ok(Answer::done(format!("{}: {}\n", name(&outcome.record, *id), outcome.reason)))
         }
+        Destination::RecoverySlot(_) => Ok(Answer::done(format!("recovery slot: {}\n", outcome.reason))),
         Destination::Recovery => Err(Failure::new(Exit::Failed, format!("recovery: {}", outcome.reason))),
     }
 }

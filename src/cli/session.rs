@@ -103,7 +103,7 @@ fn needs_config(action: Action) -> bool {
         Action::Stage | Action::Prepare | Action::Activate | Action::Install => true,
         Action::RecordInit | Action::RecordRepair => true,
         Action::Status | Action::Explain | Action::Why | Action::Verify | Action::RecordShow => false,
-        Action::Cancel | Action::Confirm | Action::Reject | Action::Rollback => false,
+        Action::Cancel | Action::Confirm | Action::Reject | Action::Rollback | Action::BootOnce => false,
         Action::Boot | Action::Help => false,
     }
 }

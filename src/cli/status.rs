@@ -32,6 +32,8 @@ pub(crate) struct StatusReport {
     pub(crate) next_boot: NextBoot,
     /// Name of the good slot that a rollback would return to.
     pub(crate) rollback: Option<String>,
+    /// Name of the slot that the next boot, and only the next, goes to.
+    pub(crate) once: Option<String>,
     /// Name of the slot that the next image would go to.
     pub(crate) next_target: Option<String>,
     /// Whether no slot may be written now.
@@ -105,7 +107,7 @@ pub(crate) struct RecordFacts {
 /// The next boot.
 #[derive(Debug, Serialize)]
 pub(crate) struct NextBoot {
-    /// `boot`, `apply` or `recovery`.
+    /// `boot`, `apply`, `recovery-slot` or `recovery`.
     pub(crate) target: &'static str,
     /// Name of the slot.
     pub(crate) slot: Option<String>,
@@ -123,6 +125,7 @@ impl NextBoot {
         let (target, slot) = match decision.target {
             Target::Boot(id) => ("boot", Some(id)),
             Target::Apply(id) => ("apply", Some(id)),
+            Target::RecoverySlot => ("recovery-slot", None),
             Target::Recovery { .. } => ("recovery", None),
         };
         let slot = slot.map(|id| name(&decision.record, id));
@@ -159,7 +162,8 @@ impl StatusReport {
             },
             trouble: status.trouble.clone(),
             next_boot: NextBoot::new(decision),
-            rollback: everboot::lifecycle::rollback(record).ok().map(|(_, id)| named(id)),
+            once: record.once.map(named),
+            rollback: everboot::lifecycle::rollback(record, None).ok().map(|(_, id)| named(id)),
             next_target: status.next_target.as_ref().ok().map(|id| named(*id)),
             blocked: status.next_target.is_err(),
             blocked_reason: status.next_target.as_ref().err().map(ToString::to_string),

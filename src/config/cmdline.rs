@@ -8,11 +8,47 @@
 use super::file::{number, shown};
 use crate::slot::SlotName;
 
+/// Where this boot is asked to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asked {
+    /// `everboot.slot=NAME`: to that slot.
+    Slot(SlotName),
+    /// `everboot.recovery`: to the recovery slot, or to the shell where there is none.
+    Recovery,
+    /// `everboot.recovery=shell`: to the shell.
+    Shell,
+}
+
+/// `everboot.break=POINT`: a shell is opened before that step of the boot, which then goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Breakpoint {
+    /// The devices are there; nothing was read of them.
+    Observe,
+    /// The record was read; nothing was decided.
+    Decide,
+    /// A staged image is about to be written.
+    Apply,
+    /// The root is mounted; nothing was handed off.
+    Handoff,
+}
+
+impl Breakpoint {
+    /// All of them, with their names, in the order of the boot.
+    pub const ALL: [(&str, Self); 4] = [
+        ("observe", Self::Observe),
+        ("decide", Self::Decide),
+        ("apply", Self::Apply),
+        ("handoff", Self::Handoff),
+    ];
+}
+
 /// What was asked.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KernelCommandLine {
-    /// `everboot.slot=NAME`: the slot to be booted this time.
-    pub slot: Option<SlotName>,
+    /// Where this boot goes; the last such parameter counts.
+    pub asked: Option<Asked>,
+    /// Where it stops for a while; several are separated by commas.
+    pub breakpoints: Vec<Breakpoint>,
     /// `everboot.timeout=SECONDS`: how long the devices are waited for, 1 to 3600.
     pub timeout: Option<u32>,
     /// `init=PATH`: the program to be run in the root instead of its usual init; absolute.
@@ -39,17 +75,37 @@ impl KernelCommandLine {
     fn set(&mut self, key: &str, value: Option<&str>) -> Result<(), String> {
         let given = value.unwrap_or("");
         match key {
-            "everboot.slot" => self.slot = Some(SlotName::new(given).map_err(|error| error.to_string())?),
+            "everboot.slot" => {
+                self.asked = Some(Asked::Slot(SlotName::new(given).map_err(|error| error.to_string())?));
+            }
+            "everboot.recovery" => self.asked = Some(recovery(given)?),
+            "everboot.break" => self.breakpoints = breakpoints(given)?,
             "everboot.timeout" => self.timeout = Some(number(given, 1..=3600)?),
             "init" if given.starts_with('/') => self.init = Some(given.to_owned()),
             "init" => return Err(format!("expected an absolute path, found {}", shown(given))),
             other if other.starts_with("everboot.") => {
-                return Err("expected everboot.slot or everboot.timeout".to_owned());
+                return Err("expected everboot.slot, .recovery, .break or .timeout".to_owned());
             }
             _ => {}
         }
         Ok(())
     }
+}
+
+fn recovery(given: &str) -> Result<Asked, String> {
+    match given {
+        "" => Ok(Asked::Recovery),
+        "shell" => Ok(Asked::Shell),
+        _ => Err(format!("expected nothing or shell, found {}", shown(given))),
+    }
+}
+
+fn breakpoints(given: &str) -> Result<Vec<Breakpoint>, String> {
+    let named = |name: &str| {
+        let found = Breakpoint::ALL.iter().find(|(known, _)| *known == name).map(|(_, point)| *point);
+        found.ok_or_else(|| format!("expected observe, decide, apply or handoff, found {}", shown(name)))
+    };
+    given.split(',').map(named).collect()
 }
 
 /// Keys with their values, quotes taken away.
@@ -77,7 +133,11 @@ mod tests {
     #[track_caller]
     fn check(text: &str, slot: Option<&str>, timeout: Option<u32>, init: Option<&str>, warnings: usize) {
         let (found, warned) = KernelCommandLine::parse(text);
-        let got = (found.slot.as_ref().map(SlotName::as_str), found.timeout, found.init.as_deref());
+        let named = match &found.asked {
+            Some(Asked::Slot(name)) => Some(name.as_str()),
+            _ => None,
+        };
+        let got = (named, found.timeout, found.init.as_deref());
         assert_eq!(got, (slot, timeout, init), "{text}");
         assert_eq!(warned.len(), warnings, "{text}: {warned:?}");
     }
@@ -99,6 +159,17 @@ mod tests {
         check("dyndbg=\"file x +p ; everboot.slot=a\" everboot.timeout=9", None, Some(9), None, 0);
         check("everboot.slot=a -- everboot.slot=b init=/x", Some("a"), None, None, 0);
         check("init=\"/open", None, None, Some("/open"), 0);
+    }
+
+    #[test]
+    fn recovery_and_breakpoints_are_asked_for_by_name() {
+        let asked = |text: &str| KernelCommandLine::parse(text).0.asked;
+        assert_eq!(asked("everboot.recovery quiet"), Some(Asked::Recovery));
+        assert_eq!(asked("everboot.slot=a everboot.recovery=shell"), Some(Asked::Shell));
+        let (found, warned) = KernelCommandLine::parse("everboot.break=observe,handoff");
+        assert_eq!(found.breakpoints, [Breakpoint::Observe, Breakpoint::Handoff]);
+        assert!(warned.is_empty(), "{warned:?}");
+        check("everboot.break=now everboot.recovery=1", None, None, None, 2);
     }
 
     #[test]

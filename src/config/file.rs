@@ -6,6 +6,7 @@
 //! | `compatible` | machine type, 1 to 64 printable characters without a space | none: must be given |
 //! | `record` | `PARTLABEL=name` or `PARTUUID=uuid` | `PARTLABEL=everboot-record` |
 //! | `staging` | the same | `PARTLABEL=everboot-data` |
+//! | `recovery` | the same; need not be there | `PARTLABEL=recovery` |
 //! | `slot` | `name`, or `name PARTLABEL=name`, or `name PARTUUID=uuid` | `slot-a` and `slot-b` |
 //! | `tries`, `handoffs`, `apply-starts` | 1 to 100 | 3, 10, 5 |
 //! | `assess` | `always` or `upgrade` | `always` |
@@ -25,10 +26,11 @@ pub const LONGEST: usize = 64 * 1024;
 /// Most slots of a machine.
 pub const MOST_SLOTS: usize = 8;
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "compatible",
     "record",
     "staging",
+    "recovery",
     "slot",
     "tries",
     "handoffs",
@@ -66,6 +68,7 @@ impl Default for Config {
             compatible: String::new(),
             record: label("everboot-record"),
             staging: label("everboot-data"),
+            recovery: label("recovery"),
             slots: slots.filter_map(|name| Some((SlotName::new(name).ok()?, label(name)))).collect(),
             tries: 3,
             handoffs: 10,
@@ -116,6 +119,7 @@ impl Config {
             "compatible" => self.compatible = compatible(value)?,
             "record" => self.record = locator(value)?,
             "staging" => self.staging = locator(value)?,
+            "recovery" => self.recovery = locator(value)?,
             "slot" => slots.push(slot(value, slots)?),
             "tries" => self.tries = count()?,
             "handoffs" => self.handoffs = count()?,

@@ -5,7 +5,7 @@ mod cmdline;
 mod file;
 mod policy;
 
-pub use cmdline::KernelCommandLine;
+pub use cmdline::{Asked, Breakpoint, KernelCommandLine};
 pub use file::{ConfigError, LONGEST, MOST_SLOTS};
 pub use policy::Policy;
 
@@ -38,6 +38,9 @@ pub struct Config {
     pub record: Locator,
     /// The partition whose file system holds the staging area; default `PARTLABEL=everboot-data`.
     pub staging: Locator,
+    /// The partition of the recovery slot, if the disk has one; default `PARTLABEL=recovery`. It is entered
+    /// when no other slot can be, and never written.
+    pub recovery: Locator,
     /// The slots in order; default `slot-a` and `slot-b`, each found by its PARTLABEL.
     pub slots: Vec<(SlotName, Locator)>,
     /// Attempts of a trial whose manifest names no number; 1 to 100, default 3.

@@ -1,6 +1,6 @@
 //! The table of the module's documentation, in its order.
 
-use super::{Failure, Observation, Reason, Seen, Settled, Target};
+use super::{Failure, Observation, Reason, Request, Seen, Settled, Target};
 use crate::config::{Assess, Policy};
 use crate::lifecycle;
 use crate::record::{LastBoot, Record, Update};
@@ -10,6 +10,8 @@ use crate::slot::{SlotId, SlotState};
 const FIRST_WAIT: u64 = 10;
 /// Longest wait in recovery, in seconds.
 const LONGEST_WAIT: u64 = 600;
+/// Seconds that recovery waits for a key when it was asked for.
+const ASKED_WAIT: u64 = 60;
 
 /// Chooses, and writes the consequences into `record`.
 pub(super) fn choose(
@@ -19,16 +21,29 @@ pub(super) fn choose(
     settled: &[Settled],
 ) -> (Target, Reason) {
     let usable = |id: SlotId| seen.slots.get(id.index()) == Some(&Seen::Present);
+    if let Some(Request::Hand { slot, keep }) = seen.request
+        && usable(slot)
+        && was_proven(record, slot)
+    {
+        return by_hand(record, policy, slot, keep);
+    }
+    if let (Some(Request::Recovery { shell }), false) = (seen.request, seen.recovery_waited) {
+        return asked_recovery(record, seen, shell);
+    }
     if !seen.can_persist {
         return match uncounted(record, &usable) {
             Some(id) => (Target::Boot(id), Reason::NoRecord),
-            None => last_resort(record, seen)
-                .map_or_else(|| recovery(record), |id| (Target::Boot(id), Reason::RecoveryRetry)),
+            None => last(record, policy, seen),
         };
     }
-    let eligible = |id: &SlotId| usable(*id) && record.slot(*id).state.is_eligible();
-    if let Some(id) = seen.request.filter(eligible) {
+    let eligible = |id: SlotId| usable(id) && record.slot(id).state.is_eligible();
+    if let Some(Request::Slot(id)) = seen.request
+        && eligible(id)
+    {
         return boot(record, policy, id, Reason::Requested);
+    }
+    if let Some(id) = record.once.filter(|id| usable(*id) && was_proven(record, *id)) {
+        return boot(record, policy, id, Reason::Once);
     }
     if let Update::Due { target, starts_left, .. } = &mut record.update
         && usable(*target)
@@ -53,15 +68,47 @@ pub(super) fn choose(
         lifecycle::make_trial(record, id, policy);
         return boot(record, policy, id, Reason::OnlyProven);
     }
+    last(record, policy, seen)
+}
+
+fn was_proven(record: &Record, id: SlotId) -> bool {
+    let slot = record.slot(id);
+    slot.state.was_proven() && slot.image.is_some()
+}
+
+/// The slot that somebody at the console names; made the default when that is asked for and it is good.
+fn by_hand(record: &mut Record, policy: &Policy, id: SlotId, keep: bool) -> (Target, Reason) {
+    if let (true, Ok((next, _))) = (keep, lifecycle::rollback(record, Some(id))) {
+        *record = next;
+    }
+    boot(record, policy, id, Reason::ByHand)
+}
+
+/// Recovery that the kernel command line asks for; no round of it is counted.
+fn asked_recovery(record: &mut Record, seen: &Observation, shell: bool) -> (Target, Reason) {
+    if !shell && seen.recovery == Seen::Present {
+        record.last_boot = None;
+        return (Target::RecoverySlot, Reason::Requested);
+    }
+    (Target::Recovery { wait: ASKED_WAIT, shell: true }, Reason::Requested)
+}
+
+/// What is left when no slot is good, on trial, or proven.
+fn last(record: &mut Record, policy: &Policy, seen: &Observation) -> (Target, Reason) {
     if let Some(id) = last_resort(record, seen) {
         return boot(record, policy, id, Reason::RecoveryRetry);
     }
-    recovery(record)
+    if seen.recovery_waited && seen.recovery == Seen::Present {
+        record.last_boot = None;
+        return (Target::RecoverySlot, Reason::RecoverySlot);
+    }
+    recovery(record, seen)
 }
 
 /// Counts the attempt when it is a trial's, and notes where the hand-off goes.
 fn boot(record: &mut Record, policy: &Policy, id: SlotId, reason: Reason) -> (Target, Reason) {
     let mut reason = reason;
+    record.once = None;
     if let SlotState::Trial { tries_left, handoffs_left } = &mut record.slot_mut(id).state {
         *tries_left = tries_left.saturating_sub(1);
         *handoffs_left = handoffs_left.saturating_sub(1);
@@ -113,9 +160,9 @@ fn last_resort(record: &Record, seen: &Observation) -> Option<SlotId> {
     found.filter(|_| seen.recovery_waited)
 }
 
-fn recovery(record: &mut Record) -> (Target, Reason) {
+fn recovery(record: &mut Record, seen: &Observation) -> (Target, Reason) {
     let doublings = u32::from(record.recovery_rounds).min(10);
     let wait = (FIRST_WAIT << doublings).min(LONGEST_WAIT);
     record.recovery_rounds = record.recovery_rounds.saturating_add(1);
-    (Target::Recovery { wait }, Reason::NothingLeft)
+    (Target::Recovery { wait, shell: seen.recovery != Seen::Present }, Reason::NothingLeft)
 }

@@ -6,19 +6,21 @@
 //!
 //! | row | when | target | next record |
 //! |---|---|---|---|
-//! | 1 | the record cannot be written | the default, another good slot, a proven one, the trial; once recovery has waited, as row 8; else as row 9 | not saved |
-//! | 2 | `everboot.slot=` names an eligible slot | that slot | its attempt counted, if a trial |
-//! | 3 | an apply is due | apply it | one start fewer |
-//! | 4 | a trial is due | the trial | its attempt counted |
-//! | 5 | the default is good | the default | |
-//! | 6 | another slot is good | the one confirmed last | |
-//! | 7 | a slot is proven, and none is on trial | that slot | a trial, its attempt counted |
-//! | 8 | recovery has waited | the slot that was last good, else any that holds an image | |
-//! | 9 | | recovery: wait, then look again | one round more |
+//! | 1 | somebody at the console names a slot that was proven once | that slot | its attempt counted, if a trial; the default, if asked so and good |
+//! | 2 | recovery is asked for, and has not waited | the recovery slot; else, or when the shell is asked for, recovery | |
+//! | 3 | the record cannot be written | the default, another good slot, a proven one, the trial; once recovery has waited, as row 10; then as row 11 | not saved |
+//! | 4 | `everboot.slot=` names an eligible slot | that slot | its attempt counted, if a trial |
+//! | 5 | a slot is to be booted once | that slot | no longer so; its attempt counted, if a trial |
+//! | 6 | an apply is due | apply it | one start fewer |
+//! | 7 | a trial is due | the trial | its attempt counted |
+//! | 8 | the default is good, or another slot | the default, else the one confirmed last | |
+//! | 9 | a slot is proven, and none is on trial | that slot | a trial, its attempt counted |
+//! | 10 | recovery has waited | the slot that was last good, else any that holds an image; then the recovery slot | |
+//! | 11 | | recovery: wait, then look again | one round more |
 //!
-//! Rows 1 to 8 pass over slots that are missing or that failed in this boot. Invariants: a good slot is
-//! never demoted here; a trial is never targeted without a counter going down in the same next record; no
-//! count goes down when the record cannot be written.
+//! All rows pass over slots that are missing or that failed in this boot. Invariants: a good slot is never
+//! demoted here; a trial is never targeted without a counter going down in the same next record, unless the
+//! record cannot be written and nothing else is left or somebody at the console says so.
 
 mod choose;
 mod settle;
@@ -52,6 +54,25 @@ pub enum Failure {
     Unproven,
 }
 
+/// Where a boot is asked to go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Request {
+    /// By the kernel command line: to this slot, if it is eligible.
+    Slot(SlotId),
+    /// By the kernel command line: to recovery; with `shell` not to the recovery slot.
+    Recovery {
+        /// Whether the recovery slot is passed over.
+        shell: bool,
+    },
+    /// By somebody at the console: to this slot, if it was proven once; with `keep` for good.
+    Hand {
+        /// The slot.
+        slot: SlotId,
+        /// Whether it becomes the default, if it is good.
+        keep: bool,
+    },
+}
+
 /// What this boot has seen so far.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Observation {
@@ -59,8 +80,10 @@ pub struct Observation {
     pub can_persist: bool,
     /// Each slot of the record, in its order.
     pub slots: Vec<Seen>,
-    /// The slot that the kernel command line asks for.
-    pub request: Option<SlotId>,
+    /// The recovery slot.
+    pub recovery: Seen,
+    /// Where this boot is asked to go.
+    pub request: Option<Request>,
     /// Whether the apply that was due has failed in this boot.
     pub apply_failed: bool,
     /// Whether recovery has waited and all was looked at anew since.
@@ -74,10 +97,14 @@ pub enum Target {
     Boot(SlotId),
     /// Make this slot equal to the staged image, then decide again.
     Apply(SlotId),
+    /// Enter the root of the recovery slot and hand off.
+    RecoverySlot,
     /// Show what is wrong, wait so many seconds, look at everything anew, decide again.
     Recovery {
         /// Seconds to wait.
         wait: u64,
+        /// Whether a shell is offered meanwhile: not while the recovery slot may still be booted.
+        shell: bool,
     },
 }
 
@@ -105,6 +132,10 @@ pub enum Reason {
     },
     /// The kernel command line asks for it.
     Requested,
+    /// Somebody at the console asks for it.
+    ByHand,
+    /// It was to be booted once.
+    Once,
     /// A staged image is due.
     ApplyDue {
         /// Starts left after this one.
@@ -116,6 +147,8 @@ pub enum Reason {
     NoRecord,
     /// Recovery has waited; this slot was the last good one.
     RecoveryRetry,
+    /// There is nothing left to boot but the recovery slot.
+    RecoverySlot,
     /// There is nothing left to boot.
     NothingLeft,
 }
@@ -151,6 +184,10 @@ pub fn decide(record: &Record, seen: &Observation, policy: &Policy) -> Decision 
     let mut next = record.clone();
     let settled = if seen.can_persist { settle::settle(&mut next, seen) } else { Vec::new() };
     let (target, reason) = choose::choose(&mut next, seen, policy, &settled);
+    if !seen.can_persist {
+        // Only the length of the waits is carried along.
+        next = Record { recovery_rounds: next.recovery_rounds, ..record.clone() };
+    }
     Decision { record: next, target, reason, settled }
 }
 
@@ -164,12 +201,15 @@ impl fmt::Display for Reason {
             Self::RolledBack { why, .. } => write!(f, "rolled back: the trial is bad ({why})"),
             Self::Fallback { .. } => f.write_str("fallback: the slot before it is missing or failed"),
             Self::Requested => f.write_str("asked for on the kernel command line"),
+            Self::ByHand => f.write_str("asked for at the console"),
+            Self::Once => f.write_str("asked for with boot-once"),
             Self::ApplyDue { starts_left } => {
                 write!(f, "a staged image is due, {starts_left} more starts after this one")
             }
             Self::OnlyProven => f.write_str("no slot is good; this one is proven"),
             Self::NoRecord => f.write_str("the record cannot be written, so nothing new is tried"),
             Self::RecoveryRetry => f.write_str("recovery: trying the slot again that was last good"),
+            Self::RecoverySlot => f.write_str("recovery: no other slot can be booted"),
             Self::NothingLeft => f.write_str("no slot left to boot"),
         }
     }

@@ -7,12 +7,13 @@
 //! boot then goes to a slot that needs no counting, which is right under both outcomes.
 
 use super::{Error, Site, View, image_for_reader};
-use crate::decide::{self, Decision, Failure, Observation, Reason, Seen, Settled, Target};
-use crate::machine::{Access, EarlyBoot, Machine, Root, RootFailure};
+use crate::config::{Asked, Breakpoint};
+use crate::decide::{self, Decision, Failure, Observation, Reason, Request, Seen, Settled, Target};
+use crate::machine::{Access, After, EarlyBoot, Machine, Plight, Root, RootFailure};
 use crate::manifest::Manifest;
-use crate::record::Record;
 use crate::record::history::Kind;
-use crate::slot::{BadReason, SlotId};
+use crate::record::{Record, Slot};
+use crate::slot::{BadReason, SlotId, Uuid};
 use crate::{apply, lifecycle, medium};
 
 /// Where the boot goes.
@@ -20,6 +21,8 @@ use crate::{apply, lifecycle, medium};
 pub enum Destination {
     /// The root of this slot is mounted and ready for the hand-off.
     Root(SlotId, Root),
+    /// The same of the recovery slot.
+    RecoverySlot(Root),
     /// Nothing can be booted, and nobody waits here for that to change.
     Recovery,
 }
@@ -29,6 +32,8 @@ pub enum Destination {
 pub struct Outcome {
     /// Where it goes.
     pub destination: Destination,
+    /// The GUID of the partition whose root was entered.
+    pub part: Option<Uuid>,
     /// Why.
     pub reason: String,
     /// The record as it is now.
@@ -41,9 +46,13 @@ pub struct Outcome {
 
 /// Boots: returns when a root is entered, or when there is nobody who would wait in recovery.
 ///
-/// `request` is the slot that the kernel command line asks for.
-pub fn boot<M: EarlyBoot>(site: Site<'_, M>, request: Option<&str>) -> Outcome {
-    let mut boot = Boot::new(site, request);
+/// `asked` is where the kernel command line asks the boot to go.
+pub fn boot<M: EarlyBoot>(site: Site<'_, M>, asked: Option<&Asked>) -> Outcome {
+    let wish = site.machine.breakpoint(Breakpoint::Observe);
+    let mut boot = Boot::new(site, asked);
+    if let Some(wish) = wish {
+        boot.follow(wish);
+    }
     loop {
         if let Some(outcome) = boot.round() {
             return outcome;
@@ -53,7 +62,6 @@ pub fn boot<M: EarlyBoot>(site: Site<'_, M>, request: Option<&str>) -> Outcome {
 
 struct Boot<'a, M: EarlyBoot> {
     site: Site<'a, M>,
-    request: Option<String>,
     view: View<M::Disk>,
     seen: Observation,
     notes: Vec<String>,
@@ -62,20 +70,24 @@ struct Boot<'a, M: EarlyBoot> {
 }
 
 impl<'a, M: EarlyBoot> Boot<'a, M> {
-    fn new(mut site: Site<'a, M>, request: Option<&str>) -> Self {
+    fn new(mut site: Site<'a, M>, asked: Option<&Asked>) -> Self {
         let since = site.machine.uptime_ms();
         let view = site.look();
-        let request = request.map(str::to_owned);
-        let seen = Observation::of(&view, &request, site.config.lock);
-        let mut boot = Self { site, request, view, seen, notes: Vec::new(), steps: Vec::new(), since };
-        boot.report_look();
+        let mut seen = Observation::of(&view);
+        seen.request = asked.filter(|_| !site.config.lock).and_then(|asked| request(&view.record, asked));
+        let mut boot = Self { site, view, seen, notes: Vec::new(), steps: Vec::new(), since };
+        boot.report_look(asked);
         boot.step("observe");
         boot
     }
 
     /// One turn of the loop.
     fn round(&mut self) -> Option<Outcome> {
+        self.pause_at(Breakpoint::Decide);
         let decision = decide::decide(&self.view.record, &self.seen, &self.site.config.policy());
+        if matches!(decision.target, Target::Apply(_)) && self.pause_at(Breakpoint::Apply) {
+            return None;
+        }
         self.report(&decision);
         if self.seen.can_persist && !self.persist(&decision) {
             self.seen.can_persist = false;
@@ -88,7 +100,36 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
                 self.apply(id);
                 None
             }
-            Target::Recovery { wait } => self.recover(wait, &decision),
+            Target::RecoverySlot => self.enter_recovery(&decision),
+            Target::Recovery { wait, shell } => self.recover(wait, shell, &decision),
+        }
+    }
+
+    /// Lets somebody look around, if that is asked for here. Whether it was: then everything was looked at anew.
+    fn pause_at(&mut self, point: Breakpoint) -> bool {
+        let wish = self.site.machine.breakpoint(point);
+        wish.map(|wish| self.look_again(wish)).is_some()
+    }
+
+    /// Looks at everything anew: somebody may have changed it, and devices may have come or answer again.
+    fn look_again(&mut self, wish: After) {
+        // Where the record cannot be saved, the number of rounds is carried along in memory, so that the
+        // waits still grow.
+        let rounds = self.view.record.recovery_rounds;
+        let waited = self.seen.recovery_waited;
+        let request = self.seen.request;
+        self.view = self.site.look();
+        self.view.record.recovery_rounds = rounds.max(self.view.record.recovery_rounds);
+        self.seen = Observation { recovery_waited: waited, request, ..Observation::of(&self.view) };
+        self.follow(wish);
+    }
+
+    /// Does what somebody at the console wishes.
+    fn follow(&mut self, wish: After) {
+        let After::Boot { slot, keep } = wish else { return };
+        match self.view.record.find(&slot) {
+            Some(slot) => self.seen.request = Some(Request::Hand { slot, keep }),
+            None => self.note(format!("{slot}: expected a slot of the record, found none of that name")),
         }
     }
 
@@ -108,13 +149,32 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         });
         self.step("enter");
         match tried {
-            Ok(root) => Some(self.finish(Destination::Root(id, root), decision)),
+            Ok(root) => {
+                // The wish for another slot comes too late: this one is mounted, and counted.
+                let _ = self.site.machine.breakpoint(Breakpoint::Handoff);
+                Some(self.finish(Destination::Root(id, root), decision))
+            }
             Err((failure, why)) => {
                 self.note(format!("{}: {why}", self.view.name(id)));
                 self.seen.slots[id.index()] = Seen::Failed(failure);
                 if failure == Failure::Device && self.seen.can_persist {
                     self.give_back(id);
                 }
+                None
+            }
+        }
+    }
+
+    /// Nothing of the recovery slot is in the record: it is entered if it can be.
+    fn enter_recovery(&mut self, decision: &Decision) -> Option<Outcome> {
+        let root = self.view.recovery.map(|at| Root { at, open: false })?;
+        let tried = self.site.machine.enter(&root);
+        self.step("enter");
+        match tried {
+            Ok(()) => Some(self.finish(Destination::RecoverySlot(root), decision)),
+            Err(failure) => {
+                self.note(format!("recovery slot: {failure}"));
+                self.seen.recovery = Seen::Failed(failure_of(&failure));
                 None
             }
         }
@@ -177,35 +237,38 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         }
     }
 
-    fn recover(&mut self, wait: u64, decision: &Decision) -> Option<Outcome> {
-        log::error!("RECOVERY: {}", decision.reason);
-        for line in self.notes.iter().map(String::as_str).chain(Some("slots:")) {
-            log::error!("  {line}");
-        }
-        for slot in &self.view.record.slots {
-            log::error!("    {}: {}{}", slot.name, slot.state, image_for_reader(slot));
-        }
-        log::error!("  the last good slot is tried again in {wait} s; power off to inspect the disk");
-        self.view.note(Kind::Boot, format!("recovery: {}\n{}", decision.reason, self.notes.join("\n")));
-        if !self.site.machine.pause(wait) {
+    fn recover(&mut self, wait: u64, shell: bool, decision: &Decision) -> Option<Outcome> {
+        let describe = |slot: &Slot| format!("{}: {}{}", slot.name, slot.state, image_for_reader(slot));
+        let plight = Plight {
+            reason: decision.reason.to_string(),
+            notes: self.notes.clone(),
+            slots: self.view.record.slots.iter().map(describe).collect(),
+            next: match decision.reason {
+                Reason::NothingLeft => "look at all disks again, and try the slot that was last good",
+                _ => "boot as if nothing had been asked",
+            },
+            wait,
+            shell,
+        };
+        self.view.note(Kind::Boot, format!("recovery: {}\n{}", plight.reason, self.notes.join("\n")));
+        let wish = self.site.machine.recover(&plight);
+        if wish == After::Leave {
             return Some(self.finish(Destination::Recovery, decision));
         }
-        // Devices may have come, or answer again: everything is looked at anew. Where the record cannot be
-        // saved, the number of rounds is carried along in memory, so that the waits still grow.
-        let rounds = self.view.record.recovery_rounds.max(decision.record.recovery_rounds);
-        self.view = self.site.look();
-        self.view.record.recovery_rounds = rounds;
-        self.seen = Observation::of(&self.view, &self.request, self.site.config.lock);
+        self.view.record.recovery_rounds = decision.record.recovery_rounds;
         self.seen.recovery_waited = true;
+        self.look_again(wish);
         self.step("recovery");
         None
     }
 
     fn finish(&mut self, destination: Destination, decision: &Decision) -> Outcome {
-        let slot = match &destination {
-            Destination::Root(id, _) => self.view.name(*id).as_str(),
-            Destination::Recovery => "recovery",
+        let (slot, root) = match &destination {
+            Destination::Root(id, root) => (self.view.name(*id).as_str(), Some(root)),
+            Destination::RecoverySlot(root) => ("recovery slot", Some(root)),
+            Destination::Recovery => ("recovery", None),
         };
+        let part = root.map(|root| self.view.survey.part(root.at).guid);
         let reason = decision.reason.to_string();
         log::info!("{slot}: {reason}");
         // A boot in which nothing happened leaves no trace beyond the record.
@@ -214,10 +277,10 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             self.view.note(Kind::Boot, text);
         }
         let (notes, steps) = (std::mem::take(&mut self.notes), std::mem::take(&mut self.steps));
-        Outcome { destination, reason, record: self.view.record.clone(), notes, steps }
+        Outcome { destination, part, reason, record: self.view.record.clone(), notes, steps }
     }
 
-    fn report_look(&mut self) {
+    fn report_look(&mut self, asked: Option<&Asked>) {
         if let Some(trouble) = &self.view.trouble {
             self.note(format!("record: {trouble}"));
         }
@@ -226,8 +289,14 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
                 self.note(format!("{}: its partition is not there", slot.name));
             }
         }
-        if let (Some(name), None) = (self.request.clone(), self.seen.request) {
-            self.note(format!("everboot.slot={name} is ignored: no such slot, or overrides are locked"));
+        match asked {
+            Some(Asked::Slot(name)) if self.seen.request.is_none() => {
+                self.note(format!("everboot.slot={name} is ignored: no such slot, or overrides are locked"));
+            }
+            Some(_) if self.seen.request.is_none() => {
+                self.note("everboot.recovery is ignored: overrides are locked".to_owned());
+            }
+            _ => {}
         }
     }
 
@@ -245,10 +314,20 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             };
             self.note(text);
         }
-        let asked = self.seen.request.filter(|_| decision.reason != Reason::Requested);
-        if let (Some(id), true) = (asked, self.seen.slots.iter().all(|seen| *seen == Seen::Present)) {
+        let obeyed = matches!(decision.reason, Reason::Requested | Reason::ByHand);
+        if let (Some(Request::Slot(id)), false) = (self.seen.request, obeyed)
+            && self.seen.slots.iter().all(|seen| *seen == Seen::Present)
+        {
             let state = self.view.record.slot(id).state;
             self.note(format!("everboot.slot={} is ignored: it is {state}", self.view.name(id)));
+        }
+        if let (Some(Request::Hand { slot, .. }), false) = (self.seen.request, obeyed) {
+            self.seen.request = None;
+            let state = self.view.record.slot(slot).state;
+            // Why it failed, or that it is missing, was noted before.
+            if self.seen.slots[slot.index()] == Seen::Present {
+                self.note(format!("{} cannot be booted: it is {state}", self.view.name(slot)));
+            }
         }
     }
 
@@ -272,14 +351,25 @@ fn failure_of(failure: &RootFailure) -> Failure {
     }
 }
 
+/// What the decision makes of a wish on the kernel command line; nothing of a slot that the record does not
+/// know.
+fn request(record: &Record, asked: &Asked) -> Option<Request> {
+    match asked {
+        Asked::Slot(name) => record.find(name.as_str()).map(Request::Slot),
+        Asked::Recovery => Some(Request::Recovery { shell: false }),
+        Asked::Shell => Some(Request::Recovery { shell: true }),
+    }
+}
+
 impl Observation {
-    pub(super) fn of<D>(view: &View<D>, request: &Option<String>, locked: bool) -> Self {
+    /// What a look saw; nobody asks for anything.
+    pub(super) fn of<D>(view: &View<D>) -> Self {
         let seen = |at: &Option<_>| if at.is_some() { Seen::Present } else { Seen::Missing };
-        let request = request.as_deref().filter(|_| !locked).and_then(|name| view.record.find(name));
         Self {
             can_persist: view.can_persist,
             slots: view.parts.iter().map(seen).collect(),
-            request,
+            recovery: seen(&view.recovery),
+            request: None,
             apply_failed: false,
             recovery_waited: false,
         }

@@ -3,7 +3,7 @@
 use super::view::read_image;
 use super::{Error, STAGED, Site};
 use crate::apply::{self, Difference};
-use crate::decide::{Decision, Observation, decide};
+use crate::decide::{Decision, Observation, Request, decide};
 use crate::lifecycle::{self, NoTarget, Refusal};
 use crate::machine::{Access, Machine};
 use crate::medium::Staging as _;
@@ -93,10 +93,10 @@ pub fn explain<M: Machine>(
     request: Option<&str>,
 ) -> Result<(Record, Decision), Error> {
     let view = site.look();
+    let mut seen = Observation::of(&view);
     if let Some(name) = request {
-        view.slot(name)?;
+        seen.request = Some(Request::Slot(view.slot(name)?)).filter(|_| !site.config.lock);
     }
-    let seen = Observation::of(&view, &request.map(str::to_owned), site.config.lock);
     let decision = decide(&view.record, &seen, &site.config.policy());
     Ok((view.record, decision))
 }

@@ -21,7 +21,7 @@ pub use inspect::{SlotReport, Staging as StagingReport, Status, explain, slot_di
 pub use prepare::prepare;
 pub use repair::{init, repair};
 pub use stage::{StagedNow, stage};
-pub use verbs::{activate, cancel, confirm, reject, rollback};
+pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
 pub use view::{Trouble, View};
 
 use crate::bundle::Keys;

@@ -101,10 +101,24 @@ pub fn reject<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>) -> Result<S
     Ok(name)
 }
 
-/// Returns to the previous good slot at the next boot.
-pub fn rollback<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
+/// The next boot goes to this slot, and only the next; without one, the wish is withdrawn.
+pub fn boot_once<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>, force: bool) -> Result<(), Error> {
     let mut view = site.look().writable()?;
-    let (next, target) = lifecycle::rollback(&view.record)?;
+    let (next, text) = match slot {
+        Some(name) => {
+            let next = lifecycle::boot_once(&view.record, view.slot(name)?, force)?;
+            (next, format!("{name}: boots once"))
+        }
+        None => (lifecycle::not_once(&view.record), "no slot boots once".to_owned()),
+    };
+    save(&mut view, next, text)
+}
+
+/// Returns to the previous good slot at the next boot, or to the one that is named.
+pub fn rollback<M: Machine>(mut site: Site<'_, M>, to: Option<&str>) -> Result<SlotName, Error> {
+    let mut view = site.look().writable()?;
+    let to = to.map(|name| view.slot(name)).transpose()?;
+    let (next, target) = lifecycle::rollback(&view.record, to)?;
     let name = view.name(target).clone();
     let left = view.record.trial();
     save(&mut view, next, format!("{name}: default again, by rollback"))?;

@@ -75,6 +75,8 @@ pub struct View<D> {
     pub parts: Vec<Option<PartRef>>,
     /// The partition of the staging area.
     pub staging: Option<PartRef>,
+    /// The partition of the recovery slot.
+    pub recovery: Option<PartRef>,
     /// What is wrong with the record.
     pub trouble: Option<Trouble>,
     /// Whether the record may be saved.
@@ -158,7 +160,8 @@ impl<M: Machine> Site<'_, M> {
         };
         let is_foreign = matches!(trouble, Some(Trouble::OtherDisk(_)));
         let on_disk = |at: &PartRef| disk.is_none_or(|disk| at.disk == disk);
-        let staging = survey.find(|part| matches(&self.config.staging, part)).into_iter().find(on_disk);
+        let find = |locator| survey.find(|part| matches(locator, part)).into_iter().find(on_disk);
+        let (staging, recovery) = (find(&self.config.staging), find(&self.config.recovery));
         let (mut record, parts, is_sure) = match stored {
             Some(record) if !is_foreign => {
                 let find = |guid| survey.find(|part| part.guid == guid).into_iter().find(on_disk);
@@ -170,6 +173,7 @@ impl<M: Machine> Site<'_, M> {
                 (foreign.and_then(|record| adopt(record, &implied)).unwrap_or(implied), parts, is_sure)
             }
         };
+        let recovery = recovery.filter(|at| !parts.contains(&Some(*at)));
         self.correct_last_boot(&mut record);
         let can_persist = medium.is_some()
             && match trouble {
@@ -177,7 +181,7 @@ impl<M: Machine> Site<'_, M> {
                 Some(Trouble::Lost(_)) => is_sure,
                 Some(_) => false,
             };
-        View { survey, record, loaded, medium, parts, staging, trouble, can_persist }
+        View { survey, record, loaded, medium, parts, staging, recovery, trouble, can_persist }
     }
 
     /// What runs outweighs what was recorded: a boot that could not be recorded leaves an older one there.

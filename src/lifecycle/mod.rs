@@ -9,19 +9,22 @@
 //! | applied | due | kept, target *trial* | |
 //! | confirm | the booted slot *trial*, *good* or *bad* | *good*, default | no boot is recorded; the slot holds no image; it was rejected or rolled back |
 //! | reject | *trial*, *proven*, *good* | *bad* | it is the only good slot; it holds no image |
-//! | rollback | a trial; two good slots | trial *bad*; the other one default | there is no other good slot |
+//! | rollback | a trial; two good slots | trial *bad*; the other one, or the one that is named, default | there is no other good slot; the named one is not good |
+//! | boot once | a slot that was proven once | the next boot goes there, and only the next | it holds no image; it is bad, unless forced |
 //! | cancel | any update; a trial that was not booted | no update; *proven* | the trial is running |
 //!
 //! A verb whose result is already there succeeds and changes nothing. The exception is rollback between two
 //! good slots: doing it again undoes it.
 
 mod admit;
+mod once;
 mod rebuild;
 mod target;
 mod update;
 mod verdict;
 
 pub use admit::{Machine, Unfit, admit};
+pub use once::{boot_once, not_once};
 pub use rebuild::{Found, rebuild};
 pub use target::{NoTarget, choose_target, may_write};
 pub use update::{
@@ -55,8 +58,12 @@ pub enum Refusal {
     OnlyGood(SlotId),
     /// There is no other good slot.
     NoOtherGood,
-    /// The slot holds nothing that could be confirmed or rejected.
+    /// The slot holds nothing that could be booted, confirmed or rejected.
     NothingIn(SlotId),
+    /// The slot is bad.
+    Bad(BadReason),
+    /// The slot is not good.
+    NotGood(SlotState),
     /// Somebody said in this boot that the slot is bad.
     Rejected(SlotId),
 }
@@ -86,6 +93,8 @@ impl fmt::Display for Refusal {
             }
             Self::NoOtherGood => f.write_str("expected another good slot to return to, found none"),
             Self::NothingIn(_) => f.write_str("the slot holds no image"),
+            Self::Bad(reason) => write!(f, "the slot is bad ({reason}); --force boots it all the same, once"),
+            Self::NotGood(state) => write!(f, "expected a good slot to return to, found one that is {state}"),
             Self::Rejected(_) => f.write_str("it was rejected or rolled back; reboot to leave it"),
         }
     }
@@ -96,6 +105,7 @@ impl std::error::Error for Refusal {}
 /// Marks the slot as bad and remembers its image, unless the image was never seen there.
 pub(crate) fn make_bad(record: &mut Record, id: SlotId, reason: BadReason) {
     record.slot_mut(id).state = SlotState::Bad { reason };
+    drop_once(record, id);
     if reason == BadReason::Unproven {
         return;
     }
@@ -109,6 +119,12 @@ pub(crate) fn make_writing(record: &mut Record, id: SlotId) {
     slot.state = SlotState::Writing;
     slot.image = None;
     slot.confirmed = 0;
+    drop_once(record, id);
+}
+
+/// Nobody who wished to boot the slot once knew what has become of it now.
+fn drop_once(record: &mut Record, id: SlotId) {
+    record.once = record.once.filter(|once| *once != id);
 }
 
 /// Makes a proven slot a trial with all its attempts.

@@ -24,7 +24,7 @@ pub fn rebuild(disk: Uuid, found: &[Found]) -> Record {
     let good = slots.iter().enumerate().filter(|(_, slot)| slot.state == SlotState::Good);
     let default = good.max_by_key(|(_, slot)| slot.confirmed).map(|(at, _)| SlotId(at as u8));
     let (last_boot, update) = (None, Update::None);
-    Record { disk, slots, default, last_boot, update, bad_images: Vec::new(), recovery_rounds: 0 }
+    Record { disk, slots, default, last_boot, update, bad_images: Vec::new(), recovery_rounds: 0, once: None }
 }
 
 fn slot(found: &Found) -> Slot {

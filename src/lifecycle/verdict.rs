@@ -69,22 +69,34 @@ pub fn reject(record: &Record, id: SlotId) -> Result<Record, Refusal> {
     Ok(next)
 }
 
-/// Returns to the previous good slot: from a trial to the default, from the default to the good slot that
-/// was confirmed before it. The slot that is left stays good in the second case, so doing it again undoes it.
-pub fn rollback(record: &Record) -> Result<(Record, SlotId), Refusal> {
+/// Returns to a good slot: to the one that is named; else from a trial to the default, and from the default to
+/// the good slot that was confirmed before it. A default that is left stays good, so doing it again undoes it;
+/// a trial that is left is bad.
+pub fn rollback(record: &Record, to: Option<SlotId>) -> Result<(Record, SlotId), Refusal> {
     let mut next = record.clone();
-    let default = record.default.filter(|id| record.is_good(*id));
-    if let Some(trial) = record.trial() {
-        let target = default.or_else(|| other_good(record, trial)).ok_or(Refusal::NoOtherGood)?;
+    let trial = record.trial();
+    let target = match to {
+        Some(id) if record.is_good(id) => id,
+        Some(id) => return Err(Refusal::NotGood(record.slot(id).state)),
+        None => previous(record, trial).ok_or(Refusal::NoOtherGood)?,
+    };
+    if let Some(trial) = trial {
         make_bad(&mut next, trial, BadReason::RolledBack);
         drop_update(&mut next, trial);
-        return Ok((next, target));
     }
-    let from = record.default.ok_or(Refusal::NoOtherGood)?;
-    let target = other_good(record, from).ok_or(Refusal::NoOtherGood)?;
     next.default = Some(target);
+    next.once = None;
     drop_update(&mut next, target);
     Ok((next, target))
+}
+
+/// The good slot to return to when none is named.
+fn previous(record: &Record, trial: Option<SlotId>) -> Option<SlotId> {
+    let default = record.default.filter(|id| record.is_good(*id));
+    match trial {
+        Some(trial) => default.or_else(|| other_good(record, trial)),
+        None => other_good(record, record.default?),
+    }
 }
 
 /// The good slot other than `id` that was confirmed last.

@@ -1,7 +1,7 @@
 //! One copy of the record as a block of 4096 bytes. The layout is specified in `FORMAT.md`.
 
 use super::{OutOfRange, Record};
-use crate::slot::BLOCK;
+use crate::slot::{BLOCK, SlotId};
 use std::fmt;
 
 /// The format version that this everboot writes, and the newest that it reads.
@@ -10,6 +10,8 @@ pub const FORMAT_VERSION: u16 = 1;
 const MAGIC: [u8; 8] = *b"everboot";
 const BODY: usize = 20;
 const CHECKSUM: usize = BLOCK - 4;
+/// The slot that is booted once: its position plus one, or zero.
+const ONCE: usize = CHECKSUM - 1;
 
 /// What one copy turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +61,7 @@ pub struct EncodeError;
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the record does not fit: expected a body of at most {} bytes", CHECKSUM - BODY)
+        write!(f, "the record does not fit: expected a body of at most {} bytes", ONCE - BODY)
     }
 }
 
@@ -102,12 +104,13 @@ impl Copy {
             return Self::Newer { version, generation };
         }
         let length = usize::from(u16::from_le_bytes(number(block, 10)));
-        if version != FORMAT_VERSION || length > CHECKSUM - BODY {
+        if version != FORMAT_VERSION || length > ONCE - BODY {
             return Self::Bad(BadCopy::Malformed);
         }
-        let Ok((record, [])) = postcard::take_from_bytes::<Record>(&block[BODY..BODY + length]) else {
+        let Ok((mut record, [])) = postcard::take_from_bytes::<Record>(&block[BODY..BODY + length]) else {
             return Self::Bad(BadCopy::Malformed);
         };
+        record.once = block[ONCE].checked_sub(1).map(SlotId);
         match record.check() {
             Ok(()) => Self::Valid { generation, record: Box::new(record) },
             Err(out) => Self::Bad(BadCopy::OutOfRange(out)),
@@ -118,11 +121,12 @@ impl Copy {
 /// The block that holds `record` as the save number `generation`.
 pub fn encode(record: &Record, generation: u64) -> Result<Box<[u8; BLOCK]>, EncodeError> {
     let mut block = Box::new([0; BLOCK]);
-    let length = postcard::to_slice(record, &mut block[BODY..CHECKSUM]).map_err(|_| EncodeError)?.len();
+    let length = postcard::to_slice(record, &mut block[BODY..ONCE]).map_err(|_| EncodeError)?.len();
     block[..8].copy_from_slice(&MAGIC);
     block[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
     block[10..12].copy_from_slice(&(length as u16).to_le_bytes());
     block[12..20].copy_from_slice(&generation.to_le_bytes());
+    block[ONCE] = record.once.map_or(0, |id| id.0 + 1);
     let checksum = crc32fast::hash(&block[..CHECKSUM]);
     block[CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
     Ok(block)

@@ -40,6 +40,10 @@ pub struct Record {
     pub bad_images: Vec<RootHash>,
     /// Times that recovery waited and tried again since the last confirmation.
     pub recovery_rounds: u8,
+    /// The slot that the next boot goes to, and only the next. Stored behind the body, where an everboot that
+    /// does not know it writes zero.
+    #[serde(skip)]
+    pub once: Option<SlotId>,
 }
 
 /// One slot.
@@ -183,6 +187,8 @@ impl Record {
         let trials = self.slots.iter().filter(|slot| matches!(slot.state, SlotState::Trial { .. }));
         rule(trials.count() <= 1, "at most one trial")?;
         rule(self.default.is_none_or(known), "default slot")?;
+        let holds_image = |id: SlotId| known(id) && self.slot(id).image.is_some();
+        rule(self.once.is_none_or(holds_image), "slot to be booted once")?;
         rule(self.last_boot.is_none_or(|boot| known(boot.slot)), "last booted slot")?;
         rule(self.update.target().is_none_or(known), "slot to be written")?;
         rule(self.update.target().is_none_or(|id| Some(id) != self.default), "slot to be written")?;

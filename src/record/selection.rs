@@ -107,6 +107,7 @@ mod tests {
             update: super::super::Update::None,
             bad_images: vec![],
             recovery_rounds: 0,
+            once: None,
         };
         match picture.strip_prefix('n') {
             Some(generation) => Copy::Newer { version: 2, generation: generation.parse().unwrap() },

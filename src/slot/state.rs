@@ -58,6 +58,13 @@ impl SlotState {
     }
 }
 
+impl SlotState {
+    /// Whether its bytes were proven once, whatever became of it since: somebody may boot it by name.
+    pub fn was_proven(self) -> bool {
+        !matches!(self, Self::Empty | Self::Writing | Self::Bad { reason: BadReason::Unproven })
+    }
+}
+
 impl fmt::Display for SlotState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -8,7 +8,8 @@ use super::lock::{Lock, LockError};
 use super::progress::Progress;
 use super::staging::DirStaging;
 use super::table::{self, Extent};
-use crate::machine::{Access, EarlyBoot, Machine, PartRef, Root, RootFailure, Survey};
+use crate::config::Breakpoint;
+use crate::machine::{Access, After, EarlyBoot, Machine, PartRef, Plight, Root, RootFailure, Survey};
 use crate::medium::{Error, Medium, Op};
 use crate::slot::Uuid;
 use std::fs::File;
@@ -99,8 +100,12 @@ impl EarlyBoot for DiskFileMachine {
         read.map_err(|error| RootFailure::Device(error.to_string()))
     }
 
-    fn pause(&mut self, _: u64) -> bool {
-        false
+    fn recover(&mut self, _: &Plight) -> After {
+        After::Leave
+    }
+
+    fn breakpoint(&mut self, _: Breakpoint) -> Option<After> {
+        None
     }
 
     fn uptime_ms(&self) -> u64 {

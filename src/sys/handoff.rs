@@ -10,7 +10,8 @@ use super::init_check::{MOVED, NewRoot};
 use super::linux::LinuxMachine;
 use super::mounting::{mount, move_mount, unmount};
 use super::{clock, initramfs};
-use crate::machine::{Access, EarlyBoot, Machine, Root, RootFailure};
+use crate::config::Breakpoint;
+use crate::machine::{Access, After, EarlyBoot, Machine, Plight, Root, RootFailure};
 use nix::errno::Errno;
 use nix::mount::MsFlags;
 use std::ffi::CString;
@@ -77,9 +78,13 @@ impl EarlyBoot for LinuxMachine {
         Ok(())
     }
 
-    fn pause(&mut self, seconds: u64) -> bool {
-        std::thread::sleep(std::time::Duration::from_secs(seconds));
-        true
+    fn recover(&mut self, plight: &Plight) -> After {
+        std::thread::sleep(std::time::Duration::from_secs(plight.wait));
+        After::LookAgain
+    }
+
+    fn breakpoint(&mut self, _: Breakpoint) -> Option<After> {
+        None
     }
 
     fn uptime_ms(&self) -> u64 {

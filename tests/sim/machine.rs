@@ -1,7 +1,10 @@
 //! A whole machine in memory: one disk with record, two slots and a data partition, and a staging area.
 
 use super::{Power, SimDisk, SimStaging, Survives};
-use everboot::machine::{Access, Disk, EarlyBoot, Machine, Part, PartRef, Root, RootFailure, Survey};
+use everboot::config::Breakpoint;
+use everboot::machine::{
+    Access, After, Disk, EarlyBoot, Machine, Part, PartRef, Plight, Root, RootFailure, Survey,
+};
 use everboot::medium::{Error, Medium, Op};
 use everboot::slot::Uuid;
 use std::io;
@@ -42,6 +45,12 @@ pub struct SimMachine {
     /// Waits of recovery, in seconds; the machine gives up waiting after [`SimMachine::patience`] of them.
     pub waits: Vec<u64>,
     pub patience: usize,
+    /// What recovery showed last.
+    pub plight: Option<Plight>,
+    /// Where somebody wants to look around.
+    pub breakpoints: Vec<Breakpoint>,
+    /// What whoever sits at the console wishes, last first.
+    pub wishes: Vec<After>,
     /// The root that was entered.
     pub entered: Option<Root>,
     /// Partitions that cannot be opened.
@@ -76,10 +85,23 @@ impl SimMachine {
             kernel: None,
             waits: vec![],
             patience: 0,
+            plight: None,
+            breakpoints: vec![],
+            wishes: vec![],
             entered: None,
             dead: vec![],
             power,
         }
+    }
+
+    /// Adds a recovery slot whose root behaves so.
+    pub fn add_recovery(&mut self, root: SimRoot) {
+        let guid = Uuid([0xee; 16]);
+        let part = Part { label: "recovery".to_owned(), guid, kind: Uuid([0xcc; 16]), len: 4096 };
+        self.survey.disks[0].parts.push(part);
+        let mut content = vec![0; 4096];
+        content[..8].copy_from_slice(root.magic());
+        self.parts.push(SimDisk::with_power(content, &self.power));
     }
 
     /// The same disk and staging area, each on media of their own.
@@ -93,6 +115,9 @@ impl SimMachine {
             kernel: self.kernel.clone(),
             waits: vec![],
             patience: self.patience,
+            plight: None,
+            breakpoints: vec![],
+            wishes: vec![],
             entered: None,
             dead: self.dead.clone(),
             power,
@@ -162,9 +187,19 @@ impl EarlyBoot for SimMachine {
         }
     }
 
-    fn pause(&mut self, seconds: u64) -> bool {
-        self.waits.push(seconds);
-        self.waits.len() <= self.patience
+    fn recover(&mut self, plight: &Plight) -> After {
+        self.waits.push(plight.wait);
+        self.plight = Some(plight.clone());
+        match self.waits.len() <= self.patience {
+            true => self.wishes.pop().unwrap_or(After::LookAgain),
+            false => After::Leave,
+        }
+    }
+
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<After> {
+        let wanted = self.breakpoints.iter().position(|wanted| *wanted == point)?;
+        self.breakpoints.remove(wanted);
+        Some(self.wishes.pop().unwrap_or(After::LookAgain))
     }
 
     fn uptime_ms(&self) -> u64 {

@@ -1,0 +1,22 @@
+//! The choice of the next boot, and of no other.
+
+use super::Refusal;
+use crate::record::Record;
+use crate::slot::{SlotId, SlotState};
+
+/// The next boot goes to the slot, whatever else is due; the one after it as if nothing had been said. With
+/// `force` also to a bad one, whose bytes were proven once.
+pub fn boot_once(record: &Record, id: SlotId, force: bool) -> Result<Record, Refusal> {
+    let slot = record.slot(id);
+    match slot.state {
+        state if !state.was_proven() || slot.image.is_none() => return Err(Refusal::NothingIn(id)),
+        SlotState::Bad { reason } if !force => return Err(Refusal::Bad(reason)),
+        _ => {}
+    }
+    Ok(Record { once: Some(id), ..record.clone() })
+}
+
+/// Withdraws it.
+pub fn not_once(record: &Record) -> Record {
+    Record { once: None, ..record.clone() }
+}
