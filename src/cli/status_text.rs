@@ -109,7 +109,7 @@ fn update(update: &UpdateFacts) -> String {
         "staged" => format!("{version} staged, not due: run `everboot activate`"),
         "preparing" => format!("{version} half written to {target}: run `everboot prepare`"),
         "due" => format!("{version} due: the next boot applies it to {target}"),
-        "kept" => format!("{version} is in a slot; its bundle is kept until the next confirm"),
+        "kept" => format!("{version} was applied; its bundle is kept until the next confirm"),
         _ => "none".to_owned(),
     };
     if update.state != "none" && update.bundle == Some(false) {

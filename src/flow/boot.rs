@@ -219,12 +219,10 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         match applied {
             Ok(progress) => {
                 let next = lifecycle::applied(&self.view.record, &self.site.config.policy());
-                self.note(format!(
-                    "{}: applied, {} of {} blocks written",
-                    self.view.name(id),
-                    progress.written,
-                    progress.blocks
-                ));
+                let apply::Progress { written, blocks, .. } = progress;
+                let line = format!("{}: applied, {written} of {blocks} blocks written", self.view.name(id));
+                log::info!("{line}");
+                self.notes.push(line);
                 if let Err(error) = self.view.save(next) {
                     self.note(format!("{error}: nothing new is tried"));
                     self.seen.can_persist = false;
@@ -270,7 +268,11 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         };
         let part = root.map(|root| self.view.survey.part(root.at).guid);
         let reason = decision.reason.to_string();
-        log::info!("{slot}: {reason}");
+        let version = match &destination {
+            Destination::Root(id, _) => image_for_reader(self.view.record.slot(*id)),
+            _ => String::new(),
+        };
+        log::info!("{slot}{version}: {reason}");
         // A boot in which nothing happened leaves no trace beyond the record.
         if decision.reason != Reason::Default || !self.notes.is_empty() {
             let text = [vec![format!("{slot}: {reason}")], self.notes.clone()].concat().join("\n");

@@ -272,7 +272,9 @@ fn judge(loaded: &Loaded, survey: &Survey, disk: Option<usize>) -> Option<Troubl
         Selection::Newer { version, .. } => Some(Trouble::Newer(*version)),
         Selection::Lost => {
             let faults = loaded.faults.iter().flatten();
-            let why = faults.map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            let mut why = faults.map(ToString::to_string).collect::<Vec<_>>();
+            why.dedup();
+            let why = why.join("; ");
             match loaded.has_unreadable() {
                 true => Some(Trouble::Unreadable(why)),
                 false => Some(Trouble::Lost(why)),
