@@ -6,7 +6,10 @@
 //! warning: a wrong parameter never keeps a machine down.
 
 use super::file::{number, shown};
+use super::keys::{PARAMETERS, names};
 use crate::slot::SlotName;
+
+const NAMES: [&str; PARAMETERS.len()] = names(&PARAMETERS);
 
 /// Where this boot is asked to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,7 +87,7 @@ impl KernelCommandLine {
             "init" if given.starts_with('/') => self.init = Some(given.to_owned()),
             "init" => return Err(format!("expected an absolute path, found {}", shown(given))),
             other if other.starts_with("everboot.") => {
-                return Err("expected everboot.slot, .recovery, .break or .timeout".to_owned());
+                return Err(format!("expected one of {}", NAMES.join(", ")));
             }
             _ => {}
         }

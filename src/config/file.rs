@@ -1,20 +1,9 @@
 //! `/etc/everboot/everboot.conf`: one `key = value` a line; empty lines and lines that begin with `#` say
-//! nothing. Each key may stand once, `slot` once for each slot, in order.
-//!
-//! | key | value | default |
-//! |---|---|---|
-//! | `compatible` | machine type, 1 to 64 printable characters without a space | none: must be given |
-//! | `record` | `PARTLABEL=name` or `PARTUUID=uuid` | `PARTLABEL=everboot-record` |
-//! | `staging` | the same | `PARTLABEL=everboot-data` |
-//! | `recovery` | the same; need not be there | `PARTLABEL=recovery` |
-//! | `slot` | `name`, or `name PARTLABEL=name`, or `name PARTUUID=uuid` | `slot-a` and `slot-b` |
-//! | `tries`, `handoffs`, `apply-starts` | 1 to 100 | 3, 10, 5 |
-//! | `assess` | `always` or `upgrade` | `always` |
-//! | `lock` | `yes` or `no` | `no` |
-//! | `timeout` | seconds, 1 to 3600 | 30 |
+//! nothing. Each key may stand once, `slot` once for each slot, in order; [`KEYS`] is their table.
 //!
 //! Hard limits: 64 KiB, 2 to [`MOST_SLOTS`] slots when any is named.
 
+use super::keys::{KEYS, names};
 use super::{Assess, Config, Locator};
 use crate::slot::{SlotName, Uuid};
 use std::fmt;
@@ -26,19 +15,7 @@ pub const LONGEST: usize = 64 * 1024;
 /// Most slots of a machine.
 pub const MOST_SLOTS: usize = 8;
 
-const KEYS: [&str; 11] = [
-    "compatible",
-    "record",
-    "staging",
-    "recovery",
-    "slot",
-    "tries",
-    "handoffs",
-    "apply-starts",
-    "assess",
-    "lock",
-    "timeout",
-];
+const NAMES: [&str; KEYS.len()] = names(&KEYS);
 
 /// The file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,8 +116,8 @@ fn key_and_value(line: &str) -> Result<(&'static str, &str), String> {
         return Err(format!("expected `key = value`, found {}", shown(line)));
     };
     let key = key.trim_end();
-    let known = KEYS.into_iter().find(|known| *known == key);
-    let known = known.ok_or_else(|| format!("expected one of {}; found {}", KEYS.join(", "), shown(key)))?;
+    let known = NAMES.into_iter().find(|known| *known == key);
+    let known = known.ok_or_else(|| format!("expected one of {}; found {}", NAMES.join(", "), shown(key)))?;
     Ok((known, value.trim_start()))
 }
 

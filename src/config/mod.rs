@@ -3,10 +3,12 @@
 
 mod cmdline;
 mod file;
+mod keys;
 mod policy;
 
 pub use cmdline::{Asked, Breakpoint, KernelCommandLine};
 pub use file::{ConfigError, LONGEST, MOST_SLOTS};
+pub use keys::{KEYS, Key, PARAMETERS};
 pub use policy::Policy;
 
 use crate::slot::{SlotName, Uuid};
