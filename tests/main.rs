@@ -7,6 +7,7 @@ mod decide;
 mod flows;
 mod layers;
 mod lifecycle;
+mod manual;
 mod picture;
 mod readme;
 mod record;

@@ -38,6 +38,8 @@ const CHECK: &[Tool] = &[
     tool("zstd", "zstd"),
     tool("squashfs-tools", "mksquashfs"),
     tool("erofs-utils", "mkfs.erofs"),
+    tool("groff-base", "groff"),
+    tool("mandoc", "mandoc"),
 ];
 
 /// What guests and their images take.

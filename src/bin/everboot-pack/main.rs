@@ -4,6 +4,7 @@
 mod disk;
 mod image;
 mod keygen;
+mod manual;
 mod modules;
 mod output;
 mod show;
@@ -14,7 +15,7 @@ use std::process::ExitCode;
 
 /// Makes and shows everboot bundles, and disk images with a first one.
 #[derive(Parser)]
-#[command(version, arg_required_else_help = true)]
+#[command(name = "everboot-pack", version, arg_required_else_help = true)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -30,6 +31,8 @@ enum Command {
     Disk(disk::Arguments),
     /// Show what a bundle says of itself
     Show(show::Arguments),
+    /// Write man pages and shell completions
+    Manual(manual::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -38,6 +41,7 @@ fn main() -> ExitCode {
         Command::Image(arguments) => image::run(&arguments),
         Command::Disk(arguments) => disk::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Manual(arguments) => manual::run(&arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
