@@ -35,6 +35,8 @@ pub struct Part {
     pub guid: Uuid,
     /// Its type GUID.
     pub kind: Uuid,
+    /// Where it begins on the disk, in bytes.
+    pub start: u64,
     /// Its size in bytes.
     pub len: u64,
 }
@@ -59,10 +61,17 @@ impl Survey {
 
     /// All partitions for which `wanted` holds.
     pub fn find(&self, wanted: impl Fn(&Part) -> bool) -> Vec<PartRef> {
-        let disks = self.disks.iter().enumerate();
-        let parts =
-            disks.flat_map(|(disk, found)| (0..found.parts.len()).map(move |part| PartRef { disk, part }));
-        parts.filter(|at| wanted(self.part(*at))).collect()
+        self.find_all(&wanted)
+    }
+
+    /// The same, once for all callers.
+    fn find_all(&self, wanted: &dyn Fn(&Part) -> bool) -> Vec<PartRef> {
+        let mut found = Vec::new();
+        for (disk, parts) in self.disks.iter().map(|disk| &disk.parts).enumerate() {
+            let wanted = parts.iter().enumerate().filter(|(_, candidate)| wanted(candidate));
+            found.extend(wanted.map(|(part, _)| PartRef { disk, part }));
+        }
+        found
     }
 }
 

@@ -34,6 +34,9 @@ impl Drop for Bench {
     }
 }
 
+/// Exit codes with which the answer is on standard output.
+const SAID: [i32; 3] = [0, 8, 10];
+
 /// Outcome of one command.
 struct Ran {
     code: i32,
@@ -124,10 +127,10 @@ impl Bench {
     #[track_caller]
     fn check(&self, line: &str, code: i32, text: &str) -> Ran {
         let ran = self.run(line);
-        let told = if code == 0 || code == 8 { &ran.out } else { &ran.err };
+        let told = if SAID.contains(&code) { &ran.out } else { &ran.err };
         assert_eq!(ran.code, code, "{line}\n{}{}", ran.out, ran.err);
         assert!(told.contains(text), "{line}: expected {text:?} in\n{told}");
-        if code != 0 && code != 8 {
+        if !SAID.contains(&code) {
             let line = line.split_whitespace().take_while(|word| !word.contains('.')).next().unwrap_or("");
             let error = errors(&ran.err).join("");
             assert!(error.starts_with("everboot: ") && error.contains(line), "{error}");
@@ -463,6 +466,65 @@ fn one_bad_copy_is_shown_and_repaired() {
 }
 
 #[test]
+fn the_doctor_is_content_with_a_sound_disk() {
+    let bench = Bench::factory();
+    let ran = bench.check("doctor", 0, "nothing needs to be done");
+    assert!(
+        ran.out.starts_with("not looked at with --disk: ") && ran.err.is_empty(),
+        "{}{}",
+        ran.out,
+        ran.err
+    );
+    let bench = Bench::trial();
+    bench.check("doctor", 0, "nothing needs to be done");
+    assert_eq!(
+        bench.check("doctor --json", 0, "").out,
+        format!(
+            "{{\"version\":\"{}\",\"sound\":true,\"machine\":false,\"findings\":[]}}\n",
+            env!("CARGO_PKG_VERSION")
+        )
+    );
+}
+
+#[test]
+fn the_doctor_says_what_to_do_with_10() {
+    let bench = Bench::running();
+    bench.damage("everboot-record", 0);
+    bench.check("doctor", 10, "fault: record-copy: record: a copy is bad: ");
+    bench.check("record repair", 0, "");
+    let trailer = 8 * 256 - 16;
+    bench.damage("slot-a", trailer);
+    bench.check("doctor", 10, "fault: trailer: slot-a: expected the signed trailer");
+    bench.damage("everboot-record", 0);
+    let ran = bench.check("doctor --json", 10, "\"sound\":false");
+    assert!(ran.out.contains("{\"name\":\"record-copy\",\"fault\":true,\"text\":\"record: "), "{}", ran.out);
+    assert_eq!(ran.out.lines().count(), 1);
+    bench.damage("everboot-record", 16 * 256 - 1);
+    bench.check("doctor", 10, "fault: record: record: both copies are bad");
+    let blank = Bench::blank();
+    blank.check("record init", 0, "");
+    blank.check("doctor", 10, "fault: no-good-slot: ");
+}
+
+#[test]
+fn the_doctor_reads_configuration_and_keys() {
+    let bench = Bench::running();
+    let keys = bench.path("disk.config/keys");
+    fs::copy(keys.join("bench.pub"), keys.join("copy.pub")).unwrap();
+    let ran = bench.check("doctor", 10, "copy.pub: expected a new key, found one that is there already");
+    assert!(ran.err.is_empty(), "{}", ran.err);
+    fs::remove_file(keys.join("copy.pub")).unwrap();
+    fs::write(keys.join("bench.pub"), "none").unwrap();
+    bench.check("doctor", 10, "fault: key: key: ");
+    bench.check("doctor", 10, "no bundle and no trailer is trusted");
+    fs::write(bench.path("disk.config/everboot.conf"), "compatible = bench\nslot = a\nslot = slot-b\n")
+        .unwrap();
+    bench.check("doctor", 10, "fault: missing: a: expected a partition PARTLABEL=a, found none");
+    fs::write(bench.path("disk.config/everboot.conf"), "tries = 3\n").unwrap();
+    bench.check("doctor", 10, "fault: configuration: ");
+}
+
+#[test]
 fn blocks_that_differ_are_counted_and_named_with_8() {
     let bench = Bench::running();
     bench.damage("slot-a", 7);
@@ -571,6 +633,7 @@ fn the_help_covers_every_verb_and_exit_code() {
         "reject",
         "rollback",
         "verify",
+        "doctor",
         "record show",
         "record init",
         "record repair",
@@ -585,8 +648,8 @@ fn the_help_covers_every_verb_and_exit_code() {
         let words = verb.split(' ').chain(["--help"]);
         assert_eq!(everboot(&bench.folder, words).out, own.out);
     }
-    for code in 0..=9 {
-        assert!(help.contains(&format!("\n  {code}  ")), "{code}");
+    for code in 0..=10 {
+        assert!(help.contains(&format!("\n  {code} ")), "{code}");
     }
     assert!(everboot(&bench.folder, ["--version"]).out.starts_with("everboot "));
 }

@@ -61,6 +61,14 @@ impl BootReport {
         sys::read_fact(Path::new(sys::BOOT_FACTS), WORDS).ok()?
     }
 
+    /// Version of the everboot that booted this system; absent when none did.
+    pub(crate) fn read_agent() -> Option<String> {
+        let text = sys::read_fact(Path::new(sys::BOOT_FACTS), NAME).ok()??;
+        // Our own JSON: the key comes first, and a version has nothing to escape.
+        let (_, rest) = text.split_once("\"agent\":\"")?;
+        rest.split_once('"').map(|(version, _)| version.to_owned())
+    }
+
     fn text(&self) -> String {
         let mut out = String::new();
         let slot = self.slot.as_deref().unwrap_or("recovery");

@@ -6,6 +6,7 @@
 
 mod arguments;
 mod boot_report;
+mod doctor;
 mod early;
 mod exit;
 mod explain;

@@ -2,6 +2,7 @@
 
 use super::arguments::{Arguments, usage};
 use super::boot_report::BootReport;
+use super::doctor::doctor;
 use super::early::Early;
 use super::exit::{Answer, Exit, Failure};
 use super::explain::{Explanation, Seen, facts, why};
@@ -58,6 +59,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         }
         Action::BootOnce => boot_once(&mut session, arguments),
         Action::Verify => verify(&mut session, &arguments.word(0).unwrap_or_default()),
+        Action::Doctor => doctor(&mut session, arguments.has("disk"), arguments.has("json")),
         Action::RecordShow => show_record(&mut session),
         Action::RecordInit => init_record(&mut session, arguments),
         Action::RecordRepair => {
@@ -69,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     }
 }
 
-fn json(report: &impl Serialize) -> Outcome {
+pub(crate) fn json(report: &impl Serialize) -> Outcome {
     let text =
         serde_json::to_string(report).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
     Ok(Answer::done(text + "\n"))

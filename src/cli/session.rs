@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::settings::{DIRECTORY, Settings};
 use everboot::bundle::Keys;
 use everboot::config::Config;
-use everboot::flow::Site;
+use everboot::flow::{Findings, Site};
 use everboot::sys::{DiskFileMachine, LinuxMachine, Lock, LockError};
 use everboot::verbs::Action;
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ pub(crate) struct Session {
     /// The configuration.
     pub(crate) config: Config,
     keys: Keys,
+    /// What is wrong with the settings.
+    pub(crate) complaints: Findings,
     _lock: Option<Lock>,
 }
 
@@ -34,14 +36,12 @@ impl Session {
             return Err(Failure::new(Exit::Failed, text));
         }
         let settings = Settings::read(&directory(arguments.path("config"), disk.as_deref()));
-        if let Some(fault) = &settings.fault {
-            if needs_config(arguments.verb.action) {
-                return Err(Failure::new(Exit::Failed, fault.clone()));
-            }
-            log::warn!("{fault}; going on with defaults");
+        if let Some(fault) = settings.fault.as_ref().filter(|_| needs_config(arguments.verb.action)) {
+            return Err(Failure::new(Exit::Failed, fault.clone()));
         }
-        for warning in &settings.warnings {
-            log::warn!("{warning}");
+        let complaints = settings.complaints();
+        if arguments.verb.action != Action::Doctor {
+            complaints.0.iter().for_each(|complaint| log::warn!("{}", complaint.text));
         }
         let (staging, changes) = (arguments.path("staging"), arguments.verb.changes);
         let (kind, lock) = match disk {
@@ -56,7 +56,7 @@ impl Session {
             kernel: arguments.text("kernel"),
             progress: Progress::new(!arguments.has("no-progress")),
         };
-        Ok(Self { machine, config: settings.config, keys: settings.keys, _lock: lock })
+        Ok(Self { machine, config: settings.config, keys: settings.keys, complaints, _lock: lock })
     }
 
     /// The machine together with what its owner says of it.
@@ -102,7 +102,8 @@ fn needs_config(action: Action) -> bool {
     match action {
         Action::Stage | Action::Prepare | Action::Activate | Action::Install => true,
         Action::RecordInit | Action::RecordRepair => true,
-        Action::Status | Action::Explain | Action::Why | Action::Verify | Action::RecordShow => false,
+        Action::Status | Action::Explain | Action::Why | Action::Verify => false,
+        Action::Doctor | Action::RecordShow => false,
         Action::Cancel | Action::Confirm | Action::Reject | Action::Rollback | Action::BootOnce => false,
         Action::Boot | Action::Help => false,
     }

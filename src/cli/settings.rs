@@ -5,6 +5,7 @@
 
 use everboot::bundle::Keys;
 use everboot::config::Config;
+use everboot::flow::Findings;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -39,17 +40,34 @@ impl Settings {
         settings
     }
 
+    /// What is wrong with it.
+    pub(crate) fn complaints(&self) -> Findings {
+        let mut found = Findings::default();
+        if let Some(why) = &self.fault {
+            found.fault("configuration", why, format_args!("going on with defaults"));
+        }
+        for why in &self.warnings {
+            found.fault("key", "key", format_args!("{why}"));
+        }
+        found
+    }
+
     fn read_keys(&mut self, directory: &Path) {
         for path in key_files(directory) {
             let read = fs::read_to_string(&path).map_err(|error| error.to_string());
+            let before = self.keys.len();
             let added = read.and_then(|text| self.keys.add(&text).map_err(|error| error.to_string()));
+            let added = added.and_then(|()| match self.keys.len() > before {
+                true => Ok(()),
+                false => Err("expected a new key, found one that is there already".to_owned()),
+            });
             if let Err(why) = added {
-                self.warnings.push(format!("key {}: {why}", path.display()));
+                self.warnings.push(format!("{}: {why}", path.display()));
             }
         }
         if self.keys.is_empty() {
             let directory = directory.display();
-            self.warnings.push(format!("no key in {directory}/*.pub: no bundle and no trailer is trusted"));
+            self.warnings.push(format!("none in {directory}/*.pub: no bundle and no trailer is trusted"));
         }
     }
 }

@@ -7,6 +7,7 @@
 mod admission;
 mod boot;
 mod devices;
+mod doctor;
 mod error;
 mod inspect;
 mod prepare;
@@ -16,6 +17,7 @@ mod verbs;
 mod view;
 
 pub use boot::{Destination, Outcome, boot};
+pub use doctor::{Finding, Findings, Host, examine};
 pub use error::Error;
 pub use inspect::{SlotReport, Staging as StagingReport, Status, explain, slot_difference, status};
 pub use prepare::prepare;

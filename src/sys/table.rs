@@ -105,7 +105,7 @@ fn describe<D: FileExt + Debug>(
             continue;
         }
         let (guid, kind) = (Uuid(*entry.part_guid.as_bytes()), Uuid(*entry.part_type_guid.guid.as_bytes()));
-        parts.push(Part { label: entry.name.clone(), guid, kind, len: bytes });
+        parts.push(Part { label: entry.name.clone(), guid, kind, start, len: bytes });
         extents.push(Extent { number: *number, start, len: bytes });
     }
     (Disk { name: name.to_owned(), guid: Uuid(*table.guid().as_bytes()), parts }, extents)

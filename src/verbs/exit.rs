@@ -23,11 +23,13 @@ pub enum Exit {
     Differs = 8,
     /// No room in the staging area.
     NoSpace = 9,
+    /// The installation needs attention.
+    Unsound = 10,
 }
 
 impl Exit {
     /// All of them, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Done,
         Self::Failed,
         Self::Usage,
@@ -38,6 +40,7 @@ impl Exit {
         Self::Record,
         Self::Differs,
         Self::NoSpace,
+        Self::Unsound,
     ];
 
     /// The meaning, as the help prints it.
@@ -53,6 +56,7 @@ impl Exit {
             Self::Record => "the boot record cannot be used",
             Self::Differs => "the verification found differences",
             Self::NoSpace => "no room in the staging area",
+            Self::Unsound => "the installation needs attention",
         }
     }
 }

@@ -36,6 +36,7 @@ pub enum Action {
     Rollback,
     BootOnce,
     Verify,
+    Doctor,
     RecordShow,
     RecordInit,
     RecordRepair,
@@ -247,6 +248,18 @@ pub const VERBS: &[Verb] = &[
         about: "Changes nothing.",
         changes: false,
         exits: &[Exit::Refused, Exit::Differs],
+    },
+    Verb {
+        action: Action::Doctor,
+        name: "doctor",
+        alias: None,
+        arguments: &[],
+        flags: &[JSON],
+        summary: "check the installation, and say what to do",
+        about: "Changes nothing. One line for each finding: a fault needs attention, a note does not. With --disk \
+                the machine itself is left out.",
+        changes: false,
+        exits: &[Exit::Unsound],
     },
     Verb {
         action: Action::RecordShow,

@@ -73,6 +73,7 @@ impl SimMachine {
             label: (*label).to_owned(),
             guid: Uuid([number as u8 + 1; 16]),
             kind: Uuid([0xcc; 16]),
+            start: (number as u64 + 1) << 20,
             len: *len,
         };
         let parts = SIZES.iter().enumerate().map(part).collect();
@@ -97,7 +98,8 @@ impl SimMachine {
     /// Adds a recovery slot whose root behaves so.
     pub fn add_recovery(&mut self, root: SimRoot) {
         let guid = Uuid([0xee; 16]);
-        let part = Part { label: "recovery".to_owned(), guid, kind: Uuid([0xcc; 16]), len: 4096 };
+        let part =
+            Part { label: "recovery".to_owned(), guid, kind: Uuid([0xcc; 16]), start: 1 << 40, len: 4096 };
         self.survey.disks[0].parts.push(part);
         let mut content = vec![0; 4096];
         content[..8].copy_from_slice(root.magic());

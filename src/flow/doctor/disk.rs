@@ -1,0 +1,161 @@
+//! What disks, record and slots tell. Pure.
+
+use super::super::view::{Trouble, matches};
+use super::Findings;
+use crate::apply::Layout;
+use crate::config::{Config, Locator};
+use crate::machine::{Part, PartRef, Survey};
+use crate::record::{BadCopy, Record};
+use crate::slot::SlotName;
+
+/// The smallest partition of the record, in bytes (`record/FORMAT.md`).
+const SMALLEST_RECORD: u64 = 1 << 20;
+
+/// A slot, and what is in it.
+pub(super) struct Filled<'a> {
+    pub(super) name: &'a SlotName,
+    /// Its size in bytes.
+    pub(super) len: u64,
+    /// Size of its image in bytes, if it holds one that a trusted key has signed.
+    pub(super) image: Option<u64>,
+    /// Whether its trailer is the one that the record expects.
+    pub(super) is_right: bool,
+}
+
+/// The partitions that the configuration names: there, once, and each for itself.
+pub(super) fn check_places(survey: &Survey, config: &Config, found: &mut Findings) {
+    let mut taken: Vec<(&str, PartRef)> = Vec::new();
+    let own = [("record", &config.record), ("staging", &config.staging), ("recovery", &config.recovery)];
+    for (what, locator) in own.into_iter().chain(config.slots.iter().map(|(name, at)| (name.as_str(), at))) {
+        let (there, name) = (survey.find(|part| matches(locator, part)), shown(locator));
+        let Some(&at) = there.first() else {
+            // A machine may do without a recovery slot.
+            if what == "recovery" {
+                continue;
+            }
+            let text =
+                format_args!("expected a partition {name}, found none; make it, or correct everboot.conf");
+            found.fault("missing", what, text);
+            continue;
+        };
+        if there.len() > 1 {
+            let disks = disks(survey, &there);
+            found.fault(
+                "ambiguous",
+                what,
+                format_args!("expected one partition {name}, found it on {disks}"),
+            );
+        }
+        if let Some((other, _)) = taken.iter().find(|(_, taken)| *taken == at) {
+            found.fault(
+                "shared",
+                what,
+                format_args!("expected a partition of its own, found that of {other}"),
+            );
+        }
+        taken.push((what, at));
+        if overlaps(survey, at) {
+            found.fault("overlap", what, format_args!("its partition overlaps with another one"));
+        }
+        let len = survey.part(at).len;
+        if what == "record" && len < SMALLEST_RECORD {
+            let text = format_args!("expected a partition of at least {SMALLEST_RECORD} bytes, found {len}");
+            found.fault("record-size", what, text);
+        }
+    }
+}
+
+fn shown(locator: &Locator) -> String {
+    match locator {
+        Locator::PartLabel(label) => format!("PARTLABEL={label}"),
+        Locator::PartUuid(guid) => format!("PARTUUID={guid}"),
+    }
+}
+
+fn disks(survey: &Survey, parts: &[PartRef]) -> String {
+    parts.iter().map(|at| &*survey.disks[at.disk].name).collect::<Vec<_>>().join(" and ")
+}
+
+fn overlaps(survey: &Survey, at: PartRef) -> bool {
+    let one = survey.part(at);
+    let meets = |other: &Part| one.start < other.start + other.len && other.start < one.start + one.len;
+    let others = survey.disks[at.disk].parts.iter().enumerate();
+    others.filter(|(index, _)| *index != at.part).any(|(_, other)| meets(other))
+}
+
+/// PARTUUIDs that are there twice, as on a copied disk.
+pub(super) fn check_uuids(survey: &Survey, found: &mut Findings) {
+    for at in survey.find(|_| true) {
+        let guid = survey.part(at).guid;
+        let all = survey.find(|part| part.guid == guid);
+        // Told once, at its first place.
+        if all.len() > 1 && all[0] == at {
+            let (guid, disks) = (guid.to_string(), disks(survey, &all));
+            found.fault(
+                "part-uuid",
+                &guid,
+                format_args!("this PARTUUID is on {disks}; remove or change the copy"),
+            );
+        }
+    }
+}
+
+/// The record and its copies.
+pub(super) fn check_record(trouble: &Option<Trouble>, copies: &[Option<BadCopy>; 2], found: &mut Findings) {
+    match trouble {
+        // Told by its partition.
+        Some(Trouble::NoPartition | Trouble::Ambiguous(_)) => {}
+        Some(trouble) => found.fault("record", "record", format_args!("{trouble}")),
+        None => {
+            for why in copies.iter().flatten() {
+                let text = format_args!("a copy is bad: {why}; run `everboot record repair`");
+                found.fault("record-copy", "record", text);
+            }
+        }
+    }
+}
+
+/// What the record says of the slots, against the configuration.
+pub(super) fn check_slots(survey: &Survey, config: &Config, record: &Record, found: &mut Findings) {
+    for (name, locator) in &config.slots {
+        let known = record.find(name.as_str()).map(|id| record.slot(id).part);
+        let there = survey.find(|part| matches(locator, part));
+        if !there.is_empty() && !there.iter().any(|at| Some(survey.part(*at).guid) == known) {
+            let text = "the record has another partition for it, or none; correct everboot.conf, or run \
+                        `everboot record init --force`";
+            found.fault("slot-moved", name.as_str(), format_args!("{text}"));
+        }
+    }
+    if !record.ids().any(|(id, _)| record.is_good(id)) {
+        let text = "none is good; run `everboot confirm` if this system is, or install an image";
+        found.fault("no-good-slot", "slots", format_args!("{text}"));
+    }
+}
+
+/// Trailers, and sizes: whatever is in one slot has to fit into the others, or it can never be upgraded.
+pub(super) fn check_filled(slots: &[Filled<'_>], found: &mut Findings) {
+    let largest = slots.iter().filter_map(|slot| slot.image).max();
+    for Filled { name, len, is_right, .. } in slots {
+        let name = name.as_str();
+        if !is_right {
+            let text =
+                "expected the signed trailer of its image, found none or another one; install an image";
+            found.fault("trailer", name, format_args!("{text}"));
+        }
+        if let Some(Err(error)) = largest.map(|largest| Layout::new(*len, largest)) {
+            found.fault("slot-size", name, format_args!("for the largest image that is installed: {error}"));
+        }
+    }
+}
+
+/// Room for another bundle beside the staged one.
+pub(super) fn check_room(staged: u64, room: u64, found: &mut Findings) {
+    if room < staged {
+        let text = format_args!("expected {staged} bytes of room for another bundle, found {room}");
+        found.fault("staging-room", "staging area", text);
+    }
+}
+
+#[cfg(test)]
+#[path = "disk_tests.rs"]
+mod tests;

@@ -1,0 +1,167 @@
+use super::*;
+use crate::config::Locator;
+use crate::machine::Disk;
+use crate::record::{Slot, Update};
+use crate::slot::{Image, SlotState, Uuid};
+
+const MIB: u64 = 1 << 20;
+
+fn part(label: &str, number: u8) -> Part {
+    let start = u64::from(number) * 16 * MIB;
+    Part { label: label.into(), guid: Uuid([number; 16]), kind: Uuid([0; 16]), start, len: 16 * MIB }
+}
+
+/// A disk that is as it should be.
+fn survey() -> Survey {
+    let labels = ["everboot-record", "everboot-data", "slot-a", "slot-b"];
+    let parts = labels.iter().zip(1..).map(|(label, number)| part(label, number)).collect();
+    Survey { disks: vec![Disk { name: "vda".into(), guid: Uuid([9; 16]), parts }] }
+}
+
+#[track_caller]
+fn expect(check: impl FnOnce(&mut Findings), expected: &[(&str, &str)]) {
+    let mut found = Findings::default();
+    check(&mut found);
+    let found = found.0;
+    let names: Vec<_> = found.iter().map(|found| found.name).collect();
+    assert_eq!(names, expected.iter().map(|(name, _)| *name).collect::<Vec<_>>(), "{found:?}");
+    for (found, (_, text)) in found.iter().zip(expected) {
+        assert!(found.fault && found.text.contains(text), "{}", found.text);
+    }
+}
+
+#[track_caller]
+fn places(change: impl FnOnce(&mut Survey, &mut Config), expected: &[(&str, &str)]) {
+    let (mut survey, mut config) = (survey(), Config::default());
+    change(&mut survey, &mut config);
+    let check = |found: &mut Findings| {
+        check_places(&survey, &config, found);
+        check_uuids(&survey, found);
+    };
+    expect(check, expected);
+}
+
+#[test]
+fn a_sound_disk_has_nothing_to_say() {
+    places(|_, _| (), &[]);
+}
+
+#[test]
+fn partitions_are_there_once_and_each_for_itself() {
+    places(
+        |survey, _| survey.disks[0].parts[3].label = "b".into(),
+        &[("missing", "slot-b: expected a partition PARTLABEL=slot-b, found none")],
+    );
+    places(
+        |survey, _| {
+            survey.disks.push(Disk {
+                name: "sda".into(),
+                guid: Uuid([8; 16]),
+                parts: vec![part("slot-a", 7)],
+            })
+        },
+        &[("ambiguous", "slot-a: expected one partition PARTLABEL=slot-a, found it on vda and sda")],
+    );
+    places(|survey, _| survey.disks[0].parts[3].label = "recovery".into(), &[("missing", "slot-b: ")]);
+    places(
+        |_, config| config.recovery = config.staging.clone(),
+        &[("shared", "recovery: expected a partition of its own, found that of staging")],
+    );
+    places(
+        |_, config| config.slots[1].1 = Locator::PartUuid(Uuid([3; 16])),
+        &[("shared", "slot-b: expected a partition of its own, found that of slot-a")],
+    );
+    places(
+        |survey, _| survey.disks[0].parts[3].start -= 1,
+        &[("overlap", "slot-a: "), ("overlap", "slot-b: ")],
+    );
+    places(
+        |survey, _| survey.disks[0].parts[0].len = MIB - 1,
+        &[("record-size", "record: expected a partition of at least 1048576 bytes, found 1048575")],
+    );
+}
+
+#[test]
+fn a_copied_disk_is_noticed_by_its_guids() {
+    let copy = |survey: &mut Survey| {
+        let parts = vec![Part { label: "other".into(), ..part("", 3) }];
+        survey.disks.push(Disk { name: "sda".into(), guid: Uuid([8; 16]), parts });
+    };
+    places(|survey, _| copy(survey), &[("part-uuid", "is on vda and sda")]);
+}
+
+#[test]
+fn the_record_and_each_copy_are_looked_at() {
+    let (sound, bad) = ([None, None], [None, Some(BadCopy::NoRecord)]);
+    expect(|found| check_record(&None, &sound, found), &[]);
+    expect(|found| check_record(&None, &bad, found), &[("record-copy", "a copy is bad")]);
+    expect(
+        |found| check_record(&Some(Trouble::Lost("x".into())), &bad, found),
+        &[("record", "both copies are bad (x)")],
+    );
+    expect(|found| check_record(&Some(Trouble::NoPartition), &sound, found), &[]);
+}
+
+fn record() -> Record {
+    let slot = |name: &str, number: u8, state| Slot {
+        name: SlotName::new(name).unwrap(),
+        part: Uuid([number; 16]),
+        state,
+        image: Some(Image { version: "1".into(), root_hash: None, open: false, tries: 0 }),
+        confirmed: 0,
+    };
+    let slots = vec![slot("slot-a", 3, SlotState::Good), slot("slot-b", 4, SlotState::Empty)];
+    let disk = Uuid([9; 16]);
+    Record {
+        disk,
+        slots,
+        default: None,
+        last_boot: None,
+        once: None,
+        update: Update::None,
+        bad_images: vec![],
+        recovery_rounds: 0,
+    }
+}
+
+#[test]
+fn record_and_configuration_agree_about_the_slots() {
+    let check = |record: &Record| {
+        let record = record.clone();
+        move |found: &mut Findings| check_slots(&survey(), &Config::default(), &record, found)
+    };
+    expect(check(&record()), &[]);
+    let mut moved = record();
+    moved.slots[1].part = Uuid([7; 16]);
+    expect(check(&moved), &[("slot-moved", "slot-b: ")]);
+    moved.slots.truncate(1);
+    expect(check(&moved), &[("slot-moved", "slot-b: ")]);
+    let mut none_good = record();
+    none_good.slots[0].state = SlotState::Proven;
+    expect(check(&none_good), &[("no-good-slot", "none is good")]);
+}
+
+#[test]
+fn every_slot_has_room_for_the_largest_image_and_holds_its_own() {
+    let name = SlotName::new("slot-a").unwrap();
+    let slot = |len, image, is_right| Filled { name: &name, len, image, is_right };
+    expect(
+        |found| check_filled(&[slot(16 * MIB, Some(8 * MIB), true), slot(16 * MIB, None, true)], found),
+        &[],
+    );
+    expect(
+        |found| check_filled(&[slot(16 * MIB, Some(8 * MIB), true), slot(8 * MIB, None, true)], found),
+        &[("slot-size", "found 8388608")],
+    );
+    expect(
+        |found| check_filled(&[slot(16 * MIB, None, false)], found),
+        &[("trailer", "slot-a: expected the signed trailer")],
+    );
+}
+
+#[test]
+fn the_staging_area_has_room_for_another_bundle() {
+    expect(|found| check_room(0, 0, found), &[]);
+    expect(|found| check_room(5, 5, found), &[]);
+    expect(|found| check_room(6, 5, found), &[("staging-room", "expected 6 bytes")]);
+}

@@ -1,0 +1,118 @@
+//! `doctor`: whether an installation is sound, and what to do where it is not. Changes nothing.
+//!
+//! [`examine`] looks at the disks; the checks themselves are pure: [`disk`], and [`host`] for what only the
+//! machine that runs can tell. Those marked * are only told: nothing needs to be done.
+//!
+//! | finding         | when                                                                         |
+//! |-----------------|------------------------------------------------------------------------------|
+//! | `configuration` | it cannot be read (the command line adds this and the next one)              |
+//! | `key`           | there is none, one cannot be read, or one is there twice                     |
+//! | `missing`       | the partition of record, staging area or a slot is not there                 |
+//! | `ambiguous`     | several partitions answer to its name, on any disk                           |
+//! | `shared`        | two of them are one partition                                                |
+//! | `overlap`       | it overlaps with another partition                                           |
+//! | `part-uuid`     | two partitions have one PARTUUID, on any disk                                |
+//! | `record`        | the record cannot be used                                                    |
+//! | `record-copy`   | one of its copies is bad                                                     |
+//! | `record-size`   | its partition is smaller than `record/FORMAT.md` says                        |
+//! | `slot-moved`    | record and configuration disagree about a slot                               |
+//! | `no-good-slot`  | no slot is good                                                              |
+//! | `trailer`       | a slot does not hold the signed trailer of the image that the record names   |
+//! | `slot-size`     | a slot is too small for the largest image that is installed                  |
+//! | `staging`       | the staging area cannot be opened                                            |
+//! | `staging-room`  | it has no room for another bundle like the one that is staged                |
+//! | `boot`          | this boot did not come through everboot                                      |
+//! | `agent`         | the everboot in the initramfs that booted has another version                |
+//! | `panic`         | the kernel stays where it is after a crash                                   |
+//! | `gpt` *         | the kernel does not use the backup partition table                           |
+//! | `watchdog` *    | there is none                                                                |
+//! | `initramfs` *   | it is not where one is looked for, or older than this everboot               |
+
+mod disk;
+mod host;
+
+pub use host::Host;
+
+use super::view::read_image;
+use super::{STAGED, Site};
+use crate::machine::{Access, Machine, PartRef};
+use crate::medium::{Medium, Staging};
+use crate::slot::SlotState;
+use disk::Filled;
+use serde::Serialize;
+use std::fmt;
+use std::io::ErrorKind;
+
+/// Something that was found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Its name in the table of this module; part of the interface.
+    pub name: &'static str,
+    /// Whether something needs to be done.
+    pub fault: bool,
+    /// Of what, what was expected, what was found, what to do.
+    pub text: String,
+}
+
+/// What was found so far.
+#[derive(Debug, Default)]
+pub struct Findings(pub Vec<Finding>);
+
+impl Findings {
+    /// Something that needs to be done about `what`.
+    pub fn fault(&mut self, name: &'static str, what: &str, text: fmt::Arguments<'_>) {
+        self.0.push(Finding { name, fault: true, text: format!("{what}: {text}") });
+    }
+
+    /// Something worth knowing.
+    fn note(&mut self, name: &'static str, text: fmt::Arguments<'_>) {
+        self.0.push(Finding { name, fault: false, text: text.to_string() });
+    }
+}
+
+/// Looks at the disks.
+pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
+    let view = site.look();
+    disk::check_places(&view.survey, site.config, found);
+    disk::check_uuids(&view.survey, found);
+    disk::check_record(&view.trouble, &view.loaded.faults, found);
+    if view.trouble.is_none() {
+        disk::check_slots(&view.survey, site.config, &view.record, found);
+    }
+    let mut slots = Vec::new();
+    for (slot, at) in view.record.slots.iter().zip(&view.parts) {
+        let Some(at) = *at else { continue };
+        let opened = site.machine.open(at, Access::Read).ok();
+        let trailer = opened.and_then(|part| read_image(&part, site.keys));
+        let expected = slot.image.as_ref().and_then(|image| image.root_hash);
+        // What is being written has none yet.
+        let holds = !matches!(slot.state, SlotState::Empty | SlotState::Writing);
+        let is = trailer.as_ref().and_then(|(image, ..)| image.root_hash);
+        slots.push(Filled {
+            name: &slot.name,
+            len: view.survey.part(at).len,
+            image: trailer.map(|(_, _, manifest)| manifest.payload.size),
+            is_right: !holds || expected.is_none() || is == expected,
+        });
+    }
+    disk::check_filled(&slots, found);
+    if let Some(at) = view.staging {
+        examine_staging(&mut site, at, found);
+    }
+}
+
+fn examine_staging<M: Machine>(site: &mut Site<'_, M>, at: PartRef, found: &mut Findings) {
+    let opened = site.machine.staging(Some(at), Access::Read).and_then(|area| {
+        let staged = if area.exists(STAGED)? { area.open(STAGED)?.len() } else { 0 };
+        Ok((staged, area.available()?))
+    });
+    site.machine.close_staging();
+    match opened {
+        Ok((staged, room)) => disk::check_room(staged, room, found),
+        // The first bundle makes the directory.
+        Err(error) if error.source.kind() == ErrorKind::NotFound => {}
+        Err(error) => {
+            found.fault("staging", "staging area", format_args!("{error}; make a file system there"));
+        }
+    }
+}
