@@ -3,7 +3,7 @@
 use super::layout::{TRAILER_LEN, trailer_start};
 use crate::bundle::Signed;
 use crate::medium::{Error, Medium, Op};
-use crate::slot::{BLOCK, RootHash};
+use crate::slot::{BLOCK, RootHash, checksum};
 
 const MAGIC: [u8; 8] = *b"evb-slot";
 const MARK_MAGIC: [u8; 8] = *b"evb-mark";
@@ -31,13 +31,13 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
 }
 
 fn seal(block: &mut [u8]) {
-    let checksum = crc32fast::hash(&block[..CHECKSUM]);
+    let checksum = checksum(&[&block[..CHECKSUM]]);
     block[CHECKSUM..BLOCK].copy_from_slice(&checksum.to_le_bytes());
 }
 
 fn is_sealed(block: &[u8], magic: [u8; 8]) -> bool {
     let stored = u32::from_le_bytes(number(block, CHECKSUM));
-    number(block, 0) == magic && crc32fast::hash(&block[..CHECKSUM]) == stored
+    number(block, 0) == magic && checksum(&[&block[..CHECKSUM]]) == stored
 }
 
 fn encode(signed: &Signed) -> Option<Vec<u8>> {
@@ -61,10 +61,7 @@ fn encode(signed: &Signed) -> Option<Vec<u8>> {
 }
 
 fn content_checksum(manifest: &[u8], signature: &[u8]) -> u32 {
-    let mut checksum = crc32fast::Hasher::new();
-    checksum.update(manifest);
-    checksum.update(signature);
-    checksum.finalize()
+    checksum(&[manifest, signature])
 }
 
 fn decode(bytes: &[u8]) -> Option<Trailer> {

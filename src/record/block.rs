@@ -1,7 +1,7 @@
 //! One copy of the record as a block of 4096 bytes. The layout is specified in `FORMAT.md`.
 
 use super::{OutOfRange, Record};
-use crate::slot::{BLOCK, SlotId};
+use crate::slot::{BLOCK, SlotId, checksum};
 use std::fmt;
 
 /// The format version that this everboot writes, and the newest that it reads.
@@ -94,7 +94,7 @@ impl Copy {
             return Self::Bad(BadCopy::NoRecord);
         }
         let (expected, found) =
-            (crc32fast::hash(&block[..CHECKSUM]), u32::from_le_bytes(number(block, CHECKSUM)));
+            (checksum(&[&block[..CHECKSUM]]), u32::from_le_bytes(number(block, CHECKSUM)));
         if expected != found {
             return Self::Bad(BadCopy::Checksum { expected, found });
         }
@@ -127,7 +127,7 @@ pub fn encode(record: &Record, generation: u64) -> Result<Box<[u8; BLOCK]>, Enco
     block[10..12].copy_from_slice(&(length as u16).to_le_bytes());
     block[12..20].copy_from_slice(&generation.to_le_bytes());
     block[ONCE] = record.once.map_or(0, |id| id.0 + 1);
-    let checksum = crc32fast::hash(&block[..CHECKSUM]);
+    let checksum = checksum(&[&block[..CHECKSUM]]);
     block[CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
     Ok(block)
 }

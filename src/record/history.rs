@@ -2,7 +2,7 @@
 //!
 //! An entry is one block with its own checksum. Losing one, or all, changes nothing about a boot.
 
-use crate::slot::BLOCK;
+use crate::slot::{BLOCK, checksum};
 use serde::{Deserialize, Serialize};
 
 const MAGIC: [u8; 8] = *b"evb-hist";
@@ -44,7 +44,7 @@ pub fn encode(entry: &Entry) -> Box<[u8; BLOCK]> {
     let length = postcard::to_slice(&cut, &mut block[BODY..CHECKSUM]).map_or(0, |body| body.len());
     block[..8].copy_from_slice(&MAGIC);
     block[8..12].copy_from_slice(&(length as u32).to_le_bytes());
-    let checksum = crc32fast::hash(&block[..CHECKSUM]);
+    let checksum = checksum(&[&block[..CHECKSUM]]);
     block[CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
     block
 }
@@ -52,7 +52,7 @@ pub fn encode(entry: &Entry) -> Box<[u8; BLOCK]> {
 /// The entry in a block, if it holds one.
 pub fn decode(block: &[u8; BLOCK]) -> Option<Entry> {
     let stored = u32::from_le_bytes([block[4092], block[4093], block[4094], block[4095]]);
-    if block[..8] != MAGIC || crc32fast::hash(&block[..CHECKSUM]) != stored {
+    if block[..8] != MAGIC || checksum(&[&block[..CHECKSUM]]) != stored {
         return None;
     }
     let length = u32::from_le_bytes([block[8], block[9], block[10], block[11]]) as usize;

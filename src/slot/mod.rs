@@ -2,10 +2,12 @@
 //!
 //! Invariant: a state is a sum type, so that a slot is never "good and being written" at once.
 
+mod checksum;
 mod hash;
 mod name;
 mod state;
 
+pub(crate) use checksum::checksum;
 pub(crate) use hash::from_hex;
 #[cfg(any(test, feature = "pack"))]
 pub(crate) use hash::to_hex;
