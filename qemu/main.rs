@@ -13,9 +13,11 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 use harness::Bed;
 use harness::setup::{self, Level};
+use harness::{package, paths};
 
 const USAGE: &str = "\
 everboot-harness build            out/everboot, out/everboot-*, out/initramfs.img
+everboot-harness package          out/everboot_*.deb, out/everboot-pack_*.deb
 everboot-harness test [--quick]   format, lints, all tests; --quick: no QEMU
 everboot-harness demo [--shell]   the main job on a real Debian; --shell: its console
 everboot-harness demo --figures   the figures of the README, measured here";
@@ -37,6 +39,14 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         ["build"] => {
             setup::prepare(Level::Build)?;
             Bed::build()?.print_sizes()?;
+        }
+        ["package"] => {
+            setup::prepare(Level::Check)?;
+            let bed = Bed::build()?;
+            let (folder, pack) = (paths::repo().join("out"), bed.tool("everboot-pack")?);
+            for deb in package::debian(&bed.agent, pack, &folder, &package::epoch()?)? {
+                println!("{:>10} bytes  {}", std::fs::metadata(&deb)?.len(), deb.display());
+            }
         }
         ["test"] => return Ok(suite::run(false)),
         ["test", "--quick"] => return Ok(suite::run(true)),

@@ -1,6 +1,6 @@
 //! The manual and the completions that `everboot-pack manual` makes from the tables.
 
-use everboot::config::{KEYS, PARAMETERS};
+use everboot::config::{Config, KEYS, PARAMETERS};
 use everboot::verbs::{Exit, Flag, GLOBAL, VERBS};
 use std::fs;
 use std::io::Write;
@@ -70,6 +70,17 @@ fn the_pages_have_every_verb_flag_exit_code_key_and_parameter() {
         assert!(page.contains(&format!("{name} = {value} {meaning}")), "{name} is not in\n{page}");
         assert!(page.contains(&format!("Default: {}.", key.default)) || key.default.is_empty(), "{name}");
     }
+}
+
+#[test]
+fn the_example_configuration_says_what_is_the_default_anyway() {
+    let manual = Manual::make("example");
+    let text = manual.read("doc/everboot/examples/everboot.conf");
+    let default = Config { compatible: "my-machine".into(), ..Config::default() };
+    assert_eq!(Config::parse(&text).unwrap(), default);
+    let all = text.replace("\n#", "\n").replace("\n ", "\n# ");
+    assert_eq!(Config::parse(&all).unwrap(), default, "{all}");
+    assert!(KEYS.iter().all(|key| all.contains(&format!("\n{} = ", key.name))), "{all}");
 }
 
 /// All files below a folder.

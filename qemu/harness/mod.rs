@@ -22,6 +22,7 @@ pub mod initramfs;
 pub mod kernel;
 pub mod key;
 pub mod machine;
+pub mod package;
 pub mod paths;
 pub mod rootfs;
 pub mod setup;

@@ -40,6 +40,7 @@ const CHECK: &[Tool] = &[
     tool("erofs-utils", "mkfs.erofs"),
     tool("groff-base", "groff"),
     tool("mandoc", "mandoc"),
+    tool("dpkg-dev", "dpkg-shlibdeps"),
 ];
 
 /// What guests and their images take.

@@ -5,31 +5,10 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::rootfs::{Debian, Mini, Overlay};
-use super::{Bed, bundle, paths};
+use super::{Bed, bundle, package, paths};
 
 /// Of a small root: busybox, the agent, and nearly nothing else.
 const MINI_MEBIBYTES: u64 = 16;
-
-/// Confirms once the whole system is up and no unit failed. Ordered as systemd-bless-boot.service is.
-const CONFIRM: &str = "\
-[Unit]
-Description=Tell everboot that this system is good
-DefaultDependencies=no
-Requires=boot-complete.target
-After=local-fs.target boot-complete.target
-Conflicts=shutdown.target
-Before=shutdown.target
-
-[Service]
-Type=oneshot
-RemainAfterExit=yes
-ExecStart=/usr/bin/everboot confirm
-StandardOutput=journal+console
-StandardError=journal+console
-
-[Install]
-WantedBy=multi-user.target
-";
 
 /// What boot-complete.target asks here: everything was started, and nothing failed. systemd's own
 /// systemd-boot-check-no-failures.service does the same, and needs D-Bus, which this Debian has not.
@@ -61,7 +40,7 @@ pub fn agent(bed: &Bed) -> Overlay {
 pub fn debian_overlay(bed: &Bed) -> Overlay {
     let units = "/etc/systemd/system";
     agent(bed)
-        .file(&format!("{units}/everboot-confirm.service"), CONFIRM)
+        .host_file(&format!("{units}/everboot-confirm.service"), 0o644, &package::confirm_unit())
         .file(&format!("{units}/no-failures.service"), CHECK)
         .link(
             &format!("{units}/multi-user.target.wants/everboot-confirm.service"),

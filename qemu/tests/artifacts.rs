@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use crate::harness::command::{program, run};
 use crate::harness::elf::{Linkage, linkage};
 use crate::harness::kernel::Kernel;
 use crate::harness::key::Key;
-use crate::harness::{build, initramfs};
+use crate::harness::{build, initramfs, package, paths};
 
 #[test]
 fn the_agent_is_static() {
@@ -33,4 +34,33 @@ fn the_initramfs_is_the_same_bytes_each_time() {
     let key = Key::prepare().unwrap();
     let make = || initramfs::everboot_bytes(&kernel, &agent, &[&key.public]).unwrap();
     assert!(make() == make());
+}
+
+#[test]
+fn the_packages_are_the_same_bytes_each_time_and_hold_everything() {
+    let agent = build::agent().unwrap();
+    let tools = build::tools().unwrap();
+    let pack = tools.iter().find(|tool| tool.ends_with("everboot-pack")).unwrap();
+    let folder = paths::work("package-twice").unwrap();
+    let make = || {
+        package::debian(&agent, pack, &folder, "1000000000")
+            .unwrap()
+            .map(|deb| (fs::read(&deb).unwrap(), deb))
+    };
+    let [(everboot, deb), (tool, _)] = make();
+    let again = make();
+    assert!(everboot == again[0].0 && tool == again[1].0);
+    let list = run(program("dpkg-deb").arg("--contents").arg(&deb)).unwrap();
+    let has = |path: &str| assert!(list.contains(&format!(" .{path}\n")), "{path} is not in\n{list}");
+    for path in ["/usr/bin/everboot", "/etc/everboot/keys/", "/usr/share/man/man8/everboot.8.gz"] {
+        has(path);
+    }
+    for (from, to) in [
+        ("dracut-module/90everboot", "/usr/lib/dracut/modules.d/90everboot"),
+        ("initramfs/initramfs-tools/hooks", "/usr/share/initramfs-tools/hooks"),
+    ] {
+        for entry in fs::read_dir(paths::repo().join(from)).into_iter().flatten() {
+            has(&format!("{to}/{}", entry.unwrap().file_name().to_string_lossy()));
+        }
+    }
 }

@@ -38,9 +38,9 @@ pub(crate) fn doctor(session: &mut Session, is_file: bool, as_json: bool) -> Res
 impl Report<'_> {
     fn text(&self) -> String {
         let mut out = String::new();
-        for Finding { name, fault, text } in self.findings {
+        for Finding { fault, text, .. } in self.findings {
             let level = if *fault { "fault" } else { "note" };
-            let _ = writeln!(out, "{level}: {name}: {text}");
+            let _ = writeln!(out, "{level}: {text}");
         }
         if !self.machine {
             out.push_str("not looked at with --disk: this boot, kernel command line, watchdog, initramfs\n");

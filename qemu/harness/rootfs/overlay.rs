@@ -49,6 +49,23 @@ impl Overlay {
         self.with(path, mode, Content::HostFile(from.to_path_buf()))
     }
 
+    /// Copies of a folder's files, with their modes.
+    pub fn host_folder(mut self, path: &str, from: &Path) -> Result<Overlay> {
+        let mut names: Vec<_> =
+            fs::read_dir(from)?.map(|entry| Ok(entry?.file_name())).collect::<Result<_>>()?;
+        names.sort();
+        for name in names {
+            let (path, from) = (format!("{path}/{}", name.to_string_lossy()), from.join(name));
+            let data = fs::metadata(&from)?;
+            self = if data.is_dir() {
+                self.host_folder(&path, &from)?
+            } else {
+                self.host_file(&path, data.permissions().mode() & 0o777, &from)
+            };
+        }
+        Ok(self)
+    }
+
     /// A symbolic link.
     pub fn link(self, path: &str, target: &str) -> Overlay {
         self.with(path, 0o777, Content::Link(target.to_owned()))

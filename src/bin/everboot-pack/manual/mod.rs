@@ -25,6 +25,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { folder, date } = arguments;
     write(folder, "man/man8/everboot.8", pages::everboot(date))?;
     write(folder, "man/man5/everboot.conf.5", pages::configuration(date))?;
+    write(folder, "doc/everboot/examples/everboot.conf", pages::example())?;
     write(folder, "bash-completion/completions/everboot", bash::script())?;
     let everboot = command::everboot();
     write(folder, "zsh/vendor-completions/_everboot", completion(Shell::Zsh, &everboot))?;

@@ -83,6 +83,21 @@ pub(super) fn configuration(date: &str) -> String {
     page.render()
 }
 
+/// A configuration to begin with: every key with its default, commented out.
+pub(super) fn example() -> String {
+    let mut out = String::from("# /etc/everboot/everboot.conf, see everboot.conf(5).\n");
+    for key in &KEYS {
+        out.push_str(&format!("\n# {}\n", key.meaning));
+        match key.default {
+            "" => out.push_str(&format!("{} = my-machine\n", key.name)),
+            default => {
+                out.extend(default.split(" and ").map(|value| format!("#{} = {value}\n", key.name)));
+            }
+        }
+    }
+    out
+}
+
 impl Page {
     fn verb(&mut self, verb: &Verb) {
         let usage = [&[verb.name], verb.arguments].concat().join(" ");
