@@ -1,4 +1,4 @@
-//! The scripts only launch, and are clean.
+//! The scripts are clean, and only launch where they can.
 
 use std::path::PathBuf;
 
@@ -24,9 +24,14 @@ fn shellcheck_finds_nothing() {
     run(program("shellcheck").args(scripts())).unwrap();
 }
 
+/// What runs inside the initramfs of a distribution, or where one is made, is shell by nature.
+const HOOKS: [&str; 3] = ["dracut-module", "initramfs/initramfs-tools", "initramfs/mkinitcpio"];
+
 #[test]
 fn scripts_only_launch() {
-    for script in scripts() {
+    let is_hook =
+        |script: &PathBuf| HOOKS.iter().any(|folder| script.starts_with(paths::repo().join(folder)));
+    for script in scripts().into_iter().filter(|script| !is_hook(script)) {
         let lines = std::fs::read_to_string(&script).unwrap().lines().count();
         assert!(lines <= 15, "{} has {lines} lines; logic belongs into Rust", script.display());
     }

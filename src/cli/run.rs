@@ -229,6 +229,8 @@ fn early_boot(arguments: &Arguments) -> Outcome {
         return Err(usage(Some(arguments.verb), "expected --sysroot or --disk, found both"));
     }
     let _lock = lock()?;
+    // Whoever started this may have given it no console, or a pipe: a unit that asks for one fails without.
+    sys::open_console();
     sys::log_to_kernel(log::LevelFilter::Info);
     let (outcome, _) = Early::begin(Vec::new()).boot(arguments.path("sysroot"));
     match outcome.destination {

@@ -55,7 +55,7 @@ fn remove(folder: BorrowedFd<'_>, name: &CStr, device: u64, depth: u32) {
 }
 
 /// Makes the console our standard input, output and error. Without a console they stay as they are.
-pub(super) fn open_console() {
+pub fn open_console() {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let Ok(console) = openat(CWD, "/dev/console", flags, Mode::empty()) else { return };
     let _ = nix::unistd::dup2_stdin(&console);

@@ -37,6 +37,7 @@ pub use fault::watch_for_faults;
 pub use file_medium::FileMedium;
 pub use host::{has_watchdog, initramfs};
 pub use init::{kernel_command_line, load_modules, set_up, wait_until};
+pub use initramfs::open_console;
 pub use journal::{log_to_kernel, log_to_stderr};
 pub use linux::LinuxMachine;
 pub use lock::{Lock, LockError};

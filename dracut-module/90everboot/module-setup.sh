@@ -1,0 +1,61 @@
+#!/bin/bash
+# Puts everboot into an initramfs that dracut makes. It takes
+#   from the system: the agent (/usr/bin/everboot, or the file that EVERBOOT_AGENT names), its configuration
+#   /etc/everboot/everboot.conf and its keys /etc/everboot/keys/*.pub;
+#   from here: the hooks, and with systemd in the initramfs the units;
+#   from the kernel: the file systems that a slot or the data partition may have, as far as they are modules.
+# Drivers of disks come by dracut's module kernel-modules: all of them without hostonly; with hostonly those of
+# the machine that runs dracut, and what `--add-drivers` names.
+#
+# dracut sets the variables that are not set here.
+# shellcheck disable=SC2154
+
+check() {
+    require_binaries "${EVERBOOT_AGENT:-/usr/bin/everboot}" || return 1
+}
+
+depends() {
+    echo base kernel-modules
+}
+
+installkernel() {
+    # The running system's file systems are not those of the slot that comes next: hostonly does not choose here.
+    hostonly='' instmods ext4 squashfs erofs xfs btrfs f2fs vfat nls_cp437 nls_ascii nls_iso8859-1 crc32c
+}
+
+install() {
+    local settings=/etc/everboot
+    if is_locked "$settings/everboot.conf" && [[ " $kernel_cmdline " != *" rd.shell=0 "* ]]; then
+        dfatal "everboot: $settings/everboot.conf says lock = yes, so the image must not open a shell:" \
+            "expected rd.shell=0 in kernel_cmdline, found '$kernel_cmdline'." \
+            "Put kernel_cmdline+=\" rd.shell=0 \" into a file in /etc/dracut.conf.d/."
+        # dracut ignores what install() returns; an image must not come of this.
+        exit 1
+    fi
+    inst_simple "${EVERBOOT_AGENT:-/usr/bin/everboot}" /usr/bin/everboot
+    local key keys=0
+    for key in "${dracutsysrootdir-}$settings"/keys/*.pub; do
+        [[ -f $key ]] && inst_simple "$key" "$settings/keys/${key##*/}" && keys=$((keys + 1))
+    done
+    ((keys)) || dwarning "everboot: no key in $settings/keys: the image will apply no update"
+    inst_simple "$settings/everboot.conf" || dwarning "everboot: no $settings/everboot.conf: all has its default"
+
+    inst_hook cmdline 20 "$moddir/parse-everboot.sh"
+    inst_hook emergency 99 "$moddir/restart-everboot.sh"
+    inst_hook shutdown-emergency 99 "$moddir/restart-everboot.sh"
+    if dracut_module_included systemd; then
+        local units=$systemdsystemunitdir
+        inst_simple "$moddir/everboot.service" "$units/everboot.service"
+        inst_simple "$moddir/everboot-restart.service" "$units/everboot-restart.service"
+        inst_simple "$moddir/sysroot.conf" "$units/sysroot.mount.d/everboot.conf"
+        inst_simple "$moddir/emergency.conf" "$units/emergency.service.d/everboot.conf"
+        $SYSTEMCTL -q --root "$initdir" add-requires initrd-root-fs.target everboot.service
+    else
+        inst_hook mount 20 "$moddir/mount-everboot.sh"
+    fi
+}
+
+# Whether this configuration locks the machine, in the agent's own grammar: a key stands once, alone on its line.
+is_locked() {
+    grep -qsE '^[[:space:]]*lock[[:space:]]*=[[:space:]]*yes[[:space:]]*$' "${dracutsysrootdir-}$1"
+}
