@@ -3,7 +3,9 @@
 //! All belongs to root, no file has a time, inode numbers are the entries' positions, and
 //! entries are sorted by path, so a folder stands before what it holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result, ensure};
 
 /// What stands at a path.
 pub enum Node {
@@ -48,6 +50,29 @@ impl Archive {
         write_entry(&mut out, 0, "TRAILER!!!", 0, &Node::File(Vec::new()));
         out.resize(out.len().next_multiple_of(512), 0);
         out
+    }
+}
+
+/// The paths in an archive.
+pub fn paths(archive: &[u8]) -> Result<BTreeSet<String>> {
+    const HEADER: usize = 110;
+    let mut found = BTreeSet::new();
+    let mut at = 0;
+    loop {
+        let header = archive.get(at..at + HEADER).context("the archive has no end")?;
+        ensure!(header.starts_with(b"070701"), "expected an entry at byte {at}");
+        let field = |index: usize| {
+            let text = std::str::from_utf8(&header[6 + 8 * index..][..8])?;
+            usize::from_str_radix(text, 16).context("a number in a header")
+        };
+        let (length, name) = (field(6)?, field(11)?);
+        let bytes = archive.get(at + HEADER..at + HEADER + name - 1).context("a name without its end")?;
+        let path = String::from_utf8_lossy(bytes).into_owned();
+        if path == "TRAILER!!!" {
+            return Ok(found);
+        }
+        found.insert(path);
+        at = (at + HEADER + name).next_multiple_of(4) + length.next_multiple_of(4);
     }
 }
 

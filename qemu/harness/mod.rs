@@ -2,8 +2,9 @@
 //!
 //! A table of contents, in the order in which things are made:
 //! `setup` (packages) → `toolchain` → `build` (agent, tools) and `kernel` → `initramfs` → `rootfs`
-//! (images) → `system` (what everboot needs in a root) → `bundle` → `machine` (a disk from the factory
-//! and its boots) → `guest` (QEMU) → `disk` (what the guest left behind). `Bed` holds what all share.
+//! (images) → `system` (what everboot needs in a root) → `workshop` (initramfs images by other people's tools)
+//! → `bundle` → `machine` (a disk from the factory and its boots) → `guest` (QEMU) → `disk` (what the guest left
+//! behind). `Bed` holds what all share.
 //!
 //! All it makes is under `out/`, cached between runs. The module is compiled into the
 //! harness command and into the story tests; neither uses all of it.
@@ -28,6 +29,7 @@ pub mod rootfs;
 pub mod setup;
 pub mod system;
 pub mod toolchain;
+pub mod workshop;
 
 pub use bed::Bed;
 pub use guest::{Drive, Guest, GuestOptions};

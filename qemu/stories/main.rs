@@ -15,6 +15,7 @@ mod a_staged_bundle_is_corrupt;
 mod an_update_in_the_running_system;
 mod bed_boots_debian;
 mod bed_cuts_power;
+mod in_a_distributions_initramfs;
 mod modules_are_missing;
 mod power_is_cut_in_an_apply;
 mod the_record_is_destroyed;

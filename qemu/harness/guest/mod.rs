@@ -42,6 +42,8 @@ pub struct GuestOptions {
     pub kernel: PathBuf,
     /// The initramfs; none boots the kernel's own way.
     pub initramfs: Option<PathBuf>,
+    /// The kernel's console; `ttyS0` is the serial line.
+    pub console: String,
     /// Kernel parameters beside those of the console.
     pub append: String,
     /// The kernel's console level: 4 shows warnings, 7 shows all with times.
@@ -64,6 +66,7 @@ impl GuestOptions {
             name: name.to_owned(),
             kernel: kernel.vmlinuz.clone(),
             initramfs: Some(initramfs.to_path_buf()),
+            console: "ttyS0".to_owned(),
             append: String::new(),
             loglevel: 4,
             memory: 512,
@@ -112,7 +115,7 @@ impl GuestOptions {
         if let Some(initramfs) = &self.initramfs {
             qemu.arg("-initrd").arg(initramfs);
         }
-        let words = format!("console=ttyS0 panic=1 loglevel={}{}", self.loglevel, self.append);
+        let words = format!("console={} panic=1 loglevel={}{}", self.console, self.loglevel, self.append);
         qemu.arg("-append").arg(words);
         for (index, drive) in self.drives.iter().enumerate() {
             drive.arguments(qemu, index, &self.work)?;

@@ -154,27 +154,32 @@ fn prepare_base(kernel: &Kernel) -> Result<PathBuf> {
         return Ok(tree);
     }
     println!("rootfs: making Debian {SUITE} with mmdebstrap");
-    let tar = paths::out("rootfs/debian.tar")?;
-    run(&mut mmdebstrap(&tar))?;
     let fresh = tree.with_extension("new");
-    paths::remove_tree(&fresh)?;
-    fs::create_dir_all(&fresh)?;
-    // The guest's devtmpfs brings /dev; device nodes need root here.
-    let mut unpack = program("tar");
-    unpack.args(["--extract", "--preserve-permissions", "--numeric-owner", "--exclude=./dev/*", "--file"]);
-    unpack.arg(&tar).arg("--directory").arg(&fresh);
-    run(&mut as_root(unpack)?)?;
+    unpack(PACKAGES, &fresh)?;
     // A backup that only root may read, and that no machine needs.
     fs::remove_file(fresh.join("etc/shadow-"))?;
     add_modules(kernel, &fresh)?;
     fs::rename(&fresh, &tree).with_context(|| format!("name {}", tree.display()))?;
-    fs::remove_file(&tar)?;
     Ok(tree)
 }
 
-fn mmdebstrap(tar: &Path) -> Command {
+/// Makes a folder a Debian with these packages beside the essential ones.
+pub fn unpack(packages: &str, tree: &Path) -> Result<()> {
+    let tar = tree.with_added_extension("tar");
+    run(&mut mmdebstrap(packages, &tar))?;
+    paths::remove_tree(tree)?;
+    fs::create_dir_all(tree)?;
+    // The guest's devtmpfs brings /dev; device nodes need root here.
+    let mut unpack = program("tar");
+    unpack.args(["--extract", "--preserve-permissions", "--numeric-owner", "--exclude=./dev/*", "--file"]);
+    unpack.arg(&tar).arg("--directory").arg(tree);
+    run(&mut as_root(unpack)?)?;
+    Ok(fs::remove_file(&tar)?)
+}
+
+fn mmdebstrap(packages: &str, tar: &Path) -> Command {
     let mut command = program("mmdebstrap");
-    command.args(["--quiet", "--variant=essential"]).arg(format!("--include={PACKAGES}"));
+    command.args(["--quiet", "--variant=essential"]).arg(format!("--include={packages}"));
     command.arg("--aptopt=Acquire::Languages \"none\"");
     for folder in ["doc", "man", "locale"] {
         command.arg(format!("--dpkgopt=path-exclude=/usr/share/{folder}/*"));

@@ -1,0 +1,280 @@
+//! everboot in an initramfs that dracut or initramfs-tools made: boots a Debian, upgrades in early boot, goes on
+//! after a power cut, rolls back, is disabled, and leaves no machine waiting.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::common::{OLD, bed, machine_with, small, stage};
+use crate::harness::machine::LIMIT;
+use crate::harness::rootfs::Overlay;
+use crate::harness::workshop::Workshop;
+use crate::harness::{Drive, Guest, GuestOptions, Machine, cpio, paths, system};
+
+const ALL: [&str; 2] = ["--no-hostonly", "--no-hostonly-cmdline"];
+/// Built on another machine than it boots on, so it has to be told of the disk's driver.
+const HOSTONLY: [&str; 3] = ["--hostonly", "--add-drivers", "virtio_blk virtio_pci"];
+const WITHOUT_SYSTEMD: [&str; 4] =
+    ["--no-hostonly", "--no-hostonly-cmdline", "--omit", "systemd dracut-systemd"];
+
+/// What a machine with everboot has on its kernel command line.
+const ASK: &str = "root=everboot";
+
+/// Who makes the image.
+#[derive(Clone, Copy)]
+enum Maker {
+    Dracut(&'static [&'static str]),
+    InitramfsTools,
+}
+
+impl Maker {
+    fn image(self, workshop: &Workshop) -> PathBuf {
+        match self {
+            Maker::Dracut(words) => workshop.dracut(words).unwrap(),
+            Maker::InitramfsTools => workshop.update_initramfs().unwrap(),
+        }
+    }
+}
+
+fn workshop() -> Workshop {
+    Workshop::prepare(bed()).unwrap()
+}
+
+/// The next boot of a machine with the image of this maker and these kernel parameters.
+fn options(machine: &Machine, name: &str, maker: Maker, words: &str) -> GuestOptions {
+    let mut options = machine.options(name).append(words);
+    options.initramfs = Some(maker.image(&workshop()));
+    options
+}
+
+fn boots_debian(story: &str, maker: Maker) {
+    let first = system::debian(bed(), "1", &Overlay::default(), &[]).unwrap();
+    let machine = Machine::new(bed(), story, &first, &[]).unwrap();
+    let mut guest = Guest::start(&options(&machine, "boot", maker, ASK).drive(machine.drive())).unwrap();
+    guest.wait_for("BOOT-OK 1", LIMIT).unwrap();
+    guest.wait_for("root@everboot:~# ", LIMIT).unwrap();
+    let mut shell = |command: &str| guest.shell(command, LIMIT).unwrap();
+    assert_eq!(shell("systemctl is-system-running --wait"), (0, "running\n".into()));
+    let (code, why) = shell("everboot why");
+    assert!(code == 0 && why.contains("slot-a"), "{why}");
+    guest.send_line("systemctl poweroff").unwrap();
+    guest.wait_exit(LIMIT).unwrap();
+    machine.status().unwrap().expect_default("slot-a", "1").unwrap();
+}
+
+#[test]
+fn dracut_with_systemd_boots_debian() {
+    boots_debian("dracut-debian", Maker::Dracut(&ALL));
+}
+
+#[test]
+fn dracut_with_systemd_and_hostonly_boots_debian() {
+    boots_debian("dracut-hostonly-debian", Maker::Dracut(&HOSTONLY));
+}
+
+#[test]
+fn dracut_without_systemd_boots_debian() {
+    boots_debian("dracut-plain-debian", Maker::Dracut(&WITHOUT_SYSTEMD));
+}
+
+#[test]
+fn initramfs_tools_boot_debian() {
+    boots_debian("initramfs-tools-debian", Maker::InitramfsTools);
+}
+
+/// Full of other blocks before, so that the apply writes all of it.
+const MEBIBYTES: u64 = 24;
+
+/// The disk's write at which the power is cut: some way into the apply, which makes most of the writes.
+const CUT: u32 = 14;
+
+/// Version 2 is applied in early boot, over a power cut, and confirms; version 3 never does, and is rolled back.
+fn upgrades_and_rolls_back(story: &str, maker: Maker) {
+    let machine = machine_with(story, OLD, &["--slot-size", "32"]);
+    let mut second = system::mini(bed(), "2", OLD);
+    second.mebibytes = MEBIBYTES;
+    machine.fill("slot-b", MEBIBYTES << 20).unwrap();
+    stage(&machine, &system::pack(bed(), &second, &[]).unwrap());
+    let old = machine.slot_digest("slot-a").unwrap();
+    let boot = |name: &str| {
+        let mut guest = Guest::start(&options(&machine, name, maker, ASK).drive(machine.drive())).unwrap();
+        guest.wait_exit(LIMIT).unwrap()
+    };
+
+    let drive = Drive::StopAtWrite(machine.disk.path().into(), CUT);
+    let mut guest = Guest::start(&options(&machine, "cut", maker, ASK).drive(drive)).unwrap();
+    guest.wait_event("STOP", LIMIT).unwrap();
+    guest.kill().unwrap();
+    let status = machine.status().unwrap();
+    status.expect_default("slot-a", "1").unwrap();
+    assert_eq!(status.at("/slots/1/state"), "writing");
+    assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written");
+
+    let said = boot("next");
+    assert!(said.contains("UP 2"), "version 2 did not come up:\n{said}");
+    machine.status().unwrap().expect_default("slot-b", "2").unwrap();
+
+    stage(&machine, &small("3", "reboot -f", &["--tries", "1"]));
+    let said = boot("bad");
+    assert!(said.contains("UP 3"), "version 3 was not tried:\n{said}");
+    let said = boot("back");
+    assert!(said.contains("UP 2"), "version 2 did not come back:\n{said}");
+    let status = machine.status().unwrap();
+    status.expect_default("slot-b", "2").unwrap();
+    assert_eq!(status.at("/slots/0/state"), "bad");
+}
+
+#[test]
+fn dracut_with_systemd_upgrades_over_a_power_cut_and_rolls_back() {
+    upgrades_and_rolls_back("dracut-upgrade", Maker::Dracut(&HOSTONLY));
+}
+
+#[test]
+fn initramfs_tools_upgrade_over_a_power_cut_and_roll_back() {
+    upgrades_and_rolls_back("initramfs-tools-upgrade", Maker::InitramfsTools);
+}
+
+/// Says whether everboot was there, and switches the machine off.
+const TELLS: &str = "test -e /run/everboot/boot.json && echo BY EVERBOOT || echo BY ROOT\npoweroff -f";
+
+fn is_disabled(story: &str, maker: Maker) {
+    let machine = machine_with(story, TELLS, &[]);
+    let before = machine.status().unwrap();
+    for (name, word) in [("everboot", "everboot=0"), ("rd", "rd.everboot=0")] {
+        let options = options(&machine, name, maker, &format!("root=PARTLABEL=slot-a {word}"));
+        let mut guest = Guest::start(&options.drive(machine.drive())).unwrap();
+        let said = guest.wait_exit(LIMIT).unwrap();
+        assert!(said.contains("BY ROOT"), "with {word} the boot went another way:\n{said}");
+    }
+    assert_eq!(machine.status().unwrap().0, before.0);
+}
+
+#[test]
+fn dracut_boots_the_usual_way_when_everboot_is_disabled() {
+    is_disabled("dracut-disabled", Maker::Dracut(&HOSTONLY));
+}
+
+#[test]
+fn initramfs_tools_boot_the_usual_way_when_everboot_is_disabled() {
+    is_disabled("initramfs-tools-disabled", Maker::InitramfsTools);
+}
+
+/// A console, and a port that the machine has not.
+const SERIAL: &str = "ttyS0";
+const NONE: &str = "ttyS3";
+
+/// Whoever gives up, the machine restarts: an agent that cannot do anything, and nobody at the console, or none.
+fn restarts(story: &str, maker: Maker, console: &str, words: &str) {
+    let agent =
+        Overlay::default().program("/usr/bin/everboot", "#!/bin/sh\necho '<3>GAVE UP' > /dev/kmsg\nexit 1\n");
+    let workshop = workshop().with(&agent);
+    let work = paths::work(story).unwrap();
+    let image = maker.image(&workshop);
+    let mut options = GuestOptions::new(&work, "boot", &bed().kernel, &image).append(ASK).append(words);
+    options.console = console.to_owned();
+    let mut guest = Guest::start(&options).unwrap();
+    let said = guest.wait_exit(LIMIT).unwrap();
+    assert!(console == NONE || said.contains("GAVE UP"), "the agent did not run:\n{said}");
+}
+
+#[test]
+fn dracut_with_systemd_restarts_when_everboot_gives_up() {
+    restarts("dracut-restart", Maker::Dracut(&HOSTONLY), SERIAL, "");
+}
+
+#[test]
+fn dracut_with_systemd_restarts_without_a_shell() {
+    restarts("dracut-no-shell", Maker::Dracut(&HOSTONLY), SERIAL, "rd.shell=0");
+}
+
+#[test]
+fn dracut_with_systemd_restarts_without_a_console() {
+    restarts("dracut-no-console", Maker::Dracut(&HOSTONLY), NONE, "");
+}
+
+#[test]
+fn dracut_without_systemd_restarts_when_everboot_gives_up() {
+    restarts("dracut-plain-restart", Maker::Dracut(&WITHOUT_SYSTEMD), SERIAL, "");
+}
+
+#[test]
+fn initramfs_tools_restart_when_everboot_gives_up() {
+    restarts("initramfs-tools-restart", Maker::InitramfsTools, SERIAL, "panic=");
+}
+
+fn content(image: &Path) -> BTreeSet<String> {
+    cpio::paths(&zstd::decode_all(std::fs::File::open(image).unwrap()).unwrap()).unwrap()
+}
+
+/// Exactly these files come into an image of dracut by the module, where it has these others.
+fn module_brings(others: &str, files: &[&str]) {
+    let make = |modules: &str| {
+        let words = ["--no-hostonly", "--no-hostonly-cmdline", "--no-kernel", "--modules", modules];
+        content(&workshop().dracut(&words).unwrap())
+    };
+    let (without, with) = (make(others), make(&format!("{others} everboot")));
+    let brought: Vec<&String> = with.difference(&without).collect();
+    let mut expected = vec![
+        "etc/everboot",
+        "etc/everboot/everboot.conf",
+        "etc/everboot/keys",
+        "etc/everboot/keys/everboot.pub",
+        "usr/bin/everboot",
+        "usr/lib/dracut/hooks/cmdline/20-parse-everboot.sh",
+        "usr/lib/dracut/hooks/emergency/99-restart-everboot.sh",
+        "usr/lib/dracut/hooks/shutdown-emergency/99-restart-everboot.sh",
+    ];
+    expected.extend(files);
+    expected.sort_unstable();
+    assert_eq!(brought, expected);
+}
+
+#[test]
+fn the_dracut_module_brings_its_files_and_nothing_else() {
+    module_brings("base kernel-modules", &["usr/lib/dracut/hooks/mount/20-mount-everboot.sh"]);
+}
+
+#[test]
+fn the_dracut_module_brings_its_units_where_systemd_is() {
+    module_brings(
+        "base kernel-modules dracut-systemd",
+        &[
+            "usr/lib/systemd/system/emergency.service.d",
+            "usr/lib/systemd/system/emergency.service.d/everboot.conf",
+            "usr/lib/systemd/system/everboot-restart.service",
+            "usr/lib/systemd/system/everboot.service",
+            "etc/systemd/system/initrd-root-fs.target.requires",
+            "etc/systemd/system/initrd-root-fs.target.requires/everboot.service",
+            "usr/lib/systemd/system/sysroot.mount.d",
+            "usr/lib/systemd/system/sysroot.mount.d/everboot.conf",
+        ],
+    );
+}
+
+#[test]
+fn an_image_of_either_tool_has_the_agent_its_settings_and_the_drivers() {
+    let kernel = format!("usr/lib/modules/{}/kernel", bed().kernel.release);
+    for maker in [Maker::Dracut(&HOSTONLY), Maker::InitramfsTools] {
+        let content = content(&maker.image(&workshop()));
+        for file in ["bin/everboot", "etc/everboot/everboot.conf", "etc/everboot/keys/everboot.pub"] {
+            let is_there = content.iter().any(|path| path.ends_with(file));
+            assert!(is_there, "there is no {file}");
+        }
+        for driver in ["fs/squashfs/squashfs", "fs/erofs/erofs", "drivers/block/virtio_blk"] {
+            let file = format!("{kernel}/{driver}.ko");
+            assert!(content.contains(&file), "there is no {file}");
+        }
+        assert!(!content.iter().any(|path| path.ends_with("everboot.key")), "a secret key is in the image");
+    }
+}
+
+#[test]
+fn dracut_makes_no_image_of_a_locked_machine_that_would_open_a_shell() {
+    let conf = "compatible = demo-x86_64\nlock = yes\n";
+    let locked = || workshop().with(&Overlay::default().file("/etc/everboot/everboot.conf", conf));
+    let words = ["--no-hostonly", "--no-kernel", "--modules", "everboot"];
+    let error = locked().dracut(&words).unwrap_err().to_string();
+    assert!(error.contains("expected rd.shell=0 in kernel_cmdline"), "{error}");
+    let words = [&words[..], &["--kernel-cmdline", "rd.shell=0"]].concat();
+    let content = content(&locked().dracut(&words).unwrap());
+    assert!(content.contains("etc/cmdline.d/01-default.conf"), "the image has no command line");
+}
