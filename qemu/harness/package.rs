@@ -84,10 +84,7 @@ fn everboot(agent: &Path, share: &Path) -> Result<Overlay> {
         ("dracut-module", "/usr/lib/dracut/modules.d"),
         ("initramfs/initramfs-tools", "/usr/share/initramfs-tools"),
     ] {
-        let from = paths::repo().join(from);
-        if from.is_dir() {
-            files = files.host_folder(to, &from)?;
-        }
+        files = files.host_folder(to, &paths::repo().join(from))?;
     }
     Ok(files)
 }

@@ -50,6 +50,16 @@ impl Workshop {
         Ok(Workshop { base, release, installed })
     }
 
+    /// The workshop before everboot was installed in it, and with these files.
+    pub fn bare(bed: &Bed, files: Overlay) -> Result<Workshop> {
+        Ok(Workshop { base: prepare_base(bed)?, release: bed.kernel.release.clone(), installed: files })
+    }
+
+    /// What this shell script, whose only argument is the kernel's release, makes at `/boot/image`.
+    pub fn script(&self, script: &str) -> Result<PathBuf> {
+        self.make(&["sh", "-euc", script, "sh", &self.release], "boot/image")
+    }
+
     /// The same with further files.
     pub fn with(mut self, more: &Overlay) -> Workshop {
         self.installed = self.installed.then(more);

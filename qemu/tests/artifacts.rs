@@ -59,7 +59,7 @@ fn the_packages_are_the_same_bytes_each_time_and_hold_everything() {
         ("dracut-module/90everboot", "/usr/lib/dracut/modules.d/90everboot"),
         ("initramfs/initramfs-tools/hooks", "/usr/share/initramfs-tools/hooks"),
     ] {
-        for entry in fs::read_dir(paths::repo().join(from)).into_iter().flatten() {
+        for entry in fs::read_dir(paths::repo().join(from)).unwrap() {
             has(&format!("{to}/{}", entry.unwrap().file_name().to_string_lossy()));
         }
     }

@@ -1,0 +1,65 @@
+//! The package is installed in a Debian that never heard of everboot, the owner writes configuration and key, and
+//! dracut makes an image that boots.
+
+use crate::harness::machine::LIMIT;
+use crate::harness::rootfs::Overlay;
+use crate::harness::workshop::Workshop;
+use crate::harness::{Guest, Machine, package, paths, system};
+
+use super::common::bed;
+
+/// What a person does, and what must hold before the image is made: the package brings no configuration, its unit
+/// is enabled, the doctor names what a root that nobody booted lacks, and a system that was booted by everboot keeps
+/// the package.
+const INSTALL: &str = r#"
+dpkg --log=/dev/null --install /root/everboot.deb >&2
+test ! -e /etc/everboot/everboot.conf && test -d /etc/everboot/keys
+test -L /etc/systemd/system/multi-user.target.wants/everboot-confirm.service
+cp /root/everboot.conf /etc/everboot/
+cp /root/everboot.pub /etc/everboot/keys/
+code=0; everboot doctor >/root/doctor || code=$?
+cat /root/doctor >&2
+test "$code" = 10
+grep -q '^fault: boot: it did not come through everboot' /root/doctor
+if grep -E '^fault: (key|.*configuration)' /root/doctor; then exit 1; fi
+mount -t tmpfs run /run
+mkdir /run/everboot && touch /run/everboot/root
+if dpkg --log=/dev/null --remove everboot 2>/root/refused; then exit 1; fi
+grep -q 'would not boot without it' /root/refused
+dracut --quiet --no-hostonly --no-early-microcode --compress 'zstd -3 -q -T0' --kver "$1" /boot/image
+"#;
+
+#[test]
+fn a_package_and_a_configuration_are_all_that_dracut_needs() {
+    let bed = bed();
+    let (folder, pack) = (paths::work("package-story").unwrap(), bed.tool("everboot-pack").unwrap());
+    let [deb, _] = package::debian(&bed.agent, pack, &folder, "1000000000").unwrap();
+    let files = Overlay::default()
+        .host_file("/root/everboot.deb", 0o644, &deb)
+        .host_file("/root/everboot.conf", 0o644, &paths::repo().join("initramfs/everboot.conf"))
+        .host_file("/root/everboot.pub", 0o644, &bed.key.public);
+    let image = Workshop::bare(bed, files).unwrap().script(INSTALL).unwrap();
+
+    let first = system::debian(bed, "1", &Overlay::default(), &[]).unwrap();
+    let machine = Machine::new(bed, "package", &first, &[]).unwrap();
+    let mut options = machine.options("boot").append("root=everboot");
+    options.initramfs = Some(image);
+    let mut guest = Guest::start(&options.drive(machine.drive())).unwrap();
+    guest.wait_for("BOOT-OK 1", LIMIT).unwrap();
+    guest.wait_for("root@everboot:~# ", LIMIT).unwrap();
+    let mut shell = |command: &str| guest.shell(command, LIMIT).unwrap();
+    assert_eq!(shell("systemctl is-system-running --wait"), (0, "running\n".into()));
+    assert_eq!(shell("systemctl is-active everboot-confirm"), (0, "active\n".into()));
+    let (code, said) = shell("everboot doctor");
+    assert!(
+        code == 0
+            && said.contains("note: kernel command line: without gpt")
+            && said.contains("nothing needs to be done"),
+        "{said}"
+    );
+    guest.send_line("systemctl poweroff").unwrap();
+    guest.wait_exit(LIMIT).unwrap();
+    let status = machine.status().unwrap();
+    status.expect_default("slot-a", "1").unwrap();
+    assert_eq!(status.at("/confirmed"), "true");
+}
