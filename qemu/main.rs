@@ -17,7 +17,7 @@ use harness::{package, paths};
 
 const USAGE: &str = "\
 everboot-harness build            out/everboot, out/everboot-*, out/initramfs.img
-everboot-harness package          out/everboot_*.deb, out/everboot-pack_*.deb
+everboot-harness build --deb      and out/everboot_*.deb, out/everboot-pack_*.deb
 everboot-harness test [--quick]   format, lints, all tests; --quick: no QEMU
 everboot-harness demo [--shell]   the main job on a real Debian; --shell: its console
 everboot-harness demo --figures   the figures of the README, measured here";
@@ -40,8 +40,8 @@ fn run(words: &[&str]) -> Result<ExitCode> {
             setup::prepare(Level::Build)?;
             Bed::build()?.print_sizes()?;
         }
-        ["package"] => {
-            setup::prepare(Level::Check)?;
+        ["build", "--deb"] => {
+            setup::prepare(Level::Build)?;
             let bed = Bed::build()?;
             let (folder, pack) = (paths::repo().join("out"), bed.tool("everboot-pack")?);
             for deb in package::debian(&bed.agent, pack, &folder, &package::epoch()?)? {
