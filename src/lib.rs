@@ -4,7 +4,7 @@
 //! [`decide`] chooses, [`store`] persists, [`apply`] makes a slot equal to the image of a [`bundle`],
 //! and [`flow`] ties them together up to the hand-off.
 //!
-//! `slot`, `record`, `manifest`, `decide`, `lifecycle` and `tree` are pure: no I/O, no clock, no log, no
+//! `slot`, `record`, `manifest`, `decide`, `lifecycle`, `password` and `tree` are pure: no I/O, no clock, no log, no
 //! environment. `store`, `apply` and `bundle` know a [`medium::Medium`] and not Linux. Only `sys` does.
 
 pub mod apply;
@@ -16,6 +16,7 @@ pub mod lifecycle;
 pub mod machine;
 pub mod manifest;
 pub mod medium;
+pub mod password;
 pub mod record;
 pub mod slot;
 pub mod store;

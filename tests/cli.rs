@@ -24,7 +24,7 @@ fn keys() -> &'static NewKeys {
 }
 
 /// A folder with a disk image, its settings, and bundles; gone when it is dropped.
-struct Bench {
+pub(crate) struct Bench {
     folder: PathBuf,
 }
 
@@ -59,7 +59,7 @@ impl Bench {
     }
 
     /// A disk as the factory leaves it: version 1 in slot-a.
-    fn factory() -> Self {
+    pub(crate) fn factory() -> Self {
         let bench = Self::blank();
         bench.fill("slot-a", "1.0");
         bench.check("record init", 0, "slot-a: good, version 1.0, default");
@@ -67,7 +67,7 @@ impl Bench {
     }
 
     /// The same after a first boot that was confirmed, with the bundle of version 2 at hand.
-    fn running() -> Self {
+    pub(crate) fn running() -> Self {
         let bench = Self::factory();
         bench.check("boot", 0, "slot-a: default slot, nothing due");
         bench.check("confirm", 0, "slot-a: confirmed");
@@ -83,7 +83,7 @@ impl Bench {
         bench
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.join(name)
     }
 
@@ -141,7 +141,7 @@ impl Bench {
 
     /// Expects a refusal, after which every byte of disk and staging area is as it was.
     #[track_caller]
-    fn check_refused(&self, line: &str, code: i32, text: &str) {
+    pub(crate) fn check_refused(&self, line: &str, code: i32, text: &str) {
         let before = self.bytes();
         self.check(line, code, text);
         assert!(self.bytes() == before, "{line} changed something");
@@ -160,7 +160,7 @@ impl Bench {
 
     /// `slot-a good 1.0 / slot-b trial 2.0`, with the default slot in capitals.
     #[track_caller]
-    fn check_slots(&self, picture: &str) {
+    pub(crate) fn check_slots(&self, picture: &str) {
         let slot = |slot: &SlotFacts| {
             let name = if slot.default { slot.name.to_uppercase() } else { slot.name.clone() };
             format!("{name} {} {}", slot.state, slot.version.as_deref().unwrap_or("-"))

@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 const MAY_NAME: &[(&str, &[&str])] = &[
     ("slot", &[]),
     ("verbs", &[]),
+    ("password", &[]),
     ("medium", &["slot"]),
     ("tree", &["slot"]),
     ("record", &["slot"]),
     ("manifest", &["slot"]),
-    ("config", &["slot"]),
+    ("config", &["slot", "password"]),
     ("machine", &["slot", "medium", "config"]),
     ("lifecycle", &["slot", "record", "manifest", "config"]),
     ("decide", &["slot", "record", "manifest", "config", "lifecycle"]),
@@ -39,7 +40,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 ];
 
 /// Modules without I/O, time, log, paths or environment.
-const PURE: &[&str] = &["slot", "verbs", "record", "manifest", "config", "decide", "lifecycle", "tree"];
+const PURE: &[&str] =
+    &["slot", "verbs", "password", "record", "manifest", "config", "decide", "lifecycle", "tree"];
 /// Words that only impure code has.
 const IMPURE: &[&str] = &[
     "std::fs",

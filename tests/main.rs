@@ -11,6 +11,7 @@ mod manual;
 mod picture;
 mod readme;
 mod record;
+mod shell;
 mod sim;
 mod slot;
 mod tree;

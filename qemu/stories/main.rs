@@ -10,6 +10,7 @@ mod a_new_system_has_no_init;
 mod a_new_system_is_reset;
 mod a_new_system_panics;
 mod a_package_is_all_it_takes;
+mod a_person_at_the_console;
 mod a_root_is_corrupt;
 mod a_slot_is_asked_for;
 mod a_staged_bundle_is_corrupt;

@@ -43,6 +43,18 @@ impl Arguments {
         self.path(name).map(|value| value.to_string_lossy().into_owned())
     }
 
+    /// The options that every verb takes, as they were given.
+    pub(crate) fn inherited(&self) -> Vec<OsString> {
+        let mut words = Vec::new();
+        for (name, value) in &self.given {
+            if GLOBAL.iter().any(|flag| flag.name == *name) {
+                words.push(["--", name].concat().into());
+                words.extend(value.clone());
+            }
+        }
+        words
+    }
+
     /// The argument at that place.
     pub(crate) fn argument(&self, at: usize) -> Option<PathBuf> {
         self.positional.get(at).map(PathBuf::from)
@@ -54,8 +66,8 @@ impl Arguments {
     }
 }
 
-/// Reads the arguments of the process.
-pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, Failure> {
+/// Reads the arguments of the process, or the words of a line in the shell.
+pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let (mut verb, mut first): (Option<&'static Verb>, Option<String>) = (None, None);
     let (mut positional, mut given, mut help) = (Vec::new(), Vec::new(), false);

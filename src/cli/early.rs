@@ -4,6 +4,7 @@
 use super::boot_report::BootReport;
 use super::machine::{AnyMachine, Kind};
 use super::progress::Progress;
+use super::recovery::Recovery;
 use super::settings::{DIRECTORY, Settings};
 use everboot::config::KernelCommandLine;
 use everboot::flow::{self, Outcome, Site};
@@ -16,12 +17,15 @@ pub(crate) struct Early {
     pub(crate) notes: Vec<String>,
     /// What was done so far, with the milliseconds that it took.
     steps: Vec<(&'static str, u64)>,
+    /// Whether this is somebody else's initramfs, who has the lock and whom a failure is told.
+    is_guest: bool,
 }
 
 impl Early {
-    /// Begins; `notes` is what was noticed before there was a log.
-    pub(crate) fn begin(notes: Vec<String>) -> Self {
-        Self { notes, steps: vec![("kernel", sys::uptime_ms())] }
+    /// Begins; `notes` is what was noticed before there was a log. With `is_guest` in somebody else's initramfs,
+    /// with the lock of the machine.
+    pub(crate) fn begin(notes: Vec<String>, is_guest: bool) -> Self {
+        Self { notes, steps: vec![("kernel", sys::uptime_ms())], is_guest }
     }
 
     /// Boots: waits for the devices, decides, applies, mounts, and tells the booted system. The root is
@@ -40,7 +44,10 @@ impl Early {
         self.step("set up");
 
         let kind = Kind::Linux(LinuxMachine::early(command_line.init, sysroot));
-        let mut machine = AnyMachine { kind, kernel: None, progress: Progress::new(true) };
+        // Breakpoints are overrides.
+        let breakpoints = if settings.config.lock { Vec::new() } else { command_line.breakpoints };
+        let recovery = Some(Recovery::new(breakpoints, self.is_guest));
+        let mut machine = AnyMachine { kind, kernel: None, progress: Progress::new(true), recovery };
         let (config, keys) = (&settings.config, &settings.keys);
         let mut site = Site { machine: &mut machine, config, keys };
         self.wait_for_devices(&mut site, command_line.timeout.unwrap_or(config.timeout));

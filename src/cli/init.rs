@@ -25,7 +25,7 @@ pub(crate) fn is_init() -> bool {
 
 /// Boots. `arguments` are the words of the kernel command line that the kernel left to init.
 pub(crate) fn run(arguments: &[String]) -> ! {
-    let early = Early::begin(sys::set_up());
+    let early = Early::begin(sys::set_up(), false);
     sys::log_to_kernel(log::LevelFilter::Info);
     sys::load_modules(Path::new(MODULES));
     match early.boot(None) {

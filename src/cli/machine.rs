@@ -2,11 +2,12 @@
 //! the binary once.
 
 use super::progress::Progress;
+use super::recovery::Recovery;
 use everboot::config::Breakpoint;
 use everboot::machine::{Access, After, EarlyBoot, Machine, PartRef, Plight, Root, RootFailure, Survey};
 use everboot::medium::Error;
 use everboot::slot::Uuid;
-use everboot::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine};
+use everboot::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine};
 
 /// Which of the two.
 #[derive(Debug)]
@@ -26,6 +27,8 @@ pub(crate) struct AnyMachine {
     pub(crate) kernel: Option<String>,
     /// How far a long step is.
     pub(crate) progress: Progress,
+    /// What an early boot does when it is stuck; absent where nobody would wait, as for a disk image in a file.
+    pub(crate) recovery: Option<Recovery>,
 }
 
 macro_rules! either {
@@ -82,19 +85,14 @@ impl EarlyBoot for AnyMachine {
     }
 
     fn recover(&mut self, plight: &Plight) -> After {
-        log::error!("RECOVERY: {}", plight.reason);
-        for line in plight.notes.iter().chain(&plight.slots) {
-            log::error!("  {line}");
-        }
-        log::error!("in {} s: {}; power off to inspect the disk", plight.wait, plight.next);
-        either!(mut self, machine => machine.recover(plight))
+        self.recovery.as_mut().map_or(After::Leave, |recovery| recovery.recover(plight))
     }
 
     fn breakpoint(&mut self, point: Breakpoint) -> Option<After> {
-        either!(mut self, machine => machine.breakpoint(point))
+        self.recovery.as_mut()?.breakpoint(point)
     }
 
     fn uptime_ms(&self) -> u64 {
-        either!(self, machine => machine.uptime_ms())
+        sys::uptime_ms()
     }
 }

@@ -13,16 +13,18 @@ mod explain;
 mod help;
 mod init;
 mod machine;
+mod mount;
 mod progress;
+mod recovery;
 mod run;
 mod session;
 mod settings;
+mod shell;
 mod status;
 mod status_text;
 
 use arguments::Request;
 use exit::{Answer, Exit, Failure};
-use std::ffi::OsString;
 use std::io::{ErrorKind, Write, stderr, stdout};
 use std::process::ExitCode;
 
@@ -35,7 +37,13 @@ pub(crate) fn main() -> ExitCode {
         init::run(&arguments.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>());
     }
     everboot::sys::log_to_stderr(log::LevelFilter::Warn);
-    let exit = match answer(arguments) {
+    let exit = tell(arguments::parse(arguments.collect()).and_then(|request| carry_out(request, false)));
+    ExitCode::from(exit as u8)
+}
+
+/// Prints how a verb ended.
+fn tell(result: Result<Answer, Failure>) -> Exit {
+    match result {
         Ok(answer) => print(&answer),
         Err(failure) => {
             let verb = failure.verb.map_or(String::new(), |verb| format!("{verb}: "));
@@ -44,18 +52,18 @@ pub(crate) fn main() -> ExitCode {
             let _ = writeln!(stderr(), "everboot: {verb}{text}");
             failure.exit
         }
-    };
-    ExitCode::from(exit as u8)
+    }
 }
 
-fn answer(arguments: impl IntoIterator<Item = OsString>) -> Result<Answer, Failure> {
-    match arguments::parse(arguments)? {
+/// Does what is asked; `holds_lock` when this process holds the lock of the machine already.
+fn carry_out(request: Request, holds_lock: bool) -> Result<Answer, Failure> {
+    match request {
         Request::Help(None) => Ok(Answer::done(help::overview())),
         Request::Help(Some(verb)) => Ok(Answer::done(help::of(verb))),
         Request::Version => Ok(Answer::done(format!("everboot {}\n", env!("CARGO_PKG_VERSION")))),
         Request::Verb(arguments) => {
             let named = |failure| Failure { verb: Some(arguments.verb.name), ..failure };
-            run::run(&arguments).map_err(named)
+            run::run(&arguments, holds_lock).map_err(named)
         }
     }
 }

@@ -5,8 +5,10 @@ use super::boot_report::BootReport;
 use super::doctor::doctor;
 use super::early::Early;
 use super::exit::{Answer, Exit, Failure};
-use super::explain::{Explanation, Seen, facts, why};
-use super::session::{Session, lock};
+use super::explain::{Explanation, Seen, facts, list, why};
+use super::mount;
+use super::session::{self, Session, lock};
+use super::shell::{Leave, Opening, Place, Shell};
 use super::status::{StatusReport, name};
 use everboot::apply::Progress;
 use everboot::config::Asked;
@@ -23,8 +25,19 @@ use std::path::Path;
 type Outcome = Result<Answer, Failure>;
 
 /// Runs a verb.
-pub(crate) fn run(arguments: &Arguments) -> Outcome {
+pub(crate) fn run(arguments: &Arguments, holds_lock: bool) -> Outcome {
     let action = arguments.verb.action;
+    if arguments.verb.is_for_shell() {
+        return Err(usage(Some(arguments.verb), "expected in the shell only: see `everboot shell`"));
+    }
+    if action == Action::Shell {
+        return shell(arguments);
+    }
+    if action == Action::Boot && arguments.word(0).is_some() {
+        let text = "refused: SLOT is for the shell of an early boot; `everboot boot-once SLOT`, then a reboot, \
+                    does it from here";
+        return Err(Failure::new(Exit::Refused, text));
+    }
     if action == Action::Boot && arguments.has("sysroot") {
         return early_boot(arguments);
     }
@@ -32,13 +45,17 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
         let text = "expected --sysroot DIR in an initramfs, or --disk FILE";
         return Err(usage(Some(arguments.verb), text));
     }
-    let mut session = Session::open(arguments)?;
+    let mut session = Session::open(arguments, holds_lock)?;
     match action {
-        Action::Status => status(&mut session, arguments.has("json")),
+        Action::Status | Action::Slots => {
+            status(&mut session, arguments.has("json"), action == Action::Slots)
+        }
         Action::Explain => explain(&mut session, arguments.text("slot").as_deref(), arguments.has("json")),
         Action::Why => tell_why(&mut session, arguments.has("disk")),
+        Action::Log => log(&mut session),
         Action::Stage => stage(&mut session, arguments),
         Action::Prepare => prepare(&mut session),
+        Action::Apply => apply(&mut session),
         Action::Activate => activate(&mut session),
         Action::Install => install(&mut session, arguments),
         Action::Cancel => {
@@ -66,8 +83,13 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
             let record = flow::repair(session.site(), arguments.has("force"))?;
             Ok(Answer::done(format!("both copies are good\n{}", lines(&facts(&record)))))
         }
+        Action::Disks => Ok(Answer::done(mount::disks(&mut session))),
+        Action::Mount => Ok(Answer::done(mount::mount(arguments, holds_lock)?.text)),
+        Action::Unmount => Ok(Answer::done(mount::unmount(arguments)?)),
         Action::Boot => boot(&mut session, arguments.text("slot").as_deref()),
-        Action::Help => Ok(Answer::done("")),
+        // The parser answers the one, and the beginning of this function the others.
+        Action::Help | Action::Shell | Action::Sh | Action::Leave => Ok(Answer::done("")),
+        Action::Reboot | Action::PowerOff => Ok(Answer::done("")),
     }
 }
 
@@ -81,10 +103,13 @@ fn lines(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-fn status(session: &mut Session, as_json: bool) -> Outcome {
+fn status(session: &mut Session, as_json: bool, slots_only: bool) -> Outcome {
     let status = flow::status(session.site());
     let (_, decision) = flow::explain(session.site(), None)?;
     let report = StatusReport::new(&session.config.compatible, &status, &decision);
+    if slots_only {
+        return Ok(Answer::done(report.slots_text()));
+    }
     if as_json { json(&report) } else { Ok(Answer::done(report.text())) }
 }
 
@@ -104,6 +129,23 @@ fn tell_why(session: &mut Session, is_file: bool) -> Outcome {
     let report = if is_file { None } else { BootReport::read_text() };
     let history = session.site().look().history();
     Ok(Answer::done(why(report, history.latest(Kind::Boot))))
+}
+
+fn log(session: &mut Session) -> Outcome {
+    let mut text = String::new();
+    for entry in session.site().look().history().entries {
+        let lines: Vec<_> = entry.text.lines().map(str::to_owned).collect();
+        let kind = match entry.kind {
+            Kind::Boot => "boot",
+            Kind::Update => "update",
+            Kind::Verb => "verb",
+        };
+        list(&mut text, kind, &lines, "-");
+    }
+    if session.linux().is_some() {
+        list(&mut text, "this run", &sys::kernel_lines(), "nothing");
+    }
+    Ok(Answer::done(text))
 }
 
 fn open_bundle(arguments: &Arguments) -> Result<FileMedium, Failure> {
@@ -134,6 +176,12 @@ fn prepare(session: &mut Session) -> Outcome {
     }
     let (slot, progress) = flow::prepare(session.site())?;
     Ok(Answer::done(format!("{slot}: prepared, {}\n", amount(progress))))
+}
+
+/// What the early boot does with an image that is due.
+fn apply(session: &mut Session) -> Outcome {
+    let written = prepare(session)?.text;
+    Ok(Answer::done(written + &activate(session)?.text))
 }
 
 fn amount(progress: Progress) -> String {
@@ -223,6 +271,41 @@ fn boot_once(session: &mut Session, arguments: &Arguments) -> Outcome {
     Ok(Answer::done(text))
 }
 
+/// Seconds before a machine whose boot was given up restarts.
+const EMERGENCY_WAIT: u64 = 60;
+
+fn shell(arguments: &Arguments) -> Outcome {
+    let settings = session::settings(arguments);
+    let is_emergency = arguments.has("emergency");
+    if is_emergency && arguments.has("disk") {
+        return Err(usage(Some(arguments.verb), "expected --emergency or --disk, found both"));
+    }
+    let (place, wait) =
+        if is_emergency { (Place::Emergency, Some(EMERGENCY_WAIT)) } else { (Place::System, None) };
+    let mut shell = Shell::new(place, settings.config, arguments.inherited(), false);
+    let opening = opening(is_emergency);
+    match shell.run(&opening, wait) {
+        Leave::Nobody if is_emergency => {
+            Err(Failure::new(Exit::Failed, format!("restart: {}", sys::reboot())))
+        }
+        _ => Ok(Answer::done("")),
+    }
+}
+
+fn opening(is_emergency: bool) -> Opening {
+    if !is_emergency {
+        let version = env!("CARGO_PKG_VERSION");
+        return Opening { title: version.to_owned(), ..Opening::default() };
+    }
+    let happened = BootReport::read_text().unwrap_or_default();
+    Opening {
+        title: "nothing can be booted".to_owned(),
+        happened: happened.lines().map(str::to_owned).collect(),
+        slots: Vec::new(),
+        next: "restart the machine".to_owned(),
+    }
+}
+
 /// The early boot in somebody else's initramfs, which hands off itself.
 fn early_boot(arguments: &Arguments) -> Outcome {
     if arguments.has("disk") {
@@ -232,7 +315,7 @@ fn early_boot(arguments: &Arguments) -> Outcome {
     // Whoever started this may have given it no console, or a pipe: a unit that asks for one fails without.
     sys::open_console();
     sys::log_to_kernel(log::LevelFilter::Info);
-    let (outcome, _) = Early::begin(Vec::new()).boot(arguments.path("sysroot"));
+    let (outcome, _) = Early::begin(Vec::new(), true).boot(arguments.path("sysroot"));
     match outcome.destination {
         Destination::Root(..) | Destination::RecoverySlot(_) => Ok(Answer::done("")),
         Destination::Recovery => Err(Failure::new(Exit::Failed, "nothing can be booted")),

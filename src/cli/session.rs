@@ -28,14 +28,14 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// Reads the settings and takes the lock.
-    pub(crate) fn open(arguments: &Arguments) -> Result<Self, Failure> {
+    /// Reads the settings and takes the lock, unless this process holds it already.
+    pub(crate) fn open(arguments: &Arguments, holds_lock: bool) -> Result<Self, Failure> {
         let disk = arguments.path("disk");
         if let Some(path) = disk.as_deref().filter(|path| !path.exists()) {
             let text = format!("--disk {}: expected a disk image, found no such file", path.display());
             return Err(Failure::new(Exit::Failed, text));
         }
-        let settings = Settings::read(&directory(arguments.path("config"), disk.as_deref()));
+        let settings = settings(arguments);
         if let Some(fault) = settings.fault.as_ref().filter(|_| needs_config(arguments.verb.action)) {
             return Err(Failure::new(Exit::Failed, fault.clone()));
         }
@@ -47,7 +47,7 @@ impl Session {
         let (kind, lock) = match disk {
             Some(path) => (Kind::File(open_file(&path, staging, changes)?), None),
             None => {
-                let lock = if changes { Some(lock()?) } else { None };
+                let lock = if changes && !holds_lock { Some(lock()?) } else { None };
                 (Kind::Linux(LinuxMachine::new(staging)), lock)
             }
         };
@@ -55,8 +55,17 @@ impl Session {
             kind,
             kernel: arguments.text("kernel"),
             progress: Progress::new(!arguments.has("no-progress")),
+            recovery: None,
         };
         Ok(Self { machine, config: settings.config, keys: settings.keys, complaints, _lock: lock })
+    }
+
+    /// The machine that runs; absent for a disk image in a file.
+    pub(crate) fn linux(&self) -> Option<&LinuxMachine> {
+        match &self.machine.kind {
+            Kind::Linux(machine) => Some(machine),
+            Kind::File(_) => None,
+        }
     }
 
     /// The machine together with what its owner says of it.
@@ -86,6 +95,11 @@ fn locked(error: LockError) -> Failure {
     Failure::new(exit, error.to_string())
 }
 
+/// The settings that the command line means.
+pub(crate) fn settings(arguments: &Arguments) -> Settings {
+    Settings::read(&directory(arguments.path("config"), arguments.path("disk").as_deref()))
+}
+
 /// Where the settings are.
 fn directory(given: Option<PathBuf>, disk: Option<&Path>) -> PathBuf {
     let beside = || {
@@ -100,11 +114,13 @@ fn directory(given: Option<PathBuf>, disk: Option<&Path>) -> PathBuf {
 /// a typing mistake must not keep a good system from being confirmed, or a bad one from being rejected.
 fn needs_config(action: Action) -> bool {
     match action {
-        Action::Stage | Action::Prepare | Action::Activate | Action::Install => true,
+        Action::Stage | Action::Prepare | Action::Apply | Action::Activate | Action::Install => true,
         Action::RecordInit | Action::RecordRepair => true,
         Action::Status | Action::Explain | Action::Why | Action::Verify => false,
         Action::Doctor | Action::RecordShow => false,
         Action::Cancel | Action::Confirm | Action::Reject | Action::Rollback | Action::BootOnce => false,
+        Action::Slots | Action::Log | Action::Disks | Action::Mount | Action::Unmount => false,
+        Action::Shell | Action::Sh | Action::Leave | Action::Reboot | Action::PowerOff => false,
         Action::Boot | Action::Help => false,
     }
 }

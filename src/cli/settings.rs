@@ -30,11 +30,14 @@ impl Settings {
     pub(crate) fn read(directory: &Path) -> Self {
         let path = directory.join("everboot.conf");
         let read = fs::read_to_string(&path).map_err(|error| error.to_string());
-        let parsed = read.and_then(|text| Config::parse(&text).map_err(|error| error.to_string()));
-        let (config, fault) = match parsed {
-            Ok(config) => (config, None),
-            Err(why) => (Config::default(), Some(format!("{}: {why}", path.display()))),
+        let (config, why) = match read {
+            Ok(text) => match Config::parse(&text) {
+                Ok(config) => (config, None),
+                Err(error) => (Config::fallback(&text), Some(error.to_string())),
+            },
+            Err(why) => (Config::default(), Some(why)),
         };
+        let fault = why.map(|why| format!("{}: {why}", path.display()));
         let mut settings = Self { config, keys: Keys::default(), fault, warnings: Vec::new() };
         settings.read_keys(&directory.join("keys"));
         settings

@@ -39,6 +39,13 @@ impl StatusReport {
         out
     }
 
+    /// The table of slots alone.
+    pub(crate) fn slots_text(&self) -> String {
+        let mut out = String::new();
+        self.table(&mut out);
+        out.trim_start_matches('\n').to_owned()
+    }
+
     fn rollback_line(&self) -> String {
         match &self.rollback {
             Some(slot) => format!("possible, to {slot}"),

@@ -4,7 +4,7 @@
 //! Hard limits: 64 KiB, 2 to [`MOST_SLOTS`] slots when any is named.
 
 use super::keys::{KEYS, names};
-use super::{Assess, Config, Locator};
+use super::{Assess, Config, Locator, Shell};
 use crate::slot::{SlotName, Uuid};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -52,6 +52,7 @@ impl Default for Config {
             apply_starts: 5,
             assess: Assess::Always,
             lock: false,
+            shell: Shell::Open,
             timeout: 30,
         }
     }
@@ -105,13 +106,14 @@ impl Config {
                 self.assess = choice(value, [("always", Assess::Always), ("upgrade", Assess::Upgrade)])?
             }
             "lock" => self.lock = choice(value, [("yes", true), ("no", false)])?,
+            "shell" => self.shell = Shell::parse(value)?,
             _ => self.timeout = number(value, 1..=3600)?,
         }
         Ok(())
     }
 }
 
-fn key_and_value(line: &str) -> Result<(&'static str, &str), String> {
+pub(super) fn key_and_value(line: &str) -> Result<(&'static str, &str), String> {
     let Some((key, value)) = line.split_once('=') else {
         return Err(format!("expected `key = value`, found {}", shown(line)));
     };
@@ -221,6 +223,7 @@ mod tests {
             ("timeout = 4294967297", "from 1 to 3600"),
             ("assess = never", "expected always or upgrade"),
             ("lock = true", "expected yes or no"),
+            ("shell = yes", "expected open, none"),
             ("compatible = y", "expected compatible once"),
             ("record = /dev/sda1", "expected PARTLABEL="),
             ("record = PARTUUID=123", "expected PARTLABEL="),

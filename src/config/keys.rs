@@ -25,7 +25,7 @@ const COUNT: &str = "1 to 100";
 const SECONDS: &str = "1 to 3600 (seconds)";
 
 /// The keys of `everboot.conf`. Each may stand once, `slot` once for each slot.
-pub const KEYS: [Key; 11] = [
+pub const KEYS: [Key; 12] = [
     key(
         "compatible",
         "1 to 64 printable characters without a space",
@@ -73,6 +73,14 @@ pub const KEYS: [Key; 11] = [
         "yes or no",
         "no",
         "Whether what the kernel command line asks for is ignored, so that nobody at a boot menu chooses a slot.",
+    ),
+    key(
+        "shell",
+        "open, none, or a password hash $5$...",
+        "open",
+        "Who may use the recovery shell: everybody at the console, nobody, or who knows the password. With \
+         lock = yes open means none. \
+         `openssl passwd -5` makes the hash.",
     ),
     key("timeout", SECONDS, "30", "How long early boot waits for the partitions before it goes on without."),
 ];

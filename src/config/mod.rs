@@ -5,11 +5,13 @@ mod cmdline;
 mod file;
 mod keys;
 mod policy;
+mod shell;
 
 pub use cmdline::{Asked, Breakpoint, KernelCommandLine};
 pub use file::{ConfigError, LONGEST, MOST_SLOTS};
 pub use keys::{KEYS, Key, PARAMETERS};
 pub use policy::Policy;
+pub use shell::Shell;
 
 use crate::slot::{SlotName, Uuid};
 
@@ -55,6 +57,8 @@ pub struct Config {
     pub assess: Assess,
     /// Overrides on the kernel command line are ignored; default no.
     pub lock: bool,
+    /// Who may use the recovery shell, as the file says; [`Config::shell`] also minds the lock.
+    pub shell: Shell,
     /// Seconds to wait for the devices at boot; default 30.
     pub timeout: u32,
 }

@@ -101,6 +101,14 @@ pub fn explain<M: Machine>(
     Ok((view.record, decision))
 }
 
+/// Refuses a slot that nobody can boot, whoever asks: it is not there, or what is in it was never proven.
+pub fn bootable<M: Machine>(mut site: Site<'_, M>, slot: &str) -> Result<(), Error> {
+    let view = site.look();
+    let id = view.slot(slot)?;
+    view.part(id)?;
+    Ok(lifecycle::boot_once(&view.record, id, true).map(drop)?)
+}
+
 /// Reads every block of a slot and compares it with the slot's signed tree.
 pub fn slot_difference<M: Machine>(
     mut site: Site<'_, M>,

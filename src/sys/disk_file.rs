@@ -8,8 +8,7 @@ use super::lock::{Lock, LockError};
 use super::progress::Progress;
 use super::staging::DirStaging;
 use super::table::{self, Extent};
-use crate::config::Breakpoint;
-use crate::machine::{Access, After, EarlyBoot, Machine, PartRef, Plight, Root, RootFailure, Survey};
+use crate::machine::{Access, Machine, PartRef, Root, RootFailure, Survey};
 use crate::medium::{Error, Medium, Op};
 use crate::slot::Uuid;
 use std::fs::File;
@@ -93,23 +92,12 @@ impl Machine for DiskFileMachine {
     }
 }
 
-impl EarlyBoot for DiskFileMachine {
-    fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
+impl DiskFileMachine {
+    /// Whether the root could be entered: its device can be read.
+    pub fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
         let opened = Machine::open(self, root.at, Access::Read);
         let read = opened.and_then(|part| part.read_at(0, &mut [0; crate::slot::BLOCK]));
         read.map_err(|error| RootFailure::Device(error.to_string()))
-    }
-
-    fn recover(&mut self, _: &Plight) -> After {
-        After::Leave
-    }
-
-    fn breakpoint(&mut self, _: Breakpoint) -> Option<After> {
-        None
-    }
-
-    fn uptime_ms(&self) -> u64 {
-        super::clock::uptime_ms()
     }
 }
 

@@ -1,17 +1,16 @@
 //! From the initramfs into the root of a slot.
 //!
-//! [`EarlyBoot::enter`] mounts the root and checks all that can be checked; [`LinuxMachine::hand_off`] then
+//! [`LinuxMachine::enter`] mounts the root and checks all that can be checked; [`LinuxMachine::hand_off`] then
 //! does what cannot be undone, in the order of `switch_root`(8): move the mounts, make the root the root,
 //! free the initramfs, run init.
 
 use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
 use super::init_check::{MOVED, NewRoot};
+use super::initramfs;
 use super::linux::LinuxMachine;
 use super::mounting::{mount, move_mount, unmount};
-use super::{clock, initramfs};
-use crate::config::Breakpoint;
-use crate::machine::{Access, After, EarlyBoot, Machine, Plight, Root, RootFailure};
+use crate::machine::{Access, Machine, Root, RootFailure};
 use nix::errno::Errno;
 use nix::mount::MsFlags;
 use std::ffi::CString;
@@ -30,7 +29,7 @@ pub(super) struct Entered {
 }
 
 impl LinuxMachine {
-    /// Hands off to the root that [`EarlyBoot::enter`] made ready: runs its init as this process, with
+    /// Hands off to the root that [`LinuxMachine::enter`] made ready: runs its init as this process, with
     /// `arguments` after its name. Returns only when that failed, with what failed. While `/sysroot` is still
     /// a mount nothing has changed that the boot needs; after that there is nothing to go back to.
     pub fn hand_off(mut self, arguments: &[String]) -> io::Error {
@@ -49,8 +48,11 @@ impl LinuxMachine {
     }
 }
 
-impl EarlyBoot for LinuxMachine {
-    fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
+impl LinuxMachine {
+    /// [`EarlyBoot::enter`].
+    ///
+    /// [`EarlyBoot::enter`]: crate::machine::EarlyBoot::enter
+    pub fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
         let failed = |error: crate::medium::Error| RootFailure::Device(error.to_string());
         let node = self.node(root.at).map_err(failed)?.path.clone();
         let part = FileMedium::open(&node, Access::Read).map_err(failed)?;
@@ -76,19 +78,6 @@ impl EarlyBoot for LinuxMachine {
             }
         }
         Ok(())
-    }
-
-    fn recover(&mut self, plight: &Plight) -> After {
-        std::thread::sleep(std::time::Duration::from_secs(plight.wait));
-        After::LookAgain
-    }
-
-    fn breakpoint(&mut self, _: Breakpoint) -> Option<After> {
-        None
-    }
-
-    fn uptime_ms(&self) -> u64 {
-        clock::uptime_ms()
     }
 }
 
@@ -136,7 +125,7 @@ fn switch(sysroot: &Path, entered: &Entered, arguments: &[String]) -> io::Result
 /// Rust's runtime ignores SIGPIPE, and execve(2) leaves an ignored signal ignored. The signal mask needs no
 /// such care: nothing here changes the one that the kernel started us with.
 #[allow(unsafe_code)]
-fn default_sigpipe() {
+pub(super) fn default_sigpipe() {
     use nix::libc::{SIG_DFL, SIGPIPE, signal};
     // SAFETY: no handler is installed, and no other one is taken away than the runtime's SIG_IGN.
     unsafe { signal(SIGPIPE, SIG_DFL) };

@@ -17,6 +17,11 @@ pub(super) fn is_in_memory(root: &File) -> io::Result<bool> {
     Ok(kind == RAMFS_MAGIC || kind == TMPFS_MAGIC)
 }
 
+/// Whether this process runs in an initramfs, before the system.
+pub fn is_in_initramfs() -> bool {
+    File::open("/").is_ok_and(|root| is_in_memory(&root).unwrap_or(false))
+}
+
 /// Removes all files of the file system that `root` is of, to give their memory back. Other file systems
 /// that are mounted in it are not entered. What cannot be removed stays: it costs memory and no more.
 pub(super) fn free(root: &File) {

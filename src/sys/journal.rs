@@ -4,7 +4,8 @@ use super::roots::read_text;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
-use std::io::{Write, stderr};
+use std::io::{ErrorKind, Read, Write, stderr};
+use std::os::unix::fs::OpenOptionsExt;
 
 /// Longest text of a line in bytes: the kernel's own limit for a record is 1024 with its prefix.
 const LONGEST: usize = 900;
@@ -47,6 +48,29 @@ impl Log for Kernel {
     }
 
     fn flush(&self) {}
+}
+
+/// What everboot said in the kernel's log since the machine started, oldest first.
+pub fn kernel_lines() -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut record = [0; 8192];
+    let opened = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open("/dev/kmsg");
+    let Ok(mut kmsg) = opened else { return lines };
+    loop {
+        match kmsg.read(&mut record) {
+            Ok(0) => return lines,
+            Ok(length) => lines.extend(ours(&String::from_utf8_lossy(&record[..length]))),
+            // Records that were overwritten before they were read.
+            Err(error) if error.kind() == ErrorKind::BrokenPipe => {}
+            Err(_) => return lines,
+        }
+    }
+}
+
+/// The text of a record of /dev/kmsg (`priority,number,time,flags;text`), if it is everboot's.
+fn ours(record: &str) -> Option<String> {
+    let text = record.split_once(';')?.1.lines().next()?;
+    text.strip_prefix("everboot: ").map(str::to_owned)
 }
 
 /// Whether the kernel itself shows records of this priority on the console.
@@ -97,6 +121,13 @@ fn one_line(record: &Record<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn records_of_the_kernel_log_are_told_apart() {
+        assert_eq!(ours("4,339,514,-;everboot: slot-a: x\n SUBSYSTEM=y\n"), Some("slot-a: x".into()));
+        assert_eq!(ours("6,1,0,-;Linux version; everboot: x\n"), None);
+        assert_eq!(ours(""), None);
+    }
 
     #[test]
     fn a_line_is_one_line_and_not_too_long() {

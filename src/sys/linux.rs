@@ -32,8 +32,8 @@ const STAGING_DIRECTORY: &str = "everboot";
 /// This machine.
 #[derive(Debug)]
 pub struct LinuxMachine {
-    roots: Roots,
-    found: Vec<Found>,
+    pub(super) roots: Roots,
+    pub(super) found: Vec<Found>,
     /// A directory that is used instead of the staging partition.
     staging: Option<PathBuf>,
     /// Whether the staging file system was mounted by us.
@@ -105,7 +105,7 @@ impl LinuxMachine {
     }
 
     /// Where the file system of `node` is mounted with enough rights.
-    fn mounted_at(&self, node: &Node, access: Access) -> Option<PathBuf> {
+    pub(super) fn mounted_at(&self, node: &Node, access: Access) -> Option<PathBuf> {
         let mounts = mountinfo::parse(&read_text(self.roots.proc.join("self/mountinfo"))?);
         let path = node.path.to_string_lossy();
         let fits = |mount: &&mountinfo::Mount| {
@@ -117,7 +117,7 @@ impl LinuxMachine {
     }
 
     /// Refuses to mount anything beside a hibernation image.
-    fn check_hibernation(&self) -> Result<(), Error> {
+    pub(super) fn check_hibernation(&self) -> Result<(), Error> {
         for node in self.found.iter().flat_map(|found| &found.nodes) {
             let name = node.path.to_string_lossy();
             match FileMedium::open(&node.path, Access::Read).and_then(|part| file_system::hibernated(&part)) {

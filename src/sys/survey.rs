@@ -10,6 +10,9 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
+/// The highest number of a partition that is looked for.
+pub(super) const MOST_PARTS: u32 = 128;
+
 /// The device node of a partition, or of a whole disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
@@ -32,13 +35,19 @@ pub(super) struct Found {
 /// read is a warning; only an unreadable `/sys/class/block` is an error.
 pub(super) fn disks(roots: &Roots) -> io::Result<Vec<Found>> {
     let class = roots.sys.join("class/block");
+    let names = disk_names(&class)?;
+    Ok(names.iter().filter_map(|name| read_disk(roots, &class.join(name), name)).collect())
+}
+
+/// The names of all disks in `/sys/class/block`, in order.
+pub(super) fn disk_names(class: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in std::fs::read_dir(&class)? {
+    for entry in std::fs::read_dir(class)? {
         names.push(entry?.file_name().to_string_lossy().into_owned());
     }
     names.sort_unstable();
     names.retain(|name| is_whole_disk(name, &class.join(name)));
-    Ok(names.iter().filter_map(|name| read_disk(roots, &class.join(name), name)).collect())
+    Ok(names)
 }
 
 /// The survey, without the nodes.
@@ -89,7 +98,7 @@ fn read_disk(roots: &Roots, entry: &Path, name: &str) -> Option<Found> {
 }
 
 /// The partitions that the kernel knows of, by their number in the table.
-fn nodes(roots: &Roots, entry: &Path) -> Vec<(u32, Node)> {
+pub(super) fn nodes(roots: &Roots, entry: &Path) -> Vec<(u32, Node)> {
     let Ok(children) = std::fs::read_dir(entry) else { return Vec::new() };
     let node = |child: std::fs::DirEntry| {
         let number = read_text(child.path().join("partition"))?.parse().ok()?;

@@ -24,10 +24,13 @@ const fn flag(name: &'static str, value: Option<&'static str>, help: &'static st
 #[allow(missing_docs)]
 pub enum Action {
     Status,
+    Slots,
     Explain,
     Why,
+    Log,
     Stage,
     Prepare,
+    Apply,
     Activate,
     Install,
     Cancel,
@@ -40,7 +43,15 @@ pub enum Action {
     RecordShow,
     RecordInit,
     RecordRepair,
+    Disks,
+    Mount,
+    Unmount,
     Boot,
+    Shell,
+    Sh,
+    Leave,
+    Reboot,
+    PowerOff,
     Help,
 }
 
@@ -106,6 +117,17 @@ pub const VERBS: &[Verb] = &[
         exits: &[],
     },
     Verb {
+        action: Action::Slots,
+        name: "slots",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "show the slots: state, image, disk, version",
+        about: "Changes nothing. The table of status alone.",
+        changes: false,
+        exits: &[],
+    },
+    Verb {
         action: Action::Explain,
         name: "explain",
         alias: None,
@@ -126,6 +148,18 @@ pub const VERBS: &[Verb] = &[
         summary: "say why this boot went where it went",
         about: "Changes nothing. From /run/everboot/why, and from the latest boot that was \
                 out of the ordinary, which the history beside the record keeps: it may be an earlier one.",
+        changes: false,
+        exits: &[],
+    },
+    Verb {
+        action: Action::Log,
+        name: "log",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "show what happened, newest last",
+        about: "Changes nothing. All that the history beside the record keeps, then what everboot said in the \
+                kernel's log since this machine started.",
         changes: false,
         exits: &[],
     },
@@ -151,6 +185,18 @@ pub const VERBS: &[Verb] = &[
         summary: "write the staged image to a free slot, and prove it",
         about: "Without it the next early boot does the same. May be interrupted: doing it again \
                 goes on, and writes no block twice.",
+        changes: true,
+        exits: BRINGS,
+    },
+    Verb {
+        action: Action::Apply,
+        name: "apply",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "write what is staged now, and make its trial due",
+        about: "What the next early boot would do with an image that is due: prepare and activate in one. May be \
+                interrupted and repeated.",
         changes: true,
         exits: BRINGS,
     },
@@ -299,20 +345,119 @@ pub const VERBS: &[Verb] = &[
         exits: CHANGES,
     },
     Verb {
+        action: Action::Disks,
+        name: "disks",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "show disks and partitions, and what each is used for",
+        about: "Changes nothing.",
+        changes: false,
+        exits: &[],
+    },
+    Verb {
+        action: Action::Mount,
+        name: "mount",
+        alias: None,
+        arguments: &["SLOT|PART", "[DIR]"],
+        flags: &[],
+        summary: "mount a slot, or another partition, at /mnt/NAME or at DIR",
+        about: "PART is a PARTLABEL, or a device such as sdb1. Read-only without replaying a journal, so that nothing \
+                on it changes; the staging area alone is mounted writable. What the recovery shell mounted is \
+                unmounted when it is left.",
+        changes: false,
+        exits: &[Exit::Refused],
+    },
+    Verb {
+        action: Action::Unmount,
+        name: "umount",
+        alias: None,
+        arguments: &["SLOT|PART|DIR"],
+        flags: &[],
+        summary: "unmount what mount mounted",
+        about: "A stick may be pulled out after it.",
+        changes: false,
+        exits: &[],
+    },
+    Verb {
         action: Action::Boot,
         name: "boot",
         alias: None,
-        arguments: &[],
+        arguments: &["[SLOT]"],
         flags: &[
             flag("sysroot", Some("DIR"), "mount the root there; for the initramfs of a distribution"),
             flag("slot", Some("NAME"), "with --disk: as everboot.slot=NAME on the kernel command line"),
+            flag("once", None, "in the shell: this time only"),
         ],
-        summary: "early boot, up to the hand-off",
+        summary: "early boot, up to the hand-off; in the recovery shell: boot this slot",
         about: "With --sysroot DIR, in an initramfs: observes, decides, persists, applies, mounts the root \
                 at DIR, and leaves the hand-off to the caller. With --disk FILE the same on a disk \
-                image, where nothing is mounted, and target and reason are printed.",
+                image, where nothing is mounted, and target and reason are printed. In the shell of an early boot: \
+                leaves it, and boots SLOT; with --once the default stays what it is.",
         changes: true,
         exits: &[Exit::Locked],
+    },
+    Verb {
+        action: Action::Shell,
+        name: "shell",
+        alias: None,
+        arguments: &[],
+        flags: &[flag(
+            "emergency",
+            None,
+            "say what happened, count down, and restart the machine if nobody types",
+        )],
+        summary: "a prompt for all these verbs",
+        about: "Tab completes, the arrows go through the history. In an early boot, and with --emergency, it goes on by \
+                itself when nobody has typed for 10 minutes, or has given a verb for an hour, and says so a minute \
+                before; never while a verb or sh runs. With --emergency that means a restart; `exit` ends it \
+                with 0. The key `shell` in everboot.conf says who may use it there.",
+        changes: false,
+        exits: &[],
+    },
+    Verb {
+        action: Action::Sh,
+        name: "sh",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "/bin/sh, where there is one; `exit` comes back",
+        about: "",
+        changes: false,
+        exits: &[],
+    },
+    Verb {
+        action: Action::Leave,
+        name: "exit",
+        alias: Some("continue"),
+        arguments: &[],
+        flags: &[],
+        summary: "leave the shell; an early boot goes on",
+        about: "",
+        changes: false,
+        exits: &[],
+    },
+    Verb {
+        action: Action::Reboot,
+        name: "reboot",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "restart the machine",
+        about: "In an initramfs only.",
+        changes: false,
+        exits: &[Exit::Refused],
+    },
+    Verb {
+        action: Action::PowerOff,
+        name: "poweroff",
+        alias: None,
+        arguments: &[],
+        flags: &[],
+        summary: "switch the machine off",
+        about: "In an initramfs only.",
+        changes: false,
+        exits: &[Exit::Refused],
     },
     Verb {
         action: Action::Help,
@@ -331,6 +476,11 @@ impl Verb {
     /// The verb of that name or alias.
     pub fn find(name: &str) -> Option<&'static Self> {
         VERBS.iter().find(|verb| verb.name == name || verb.alias == Some(name))
+    }
+
+    /// Whether it makes sense in the shell only.
+    pub fn is_for_shell(&self) -> bool {
+        matches!(self.action, Action::Sh | Action::Leave | Action::Reboot | Action::PowerOff)
     }
 
     /// Arguments that must be there, and that may be.

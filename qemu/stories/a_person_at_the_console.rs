@@ -1,0 +1,111 @@
+//! Nothing is left to boot: what a person at the serial console sees and types, and what happens when nobody is
+//! there, or nobody may.
+
+use super::common::{OLD, machine, small};
+use crate::harness::cpio::{Archive, Node};
+use crate::harness::machine::{LIMIT, Machine};
+use crate::harness::{Guest, initramfs};
+use std::fs;
+
+const SCREEN: &str = "everboot   RECOVERY: ";
+const COUNTDOWN: &str = "in 10 s: look at all disks again, and try the slot that was last good";
+const PROMPT: &str = "everboot> ";
+
+/// A machine whose default slot cannot be mounted, and whose other slot was rejected.
+fn stranded(story: &str) -> Machine {
+    let machine = machine(story);
+    machine.must(&["install", &small("2", OLD, &[]).to_string_lossy()]).unwrap();
+    machine.must(&["boot"]).unwrap();
+    machine.must(&["confirm"]).unwrap();
+    machine.must(&["reject", "slot-a"]).unwrap();
+    machine.disk.write("slot-b", 0, &[0xa5; 65536]).unwrap();
+    machine
+}
+
+/// Switches it on, with this line more in its configuration.
+fn start(machine: &Machine, line: &str) -> Guest {
+    let mut options = machine.options("boot").drive(machine.drive());
+    let conf = fs::read_to_string(crate::harness::paths::repo().join("initramfs/everboot.conf")).unwrap();
+    let mut archive = Archive::default();
+    archive.add("etc/everboot/everboot.conf", 0o644, Node::File(format!("{conf}\n{line}\n").into_bytes()));
+    // What comes later in an initramfs takes the place of what came before.
+    let mut bytes = fs::read(options.initramfs.unwrap()).unwrap();
+    bytes.extend(initramfs::compress(&archive).unwrap());
+    let path = machine.work.join("initramfs.img");
+    fs::write(&path, bytes).unwrap();
+    options.initramfs = Some(path);
+    Guest::start(&options).unwrap()
+}
+
+fn wait(guest: &mut Guest, text: &str) {
+    guest.wait_for(text, LIMIT).unwrap();
+}
+
+/// Types a line at the prompt, and waits for what it says.
+fn ask(guest: &mut Guest, line: &str, answer: &str) {
+    wait(guest, PROMPT);
+    guest.send_line(line).unwrap();
+    wait(guest, answer);
+}
+
+#[test]
+fn a_person_stops_the_countdown_looks_around_and_boots_a_slot() {
+    let machine = stranded("console");
+    let mut guest = start(&machine, "");
+    for text in [SCREEN, "slot-b: its root could not be mounted", "slot-a: bad", "press a key", COUNTDOWN] {
+        wait(&mut guest, text);
+    }
+    guest.send_line("").unwrap();
+    ask(&mut guest, "status", "DB  slot-b  good");
+    ask(&mut guest, "sl\t", "slot-a  bad");
+    ask(&mut guest, "help", "usage: everboot");
+    ask(&mut guest, "log", "this run");
+    ask(&mut guest, "disks", "everboot-data     staging area");
+    ask(&mut guest, "mount slot-a", "/dev/vda2 mounted at /mnt/slot-a");
+    ask(&mut guest, "mount everboot-data", "mounted at /mnt/everboot-data");
+    ask(&mut guest, "umount slot-a", "/mnt/slot-a: unmounted");
+    ask(&mut guest, "sh", "expected /bin/sh, found none here");
+    ask(&mut guest, "boot slot-c", "no slot \"slot-c\": expected one of slot-a, slot-b");
+    ask(&mut guest, "boot slot-a --once", "asked for at the console");
+    let said = guest.wait_exit(LIMIT).unwrap();
+    assert!(said.contains("UP 1") && said.contains("asked for at the console"), "{said}");
+    let screen = said.split(SCREEN).nth(1).unwrap().split("\n====").next().unwrap();
+    assert!(screen.lines().all(|line| line.trim_end().len() <= 80), "{screen}");
+}
+
+#[test]
+fn nobody_is_there_and_the_machine_goes_on_by_itself() {
+    let machine = stranded("console-nobody");
+    let said = start(&machine, "").wait_exit(LIMIT).unwrap();
+    assert!(said.contains(SCREEN) && said.contains(COUNTDOWN), "{said}");
+    assert!(said.contains("UP 1") && !said.contains(PROMPT), "{said}");
+}
+
+#[test]
+fn a_password_is_asked_for_and_only_the_right_one_opens_the_shell() {
+    let machine = stranded("console-password");
+    let hash = "$5$saltstring$5B8vYYiY.CVt1RlTTf8KbXBH3hsxY/GNooZaBBGWEc5";
+    let mut guest = start(&machine, &format!("lock = yes\nshell = {hash}"));
+    wait(&mut guest, SCREEN);
+    wait(&mut guest, COUNTDOWN);
+    guest.send_line("").unwrap();
+    wait(&mut guest, "password: ");
+    guest.send_line("Hello").unwrap();
+    wait(&mut guest, "wrong");
+    wait(&mut guest, "password: ");
+    guest.send_line("Hello world!").unwrap();
+    ask(&mut guest, "boot slot-a", "");
+    let said = guest.wait_exit(LIMIT).unwrap();
+    assert!(said.contains("UP 1") && !said.contains("Hello"), "{said}");
+}
+
+#[test]
+fn a_closed_shell_is_opened_by_no_key() {
+    let machine = stranded("console-closed");
+    let mut guest = start(&machine, "shell = none");
+    wait(&mut guest, SCREEN);
+    wait(&mut guest, COUNTDOWN);
+    guest.send_line("status").unwrap();
+    let said = guest.wait_exit(LIMIT).unwrap();
+    assert!(said.contains("UP 1") && !said.contains(PROMPT) && !said.contains("next boot"), "{said}");
+}

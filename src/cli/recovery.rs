@@ -1,0 +1,65 @@
+//! What an early boot does when nothing is left to boot, or where it is asked to stop: the shell.
+
+use super::settings::{DIRECTORY, Settings};
+use super::shell::{Leave, Opening, Place, Shell};
+use everboot::config::Breakpoint;
+use everboot::machine::{After, Plight};
+use std::path::Path;
+
+/// Recovery.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    breakpoints: Vec<Breakpoint>,
+    is_guest: bool,
+    /// Whether nothing was left to boot before.
+    was_stuck: bool,
+}
+
+impl Recovery {
+    /// For a boot that stops at these points. With `is_guest` the initramfs is somebody else's: it is told when
+    /// recovery did not help, and this process holds the lock of the machine.
+    pub(crate) fn new(breakpoints: Vec<Breakpoint>, is_guest: bool) -> Self {
+        Self { breakpoints, is_guest, was_stuck: false }
+    }
+
+    /// Shows the plight, waits, and lets whoever is there use the shell.
+    pub(crate) fn recover(&mut self, plight: &Plight) -> After {
+        log::error!("RECOVERY: {}", plight.reason);
+        if std::mem::replace(&mut self.was_stuck, true) && self.is_guest {
+            return After::Leave;
+        }
+        let opening = Opening {
+            title: format!("RECOVERY: {}", plight.reason),
+            happened: plight.notes.clone(),
+            slots: plight.slots.clone(),
+            next: plight.next.to_owned(),
+        };
+        self.shell(&opening, Some(plight.wait), plight.shell)
+    }
+
+    /// Opens the shell at a breakpoint, once, if it was asked for.
+    pub(crate) fn breakpoint(&mut self, point: Breakpoint) -> Option<After> {
+        let at = self.breakpoints.iter().position(|asked| *asked == point)?;
+        self.breakpoints.remove(at);
+        let name = Breakpoint::ALL.iter().find(|(_, known)| *known == point).map_or("", |(name, _)| name);
+        let opening = Opening {
+            title: format!("stopped before {name}, as the kernel command line asks"),
+            next: "`exit` goes on with the boot".to_owned(),
+            ..Opening::default()
+        };
+        Some(self.shell(&opening, None, true))
+    }
+
+    fn shell(&self, opening: &Opening, wait: Option<u64>, is_offered: bool) -> After {
+        // Read anew, as each verb does.
+        let config = Settings::read(Path::new(DIRECTORY)).config;
+        let mut shell = Shell::new(Place::Early, config, Vec::new(), self.is_guest);
+        if !is_offered {
+            shell.close();
+        }
+        match shell.run(opening, wait) {
+            Leave::Exit | Leave::Nobody => After::LookAgain,
+            Leave::Boot { slot, once } => After::Boot { slot, keep: !once },
+        }
+    }
+}

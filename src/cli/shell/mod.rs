@@ -1,0 +1,219 @@
+//! The recovery shell: a prompt for all verbs, on whatever console there is.
+//!
+//! It opens in an early boot that has nothing left to boot, or where it is asked for; as `everboot shell` in a
+//! running system; and as `everboot shell --emergency` where somebody else's initramfs gave up. It never holds a
+//! machine down: what nobody stops goes on, and so does a prompt that nobody sits at.
+
+mod complete;
+mod console;
+mod editor;
+mod idle;
+mod keys;
+mod prompt;
+mod screen;
+mod words;
+
+use super::arguments::{self, Arguments, Request, usage};
+use super::exit::{Answer, Exit, Failure};
+use super::session::Session;
+use super::{mount, tell};
+use console::{Console, say};
+use everboot::config::{Config, Shell as Access};
+use everboot::flow;
+use everboot::sys::{self, monotonic_ms};
+use everboot::verbs::Action;
+use prompt::{Prompt, Said};
+pub(crate) use screen::{Opening, plain};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What all verbs work with; the help says more.
+const OPEN: &str = "press a key for a prompt: status, why, log, slots, explain, verify SLOT, boot SLOT, \
+                    rollback, disks, mount PART, stage FILE, apply, record repair, reboot; `help` lists all";
+const PROMPTED: &str = "status, why, log, slots, explain, verify SLOT, disks, mount PART, stage FILE; \
+                        `help` lists all verbs, `help VERB` says more, `exit` leaves";
+const ASKED: &str = "press a key to be asked for the password";
+const CLOSED: &str = "no key stops this; power off to inspect the disk";
+
+/// How the shell was left.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// Somebody left it.
+    Exit,
+    /// Nobody came, or nobody may, or nobody was there any more.
+    Nobody,
+    /// This slot is to be booted.
+    Boot {
+        /// Its name.
+        slot: String,
+        /// Whether the default stays what it is.
+        once: bool,
+    },
+}
+
+/// Where the shell was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In our own early boot.
+    Early,
+    /// In an initramfs whose boot was given up.
+    Emergency,
+    /// In a system that runs, or on a disk image in a file.
+    System,
+}
+
+/// A shell.
+#[derive(Debug)]
+pub(crate) struct Shell {
+    place: Place,
+    config: Config,
+    /// Options that each verb gets.
+    inherited: Vec<OsString>,
+    /// Whether this process holds the lock of the machine already.
+    holds_lock: bool,
+    /// What was mounted from here.
+    mounted: Vec<PathBuf>,
+}
+
+impl Shell {
+    /// A shell. `inherited` are options that each verb gets; `holds_lock` when this process holds the lock of
+    /// the machine already.
+    pub(crate) fn new(place: Place, config: Config, inherited: Vec<OsString>, holds_lock: bool) -> Self {
+        Self { place, config, inherited, holds_lock, mounted: Vec::new() }
+    }
+
+    /// Lets nobody in, whatever the configuration says.
+    pub(crate) fn close(&mut self) {
+        self.config.shell = Access::Closed;
+    }
+
+    /// Shows the opening, counts down if there is a number of seconds, and asks for verbs until somebody leaves.
+    pub(crate) fn run(&mut self, opening: &Opening, wait: Option<u64>) -> Leave {
+        let mut console = Console::open();
+        let access = if self.place == Place::System { &Access::Open } else { self.config.shell() };
+        say(&opening.text(match (access, wait) {
+            (Access::Closed, _) => CLOSED,
+            (Access::Password(_), _) => ASKED,
+            (Access::Open, Some(_)) => OPEN,
+            (Access::Open, None) => PROMPTED,
+        }));
+        if !admit(&mut console, access, &opening.next, wait) {
+            return Leave::Nobody;
+        }
+        let leave = self.ask(&mut console);
+        self.unmount();
+        leave
+    }
+
+    fn ask(&mut self, console: &mut Console) -> Leave {
+        let mut prompt = Prompt::new(console, self.place != Place::System);
+        loop {
+            let line = match prompt.line(console, &self.config.slots) {
+                Said::Line(line) => line,
+                Said::End => return Leave::Exit,
+                // A console that hangs up is left as if nobody had been there.
+                Said::Gone => return Leave::Nobody,
+                Said::Nobody => {
+                    say("\neverboot: nobody is here: going on\n");
+                    return Leave::Nobody;
+                }
+            };
+            let obeyed = self.obey(&line);
+            let is_verb = !matches!(&obeyed, Err(Failure { exit: Exit::Usage, .. }));
+            if let Some(idle) = prompt.idle.as_mut().filter(|_| is_verb && !line.trim().is_empty()) {
+                idle.verb(monotonic_ms());
+            }
+            match obeyed {
+                Ok(Some(leave)) => return leave,
+                Ok(None) => {}
+                Err(failure) => drop(tell(Err(failure))),
+            }
+        }
+    }
+
+    /// Does what a line says.
+    fn obey(&mut self, line: &str) -> Result<Option<Leave>, Failure> {
+        let words = words::split(line).map_err(|why| usage(None, why))?;
+        if words.is_empty() {
+            return Ok(None);
+        }
+        let mut all = self.inherited.clone();
+        all.extend(words.into_iter().map(OsString::from));
+        let request = arguments::parse(all)?;
+        if let Request::Verb(arguments) = &request {
+            let named = |failure| Failure { verb: Some(arguments.verb.name), ..failure };
+            if let Some(leave) = self.own_verb(arguments).map_err(named)? {
+                return Ok(leave);
+            }
+        }
+        tell(super::carry_out(request, self.holds_lock));
+        Ok(None)
+    }
+
+    /// A verb that means something else in the shell, or nothing outside of it; absent for all others.
+    fn own_verb(&mut self, arguments: &Arguments) -> Result<Option<Option<Leave>>, Failure> {
+        match arguments.verb.action {
+            Action::Leave => return Ok(Some(Some(Leave::Exit))),
+            Action::Boot if self.place == Place::Early => {
+                let slot = arguments.word(0).ok_or_else(|| usage(Some(arguments.verb), "expected SLOT"))?;
+                flow::bootable(Session::open(arguments, self.holds_lock)?.site(), &slot)?;
+                return Ok(Some(Some(Leave::Boot { slot, once: arguments.has("once") })));
+            }
+            Action::Shell => say("this is the shell; `help` lists its verbs\n"),
+            Action::Sh => sh()?,
+            Action::Reboot => self.end(sys::reboot)?,
+            Action::PowerOff => self.end(sys::power_off)?,
+            Action::Mount => {
+                let mounted = mount::mount(arguments, self.holds_lock)?;
+                self.mounted.extend(mounted.point);
+                tell(Ok(Answer::done(mounted.text)));
+            }
+            _ => return Ok(None),
+        }
+        Ok(Some(None))
+    }
+
+    /// Ends the run of the machine, where no system runs that had to be stopped first.
+    fn end(&mut self, end: fn() -> std::io::Error) -> Result<(), Failure> {
+        let is_file = self.inherited.iter().any(|word| word == "--disk");
+        if self.place == Place::System && (is_file || !sys::is_in_initramfs()) {
+            let text = "refused: a system runs here; leave the shell, and use the system's own command";
+            return Err(Failure::new(Exit::Refused, text));
+        }
+        self.unmount();
+        Err(Failure::new(Exit::Failed, end().to_string()))
+    }
+
+    /// Unmounts what was mounted from here, unless a system runs, in which it stays as with the verb.
+    fn unmount(&mut self) {
+        if self.place == Place::System {
+            return;
+        }
+        for point in std::mem::take(&mut self.mounted).iter().rev() {
+            sys::detach(point);
+        }
+    }
+}
+
+/// Counts down, and asks for the password: whether somebody is there who may use the shell.
+fn admit(console: &mut Console, access: &Access, next: &str, wait: Option<u64>) -> bool {
+    let mut end = monotonic_ms() + wait.unwrap_or(0) * 1000;
+    match access {
+        Access::Open => wait.is_none() || console.count_down(next, end, true),
+        Access::Closed => wait.is_some() && console.count_down(next, end, false),
+        Access::Password(hash) => {
+            if wait.is_some() && !console.count_down(next, end, true) {
+                return false;
+            }
+            console.admits(hash, &mut end) || wait.is_some() && console.count_down(next, end, false)
+        }
+    }
+}
+
+fn sh() -> Result<(), Failure> {
+    if !sys::has_sh() {
+        let text = "expected /bin/sh, found none here; a slot has one: `mount SLOT` shows its files";
+        return Err(Failure::new(Exit::Failed, text));
+    }
+    sys::run_sh().map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+}

@@ -1,0 +1,24 @@
+//! What a partition is for, in a word.
+
+use super::View;
+use super::view::matches;
+use crate::config::Config;
+use crate::machine::PartRef;
+
+impl<D> View<D> {
+    /// The role of the partition at `at`; `None` when it is none of ours.
+    pub fn role(&self, config: &Config, at: PartRef) -> Option<String> {
+        let slot = self.parts.iter().position(|part| *part == Some(at));
+        if let Some(slot) = slot.and_then(|slot| self.record.slots.get(slot)) {
+            return Some(format!("slot {}", slot.name));
+        }
+        let part = self.survey.part(at);
+        let roles = [
+            (&config.record, "record"),
+            (&config.staging, "staging area"),
+            (&config.recovery, "recovery slot"),
+        ];
+        let role = roles.iter().find(|(locator, _)| matches(locator, part));
+        role.map(|(_, role)| (*role).to_owned())
+    }
+}

@@ -1,0 +1,83 @@
+//! The terminal of a person: one key at a time, and how long to wait for it.
+#![allow(unsafe_code)]
+
+use super::ioctl;
+use nix::libc::{
+    self, ECHO, ICANON, ICRNL, IEXTEN, INLCR, ISIG, IXON, POLLIN, STDIN_FILENO, TCSADRAIN, VMIN, VTIME,
+    termios,
+};
+use std::io::{IsTerminal, stdin, stdout};
+
+/// The terminal that standard input is. It is left as it was found.
+pub struct Terminal {
+    before: termios,
+}
+
+impl Terminal {
+    /// `None` when standard input is none.
+    pub fn open() -> Option<Self> {
+        // SAFETY: a structure of plain numbers, which the call fills.
+        let (before, is_one) = unsafe {
+            let mut before: termios = std::mem::zeroed();
+            let is_one = libc::tcgetattr(STDIN_FILENO, &raw mut before) == 0;
+            (before, is_one)
+        };
+        is_one.then_some(Self { before })
+    }
+
+    /// Hands over each byte at once, shows nothing by itself, and makes no signal of Ctrl-C: process 1 has no
+    /// controlling terminal that could.
+    pub fn raw(&self) {
+        let mut modes = self.before;
+        modes.c_lflag &= !(ICANON | ECHO | ISIG | IEXTEN);
+        modes.c_iflag &= !(IXON | ICRNL | INLCR);
+        modes.c_cc[VMIN] = 1;
+        modes.c_cc[VTIME] = 0;
+        set(&modes);
+    }
+
+    /// As it was found: lines, with their echo.
+    pub fn cooked(&self) {
+        set(&self.before);
+    }
+
+    /// Drops what was typed and not read.
+    pub fn forget_input(&self) {
+        // SAFETY: a call with numbers only.
+        unsafe { libc::tcflush(STDIN_FILENO, libc::TCIFLUSH) };
+    }
+
+    /// Its columns, when it understands more than lines: output goes there too, and it is not called dumb.
+    /// 80 when it does not say.
+    pub fn columns(&self) -> Option<u16> {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|kind| kind == "dumb");
+        let columns = stdout().is_terminal().then(|| ioctl::columns(&stdout()).unwrap_or(0))?;
+        (!is_dumb).then_some(if columns == 0 { 80 } else { columns })
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.cooked();
+    }
+}
+
+/// What was typed ahead is kept. A terminal that is gone ends the input soon enough.
+fn set(modes: &termios) {
+    // SAFETY: the call reads a structure that lives.
+    unsafe { libc::tcsetattr(STDIN_FILENO, TCSADRAIN, modes) };
+}
+
+/// Whether standard input has something to read, or ended, within so many milliseconds.
+pub fn wait_for_input(ms: u64) -> bool {
+    const LONGEST: u64 = 3_600_000;
+    let mut wanted = libc::pollfd { fd: STDIN_FILENO, events: POLLIN, revents: 0 };
+    // SAFETY: one structure, alive for the call. A signal ends the wait early: the caller looks at the clock.
+    unsafe { libc::poll(&raw mut wanted, 1, ms.min(LONGEST) as libc::c_int) > 0 }
+}
+
+/// Reads a byte of standard input; nothing when it ended, or failed.
+pub fn read_byte() -> Option<u8> {
+    let mut byte = [0];
+    rustix::io::read(stdin(), &mut byte).is_ok_and(|count| count == 1).then_some(byte[0])
+}
