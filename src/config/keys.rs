@@ -79,8 +79,7 @@ pub const KEYS: [Key; 12] = [
         "open, none, or a password hash $5$...",
         "open",
         "Who may use the recovery shell: everybody at the console, nobody, or who knows the password. With \
-         lock = yes open means none. \
-         `openssl passwd -5` makes the hash.",
+         lock = yes open means none. openssl passwd -5 makes the hash.",
     ),
     key("timeout", SECONDS, "30", "How long early boot waits for the partitions before it goes on without."),
 ];

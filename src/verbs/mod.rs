@@ -421,7 +421,7 @@ pub const VERBS: &[Verb] = &[
         alias: None,
         arguments: &[],
         flags: &[],
-        summary: "/bin/sh, where there is one; `exit` comes back",
+        summary: "run /bin/sh, where there is one; its exit comes back",
         about: "",
         changes: false,
         exits: &[],
