@@ -162,13 +162,20 @@ fn initramfs_tools_boot_the_usual_way_when_everboot_is_disabled() {
 const SERIAL: &str = "ttyS0";
 const NONE: &str = "ttyS3";
 
+/// Stands for the agent where that finds nothing.
+const GIVES_UP: &str = "#!/bin/sh\necho '<3>GAVE UP' > /dev/kmsg\nexit 1\n";
+
 /// Whoever gives up, the machine restarts: an agent that cannot do anything, and nobody at the console, or none.
 fn restarts(story: &str, maker: Maker, console: &str, words: &str) {
-    let agent =
-        Overlay::default().program("/usr/bin/everboot", "#!/bin/sh\necho '<3>GAVE UP' > /dev/kmsg\nexit 1\n");
-    let workshop = workshop().with(&agent);
     let work = paths::work(story).unwrap();
-    let image = maker.image(&workshop);
+    let image = work.join("initramfs.img");
+    // The kernel unpacks one archive after the other, each at a multiple of four.
+    let mut bytes = std::fs::read(maker.image(&workshop())).unwrap();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    let mut agent = cpio::Archive::default();
+    agent.add("usr/bin/everboot", 0o755, cpio::Node::File(GIVES_UP.into()));
+    bytes.extend(agent.to_bytes());
+    std::fs::write(&image, bytes).unwrap();
     let mut options = GuestOptions::new(&work, "boot", &bed().kernel, &image).append(ASK).append(words);
     options.console = console.to_owned();
     let mut guest = Guest::start(&options).unwrap();
