@@ -239,6 +239,7 @@ fn whoever_sits_at_the_console_boots_any_slot_that_was_proven() {
     check("a:good*! b:trial(2,9)", ". . hand=b", "boot b", "a:good* b:trial(1,8)?");
     check("a:good*! b:good", ". . hand=b norecord", "boot b", "a:good*! b:good");
     check("a:good*! b:good", ". . keep=b", "boot b", "a:good b:good*?");
+    check("a:good*! b:trial(2,9)", ". . keep=a", "boot a", "a:good*? b:trial(2,9)");
     check("a:good*! b:proven", ". . keep=b", "boot b", "a:good* b:proven?");
     check("a:good*! b:good", ". mount hand=b", "boot a", "a:good*? b:good");
     for state in ["empty", "writing", "bad(unproven)"] {
@@ -249,7 +250,10 @@ fn whoever_sits_at_the_console_boots_any_slot_that_was_proven() {
 #[test]
 fn the_recovery_slot_comes_after_everything_and_before_the_shell() {
     check("a:bad* b:bad", ". . rescue", "recovery 10, no shell", "a:bad* b:bad rounds(1)");
-    check("a:bad* b:bad rounds(1)", ". . rescue waited", "boot a", "a:bad*? b:bad rounds(1)");
+    check("a:bad* b:bad rounds(7)", ". . rescue", "recovery 10, no shell", "a:bad* b:bad rounds(8)");
+    check("a:bad* b:bad rounds(1)", ". . rescue waited", "recovery slot", "a:bad* b:bad rounds(1)");
+    check("a:good* b:bad", "mount . rescue waited", "recovery slot", "a:good* b:bad");
+    check("a:good* b:bad", "unproven . rescue waited", "boot a", "a:good*? b:bad");
     let reason = check("a:bad*? b:bad", "mount init rescue waited", "recovery slot", "a:bad* b:bad");
     assert_eq!(reason, Reason::RecoverySlot);
     check("a:bad* b:bad", "mount init norescue waited", "recovery 10", "a:bad* b:bad rounds(1)");

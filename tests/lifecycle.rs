@@ -124,6 +124,8 @@ fn confirm_makes_the_booted_slot_the_default() {
     check(confirm, "a:good*? b:good staged", "a:good*! b:good staged");
     check(confirm, "a:bad*? b:bad bad(1,2) rounds(4)", "a:good*! b:bad bad(2)");
     check(confirm, "a:good* b:good?", "a:good* b:good!");
+    check(confirm, "a:good* b:proven?", "a:good* b:proven!");
+    check(confirm, "a:good* b:bad(init)? bad(2)", "a:good* b:bad(init)! bad(2)");
     refused(confirm, "a:good* b:good", &Refusal::NotBooted);
     refused(confirm, "a:good* b:bad(rejected)?", &Refusal::Rejected(SlotId(1)));
     refused(confirm, "a:good* b:bad(rolledback)?", &Refusal::Rejected(SlotId(1)));
@@ -214,6 +216,7 @@ fn a_slot_that_was_proven_may_be_booted_once() {
     }
     refused(once, "a:good* b:bad(init)", &Refusal::Bad(BadReason::NoInit));
     check(forced, "a:good* b:bad(init)", "a:good* b:bad(init) once(b)");
+    refused(once, "a:good*! b:good due(b,5)", &Refusal::AboutToBeWritten(SlotId(1)));
     for text in ["empty", "writing", "bad(unproven)"] {
         refused(forced, &format!("a:good* b:{text}"), &Refusal::NothingIn(SlotId(1)));
     }

@@ -31,9 +31,13 @@ impl Early {
     /// Boots: waits for the devices, decides, applies, mounts, and tells the booted system. The root is
     /// mounted at `sysroot`, by default `/sysroot`.
     pub(crate) fn boot(mut self, sysroot: Option<PathBuf>) -> (Outcome, Kind) {
-        let (command_line, ignored) = KernelCommandLine::parse(&sys::kernel_command_line());
+        let (mut command_line, ignored) = KernelCommandLine::parse(&sys::kernel_command_line());
         let settings = Settings::read(Path::new(DIRECTORY));
         self.notes.extend(ignored);
+        if settings.config.lock {
+            // What else is asked for the flow ignores, and says so.
+            command_line = KernelCommandLine { asked: command_line.asked, ..KernelCommandLine::default() };
+        }
         // With the default slots and without keys, a slot that the record calls good still boots.
         self.notes
             .extend(settings.fault.map(|why| format!("{why}; going on with the default configuration")));
@@ -44,9 +48,7 @@ impl Early {
         self.step("set up");
 
         let kind = Kind::Linux(LinuxMachine::early(command_line.init, sysroot));
-        // Breakpoints are overrides.
-        let breakpoints = if settings.config.lock { Vec::new() } else { command_line.breakpoints };
-        let recovery = Some(Recovery::new(breakpoints, self.is_guest));
+        let recovery = Some(Recovery::new(command_line.breakpoints, self.is_guest));
         let mut machine = AnyMachine { kind, kernel: None, progress: Progress::new(true), recovery };
         let (config, keys) = (&settings.config, &settings.keys);
         let mut site = Site { machine: &mut machine, config, keys };

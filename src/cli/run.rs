@@ -41,6 +41,10 @@ pub(crate) fn run(arguments: &Arguments, holds_lock: bool) -> Outcome {
     if action == Action::Boot && arguments.has("sysroot") {
         return early_boot(arguments);
     }
+    if speaks_of_the_running_system(arguments) && sys::is_in_initramfs() {
+        let text = "refused: no system runs here of which it could be said; see `everboot help`";
+        return Err(Failure::new(Exit::Refused, text));
+    }
     if action == Action::Boot && !arguments.has("disk") {
         let text = "expected --sysroot DIR in an initramfs, or --disk FILE";
         return Err(usage(Some(arguments.verb), text));
@@ -90,6 +94,15 @@ pub(crate) fn run(arguments: &Arguments, holds_lock: bool) -> Outcome {
         // The parser answers the one, and the beginning of this function the others.
         Action::Help | Action::Shell | Action::Sh | Action::Leave => Ok(Answer::done("")),
         Action::Reboot | Action::PowerOff => Ok(Answer::done("")),
+    }
+}
+
+/// Whether the verb judges the system that runs.
+fn speaks_of_the_running_system(arguments: &Arguments) -> bool {
+    match arguments.verb.action {
+        Action::Confirm => !arguments.has("disk"),
+        Action::Reject => arguments.word(0).is_none() && !arguments.has("disk"),
+        _ => false,
     }
 }
 
@@ -310,6 +323,10 @@ fn opening(is_emergency: bool) -> Opening {
 fn early_boot(arguments: &Arguments) -> Outcome {
     if arguments.has("disk") {
         return Err(usage(Some(arguments.verb), "expected --sysroot or --disk, found both"));
+    }
+    if !sys::is_in_initramfs() {
+        let text = "refused: expected an initramfs, found a system that runs; a boot of it would be counted";
+        return Err(Failure::new(Exit::Refused, text));
     }
     let _lock = lock()?;
     // Whoever started this may have given it no console, or a pipe: a unit that asks for one fails without.

@@ -7,6 +7,7 @@ use everboot::bundle::Keys;
 use everboot::config::Config;
 use everboot::flow::Findings;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 /// Where it is, in the initramfs and in the running system.
@@ -29,13 +30,17 @@ impl Settings {
     /// Reads the directory.
     pub(crate) fn read(directory: &Path) -> Self {
         let path = directory.join("everboot.conf");
-        let read = fs::read_to_string(&path).map_err(|error| error.to_string());
-        let (config, why) = match read {
-            Ok(text) => match Config::parse(&text) {
-                Ok(config) => (config, None),
-                Err(error) => (Config::fallback(&text), Some(error.to_string())),
-            },
-            Err(why) => (Config::default(), Some(why)),
+        let (config, why) = match fs::read(&path) {
+            Ok(bytes) => {
+                let text = String::from_utf8_lossy(&bytes);
+                match Config::parse(&text) {
+                    Ok(config) => (config, None),
+                    Err(error) => (Config::fallback(&text), Some(error.to_string())),
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => (Config::default(), Some(error.to_string())),
+            // It may say anything, so it opens nothing.
+            Err(error) => (Config::fallback("lock = unknown"), Some(error.to_string())),
         };
         let fault = why.map(|why| format!("{}: {why}", path.display()));
         let mut settings = Self { config, keys: Keys::default(), fault, warnings: Vec::new() };

@@ -40,13 +40,16 @@ impl Config {
     }
 
     /// What is gone by when the file has a mistake: the defaults. What it says of `lock` and `shell` holds all
-    /// the same, and closes where it cannot be read: a mistake elsewhere opens nothing.
+    /// the same, and closes where it cannot be read or is said twice: a mistake elsewhere opens nothing.
     pub fn fallback(text: &str) -> Self {
         let mut config = Self::default();
         for line in text.lines().map(str::trim) {
             match key_and_value(line) {
-                Ok(("lock", value)) => config.lock = value != "no",
-                Ok(("shell", value)) => config.shell = Shell::parse(value).unwrap_or(Shell::Closed),
+                Ok(("lock", value)) => config.lock |= value != "no",
+                Ok(("shell", value)) if config.shell == Shell::Open => {
+                    config.shell = Shell::parse(value).unwrap_or(Shell::Closed);
+                }
+                Ok(("shell", _)) => config.shell = Shell::Closed,
                 _ => {}
             }
         }
@@ -89,6 +92,7 @@ mod tests {
         assert!(closed("tires = 3\nlock = maybe"));
         assert!(closed("tires = 3\nshell = none") && closed("shell = hunter2") && closed("shell="));
         assert!(!closed("tires = 3") && !closed("lock = no\nshell"));
+        assert!(closed("lock = yes\nlock = no") && closed("shell = none\nshell = open"));
         assert!(Config::fallback("lock = yes\n?").lock);
         assert!(matches!(Config::fallback(&format!("?\nshell = {HASH}")).shell(), Shell::Password(_)));
     }

@@ -76,9 +76,10 @@ fn was_proven(record: &Record, id: SlotId) -> bool {
     slot.state.was_proven() && slot.image.is_some()
 }
 
-/// The slot that somebody at the console names; made the default when that is asked for and it is good.
+/// The slot that somebody at the console names; made the default when that is asked for and it is good. A trial
+/// that is pending stays so: who looks around does not reject it.
 fn by_hand(record: &mut Record, policy: &Policy, id: SlotId, keep: bool) -> (Target, Reason) {
-    if let (true, Ok((next, _))) = (keep, lifecycle::rollback(record, Some(id))) {
+    if let (true, None, Ok((next, _))) = (keep, record.trial(), lifecycle::rollback(record, Some(id))) {
         *record = next;
     }
     boot(record, policy, id, Reason::ByHand)
@@ -95,10 +96,12 @@ fn asked_recovery(record: &mut Record, seen: &Observation, shell: bool) -> (Targ
 
 /// What is left when no slot is good, on trial, or proven.
 fn last(record: &mut Record, policy: &Policy, seen: &Observation) -> (Target, Reason) {
-    if let Some(id) = last_resort(record, seen) {
+    // A slot that is bad comes after the recovery slot: it may mount well, and hang every time.
+    let has_recovery = seen.recovery == Seen::Present;
+    if let Some(id) = last_resort(record, seen).filter(|id| !has_recovery || record.is_good(*id)) {
         return boot(record, policy, id, Reason::RecoveryRetry);
     }
-    if seen.recovery_waited && seen.recovery == Seen::Present {
+    if seen.recovery_waited && has_recovery {
         record.last_boot = None;
         return (Target::RecoverySlot, Reason::RecoverySlot);
     }
@@ -161,8 +164,10 @@ fn last_resort(record: &Record, seen: &Observation) -> Option<SlotId> {
 }
 
 fn recovery(record: &mut Record, seen: &Observation) -> (Target, Reason) {
-    let doublings = u32::from(record.recovery_rounds).min(10);
+    // The recovery slot is not kept waiting by the rounds of earlier boots.
+    let shell = seen.recovery != Seen::Present;
+    let doublings = if shell { u32::from(record.recovery_rounds).min(10) } else { 0 };
     let wait = (FIRST_WAIT << doublings).min(LONGEST_WAIT);
     record.recovery_rounds = record.recovery_rounds.saturating_add(1);
-    (Target::Recovery { wait, shell: seen.recovery != Seen::Present }, Reason::NothingLeft)
+    (Target::Recovery { wait, shell }, Reason::NothingLeft)
 }

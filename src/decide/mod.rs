@@ -6,7 +6,7 @@
 //!
 //! | row | when | target | next record |
 //! |---|---|---|---|
-//! | 1 | somebody at the console names a slot that was proven once | that slot | its attempt counted, if a trial; the default, if asked so and good |
+//! | 1 | somebody at the console names a slot that was proven once | that slot | its attempt counted, if a trial; the default, if asked so and good, while no trial is pending |
 //! | 2 | recovery is asked for, and has not waited | the recovery slot; else, or when the shell is asked for, recovery | |
 //! | 3 | the record cannot be written | the default, another good slot, a proven one, the trial; once recovery has waited, as row 10; then as row 11 | not saved |
 //! | 4 | `everboot.slot=` names an eligible slot | that slot | its attempt counted, if a trial |
@@ -15,7 +15,7 @@
 //! | 7 | a trial is due | the trial | its attempt counted |
 //! | 8 | the default is good, or another slot | the default, else the one confirmed last | |
 //! | 9 | a slot is proven, and none is on trial | that slot | a trial, its attempt counted |
-//! | 10 | recovery has waited | the slot that was last good, else any that holds an image; then the recovery slot | |
+//! | 10 | recovery has waited | the slot that was last good; then the recovery slot; without one any slot that holds an image | |
 //! | 11 | | recovery: wait, then look again | one round more |
 //!
 //! All rows pass over slots that are missing or that failed in this boot. Invariants: a good slot is never

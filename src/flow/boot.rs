@@ -117,8 +117,17 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         // waits still grow.
         let rounds = self.view.record.recovery_rounds;
         let waited = self.seen.recovery_waited;
-        let request = self.seen.request;
+        let named = |request: Request| match request {
+            Request::Slot(id) => Some(self.view.name(id).clone()),
+            _ => None,
+        };
+        let (request, named) = (self.seen.request, self.seen.request.and_then(named));
         self.view = self.site.look();
+        // The record may be another one now, with the slot elsewhere or without it.
+        let request = match named {
+            Some(name) => self.view.record.find(name.as_str()).map(Request::Slot),
+            None => request.filter(|request| matches!(request, Request::Recovery { .. })),
+        };
         self.view.record.recovery_rounds = rounds.max(self.view.record.recovery_rounds);
         self.seen = Observation { recovery_waited: waited, request, ..Observation::of(&self.view) };
         self.follow(wish);
@@ -150,8 +159,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         self.step("enter");
         match tried {
             Ok(root) => {
-                // The wish for another slot comes too late: this one is mounted, and counted.
-                let _ = self.site.machine.breakpoint(Breakpoint::Handoff);
+                if let Some(After::Boot { slot, .. }) = self.site.machine.breakpoint(Breakpoint::Handoff) {
+                    self.note(format!("{slot} comes too late: another slot is mounted, and counted"));
+                }
                 Some(self.finish(Destination::Root(id, root), decision))
             }
             Err((failure, why)) => {

@@ -173,7 +173,9 @@ impl<M: Machine> Site<'_, M> {
                 (foreign.and_then(|record| adopt(record, &implied)).unwrap_or(implied), parts, is_sure)
             }
         };
-        let recovery = recovery.filter(|at| !parts.contains(&Some(*at)));
+        // Without a record any disk may say that it has a recovery slot: a locked machine does not believe it.
+        let is_ours = disk.is_some() || !self.config.lock;
+        let recovery = recovery.filter(|at| is_ours && !parts.contains(&Some(*at)));
         self.correct_last_boot(&mut record);
         let can_persist = medium.is_some()
             && match trouble {

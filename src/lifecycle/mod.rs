@@ -7,10 +7,10 @@
 //! | prepared | preparing | kept, target *proven* | |
 //! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written |
 //! | applied | due | kept, target *trial* | |
-//! | confirm | the booted slot *trial*, *good* or *bad* | *good*, default | no boot is recorded; the slot holds no image; it was rejected or rolled back |
+//! | confirm | the booted slot *trial* or *good*, or another one while no default is good | *good*, default | no boot is recorded; the slot holds no image; it was rejected or rolled back |
 //! | reject | *trial*, *proven*, *good* | *bad* | it is the only good slot; it holds no image |
 //! | rollback | a trial; two good slots | trial *bad*; the other one, or the one that is named, default | there is no other good slot; the named one is not good |
-//! | boot once | a slot that was proven once | the next boot goes there, and only the next | it holds no image; it is bad, unless forced |
+//! | boot once | a slot that was proven once | the next boot goes there, and only the next | it holds no image; it is bad, unless forced; an update is about to write it |
 //! | cancel | any update; a trial that was not booted | no update; *proven* | the trial is running |
 //!
 //! A verb whose result is already there succeeds and changes nothing. The exception is rollback between two
@@ -60,6 +60,8 @@ pub enum Refusal {
     NoOtherGood,
     /// The slot holds nothing that could be booted, confirmed or rejected.
     NothingIn(SlotId),
+    /// An update is about to write the slot, which it could not once it was booted.
+    AboutToBeWritten(SlotId),
     /// The slot is bad.
     Bad(BadReason),
     /// The slot is not good.
@@ -93,6 +95,9 @@ impl fmt::Display for Refusal {
             }
             Self::NoOtherGood => f.write_str("expected another good slot to return to, found none"),
             Self::NothingIn(_) => f.write_str("the slot holds no image"),
+            Self::AboutToBeWritten(_) => {
+                f.write_str("an update is about to write the slot; run `everboot cancel` first")
+            }
             Self::Bad(reason) => write!(f, "the slot is bad ({reason}); --force boots it all the same, once"),
             Self::NotGood(state) => write!(f, "expected a good slot to return to, found one that is {state}"),
             Self::Rejected(_) => f.write_str("it was rejected or rolled back; reboot to leave it"),

@@ -8,6 +8,9 @@ use crate::slot::{SlotId, SlotState};
 /// `force` also to a bad one, whose bytes were proven once.
 pub fn boot_once(record: &Record, id: SlotId, force: bool) -> Result<Record, Refusal> {
     let slot = record.slot(id);
+    if record.update.target() == Some(id) {
+        return Err(Refusal::AboutToBeWritten(id));
+    }
     match slot.state {
         state if !state.was_proven() || slot.image.is_none() => return Err(Refusal::NothingIn(id)),
         SlotState::Bad { reason } if !force => return Err(Refusal::Bad(reason)),

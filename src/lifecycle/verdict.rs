@@ -26,7 +26,11 @@ pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
         return Err(Refusal::Rejected(slot));
     }
     let mut next = record.clone();
-    let was_good = record.is_good(slot);
+    let has_good_default = record.default.is_some_and(|default| record.is_good(default));
+    // A slot that was booted by name, once, is no candidate: whoever wants it to be one activates it.
+    let is_guest =
+        has_good_default && matches!(record.slot(slot).state, SlotState::Proven | SlotState::Bad { .. });
+    let was_good = record.is_good(slot) || is_guest;
     let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
     let mark = (!was_good).then_some(highest.saturating_add(1));
     if let Some(generation) = mark {
@@ -36,7 +40,7 @@ pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
         let image = entry.image.as_ref().and_then(|image| image.root_hash);
         next.bad_images.retain(|bad| Some(*bad) != image);
         next.default = Some(slot);
-    } else if record.default.is_none_or(|default| !record.is_good(default)) {
+    } else if !has_good_default {
         next.default = Some(slot);
     }
     let mut done = matches!(record.update, Update::Kept(_));

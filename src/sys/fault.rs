@@ -46,13 +46,15 @@ extern "C" fn fault(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut lib
     put(&mut line[..end], address, 16, 16);
     // SAFETY: system calls on memory of our own, which do not return into the code that is at fault.
     unsafe {
+        // A console that takes nothing must not keep the machine from its restart.
+        libc::fcntl(2, libc::F_SETFL, libc::O_NONBLOCK);
         libc::write(2, line.as_ptr().cast(), line.len());
         if IS_INIT.load(Ordering::Relaxed) {
             const NOTE: &[u8] = b"everboot: restarting in 10 s\n";
             libc::write(2, NOTE.as_ptr().cast(), NOTE.len());
             loop {
                 libc::sleep(WAIT);
-                let _ = reboot::reboot();
+                reboot::restart_at_once();
             }
         }
         libc::_exit(1);

@@ -44,6 +44,9 @@ impl LinuxMachine {
     fn check_entered(&self, asked: Option<&str>) -> Result<Entered, RootFailure> {
         let root = NewRoot::at(&self.sysroot)?;
         root.check_directories()?;
+        if Path::new("/etc/initrd-release").exists() && Path::new("/usr/lib/systemd/systemd").exists() {
+            root.check_os_release()?;
+        }
         Ok(Entered { init: root.init(asked)? })
     }
 }

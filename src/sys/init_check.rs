@@ -79,6 +79,16 @@ impl NewRoot {
         Ok(())
     }
 
+    /// Whether the file is there that systemd's switch-root asks for, os-release(5), whose absence it learns when
+    /// there is no way back.
+    pub(super) fn check_os_release(&self) -> Result<(), RootFailure> {
+        let found = self.open("/etc/os-release", OFlags::PATH);
+        let found = found.or_else(|_| self.open("/usr/lib/os-release", OFlags::PATH));
+        found
+            .map(drop)
+            .map_err(|error| failed(error, "expected /etc/os-release or /usr/lib/os-release, found"))
+    }
+
     /// Whether `path` is a program that can be run, with its interpreter if it has one.
     fn check(&self, path: &str) -> Result<(), RootFailure> {
         let head = self.executable("", path)?;

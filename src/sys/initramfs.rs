@@ -66,6 +66,7 @@ pub fn open_console() {
     let _ = nix::unistd::dup2_stdin(&console);
     let _ = nix::unistd::dup2_stdout(&console);
     let _ = nix::unistd::dup2_stderr(&console);
+    super::terminal::never_stop_output();
 }
 
 #[cfg(test)]

@@ -13,6 +13,11 @@ pub fn power_off() -> io::Error {
     end(RebootMode::RB_POWER_OFF)
 }
 
+/// The same as [`reboot`] without writing anything out: for when this program is at fault, and a disk may hang.
+pub(super) fn restart_at_once() {
+    let _ = nix::sys::reboot::reboot(RebootMode::RB_AUTOBOOT);
+}
+
 fn end(mode: RebootMode) -> io::Error {
     nix::unistd::sync();
     match nix::sys::reboot::reboot(mode) {

@@ -3,8 +3,7 @@
 
 use super::ioctl;
 use nix::libc::{
-    self, ECHO, ICANON, ICRNL, IEXTEN, INLCR, ISIG, IXON, POLLIN, STDIN_FILENO, TCSADRAIN, VMIN, VTIME,
-    termios,
+    self, ECHO, ICANON, ICRNL, IEXTEN, INLCR, ISIG, IXON, POLLIN, STDIN_FILENO, TCSANOW, VMIN, VTIME, termios,
 };
 use std::io::{IsTerminal, stdin, stdout};
 
@@ -62,10 +61,19 @@ impl Drop for Terminal {
     }
 }
 
-/// What was typed ahead is kept. A terminal that is gone ends the input soon enough.
+/// What was typed ahead is kept. Nothing is waited for: output may have been stopped for ever. A terminal that is
+/// gone ends the input soon enough.
 fn set(modes: &termios) {
     // SAFETY: the call reads a structure that lives.
-    unsafe { libc::tcsetattr(STDIN_FILENO, TCSADRAIN, modes) };
+    unsafe { libc::tcsetattr(STDIN_FILENO, TCSANOW, modes) };
+}
+
+/// Takes from Ctrl-S, which may be noise on a serial line, the power to stop our output, and with it the boot.
+pub(super) fn never_stop_output() {
+    if let Some(mut terminal) = Terminal::open() {
+        terminal.before.c_iflag &= !IXON;
+        terminal.cooked();
+    }
 }
 
 /// Whether standard input has something to read, or ended, within so many milliseconds.
