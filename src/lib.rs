@@ -18,6 +18,7 @@ pub mod manifest;
 pub mod medium;
 pub mod password;
 pub mod record;
+pub mod seeded;
 pub mod slot;
 pub mod store;
 pub mod sys;

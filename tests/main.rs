@@ -2,6 +2,7 @@
 
 mod bundle;
 mod cli;
+mod crash;
 mod cuts;
 mod decide;
 mod flows;

@@ -12,11 +12,17 @@ use everboot::slot::RootHash;
 use std::sync::OnceLock;
 
 /// Blocks of an image.
-const BLOCKS: usize = 12;
+pub const BLOCKS: usize = 12;
 
 fn key_pair() -> &'static minisign::KeyPair {
     static KEYS: OnceLock<minisign::KeyPair> = OnceLock::new();
-    KEYS.get_or_init(|| minisign::KeyPair::generate_unencrypted_keypair().unwrap())
+    // Always the same one, so that the same seed gives the same bytes.
+    KEYS.get_or_init(|| {
+        let secret = minisign::SecretKeyBox::from_string(include_str!("golden/key")).unwrap();
+        let public = minisign::PublicKeyBox::from_string(include_str!("golden/key.pub")).unwrap();
+        let (sk, pk) = (secret.into_unencrypted_secret_key(), public.into_public_key());
+        minisign::KeyPair { pk: pk.unwrap(), sk: sk.unwrap() }
+    })
 }
 
 /// An image: blocks that name version and position behind a first block that says how it behaves.
@@ -52,7 +58,7 @@ pub fn manifest(version: u8) -> Manifest {
 pub fn bundle(manifest: Manifest, image: &[u8]) -> Vec<u8> {
     let sign = |bytes: &[u8]| {
         let secret = &key_pair().sk;
-        minisign::sign(None, secret, bytes, None, None).unwrap().into_string().into_bytes()
+        minisign::sign(None, secret, bytes, Some("sim"), None).unwrap().into_string().into_bytes()
     };
     assemble(manifest, image, &sign).unwrap()
 }
@@ -65,12 +71,17 @@ pub struct World {
 }
 
 impl World {
-    /// A machine fresh from the factory: version 1 in slot-a, confirmed once it has booted.
-    pub fn factory() -> Self {
+    /// A machine whose disk is all zeroes.
+    pub fn blank() -> Self {
         let mut config = Config::parse("compatible = sim").unwrap();
         config.timeout = 1;
         let keys = Keys::parse(&key_pair().pk.to_box().unwrap().to_string()).unwrap();
-        let mut world = Self { machine: SimMachine::new(), config, keys };
+        Self { machine: SimMachine::new(), config, keys }
+    }
+
+    /// A machine fresh from the factory: version 1 in slot-a, confirmed once it has booted.
+    pub fn factory() -> Self {
+        let mut world = Self::blank();
         world.fill(SLOT_A, manifest(1), &image(1, SimRoot::Boots));
         flow::init(world.site(), None, false).unwrap();
         world

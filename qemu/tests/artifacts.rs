@@ -27,6 +27,17 @@ fn the_agent_is_within_its_limit() {
     assert!(size <= build::AGENT_LIMIT, "{size} bytes, allowed are {}", build::AGENT_LIMIT);
 }
 
+#[cfg(feature = "crash")]
+#[test]
+fn no_planted_bug_is_in_the_agent() {
+    let agent = fs::read(build::agent().unwrap()).unwrap();
+    let holds = |text: &str| agent.windows(text.len()).any(|bytes| bytes == text.as_bytes());
+    assert!(holds("everboot-record"), "the search is wrong");
+    for (bug, name, what) in everboot::seeded::Bug::ALL {
+        assert!(!holds(name) && !holds(what) && !holds(&format!("{bug:?}")), "{name} is in the agent");
+    }
+}
+
 #[test]
 fn the_initramfs_is_the_same_bytes_each_time() {
     let kernel = Kernel::prepare().unwrap();

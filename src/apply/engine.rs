@@ -4,6 +4,7 @@ use super::layout::Layout;
 use super::{Error, trailer};
 use crate::bundle::{self, Bundle};
 use crate::medium::Medium;
+use crate::seeded::{self, Bug};
 use crate::slot::BLOCK;
 use crate::tree::Hasher;
 
@@ -36,9 +37,13 @@ pub fn apply<S: Medium, T: Medium>(
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
     let layout = Layout::new(target.len(), bundle.manifest().payload.size).map_err(Error::DoesNotFit)?;
-    let is_erased = trailer::erase(target, layout.trailer).map_err(Error::Target)?;
+    let is_erased =
+        seeded::is(Bug::TrailerKept) || trailer::erase(target, layout.trailer).map_err(Error::Target)?;
     if !is_erased {
         return Err(Error::ReadBack { block: layout.trailer / BLOCK as u64 });
+    }
+    if seeded::is(Bug::TrailerFirst) {
+        trailer::write_trailer(target, layout.trailer, bundle.signed()).map_err(Error::Target)?;
     }
     let mut engine = Engine::new(bundle, target, layout, watch);
     engine.image()?;
@@ -130,8 +135,9 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
         if self.target.read_at(first * BLOCK as u64, &mut self.there).is_err() {
             return (0..content.len() / BLOCK).collect();
         }
+        let end = if seeded::is(Bug::HalfCompared) { BLOCK / 2 } else { BLOCK };
         let blocks = self.there.chunks_exact(BLOCK).zip(content.chunks_exact(BLOCK)).enumerate();
-        blocks.filter(|(_, (there, wanted))| there != wanted).map(|(at, _)| at).collect()
+        blocks.filter(|(_, (there, wanted))| there[..end] != wanted[..end]).map(|(at, _)| at).collect()
     }
 
     fn write(&mut self, first: u64, run: &[usize], content: &[u8]) -> Result<(), Error> {
@@ -158,7 +164,7 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
             self.target.read_at(run.first * BLOCK as u64, &mut self.there).map_err(Error::Target)?;
             let blocks = (run.first..).zip(self.there.chunks_exact(BLOCK).zip(run.bytes.chunks_exact(BLOCK)));
             for (block, (there, written)) in blocks {
-                if there != written {
+                if there != written && !seeded::is(Bug::BlocksNotReadBack) {
                     return Err(Error::ReadBack { block });
                 }
             }
@@ -176,7 +182,9 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
         for first in (0..blocks).step_by(TREE_STEP as usize) {
             self.tree_step(first, TREE_STEP.min(blocks - first), true)?;
         }
-        self.target.sync().map_err(Error::Target)?;
+        if !seeded::is(Bug::NoBarrierBeforeTrailer) {
+            self.target.sync().map_err(Error::Target)?;
+        }
         for first in (0..blocks).step_by(TREE_STEP as usize) {
             self.tree_step(first, TREE_STEP.min(blocks - first), false)?;
         }

@@ -3,7 +3,9 @@
 use super::layout::{TRAILER_LEN, trailer_start};
 use crate::bundle::Signed;
 use crate::medium::{Error, Medium, Op};
+use crate::seeded::{self, Bug};
 use crate::slot::{BLOCK, RootHash, checksum};
+use std::io::ErrorKind;
 
 const MAGIC: [u8; 8] = *b"evb-slot";
 const MARK_MAGIC: [u8; 8] = *b"evb-mark";
@@ -113,21 +115,29 @@ pub(super) fn erase(part: &impl Medium, start: u64) -> Result<bool, Error> {
         part.write_zeroes(start, TRAILER_LEN)?;
     }
     // Also where nothing was written: the zeroes may be those of a write that was cut before its barrier.
-    part.sync()?;
+    if !seeded::is(Bug::EraseNoSync) {
+        part.sync()?;
+    }
     part.read_at(start, &mut bytes)?;
     Ok(bytes.iter().all(|byte| *byte == 0))
 }
 
-/// Writes the confirmed mark, and makes it durable. One block: a torn one is no mark, and the record, which
-/// is saved afterwards, still says *trial*; the confirmation is then repeated.
+/// Writes the confirmed mark, makes it durable, and reads it back. One block: a torn one is no mark, and the
+/// record, which is saved afterwards, still says *trial*; the confirmation is then repeated.
 pub fn mark(part: &impl Medium, generation: u64, image: RootHash) -> Result<(), Error> {
     let mut block = vec![0; BLOCK];
     block[..8].copy_from_slice(&MARK_MAGIC);
     block[8..16].copy_from_slice(&generation.to_le_bytes());
     block[16..48].copy_from_slice(&image.0);
     seal(&mut block);
-    part.write_at(mark_start(part)?, &block)?;
-    part.sync()
+    let start = mark_start(part)?;
+    part.write_at(start, &block)?;
+    if !seeded::is(Bug::MarkNoSync) {
+        part.sync()?;
+    }
+    let mut read = vec![0; BLOCK];
+    part.read_at(start, &mut read)?;
+    if read == block { Ok(()) } else { Err(Error::at(Op::Write, start, ErrorKind::InvalidData.into())) }
 }
 
 /// Removes the mark, if there is one, durably: should the record be lost, the slot does not come back as good.

@@ -4,6 +4,7 @@
 use super::{Failure, Observation, Seen, Settled};
 use crate::lifecycle;
 use crate::record::{Record, Update};
+use crate::seeded::{self, Bug};
 use crate::slot::{BadReason, SlotId, SlotState};
 
 /// Draws them in `record`, and says which.
@@ -12,6 +13,15 @@ pub(super) fn settle(record: &mut Record, seen: &Observation) -> Vec<Settled> {
     if let Some((id, why)) = record.trial().and_then(|id| Some((id, verdict(record, seen, id)?))) {
         lifecycle::make_bad(record, id, why);
         settled.push(Settled::TrialBad(id, why));
+    }
+    let failed = |id: &SlotId| matches!(seen.slots.get(id.index()), Some(Seen::Failed(_)));
+    if let (true, Some(id)) = (seeded::is(Bug::GoodMadeBad), record.default.filter(failed)) {
+        lifecycle::make_bad(record, id, BadReason::NotMountable);
+    }
+    if let (true, Some(bundle)) =
+        (seen.apply_failed && seeded::is(Bug::ErrorMakesBad), record.update.bundle())
+    {
+        record.remember_bad(bundle.image.root_hash);
     }
     if let Some(given_up) = apply_verdict(record, seen) {
         record.update = Update::None;
@@ -28,7 +38,11 @@ fn verdict(record: &Record, seen: &Observation, id: SlotId) -> Option<BadReason>
         (Some(Seen::Failed(Failure::Unproven)), _) => Some(BadReason::Unproven),
         // The attempt of this very boot is already counted, and may still be under way: a trial that was
         // entered on its last try and failed by its device is passed over, and judged at the next boot.
+        (Some(Seen::Failed(Failure::Device)), _) if seeded::is(Bug::DeviceMakesBad) => {
+            Some(BadReason::NotMountable)
+        }
         (Some(Seen::Failed(Failure::Device)), _) => None,
+        _ if seeded::is(Bug::TriesNeverEnd) => None,
         (_, SlotState::Trial { tries_left: 0, .. }) => Some(BadReason::TriesExhausted),
         (_, SlotState::Trial { handoffs_left: 0, .. }) => Some(BadReason::HandoffsExhausted),
         _ => None,

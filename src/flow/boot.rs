@@ -13,6 +13,7 @@ use crate::machine::{Access, After, EarlyBoot, Machine, Plight, Root, RootFailur
 use crate::manifest::Manifest;
 use crate::record::history::Kind;
 use crate::record::{Record, Slot};
+use crate::seeded::{self, Bug};
 use crate::slot::{BadReason, SlotId, Uuid};
 use crate::{apply, lifecycle, medium};
 
@@ -89,7 +90,8 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             return None;
         }
         self.report(&decision);
-        if self.seen.can_persist && !self.persist(&decision) {
+        let is_late = seeded::is(Bug::SaveAfterHandoff);
+        if self.seen.can_persist && !is_late && !self.persist(&decision) && !seeded::is(Bug::NoRecordTrial) {
             self.seen.can_persist = false;
             return None;
         }
@@ -159,6 +161,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         self.step("enter");
         match tried {
             Ok(root) => {
+                if seeded::is(Bug::SaveAfterHandoff) {
+                    self.persist(decision);
+                }
                 if let Some(After::Boot { slot, .. }) = self.site.machine.breakpoint(Breakpoint::Handoff) {
                     self.note(format!("{slot} comes too late: another slot is mounted, and counted"));
                 }
@@ -209,7 +214,8 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         let image = self.view.record.slot(id).image.clone();
         let open = image.as_ref().is_some_and(|image| image.open);
         let expected = image.and_then(|image| image.root_hash);
-        if let (Some(expected), false) = (expected, reason == Reason::RecoveryRetry) {
+        let is_trusted = reason == Reason::RecoveryRetry || seeded::is(Bug::TrailerUnread);
+        if let (Some(expected), false) = (expected, is_trusted) {
             let device = |error: medium::Error| (Failure::Device, error.to_string());
             let part = self.site.machine.open(at, Access::Read).map_err(device)?;
             let trailer = apply::read_trailer(&part).map_err(device)?;
@@ -402,7 +408,9 @@ fn early_apply<M: Machine>(
     let opened = site.machine.open(view.part(id)?, Access::Exclusive);
     let target = opened.map_err(|error| Error::Slot(name.clone(), error))?;
     apply::fits(&target, bundle.manifest())?;
-    view.save_writing(lifecycle::begin_apply(&view.record))?;
+    if !seeded::is(Bug::NotNamedWriting) {
+        view.save_writing(lifecycle::begin_apply(&view.record))?;
+    }
     log::info!("{name}: applying {}", bundle.manifest().version);
     let policy = site.config.policy();
     let mut has_progressed = false;

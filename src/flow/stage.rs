@@ -10,6 +10,7 @@ use crate::manifest::Manifest;
 use crate::medium::{self, Medium, Staging};
 use crate::record::history::Kind;
 use crate::record::{Staged, Update};
+use crate::seeded::{self, Bug};
 
 /// Bytes that are copied at once.
 const STEP: usize = 1 << 20;
@@ -45,6 +46,9 @@ pub fn stage<M: Machine>(
     bundle.check_all(&mut |done, of| machine.show_progress(done, of))?;
     let area = site.machine.staging(view.staging, Access::Exclusive).map_err(Error::Staging)?;
     let len = bundle.total_len();
+    if seeded::is(Bug::RecordBeforeBundle) {
+        view.save(next.clone())?;
+    }
     let copied = copy(&mut view, &area, (&source, len), &next.update);
     drop(area);
     site.machine.close_staging();
@@ -75,7 +79,7 @@ fn copy<D: Medium>(
     if found < len {
         return Err(Error::NoSpace { needed: len, found });
     }
-    if view.record.update.bundle() != update.bundle() {
+    if view.record.update.bundle() != update.bundle() && !seeded::is(Bug::BundleBeforeRecord) {
         let mut unnamed = view.record.clone();
         unnamed.update = Update::None;
         view.save(unnamed)?;
@@ -96,8 +100,10 @@ fn write(area: &impl Staging, source: &impl Medium, len: u64) -> Result<(), medi
         source.read_at(at, &mut chunk[..count])?;
         file.write_at(at, &chunk[..count])?;
     }
-    file.sync()?;
+    if !seeded::is(Bug::StagedNoSync) {
+        file.sync()?;
+    }
     drop(file);
     area.rename(STAGED_PART, STAGED)?;
-    area.sync_dir()
+    if seeded::is(Bug::DirectoryNoSync) { Ok(()) } else { area.sync_dir() }
 }

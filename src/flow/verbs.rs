@@ -7,6 +7,7 @@ use crate::machine::{Access, Machine};
 use crate::medium::{Medium, Staging};
 use crate::record::history::Kind;
 use crate::record::{Record, Update};
+use crate::seeded::{self, Bug};
 use crate::slot::{SlotId, SlotName};
 
 impl<M: Machine> Site<'_, M> {
@@ -76,6 +77,9 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
         return Err(Error::WrongRoot(slot.name));
     }
     let image = slot.image.as_ref().and_then(|image| image.root_hash);
+    if seeded::is(Bug::RecordBeforeMark) {
+        view.save(confirmation.record.clone())?;
+    }
     if let (Some(generation), Some(image)) = (confirmation.mark, image) {
         let at = view.part(confirmation.slot)?;
         let failed = |error| Error::Slot(slot.name.clone(), error);

@@ -10,6 +10,7 @@ use crate::manifest::Manifest;
 use crate::medium::Medium;
 use crate::record::history::Kind;
 use crate::record::{FORMAT_VERSION, LastBoot, Record, Selection};
+use crate::seeded::{self, Bug};
 use crate::slot::{Image, SlotId, SlotName, Uuid};
 use crate::store::{self, History, Loaded, SaveError};
 use std::fmt;
@@ -46,7 +47,9 @@ impl fmt::Display for Trouble {
             ),
             Self::ReadOnly(why) => write!(f, "cannot be opened for writing: {why}"),
             Self::Lost(why) => write!(f, "both copies are bad ({why}); run `everboot record repair`"),
-            Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
+            Self::Unreadable(why) => {
+                write!(f, "cannot be read ({why}); `everboot record repair --force` writes it anew")
+            }
             Self::OtherDisk(disk) => {
                 write!(f, "belongs to the disk {disk}; run `everboot record repair`")
             }
@@ -266,32 +269,35 @@ fn adopt(mut record: Record, implied: &Record) -> Option<Record> {
 /// What is wrong with the copies, if anything that matters.
 fn judge(loaded: &Loaded, survey: &Survey, disk: Option<usize>) -> Option<Trouble> {
     let disk = disk.map(|disk| survey.disks[disk].guid);
+    let why = || {
+        let mut why = loaded.faults.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();
+        why.dedup();
+        why.join("; ")
+    };
     match &loaded.selection {
         Selection::Current { record, .. } if Some(record.disk) != disk => {
             Some(Trouble::OtherDisk(record.disk))
         }
-        Selection::Current { .. } => None,
+        // The one that cannot be read may be the newer one: a good slot may still be on trial in the other.
+        Selection::Current { .. } => loaded.has_unreadable().then(|| Trouble::Unreadable(why())),
         Selection::Newer { version, .. } => Some(Trouble::Newer(*version)),
-        Selection::Lost => {
-            let faults = loaded.faults.iter().flatten();
-            let mut why = faults.map(ToString::to_string).collect::<Vec<_>>();
-            why.dedup();
-            let why = why.join("; ");
-            match loaded.has_unreadable() {
-                true => Some(Trouble::Unreadable(why)),
-                false => Some(Trouble::Lost(why)),
-            }
-        }
+        Selection::Lost if loaded.has_unreadable() => Some(Trouble::Unreadable(why())),
+        Selection::Lost => Some(Trouble::Lost(why())),
     }
 }
 
 impl<D: Medium> View<D> {
-    /// Saves the record, unless it is what is stored already.
+    /// Saves the record, unless it is what is stored already, and not in one copy alone: a copy that a cut tore
+    /// is made good again by the next boot.
     pub fn save(&mut self, record: Record) -> Result<(), SaveError> {
-        let stored =
-            matches!(&self.loaded.selection, Selection::Current { record: old, .. } if **old == record);
+        let stored = matches!(&self.loaded.selection, Selection::Current { record: old, .. } if **old == record)
+            && !self.loaded.has_damaged();
         if let (Some(medium), false) = (&self.medium, stored) {
             self.loaded = store::save(medium, &self.loaded, &record)?;
+            // Both were bad: the other one, too.
+            if self.loaded.has_damaged() {
+                self.loaded = store::save(medium, &self.loaded, &record)?;
+            }
         }
         self.record = record;
         Ok(())
@@ -301,7 +307,7 @@ impl<D: Medium> View<D> {
     /// one that calls the slot bootable.
     pub(super) fn save_writing(&mut self, record: Record) -> Result<(), SaveError> {
         self.save(record)?;
-        if let Some(medium) = &self.medium {
+        if let (Some(medium), false) = (&self.medium, seeded::is(Bug::WritingInOneCopy)) {
             self.loaded = store::save(medium, &self.loaded, &self.record)?;
         }
         Ok(())

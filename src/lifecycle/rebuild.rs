@@ -1,6 +1,7 @@
 //! A record made from what the slots say of themselves.
 
 use crate::record::{Record, Slot, Update};
+use crate::seeded::{self, Bug};
 use crate::slot::{Image, SlotId, SlotName, SlotState, Uuid};
 
 /// What was found of a slot.
@@ -29,7 +30,9 @@ pub fn rebuild(disk: Uuid, found: &[Found]) -> Record {
 
 fn slot(found: &Found) -> Slot {
     let state = match (&found.image, found.mark) {
+        _ if seeded::is(Bug::LostForgotten) => SlotState::Empty,
         (Some(_), Some(_)) => SlotState::Good,
+        (Some(_), None) if seeded::is(Bug::UnmarkedIsGood) => SlotState::Good,
         (Some(_), None) => SlotState::Proven,
         (None, _) => SlotState::Empty,
     };

@@ -1,6 +1,7 @@
 //! Which slot is written.
 
 use crate::record::{LastBoot, Record};
+use crate::seeded::{self, Bug};
 use crate::slot::{SlotId, SlotState};
 use std::fmt;
 
@@ -30,7 +31,7 @@ impl fmt::Display for NoTarget {
 /// its latest boot, so that there is always another one to return to.
 pub fn choose_target(record: &Record) -> Result<SlotId, NoTarget> {
     let booted = record.last_boot.map(|boot| boot.slot);
-    let free = record.ids().filter(|(id, _)| Some(*id) != booted);
+    let free = record.ids().filter(|(id, _)| Some(*id) != booted || seeded::is(Bug::RunningWritten));
     let best = free.filter_map(|(id, slot)| Some((rank(record, id)?, slot.confirmed, id))).min();
     match best {
         Some((_, _, id)) if may_write(record, id) => Ok(id),
@@ -58,6 +59,7 @@ pub fn may_write(record: &Record, id: SlotId) -> bool {
     match record.slot(id).state {
         _ if record.default == Some(id) => false,
         SlotState::Trial { .. } => false,
+        SlotState::Good if seeded::is(Bug::OtherGoodWritten) => true,
         SlotState::Good => record.default.is_some_and(|default| {
             record.is_good(default) && record.last_boot == Some(LastBoot { slot: default, confirmed: true })
         }),

@@ -3,6 +3,7 @@
 use super::{Refusal, choose_target, make_trial, make_writing, may_write};
 use crate::config::Policy;
 use crate::record::{MAX_COUNT, Record, Staged, Update};
+use crate::seeded::{self, Bug};
 use crate::slot::{SlotId, SlotState};
 
 /// What `activate` made due.
@@ -84,8 +85,9 @@ pub fn begin_apply(record: &Record) -> Record {
 /// counted, so that this has an end.
 pub fn untried(record: &Record, id: SlotId) -> Record {
     let mut next = record.clone();
-    if let SlotState::Trial { tries_left, .. } = &mut next.slot_mut(id).state {
+    if let SlotState::Trial { tries_left, handoffs_left } = &mut next.slot_mut(id).state {
         *tries_left = tries_left.saturating_add(1).min(MAX_COUNT);
+        *handoffs_left += u8::from(seeded::is(Bug::HandoffsGivenBack));
     }
     next
 }

@@ -7,6 +7,7 @@
 //! | none valid                            | `Lost`                                                |
 
 use super::{Copy, Record};
+use crate::seeded::{self, Bug};
 
 /// The place of a copy in the record's partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +89,9 @@ fn newest_valid(first: Copy, last: Copy) -> Option<(u64, Box<Record>, Side)> {
     };
     // `max_by_key` gives the last of equals: the first copy.
     let found = [read(last, Side::Last), read(first, Side::First)];
+    if seeded::is(Bug::FirstValidCopy) {
+        return found.into_iter().flatten().last();
+    }
     found.into_iter().flatten().max_by_key(|(generation, ..)| *generation)
 }
 

@@ -11,6 +11,7 @@ pub use history::History;
 
 use crate::medium::{self, Medium};
 use crate::record::{self, BadCopy, Copy, Record, Selection, Side};
+use crate::seeded::{self, Bug};
 use crate::slot::BLOCK;
 use std::fmt;
 
@@ -34,6 +35,11 @@ impl Default for Loaded {
 }
 
 impl Loaded {
+    /// Whether a copy is damaged, as a torn write leaves it. One that cannot be read is not judged.
+    pub fn has_damaged(&self) -> bool {
+        self.faults.iter().any(|fault| fault.is_some()) && !self.has_unreadable()
+    }
+
     /// Whether the medium failed to give a copy's bytes: it may be a good one, to be read another time.
     pub fn has_unreadable(&self) -> bool {
         self.faults.iter().any(|fault| matches!(fault, Some(BadCopy::Unreadable(_))))
@@ -117,6 +123,8 @@ pub fn save(medium: &impl Medium, loaded: &Loaded, record: &Record) -> Result<Lo
         Selection::Newer { version, .. } => return Err(SaveError::Newer { version: *version }),
         Selection::Lost => (Side::First, 1),
     };
+    let side = if seeded::is(Bug::CurrentOverwritten) { side.other() } else { side };
+    let generation = generation - u64::from(seeded::is(Bug::SameGeneration));
     write(medium, side, record, generation)?;
     let mut faults = loaded.faults.clone();
     faults[side as usize] = None;
@@ -147,8 +155,10 @@ fn write(medium: &impl Medium, side: Side, record: &Record, generation: u64) -> 
     }
     let at = offset(medium.len(), side);
     medium.write_at(at, &block[..]).map_err(SaveError::Medium)?;
-    medium.sync().map_err(SaveError::Medium)?;
+    if !seeded::is(Bug::RecordNoSync) {
+        medium.sync().map_err(SaveError::Medium)?;
+    }
     let mut read = Box::new([0; BLOCK]);
     medium.read_at(at, &mut read[..]).map_err(SaveError::Medium)?;
-    if read == block { Ok(()) } else { Err(SaveError::ReadBack) }
+    if read == block || seeded::is(Bug::RecordNoReadBack) { Ok(()) } else { Err(SaveError::ReadBack) }
 }

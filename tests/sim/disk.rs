@@ -1,54 +1,11 @@
 //! A medium with a volatile write cache.
 
+use super::pages::Pages;
+use super::power::{Answer, Event, MediumId, Power};
 use everboot::medium::{Error, Medium, Op};
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
-
-/// Power for all media of a machine: a number of operations, and then nothing.
-#[derive(Debug, Clone, Default)]
-pub struct Power(Rc<RefCell<Supply>>);
-
-#[derive(Debug, Default)]
-struct Supply {
-    used: u64,
-    limit: Option<u64>,
-}
-
-impl Power {
-    /// Cuts the power after so many more operations.
-    pub fn cut_after(&self, operations: u64) {
-        let mut supply = self.0.borrow_mut();
-        supply.limit = Some(supply.used + operations);
-    }
-
-    /// Gives power for ever.
-    pub fn restore(&self) {
-        self.0.borrow_mut().limit = None;
-    }
-
-    /// Operations so far.
-    pub fn used(&self) -> u64 {
-        self.0.borrow().used
-    }
-
-    /// Counts a changing operation. Reads are free while there is power: a cut between two reads is a cut
-    /// before the next change.
-    pub fn spend(&self, op: Op) -> Result<(), Error> {
-        self.check(op)?;
-        self.0.borrow_mut().used += 1;
-        Ok(())
-    }
-
-    /// Fails when the power is cut.
-    pub fn check(&self, op: Op) -> Result<(), Error> {
-        let supply = self.0.borrow();
-        match supply.limit {
-            Some(limit) if supply.used >= limit => Err(Error::at(op, 0, io::Error::other("power is cut"))),
-            _ => Ok(()),
-        }
-    }
-}
 
 /// What of the writes since the last barrier survives a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,10 +26,10 @@ pub enum Survives {
 pub const SURVIVORS: &[Survives] =
     &[Survives::All, Survives::None, Survives::TornLast, Survives::OnlyLast, Survives::AllButFirst];
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Inner {
-    live: Vec<u8>,
-    durable: Vec<u8>,
+    live: Pages,
+    durable: Pages,
     epoch: Vec<(usize, Vec<u8>)>,
     grows: bool,
     fails_writes: bool,
@@ -85,25 +42,43 @@ struct Inner {
 pub struct SimDisk {
     inner: Rc<RefCell<Inner>>,
     power: Power,
+    id: MediumId,
 }
 
 impl SimDisk {
     /// A disk of `len` zero bytes with power of its own.
     pub fn new(len: u64) -> Self {
-        Self::with_power(vec![0; len as usize], &Power::default())
+        Self::of(Pages::zeroed(len as usize), &Power::default(), 0)
     }
 
     /// A disk with durable content.
     pub fn with_power(content: Vec<u8>, power: &Power) -> Self {
-        let inner = Inner { live: content.clone(), durable: content, ..Inner::default() };
-        Self { inner: Rc::new(RefCell::new(inner)), power: power.clone() }
+        Self::of(Pages::of(&content), power, 0)
+    }
+
+    /// Medium number `id` of a machine, with durable content.
+    pub fn of(content: Pages, power: &Power, id: MediumId) -> Self {
+        let inner = Inner {
+            live: content.clone(),
+            durable: content,
+            epoch: vec![],
+            grows: false,
+            fails_writes: false,
+            lies: false,
+            rewritten: vec![],
+        };
+        Self { inner: Rc::new(RefCell::new(inner)), power: power.clone(), id }
     }
 
     /// A file that grows as it is written.
-    pub fn growing(power: &Power) -> Self {
-        let disk = Self::with_power(Vec::new(), power);
+    pub fn growing(power: &Power, id: MediumId) -> Self {
+        let disk = Self::of(Pages::zeroed(0), power, id);
         disk.inner.borrow_mut().grows = true;
         disk
+    }
+
+    pub fn id(&self) -> MediumId {
+        self.id
     }
 
     pub fn power(&self) -> &Power {
@@ -122,6 +97,11 @@ impl SimDisk {
 
     /// What a reader sees.
     pub fn content(&self) -> Vec<u8> {
+        self.live().to_vec()
+    }
+
+    /// The same, in pages.
+    pub fn live(&self) -> Pages {
         self.inner.borrow().live.clone()
     }
 
@@ -158,17 +138,21 @@ impl SimDisk {
                     }
                 }
             };
-            put(&mut inner.durable, *at, &data[..kept]);
+            inner.durable.write(*at, &data[..kept]);
         }
         inner.live = inner.durable.clone();
     }
-}
 
-fn put(bytes: &mut Vec<u8>, at: usize, data: &[u8]) {
-    if !data.is_empty() && bytes.len() < at + data.len() {
-        bytes.resize(at + data.len(), 0);
+    /// Counts the blocks of a write that hold its very bytes already.
+    fn note_rewritten(inner: &mut Inner, offset: u64, data: &[u8]) {
+        let mut there = [0; 4096];
+        for (at, block) in (offset..).step_by(4096).zip(data.chunks(4096)) {
+            let there = &mut there[..block.len()];
+            if inner.live.read(at as usize, there) && there == block {
+                inner.rewritten.push(at / 4096);
+            }
+        }
     }
-    bytes[at..][..data.len()].copy_from_slice(data);
 }
 
 impl Medium for SimDisk {
@@ -177,30 +161,27 @@ impl Medium for SimDisk {
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
-        self.power.check(Op::Read)?;
-        let inner = self.inner.borrow();
-        let bytes = inner.live.get(offset as usize..offset as usize + buf.len());
-        buf.copy_from_slice(bytes.ok_or_else(|| Error::past_end(Op::Read, offset))?);
-        Ok(())
+        self.power.check(Op::Read, self.id)?;
+        let is_there = self.inner.borrow().live.read(offset as usize, buf);
+        if is_there { Ok(()) } else { Err(Error::past_end(Op::Read, offset)) }
     }
 
     fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
-        self.power.spend(Op::Write)?;
+        let answer = self.power.spend(Op::Write, self.id)?;
         let mut inner = self.inner.borrow_mut();
         if inner.fails_writes {
             return Err(Error::at(Op::Write, offset, io::Error::from_raw_os_error(5)));
         }
         if !inner.grows && offset as usize + data.len() > inner.live.len() {
+            self.power.stray();
             return Err(Error::past_end(Op::Write, offset));
         }
-        for (at, block) in (offset..).step_by(4096).zip(data.chunks(4096)) {
-            if inner.live.get(at as usize..at as usize + block.len()) == Some(block) {
-                inner.rewritten.push(at / 4096);
-            }
-        }
-        if !inner.lies {
-            put(&mut inner.live, offset as usize, data);
+        Self::note_rewritten(&mut inner, offset, data);
+        if !inner.lies && answer == Answer::Do {
+            inner.live.write(offset as usize, data);
             inner.epoch.push((offset as usize, data.to_vec()));
+            let (medium, at) = (self.id, offset as usize);
+            self.power.happened(Event::Write { medium, at, data: data.into() });
         }
         Ok(())
     }
@@ -209,13 +190,25 @@ impl Medium for SimDisk {
         self.write_at(offset, &vec![0; len as usize])
     }
 
+    /// What a failed barrier should have covered is lost at the next cut, whatever later barriers say.
     fn sync(&self) -> Result<(), Error> {
-        self.power.spend(Op::Sync)?;
+        let answer = self.power.spend(Op::Sync, self.id);
         let mut inner = self.inner.borrow_mut();
         let inner = &mut *inner;
-        for (at, data) in inner.epoch.drain(..) {
-            put(&mut inner.durable, at, &data);
+        if let Err(error) = answer {
+            if !self.power.is_cut() {
+                inner.epoch.clear();
+                self.power.happened(Event::SyncFailed(self.id));
+            }
+            return Err(error);
         }
+        if self.power.ignores_sync() {
+            return Ok(());
+        }
+        for (at, data) in inner.epoch.drain(..) {
+            inner.durable.write(at, &data);
+        }
+        self.power.happened(Event::Sync(self.id));
         Ok(())
     }
 }

@@ -1,5 +1,7 @@
 //! A whole machine in memory: one disk with record, two slots and a data partition, and a staging area.
 
+use super::pages::Pages;
+use super::power::DIRECTORY;
 use super::{Power, SimDisk, SimStaging, Survives};
 use everboot::config::Breakpoint;
 use everboot::machine::{
@@ -7,6 +9,7 @@ use everboot::machine::{
 };
 use everboot::medium::{Error, Medium, Op};
 use everboot::slot::Uuid;
+use std::collections::BTreeMap;
 use std::io;
 
 /// How the root of an image behaves; written at its beginning.
@@ -29,6 +32,13 @@ impl SimRoot {
             Self::Broken => b"BROKEN!!",
         }
     }
+}
+
+/// What outlives a power cut: the bytes of the partitions and of the staging area.
+#[derive(Debug, Clone)]
+pub struct Still {
+    pub parts: Vec<Pages>,
+    pub files: BTreeMap<String, Pages>,
 }
 
 /// A machine in memory.
@@ -55,11 +65,15 @@ pub struct SimMachine {
     pub entered: Option<Root>,
     /// Partitions that cannot be opened.
     pub dead: Vec<usize>,
+    /// Partitions whose root turns out to be none when it is entered.
+    pub unbootable: Vec<usize>,
 }
 
 pub const RECORD: usize = 0;
 pub const SLOT_A: usize = 1;
 pub const SLOT_B: usize = 2;
+/// The partition tables of all disks, as a medium.
+const DISKS: usize = 98;
 
 /// Sizes of the partitions in bytes.
 const SIZES: [(&str, u64); 4] =
@@ -68,7 +82,6 @@ const SIZES: [(&str, u64); 4] =
 impl SimMachine {
     /// A machine whose disk is all zeroes.
     pub fn new() -> Self {
-        let power = Power::default();
         let part = |(number, (label, len)): (usize, &(&str, u64))| Part {
             label: (*label).to_owned(),
             guid: Uuid([number as u8 + 1; 16]),
@@ -78,10 +91,19 @@ impl SimMachine {
         };
         let parts = SIZES.iter().enumerate().map(part).collect();
         let disk = Disk { name: "sim".into(), guid: Uuid([0xd0; 16]), parts };
+        let zeroed = |(_, len): &(&str, u64)| Pages::zeroed(*len as usize);
+        let still = Still { parts: SIZES.iter().map(zeroed).collect(), files: BTreeMap::new() };
+        Self::of(Survey { disks: vec![disk] }, &still)
+    }
+
+    /// The machine whose disk has these partitions with these bytes.
+    pub fn of(survey: Survey, still: &Still) -> Self {
+        let power = Power::default();
+        let part = |(id, pages): (usize, &Pages)| SimDisk::of(pages.clone(), &power, id);
         Self {
-            survey: Survey { disks: vec![disk] },
-            parts: SIZES.iter().map(|(_, len)| SimDisk::with_power(vec![0; *len as usize], &power)).collect(),
-            staging: SimStaging::new(&power),
+            survey,
+            parts: still.parts.iter().enumerate().map(part).collect(),
+            staging: SimStaging::of(&still.files, &power),
             has_staging: true,
             kernel: None,
             waits: vec![],
@@ -91,8 +113,14 @@ impl SimMachine {
             wishes: vec![],
             entered: None,
             dead: vec![],
+            unbootable: vec![],
             power,
         }
+    }
+
+    /// What a reader sees of all media.
+    pub fn still(&self) -> Still {
+        Still { parts: self.parts.iter().map(SimDisk::live).collect(), files: self.staging.content() }
     }
 
     /// Adds a recovery slot whose root behaves so.
@@ -103,27 +131,19 @@ impl SimMachine {
         self.survey.disks[0].parts.push(part);
         let mut content = vec![0; 4096];
         content[..8].copy_from_slice(root.magic());
-        self.parts.push(SimDisk::with_power(content, &self.power));
+        let id = self.parts.len();
+        self.parts.push(SimDisk::of(Pages::of(&content), &self.power, id));
     }
 
     /// The same disk and staging area, each on media of their own.
     pub fn fork(&self) -> Self {
-        let power = Power::default();
-        Self {
-            survey: self.survey.clone(),
-            parts: self.parts.iter().map(|part| SimDisk::with_power(part.content(), &power)).collect(),
-            staging: self.staging.fork(&power),
-            has_staging: self.has_staging,
-            kernel: self.kernel.clone(),
-            waits: vec![],
-            patience: self.patience,
-            plight: None,
-            breakpoints: vec![],
-            wishes: vec![],
-            entered: None,
-            dead: self.dead.clone(),
-            power,
-        }
+        let mut other = Self::of(self.survey.clone(), &self.still());
+        other.staging = self.staging.fork(&other.power);
+        other.has_staging = self.has_staging;
+        other.kernel = self.kernel.clone();
+        other.patience = self.patience;
+        other.dead = self.dead.clone();
+        other
     }
 
     /// Power comes back, and with it what the caches had kept.
@@ -141,12 +161,12 @@ impl Machine for SimMachine {
     type Staging = SimStaging;
 
     fn survey(&mut self) -> Result<Survey, Error> {
-        self.power.check(Op::Read)?;
+        self.power.check(Op::Read, DISKS)?;
         Ok(self.survey.clone())
     }
 
     fn open(&mut self, at: PartRef, _: Access) -> Result<SimDisk, Error> {
-        self.power.check(Op::Open)?;
+        self.power.check(Op::Open, at.part)?;
         if self.dead.contains(&at.part) {
             return Err(Error::named(Op::Open, "part", io::Error::from_raw_os_error(5)));
         }
@@ -154,7 +174,7 @@ impl Machine for SimMachine {
     }
 
     fn staging(&mut self, _: Option<PartRef>, _: Access) -> Result<SimStaging, Error> {
-        self.power.check(Op::Open)?;
+        self.power.check(Op::Open, DIRECTORY)?;
         match self.has_staging {
             true => Ok(self.staging.clone()),
             false => Err(Error::named(Op::Open, "staging", io::Error::from_raw_os_error(117))),
@@ -179,6 +199,9 @@ impl EarlyBoot for SimMachine {
         let device = |error: Error| RootFailure::Device(error.to_string());
         let mut magic = [0; 8];
         self.open(root.at, Access::Read).and_then(|part| part.read_at(0, &mut magic)).map_err(device)?;
+        if self.unbootable.contains(&root.at.part) {
+            return Err(RootFailure::NoInit("/sbin/init is not there".into()));
+        }
         if magic == *SimRoot::Boots.magic() {
             self.entered = Some(*root);
             Ok(())

@@ -5,8 +5,11 @@
 
 mod disk;
 mod machine;
+pub mod pages;
+pub mod power;
 mod staging;
 
-pub use disk::{Power, SURVIVORS, SimDisk, Survives};
-pub use machine::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot};
+pub use disk::{SURVIVORS, SimDisk, Survives};
+pub use machine::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, Still};
+pub use power::Power;
 pub use staging::SimStaging;

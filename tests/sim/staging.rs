@@ -1,8 +1,10 @@
 //! A directory whose names are durable only after a sync of the directory.
 
-use super::disk::{Power, SimDisk, Survives};
+use super::disk::{SimDisk, Survives};
+use super::pages::Pages;
+use super::power::{DIRECTORY, Event, FIRST_FILE, Power};
 use everboot::medium::{Error, Op, Staging};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::rc::Rc;
@@ -14,31 +16,44 @@ type Names = BTreeMap<String, SimDisk>;
 pub struct SimStaging {
     live: Rc<RefCell<Names>>,
     durable: Rc<RefCell<Names>>,
-    room: Rc<RefCell<u64>>,
+    room: Rc<Cell<u64>>,
+    files: Rc<Cell<usize>>,
     power: Power,
 }
 
 impl SimStaging {
-    pub fn new(power: &Power) -> Self {
-        let room = Rc::new(RefCell::new(u64::MAX));
-        Self { live: Rc::default(), durable: Rc::default(), room, power: power.clone() }
+    /// A staging area that durably holds these files.
+    pub fn of(files: &BTreeMap<String, Pages>, power: &Power) -> Self {
+        let number = |(at, (name, content)): (usize, (&String, &Pages))| {
+            (name.clone(), SimDisk::of(content.clone(), power, FIRST_FILE + at))
+        };
+        let names: Names = files.iter().enumerate().map(number).collect();
+        Self {
+            live: Rc::new(RefCell::new(names.clone())),
+            durable: Rc::new(RefCell::new(names)),
+            room: Rc::new(Cell::new(u64::MAX)),
+            files: Rc::new(Cell::new(FIRST_FILE + files.len())),
+            power: power.clone(),
+        }
     }
 
-    /// The same content, on media of its own.
+    /// What a reader sees.
+    pub fn content(&self) -> BTreeMap<String, Pages> {
+        self.live.borrow().iter().map(|(name, file)| (name.clone(), file.live())).collect()
+    }
+
+    /// What was durable at the last barrier of the directory, on media of its own.
     pub fn fork(&self, power: &Power) -> Self {
-        let other = Self::new(power);
-        for (name, file) in self.durable.borrow().iter() {
-            let copy = SimDisk::with_power(file.content(), power);
-            other.live.borrow_mut().insert(name.clone(), copy.clone());
-            other.durable.borrow_mut().insert(name.clone(), copy);
-        }
-        *other.room.borrow_mut() = *self.room.borrow();
+        let durable = self.durable.borrow();
+        let files = durable.iter().map(|(name, file)| (name.clone(), file.live())).collect();
+        let other = Self::of(&files, power);
+        other.set_room(self.room.get());
         other
     }
 
     /// Sets the room that is left.
     pub fn set_room(&self, bytes: u64) {
-        *self.room.borrow_mut() = bytes;
+        self.room.set(bytes);
     }
 
     /// Names that are there.
@@ -67,43 +82,51 @@ impl Staging for SimStaging {
     type File = SimDisk;
 
     fn open(&self, name: &str) -> Result<SimDisk, Error> {
-        self.power.check(Op::Open)?;
+        self.power.check(Op::Open, DIRECTORY)?;
         self.live.borrow().get(name).cloned().ok_or_else(|| missing(Op::Open, name))
     }
 
     fn create(&self, name: &str) -> Result<SimDisk, Error> {
-        self.power.spend(Op::Open)?;
-        let file = SimDisk::growing(&self.power);
+        self.power.spend(Op::Open, DIRECTORY)?;
+        let id = self.files.replace(self.files.get() + 1);
+        let file = SimDisk::growing(&self.power, id);
         self.live.borrow_mut().insert(name.to_owned(), file.clone());
+        self.power.happened(Event::Link(name.to_owned(), id));
         Ok(file)
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
-        self.power.spend(Op::Name)?;
+        self.power.spend(Op::Name, DIRECTORY)?;
         let file = self.live.borrow_mut().remove(from).ok_or_else(|| missing(Op::Name, from))?;
+        self.power.happened(Event::Rename(from.to_owned(), to.to_owned(), file.id()));
         self.live.borrow_mut().insert(to.to_owned(), file);
         Ok(())
     }
 
     fn remove(&self, name: &str) -> Result<(), Error> {
-        self.power.spend(Op::Name)?;
-        self.live.borrow_mut().remove(name);
+        self.power.spend(Op::Name, DIRECTORY)?;
+        if self.live.borrow_mut().remove(name).is_some() {
+            self.power.happened(Event::Unlink(name.to_owned()));
+        }
         Ok(())
     }
 
     fn sync_dir(&self) -> Result<(), Error> {
-        self.power.spend(Op::Sync)?;
-        *self.durable.borrow_mut() = self.live.borrow().clone();
+        self.power.spend(Op::Sync, DIRECTORY)?;
+        if !self.power.ignores_sync() {
+            *self.durable.borrow_mut() = self.live.borrow().clone();
+            self.power.happened(Event::SyncDirectory);
+        }
         Ok(())
     }
 
     fn exists(&self, name: &str) -> Result<bool, Error> {
-        self.power.check(Op::Name)?;
+        self.power.check(Op::Name, DIRECTORY)?;
         Ok(self.live.borrow().contains_key(name))
     }
 
     fn available(&self) -> Result<u64, Error> {
-        self.power.check(Op::Name)?;
-        Ok(*self.room.borrow())
+        self.power.check(Op::Name, DIRECTORY)?;
+        Ok(self.room.get())
     }
 }

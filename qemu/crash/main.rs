@@ -1,0 +1,244 @@
+//! `everboot-crash`: every crash point of everboot, in process.
+//!
+//! It searches what power cuts, failing devices and lost copies may make of a simulated machine, and boots
+//! each of them. It ends with an error when a promise was broken, when it did nothing, or when a bug that was
+//! planted was not found.
+
+#[path = "../../tests/crash/mod.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod crash;
+#[path = "../../tests/picture.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod picture;
+mod report;
+#[path = "../../tests/sim/mod.rs"]
+#[allow(dead_code, unused_imports, reason = "the tests use the rest")]
+mod sim;
+#[path = "../../tests/world.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod world;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use crash::bite::{self, Planted};
+use crash::campaign::{Campaign, Limit, Progress};
+use crash::explore::Failure;
+use crash::replay::{Path, minimise, replay};
+use crash::scenario::{SCENARIOS, Scenario};
+use crash::show::disk;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// Every crash point of everboot, in process.
+#[derive(Parser)]
+struct Options {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// Seconds for all scenarios together.
+    #[arg(long, default_value_t = 60)]
+    seconds: u64,
+    /// The number that all chance comes from.
+    #[arg(long, global = true, default_value_t = 1)]
+    seed: u64,
+    /// Threads.
+    #[arg(long, global = true, default_value_t = 2)]
+    threads: usize,
+    /// Only this scenario.
+    #[arg(long)]
+    scenario: Option<String>,
+    /// Plants a bug, and fails when it is not found.
+    #[arg(long, global = true)]
+    seeded_bug: Option<String>,
+    /// Writes report.json, or bugs.json, there.
+    #[arg(long, global = true)]
+    report: Option<PathBuf>,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Goes one path again, with a picture of the disk at each step.
+    Replay {
+        /// As a failure prints it.
+        path: String,
+    },
+    /// Plants every bug, one after the other; all have to be found.
+    Bite,
+    /// Names the scenarios and the bugs.
+    List,
+}
+
+fn main() -> ExitCode {
+    // A panic of the code under test is a finding, and told as one.
+    std::panic::set_hook(Box::new(|_| ()));
+    let options = Options::parse();
+    let outcome = match &options.verb {
+        None => campaign(&options),
+        Some(Verb::Replay { path }) => show_path(path, options.bug()),
+        Some(Verb::Bite) => bite_all(&options),
+        Some(Verb::List) => {
+            list();
+            Ok(())
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("everboot-crash: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+impl Options {
+    fn bug(&self) -> Result<Option<Planted>> {
+        let find = |name: &str| {
+            bite::named(name).with_context(|| format!("{name}: expected a bug that `list` names"))
+        };
+        self.seeded_bug.as_deref().map(find).transpose()
+    }
+
+    fn scenarios(&self) -> Result<Vec<&'static Scenario>> {
+        match &self.scenario {
+            None => Ok(SCENARIOS.iter().collect()),
+            Some(name) => {
+                let found = Scenario::named(name);
+                Ok(vec![found.with_context(|| format!("{name}: expected a scenario that `list` names"))?])
+            }
+        }
+    }
+}
+
+fn campaign(options: &Options) -> Result<()> {
+    if let Some(bug) = options.bug()? {
+        return bite_one(bug, options.seed);
+    }
+    let limit = Limit { nodes: u64::MAX, time: Duration::from_secs(options.seconds) };
+    let watch = progress_line();
+    let done =
+        Campaign::run(&options.scenarios()?, options.seed, limit, options.threads, &|_| (), &|progress| {
+            watch(progress)
+        });
+    report::print(&done);
+    if let Some(folder) = &options.report {
+        report::write(&done, folder)?;
+    }
+    for explorer in &done.explorers {
+        if let Some(failure) = &explorer.failure {
+            tell(explorer.scenario, options.seed, failure, None);
+        }
+    }
+    let failed = done.explorers.iter().filter(|explorer| explorer.failure.is_some()).count();
+    match (failed, done.emptiness()) {
+        (0, None) => Ok(()),
+        (0, Some(what)) => bail!("the campaign proves nothing: {what}"),
+        (count, _) => bail!("a promise is broken in {count} of {} scenarios", done.explorers.len()),
+    }
+}
+
+/// A line that is written over itself on a terminal, and told now and then elsewhere.
+fn progress_line() -> impl Fn(&Progress) + Sync {
+    let (start, told) = (Instant::now(), Mutex::new(Instant::now()));
+    let is_terminal = std::io::stderr().is_terminal();
+    move |progress: &Progress| {
+        let Ok(mut told) = told.lock() else { return };
+        let pause = Duration::from_secs(if is_terminal { 1 } else { 20 });
+        if told.elapsed() < pause {
+            return;
+        }
+        *told = Instant::now();
+        let seconds = start.elapsed().as_secs();
+        let (counts, end) = (&progress.counts, if is_terminal { "\r" } else { "\n" });
+        eprint!(
+            "{seconds} s: {} crash states, {} of {} scenarios closed, {} nodes, {} wait{end}",
+            counts.states,
+            progress.closed,
+            SCENARIOS.len(),
+            counts.nodes,
+            progress.frontier
+        );
+    }
+}
+
+/// A failure: what, the shortest way to it, and the disk before and after.
+fn tell(scenario: &Scenario, seed: u64, failure: &Failure, bug: Option<Planted>) {
+    let path = Path { scenario: scenario.name.to_owned(), seed, steps: failure.steps.clone() };
+    let plant = |judge: &mut crash::judge::Judge| {
+        if let Some(bug) = bug {
+            bug.plant_in(judge);
+        }
+    };
+    let shortest = minimise(&path, failure.violation.invariant, &plant);
+    let violation = &failure.violation;
+    println!("\nBROKEN invariant_{}: {}", violation.invariant, violation.what);
+    println!("replay: everboot-crash replay '{shortest}'{}", flag(bug));
+    walk(&shortest, bug);
+}
+
+fn flag(bug: Option<Planted>) -> String {
+    let name = bug.and_then(|bug| bite::all().into_iter().find(|(known, ..)| *known == bug));
+    name.map_or(String::new(), |(_, name, _)| format!(" --seeded-bug {name}"))
+}
+
+/// Goes a path and shows each disk. The promise that breaks on it, if one does.
+fn walk(path: &Path, bug: Option<Planted>) -> Option<Failure> {
+    let plant = |judge: &mut crash::judge::Judge| {
+        if let Some(bug) = bug {
+            bug.plant_in(judge);
+        }
+    };
+    let ended = replay(path, &plant, &mut |step, still| {
+        println!("{}", disk(still));
+        if let Some(step) = step {
+            println!("→ {step}");
+        }
+    });
+    everboot::seeded::plant(None);
+    ended.err()
+}
+
+fn show_path(path: &str, bug: Result<Option<Planted>>) -> Result<()> {
+    let path =
+        Path::parse(path).with_context(|| format!("{path}: expected v1/<scenario>/<seed>/<step>,…"))?;
+    if Scenario::named(&path.scenario).is_none() {
+        bail!("{}: expected a scenario that `list` names", path.scenario);
+    }
+    match walk(&path, bug?) {
+        None => {
+            println!("no promise is broken");
+            Ok(())
+        }
+        Some(Failure { violation, .. }) => bail!("invariant_{}: {}", violation.invariant, violation.what),
+    }
+}
+
+fn bite_one(bug: Planted, seed: u64) -> Result<()> {
+    let Some(caught) = bug.hunt(seed) else { bail!("the bug was planted, and not found") };
+    tell(caught.scenario, seed, &caught.failure, Some(bug));
+    println!("found after {} crash states", caught.states);
+    Ok(())
+}
+
+fn bite_all(options: &Options) -> Result<()> {
+    let found = bite::hunt_all(options.seed, options.threads);
+    report::print_bugs(&found);
+    if let Some(folder) = &options.report {
+        report::write_bugs(&found, folder)?;
+    }
+    let missed = found.iter().filter(|(_, caught)| caught.is_none()).count();
+    if missed > 0 { bail!("{missed} of {} bugs were not found", found.len()) } else { Ok(()) }
+}
+
+fn list() {
+    println!("scenarios:");
+    for scenario in SCENARIOS {
+        let acts: Vec<_> = scenario.acts.iter().map(|act| act.name()).collect();
+        println!("  {:24} {}", scenario.name, acts.join(" "));
+    }
+    println!("bugs:");
+    for (_, name, what) in bite::all() {
+        println!("  {name:26} {what}");
+    }
+}

@@ -1,0 +1,145 @@
+//! What a campaign found, for people and for programs. Counted figures only.
+
+use crate::crash::bite::Found;
+use crate::crash::campaign::Campaign;
+use crate::crash::explore::{Counts, Explorer};
+use crate::crash::replay::Path as Way;
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+/// A table of the scenarios, and the sum.
+pub(crate) fn print(done: &Campaign) {
+    println!("{:24} {:>9} {:>9} {:>7} {:>5}  closed", "scenario", "states", "images", "nodes", "cuts");
+    for explorer in &done.explorers {
+        let Counts { states, images, nodes, cuts, .. } = explorer.counts;
+        println!(
+            "{:24} {states:>9} {images:>9} {nodes:>7} {cuts:>5}  {}",
+            explorer.scenario.name,
+            end(explorer)
+        );
+    }
+    let progress = done.progress();
+    let counts = &progress.counts;
+    println!(
+        "{} crash states, each booted and judged, in {:.1} s on {} threads: {:.0} a second",
+        counts.states,
+        done.seconds,
+        done.threads,
+        counts.states as f64 / done.seconds
+    );
+    println!(
+        "of these {} on devices that broke their word, {} with lost copies of the record, {} after I/O errors; \
+         {} images made, {} of them samples; {} epochs with every subset, {} by families; {} operations failed",
+        counts.weak,
+        counts.rotten,
+        counts.faulty,
+        counts.images,
+        counts.sampled,
+        counts.exhaustive,
+        counts.families,
+        counts.faults
+    );
+    println!(
+        "{} of {} scenarios closed: any number of power cuts is covered in them; {} nodes wait in the others",
+        progress.closed,
+        done.explorers.len(),
+        progress.frontier
+    );
+}
+
+fn end(explorer: &Explorer) -> String {
+    match (&explorer.failure, explorer.is_closed()) {
+        (Some(failure), _) => format!("BROKEN invariant_{}", failure.violation.invariant),
+        (None, true) => "yes".to_owned(),
+        (None, false) => format!("no, {} nodes wait", explorer.frontier()),
+    }
+}
+
+/// The same as `report.json`.
+pub(crate) fn write(done: &Campaign, folder: &Path) -> Result<()> {
+    let scenarios: Vec<Value> = done.explorers.iter().map(|explorer| scenario(done.seed, explorer)).collect();
+    let progress = done.progress();
+    let report = json!({
+        "seed": done.seed,
+        "seconds": done.seconds,
+        "threads": done.threads,
+        "closed": progress.closed,
+        "waiting": progress.frontier,
+        "counts": counts(&progress.counts),
+        "scenarios": scenarios,
+    });
+    save(folder, "report.json", &report)
+}
+
+fn scenario(seed: u64, explorer: &Explorer) -> Value {
+    let way = |steps| Way { scenario: explorer.scenario.name.to_owned(), seed, steps };
+    let failure = explorer.failure.as_ref().map(|failure| {
+        json!({
+            "invariant": failure.violation.invariant,
+            "what": failure.violation.what,
+            "replay": way(failure.steps.clone()).to_string(),
+        })
+    });
+    json!({
+        "name": explorer.scenario.name,
+        "closed": explorer.is_closed(),
+        "waiting": explorer.frontier(),
+        "counts": counts(&explorer.counts),
+        "failure": failure,
+    })
+}
+
+fn counts(counts: &Counts) -> Value {
+    json!({
+        "states": counts.states,
+        "weak": counts.weak,
+        "rotten": counts.rotten,
+        "faulty": counts.faulty,
+        "images": counts.images,
+        "sampled": counts.sampled,
+        "exhaustive_epochs": counts.exhaustive,
+        "family_epochs": counts.families,
+        "nodes": counts.nodes,
+        "acts": counts.acts,
+        "faults": counts.faults,
+        "most_cuts": counts.cuts,
+    })
+}
+
+/// The table of planted bugs: which invariant found each, and after how many states.
+pub(crate) fn print_bugs(found: &[Found]) {
+    println!("{:26} {:26} {:>7}  path", "bug", "found by invariant_", "states");
+    for ((_, name, _), caught) in found {
+        match caught {
+            None => println!("{name:26} NOT FOUND"),
+            Some(caught) => {
+                let (failure, scenario) = (&caught.failure, caught.scenario.name);
+                let steps: Vec<String> = failure.steps.iter().map(ToString::to_string).collect();
+                let invariant = failure.violation.invariant;
+                println!("{name:26} {invariant:26} {:>7}  {scenario}: {}", caught.states, steps.join(", "));
+            }
+        }
+    }
+}
+
+/// The same as `bugs.json`.
+pub(crate) fn write_bugs(found: &[Found], folder: &Path) -> Result<()> {
+    let row = |((_, name, what), caught): &Found| {
+        json!({
+            "bug": name,
+            "what": what,
+            "invariant": caught.as_ref().map(|caught| caught.failure.violation.invariant),
+            "states": caught.as_ref().map(|caught| caught.states),
+        })
+    };
+    save(folder, "bugs.json", &Value::Array(found.iter().map(row).collect()))
+}
+
+fn save(folder: &Path, name: &str, value: &Value) -> Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
+    let path = folder.join(name);
+    let text = serde_json::to_string_pretty(value).context("write JSON")?;
+    fs::write(&path, text + "\n").with_context(|| format!("write {}", path.display()))
+}

@@ -1,0 +1,225 @@
+//! What may happen to a machine between two power cuts.
+
+use super::facts::known;
+use crate::sim::power::{Event, MediumId, Trouble};
+use crate::sim::{SimDisk, SimMachine, SimRoot, Still};
+use crate::world::World;
+use everboot::bundle::Keys;
+use everboot::config::Config;
+use everboot::flow::{self, Destination, Error};
+use everboot::machine::{Root, Survey};
+use everboot::medium::Op;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// One thing that is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Act {
+    /// Power on, up to the hand-off; from a running system, a reboot.
+    Boot,
+    /// Stage version 2, 3.
+    Stage2,
+    Stage3,
+    /// Stage version 2 whose root has no init.
+    StageBad,
+    Prepare,
+    Activate,
+    Confirm,
+    Reject,
+    Rollback,
+    /// The next boot goes to slot-a, to slot-b.
+    OnceA,
+    OnceB,
+    Cancel,
+    Repair,
+}
+
+/// All acts with their names.
+pub const ACTS: &[(Act, &str)] = &[
+    (Act::Boot, "boot"),
+    (Act::Stage2, "stage2"),
+    (Act::Stage3, "stage3"),
+    (Act::StageBad, "stage-bad"),
+    (Act::Prepare, "prepare"),
+    (Act::Activate, "activate"),
+    (Act::Confirm, "confirm"),
+    (Act::Reject, "reject"),
+    (Act::Rollback, "rollback"),
+    (Act::OnceA, "once-a"),
+    (Act::OnceB, "once-b"),
+    (Act::Cancel, "cancel"),
+    (Act::Repair, "repair"),
+];
+
+impl Act {
+    pub fn name(self) -> &'static str {
+        ACTS.iter().find(|(act, _)| *act == self).map_or("", |(_, name)| name)
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        ACTS.iter().find(|(_, name)| *name == text).map(|(act, _)| *act)
+    }
+}
+
+/// How an act ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    /// A root was entered, and why.
+    Entered(Root, String),
+    /// The recovery slot was.
+    RecoverySlot,
+    /// Nothing can be booted; the notes of the boot.
+    Recovery(String),
+    /// The verb did it.
+    Done,
+    /// The verb refused, before it touched anything.
+    Refused(String),
+    /// The verb failed on the way.
+    Failed(String),
+    /// It panicked, or did not end.
+    Panicked(String),
+}
+
+/// An act, carried out.
+#[derive(Debug, Clone)]
+pub struct Run {
+    pub ending: Ending,
+    /// What it changed, in order.
+    pub events: Vec<Event>,
+    /// Every operation.
+    pub calls: Vec<(Op, MediumId)>,
+    /// What a reader sees afterwards.
+    pub end: Still,
+    /// The root that runs afterwards.
+    pub entered: Option<Root>,
+    /// Writes past the end of a medium.
+    pub strays: u64,
+    /// The medium that failed.
+    pub failed: Option<MediumId>,
+}
+
+/// What is wrong with all media.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Faults {
+    /// The last write before a barrier passes it.
+    pub swap_writes: bool,
+    /// Every third barrier does nothing.
+    pub drop_syncs: bool,
+}
+
+/// More operations than any act needs.
+const BUDGET: u64 = 3000;
+/// How often recovery looks again.
+const PATIENCE: usize = 3;
+
+/// A machine that does acts on any disk.
+pub struct Actor {
+    survey: Survey,
+    config: Config,
+    keys: Keys,
+    /// What goes wrong in every act.
+    pub media: Faults,
+}
+
+impl Actor {
+    pub fn new(world: &World) -> Self {
+        let (survey, config) = (world.machine.survey.clone(), world.config.clone());
+        Self { survey, config, keys: world.keys.clone(), media: Faults::default() }
+    }
+
+    /// The machine with these bytes on its disk.
+    fn machine(&self, still: &Still, entered: Option<Root>) -> World {
+        let mut machine = SimMachine::of(self.survey.clone(), still);
+        machine.patience = PATIENCE;
+        machine.entered = entered;
+        World { machine, config: self.config.clone(), keys: self.keys.clone() }
+    }
+
+    /// Does an act.
+    pub fn run(
+        &self,
+        still: &Still,
+        entered: Option<Root>,
+        act: Act,
+        fault: Option<(usize, Trouble)>,
+    ) -> Run {
+        self.run_with(still, entered, act, fault, &[])
+    }
+
+    /// The same where some partitions hold a root that cannot be entered.
+    pub fn run_with(
+        &self,
+        still: &Still,
+        entered: Option<Root>,
+        act: Act,
+        fault: Option<(usize, Trouble)>,
+        unbootable: &[usize],
+    ) -> Run {
+        let media = self.media;
+        let mut world = self.machine(still, entered);
+        world.machine.unbootable = unbootable.to_vec();
+        let power = world.machine.power.clone();
+        power.set_budget(BUDGET);
+        if let Some((call, how)) = fault {
+            power.fail(call, how);
+        }
+        if media.swap_writes {
+            power.swap_writes();
+        }
+        if media.drop_syncs {
+            power.drop_syncs();
+        }
+        let ending = catch_unwind(AssertUnwindSafe(|| perform(&mut world, act)));
+        let ending = ending.unwrap_or_else(|panic| Ending::Panicked(message(&*panic)));
+        let (end, strays) = (world.machine.still(), power.strays());
+        let (events, calls) = (power.take_events(), power.calls());
+        let failed = fault.and_then(|(call, _)| calls.get(call)).map(|(_, medium)| *medium);
+        Run { ending, events, calls, end, entered: world.machine.entered, strays, failed }
+    }
+}
+
+fn message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().cloned();
+    text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default()
+}
+
+fn perform(world: &mut World, act: Act) -> Ending {
+    if act == Act::Boot {
+        let outcome = world.boot();
+        return match outcome.destination {
+            Destination::Root(_, root) => Ending::Entered(root, outcome.reason),
+            Destination::RecoverySlot(_) => Ending::RecoverySlot,
+            Destination::Recovery => Ending::Recovery(outcome.notes.join("; ")),
+        };
+    }
+    let done = match act {
+        Act::Boot => Ok(()),
+        Act::Stage2 => stage(world, 2, SimRoot::Boots),
+        Act::Stage3 => stage(world, 3, SimRoot::Boots),
+        Act::StageBad => stage(world, 2, SimRoot::NoInit),
+        Act::Prepare => flow::prepare(world.site()).map(drop),
+        Act::Activate => flow::activate(world.site()).map(drop),
+        Act::Confirm => flow::confirm(world.site()).map(drop),
+        Act::Reject => flow::reject(world.site(), None).map(drop),
+        Act::Rollback => flow::rollback(world.site(), None).map(drop),
+        Act::OnceA => flow::boot_once(world.site(), Some("slot-a"), false),
+        Act::OnceB => flow::boot_once(world.site(), Some("slot-b"), false),
+        Act::Cancel => flow::cancel(world.site()),
+        Act::Repair => flow::repair(world.site(), false).map(drop),
+    };
+    match done {
+        Ok(()) => Ending::Done,
+        Err(error @ (Error::Refused(_) | Error::Unfit(_) | Error::NoSpace { .. } | Error::WrongRoot(_))) => {
+            Ending::Refused(error.to_string())
+        }
+        Err(error) => Ending::Failed(error.to_string()),
+    }
+}
+
+/// Index into [`known`].
+fn stage(world: &mut World, version: u8, root: SimRoot) -> Result<(), Error> {
+    let kind = [SimRoot::Boots, SimRoot::NoInit, SimRoot::Broken].iter().position(|kind| *kind == root);
+    let known = &known()[(usize::from(version) - 1) * 3 + kind.unwrap_or(0)];
+    // Its own power: the medium that a bundle comes from is no part of the machine.
+    let source = SimDisk::of(known.file.clone(), &crate::sim::Power::default(), 0);
+    flow::stage(world.site(), source, false).map(drop)
+}

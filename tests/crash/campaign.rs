@@ -1,0 +1,118 @@
+//! All scenarios together, on all processors, up to a limit.
+
+use super::explore::{Counts, Explorer};
+use super::facts::{known, meanings};
+use super::scenario::Scenario;
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+/// When a campaign ends that has not come to its end.
+#[derive(Debug, Clone, Copy)]
+pub struct Limit {
+    /// Nodes of each scenario that are searched from.
+    pub nodes: u64,
+    /// Time for all.
+    pub time: Duration,
+}
+
+/// What a campaign did.
+pub struct Campaign {
+    pub seed: u64,
+    /// In the order of the scenarios.
+    pub explorers: Vec<Explorer>,
+    pub seconds: f64,
+    pub threads: usize,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Default)]
+pub struct Progress {
+    pub counts: Counts,
+    pub frontier: usize,
+    pub closed: usize,
+}
+
+/// A scenario is worked on for so long before the next one has its turn.
+const SLICE: Duration = Duration::from_millis(400);
+
+impl Campaign {
+    /// Searches. `plant` is called in each thread before it begins, and for each explorer.
+    pub fn run(
+        scenarios: &[&'static Scenario],
+        seed: u64,
+        limit: Limit,
+        threads: usize,
+        plant: &(dyn Fn(Option<&mut Explorer>) + Sync),
+        watch: &(dyn Fn(&Progress) + Sync),
+    ) -> Self {
+        let _ = (known(), meanings());
+        let start = Instant::now();
+        let numbered = scenarios.iter().map(|scenario| Explorer::new(scenario, seed)).enumerate();
+        let waiting = Mutex::new(numbered.collect::<VecDeque<_>>());
+        let done = Mutex::new(Vec::new());
+        let work = || {
+            plant(None);
+            loop {
+                let next = waiting.lock().unwrap_or_else(|error| error.into_inner()).pop_front();
+                let Some((number, mut explorer)) = next else { break };
+                plant(Some(&mut explorer));
+                let goes_on = slice(&mut explorer, limit, start);
+                let mut waiting = waiting.lock().unwrap_or_else(|error| error.into_inner());
+                let mut done = done.lock().unwrap_or_else(|error| error.into_inner());
+                match goes_on {
+                    true => waiting.push_back((number, explorer)),
+                    false => done.push((number, explorer)),
+                }
+                watch(&progress(waiting.iter().chain(done.iter()).map(|(_, explorer)| explorer)));
+            }
+        };
+        std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
+        let mut done = done.into_inner().unwrap_or_else(|error| error.into_inner());
+        done.sort_by_key(|(number, _)| *number);
+        let explorers = done.into_iter().map(|(_, explorer)| explorer).collect();
+        Self { seed, explorers, seconds: start.elapsed().as_secs_f64(), threads }
+    }
+
+    /// All that was counted.
+    pub fn progress(&self) -> Progress {
+        progress(self.explorers.iter())
+    }
+
+    /// Why the campaign proves nothing, if it does not: something that it should have done was not done.
+    pub fn emptiness(&self) -> Option<&'static str> {
+        let counts = self.progress().counts;
+        let rows = [
+            (counts.states, "no crash state"),
+            (counts.exhaustive, "no epoch with all its subsets"),
+            (counts.weak, "no state of the weaker profiles"),
+            (counts.rotten, "no state with a lost copy"),
+            (counts.faults, "no operation that failed"),
+        ];
+        rows.into_iter().find(|(count, _)| *count == 0).map(|(_, what)| what)
+    }
+}
+
+/// Works on one scenario for a while. Whether there is more to do.
+fn slice(explorer: &mut Explorer, limit: Limit, start: Instant) -> bool {
+    let until = Instant::now() + SLICE;
+    while explorer.counts.nodes < limit.nodes && start.elapsed() < limit.time {
+        if !explorer.advance() {
+            return false;
+        }
+        if Instant::now() >= until {
+            return true;
+        }
+    }
+    false
+}
+
+fn progress<'a>(explorers: impl Iterator<Item = &'a Explorer>) -> Progress {
+    let mut progress = Progress::default();
+    for explorer in explorers {
+        progress.counts.add(&explorer.counts);
+        progress.frontier += explorer.frontier();
+        progress.closed += usize::from(explorer.is_closed());
+    }
+    progress
+}

@@ -1,0 +1,179 @@
+//! What is on a disk, as the invariants see it: by other means than the code under test where that matters.
+
+use crate::sim::pages::Pages;
+use crate::sim::power::Event;
+use crate::sim::{RECORD, SLOT_A, SLOT_B, SimDisk, SimRoot, Still};
+use crate::world::{BLOCKS, World, bundle, image, manifest};
+use everboot::apply::{Trailer, read_trailer};
+use everboot::medium::{Error, Medium, Op};
+use everboot::record::{Copy, Record, Selection, Side};
+use everboot::slot::{RootHash, SlotId};
+use everboot::store;
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+/// Pages of a slot that image and tree fill; the tree of so few blocks is a superblock and one block.
+pub const FILLED: usize = BLOCKS + 2;
+/// Pages of a slot.
+pub const SLOT_PAGES: usize = 64;
+
+/// A medium that is only looked at.
+#[derive(Debug)]
+pub struct Looked<'a>(pub &'a Pages);
+
+impl Medium for Looked<'_> {
+    fn len(&self) -> u64 {
+        self.0.len() as u64
+    }
+    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
+        if self.0.read(offset as usize, buf) { Ok(()) } else { Err(Error::past_end(Op::Read, offset)) }
+    }
+    fn write_at(&self, offset: u64, _: &[u8]) -> Result<(), Error> {
+        Err(Error::at(Op::Write, offset, std::io::ErrorKind::PermissionDenied.into()))
+    }
+    fn write_zeroes(&self, offset: u64, _: u64) -> Result<(), Error> {
+        self.write_at(offset, &[])
+    }
+    fn sync(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+/// One image that a campaign may bring onto a machine.
+#[derive(Debug)]
+pub struct Known {
+    /// Its version.
+    pub version: u8,
+    /// Whether its root can be entered.
+    pub boots: bool,
+    /// Its root hash.
+    pub root: RootHash,
+    /// Hashes of the pages of image and tree.
+    pub pages: Vec<u64>,
+    /// Its bundle.
+    pub file: Pages,
+}
+
+/// All images: three versions, each in the three kinds of root.
+pub fn known() -> &'static [Known] {
+    static KNOWN: OnceLock<Vec<Known>> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let roots = [SimRoot::Boots, SimRoot::NoInit, SimRoot::Broken];
+        let all = (1..=3).flat_map(|version| roots.map(|root| (version, root)));
+        all.map(|(version, root)| make(version, root)).collect()
+    })
+}
+
+fn make(version: u8, root: SimRoot) -> Known {
+    let bytes = bundle(manifest(version), &image(version, root));
+    let mut world = World::blank();
+    world.fill(SLOT_A, manifest(version), &image(version, root));
+    let slot = world.machine.parts[SLOT_A].live();
+    let file = SimDisk::with_power(bytes.clone(), &world.machine.power);
+    let opened = everboot::bundle::Bundle::open(file, &world.keys).unwrap();
+    let pages = (0..FILLED).map(|page| slot.hash_of_page(page)).collect();
+    let boots = root == SimRoot::Boots;
+    Known { version, boots, root: opened.manifest().payload.root_hash, pages, file: Pages::of(&bytes) }
+}
+
+/// The image whose bytes are in a slot, whole.
+pub fn whole(slot: &Pages) -> Option<&'static Known> {
+    let holds = |known: &&Known| (0..FILLED).all(|page| slot.hash_of_page(page) == known.pages[page]);
+    known().iter().find(holds)
+}
+
+/// Whether the image of that root hash can be entered.
+pub fn boots(root: RootHash) -> bool {
+    known().iter().any(|known| known.root == root && known.boots)
+}
+
+/// Page hashes that mean something, each with a number.
+pub fn meanings() -> &'static HashMap<u64, u64> {
+    static MEANINGS: OnceLock<HashMap<u64, u64>> = OnceLock::new();
+    MEANINGS.get_or_init(|| {
+        let zero = Pages::zeroed(4096).hash_of_page(0);
+        let mut hashes = vec![zero];
+        for known in known() {
+            hashes.extend(&known.pages);
+            hashes.extend((0..known.file.count()).map(|page| known.file.hash_of_page(page)));
+        }
+        hashes.into_iter().enumerate().map(|(number, hash)| (hash, number as u64 + 1)).collect()
+    })
+}
+
+fn other_copy(record: &Pages, side: Side) -> Option<Record> {
+    let page = if side == Side::First { record.count() - 1 } else { 0 };
+    match Copy::decode(record.page(page)) {
+        Copy::Valid { record, .. } => Some(*record),
+        Copy::Newer { .. } | Copy::Bad(_) => None,
+    }
+}
+
+/// The records that were saved, one after the other; a slot that was written stands between them.
+pub fn saves(events: &[Event]) -> Vec<Option<Record>> {
+    let of = |event: &Event| match event {
+        Event::Write { medium: RECORD, data, .. } => match Copy::decode(data[..].try_into().ok()?) {
+            Copy::Valid { record, .. } => Some(Some(*record)),
+            Copy::Newer { .. } | Copy::Bad(_) => None,
+        },
+        Event::Write { medium: SLOT_A | SLOT_B, .. } => Some(None),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+/// What a disk says.
+#[derive(Debug, Clone)]
+pub struct Facts {
+    /// The current record, and its generation.
+    pub record: Option<(u64, Record)>,
+    /// The record in the other copy.
+    pub older: Option<Record>,
+    /// Whether each copy can be used.
+    pub copies: [bool; 2],
+    /// The image that is whole in each slot.
+    pub whole: [Option<&'static Known>; 2],
+    /// Each slot's trailer.
+    pub trailers: [Option<Trailer>; 2],
+}
+
+impl Facts {
+    pub fn of(still: &Still) -> Self {
+        let loaded = store::load(&Looked(&still.parts[RECORD]));
+        let record = match &loaded.selection {
+            Selection::Current { generation, record, .. } => Some((*generation, Record::clone(record))),
+            Selection::Newer { .. } | Selection::Lost => None,
+        };
+        let slots = [&still.parts[SLOT_A], &still.parts[SLOT_B]];
+        let side = match loaded.selection {
+            Selection::Current { side, .. } => Some(side),
+            Selection::Newer { .. } | Selection::Lost => None,
+        };
+        Self {
+            older: side.and_then(|side| other_copy(&still.parts[RECORD], side)),
+            record,
+            copies: loaded.faults.map(|fault| fault.is_none()),
+            whole: slots.map(whole),
+            trailers: slots.map(|slot| read_trailer(&Looked(slot)).ok().flatten()),
+        }
+    }
+
+    pub fn generation(&self) -> u64 {
+        self.record.as_ref().map_or(0, |(generation, _)| *generation)
+    }
+
+    /// The default slot, if it is good and whole.
+    pub fn known_good(&self) -> Option<SlotId> {
+        let (_, record) = self.record.as_ref()?;
+        record.default.filter(|id| record.is_good(*id) && self.whole[id.index()].is_some())
+    }
+
+    /// Whether a slot is good that has all its bytes, by the record or, without one, by its mark.
+    pub fn has_good(&self) -> bool {
+        let good = |at: usize| match &self.record {
+            Some((_, record)) => record.is_good(SlotId(at as u8)),
+            None => self.trailers[at].as_ref().is_some_and(|trailer| trailer.mark.is_some()),
+        };
+        (0..2).any(|at| self.whole[at].is_some() && good(at))
+    }
+}

@@ -1,0 +1,300 @@
+//! Carries out steps, and holds every outcome against the invariants.
+
+use super::act::{Act, Actor, Ending, Run};
+use super::facts::{Facts, whole};
+use super::invariants::{
+    self, Boot, Check, Crash, Violation, invariant_atomic_choice, invariant_eligible_slots_are_whole,
+    invariant_no_strand, invariant_orderly, invariant_proof_before_entry, part_of,
+};
+use super::normal::Normaliser;
+use super::timeline::{Timeline, without_history};
+use crate::sim::pages::{PAGE, mix};
+use crate::sim::power::Trouble;
+use crate::sim::{RECORD, SLOT_A, Still};
+use everboot::machine::Root;
+use everboot::record::Update;
+use everboot::slot::SlotId;
+use std::collections::{HashMap, HashSet};
+
+/// Boots of a machine after the first one that follows a crash.
+const ROUNDS: usize = 6;
+
+/// How far a device keeps to its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Profile {
+    /// What a barrier covered stays, and a sector that is not written stays.
+    Sound,
+    /// A page around a write is lost, or barriers did nothing: the machine still has to come up.
+    Weak,
+}
+
+/// Which copies of the record are lost by themselves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rot {
+    First,
+    Last,
+    Both,
+}
+
+impl Rot {
+    pub const ALL: [(Self, &'static str); 3] =
+        [(Self::First, "lose-first-copy"), (Self::Last, "lose-last-copy"), (Self::Both, "lose-both-copies")];
+
+    /// The disk without them.
+    pub fn of(self, still: &Still) -> Still {
+        let mut still = still.clone();
+        let record = &mut still.parts[RECORD];
+        let last = record.len() - PAGE;
+        for at in [0, last] {
+            if self == Self::Both || (self == Self::First) == (at == 0) {
+                record.write(at, &[0xff; PAGE]);
+            }
+        }
+        still
+    }
+}
+
+/// What the system that was just brought onto the machine does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NewSystem {
+    NeverConfirms,
+    CannotBeEntered,
+    Confirms,
+}
+
+/// A machine between two acts.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub still: Still,
+    /// The root that runs; without one power is off.
+    pub entered: Option<Root>,
+}
+
+/// The judge, with what it remembers of states that it has seen.
+pub struct Judge {
+    pub actor: Actor,
+    pub normaliser: Normaliser,
+    /// Where each normal form led.
+    led: HashMap<u64, u64>,
+    /// Normal forms whose later boots were all right.
+    futures: HashSet<u64>,
+    /// Acts that were carried out.
+    pub runs: u64,
+}
+
+impl Judge {
+    pub fn new(actor: Actor) -> Self {
+        Self {
+            actor,
+            normaliser: Normaliser::default(),
+            led: HashMap::new(),
+            futures: HashSet::new(),
+            runs: 0,
+        }
+    }
+
+    pub fn normal(&mut self, place: &Place) -> u64 {
+        self.normaliser.hash(&place.still, place.entered.map(|root| root.at.part))
+    }
+
+    fn run(&mut self, place: &Place, act: Act, fault: Option<(usize, Trouble)>) -> Run {
+        self.runs += 1;
+        let mut run = self.actor.run(&place.still, place.entered, act, fault);
+        run.end = without_history(&run.end);
+        run
+    }
+
+    /// An act without faults.
+    pub fn clean(&mut self, place: &Place, was: &Facts, act: Act) -> Result<Run, Violation> {
+        let run = self.run(place, act, None);
+        let durable = Timeline::after(&place.still, &run.events).still();
+        if act == Act::Boot {
+            let (is, durable) = (Facts::of(&run.end), Facts::of(&durable));
+            invariants::check_boot(&Boot {
+                before: &place.still,
+                was,
+                run: &run,
+                is: &is,
+                durable: &durable,
+            })?;
+        } else {
+            let live = self.normaliser.hash(&run.end, None);
+            let same = self.normaliser.hash(&durable, None) == live;
+            invariants::check_verb(act, &run, was, &place.still, same)?;
+        }
+        Ok(run)
+    }
+
+    /// An act in which a device fails.
+    pub fn faulty(
+        &mut self,
+        place: &Place,
+        was: &Facts,
+        act: Act,
+        fault: (usize, Trouble),
+    ) -> Result<[Still; 2], Violation> {
+        let run = self.run(place, act, Some(fault));
+        let durable = Timeline::after(&place.still, &run.events).still();
+        let (is, sure) = (Facts::of(&run.end), Facts::of(&durable));
+        invariants::check_faulty(was, &place.still, &run, &is, &sure)?;
+        if act == Act::Boot {
+            invariants::check_faulty_boot(was, &is)?;
+        }
+        Ok([durable, run.end])
+    }
+
+    /// A crash image: what it says, and every boot that may follow.
+    pub fn crash(&mut self, crash: &Crash<'_>, profile: Profile) -> Check {
+        if profile == Profile::Sound {
+            invariants::check_crash(crash)?;
+        }
+        self.recover(crash.now, crash.is, profile)
+    }
+
+    /// The boot after a crash, and those after it.
+    pub fn recover(&mut self, still: &Still, was: &Facts, profile: Profile) -> Check {
+        let place = Place { still: still.clone(), entered: None };
+        if profile == Profile::Weak {
+            return self.recover_weakly(&place, was);
+        }
+        let run = self.clean(&place, was, Act::Boot)?;
+        let next = Place { still: run.end, entered: run.entered };
+        let (from, to) = (self.normal(&place), self.normal(&next));
+        let kind = std::mem::discriminant(&run.ending);
+        let led = mix(to, u64::from(kind == std::mem::discriminant(&Ending::RecoverySlot)));
+        if *self.led.entry(from).or_insert(led) != led {
+            return Err(Violation {
+                invariant: "normal_form",
+                what: "two disks of the same normal form boot in different ways".to_owned(),
+            });
+        }
+        self.later(next, to)
+    }
+
+    /// One copy of the record, or both, are lost by themselves while power is off.
+    pub fn rot(&mut self, still: &Still, which: Rot) -> Check {
+        let still = which.of(still);
+        let is = Facts::of(&still);
+        invariant_eligible_slots_are_whole(&is)?;
+        self.recover(&still, &is, Profile::Sound)
+    }
+
+    fn recover_weakly(&mut self, place: &Place, was: &Facts) -> Check {
+        let run = self.run(place, Act::Boot, None);
+        invariant_orderly(&run)?;
+        invariant_no_strand(was, &run)?;
+        invariant_proof_before_entry(&run, &Facts::of(&run.end))?;
+        let next = Place { still: run.end, entered: run.entered };
+        self.future(next, NewSystem::NeverConfirms, Profile::Weak)
+    }
+
+    /// All that may come after a boot.
+    fn later(&mut self, place: Place, normal: u64) -> Check {
+        if place.entered.is_none() || !self.futures.insert(normal) {
+            return Ok(());
+        }
+        for system in [NewSystem::NeverConfirms, NewSystem::CannotBeEntered, NewSystem::Confirms] {
+            self.future(place.clone(), system, Profile::Sound)?;
+        }
+        Ok(())
+    }
+
+    /// Boots again and again, as a machine does that nobody sits at.
+    fn future(&mut self, mut place: Place, system: NewSystem, profile: Profile) -> Check {
+        let began = Facts::of(&place.still);
+        let mut went = Vec::new();
+        for _ in 0..ROUNDS {
+            let was = Facts::of(&place.still);
+            let Some(root) = place.entered.filter(|root| root.at.part <= part_of(SlotId(1))) else {
+                return Ok(());
+            };
+            let (running, good) = (SlotId((root.at.part - SLOT_A) as u8), good_slots(&was));
+            if good.contains(&running) || system == NewSystem::Confirms {
+                let run = self.run(&place, Act::Confirm, None);
+                invariant_orderly(&run)?;
+                let refused = matches!(run.ending, Ending::Refused(_));
+                if run.ending != Ending::Done && !refused {
+                    return broken(
+                        "progress",
+                        format!("the running system cannot confirm itself: {:?}", run.ending),
+                    );
+                }
+                place.still = run.end;
+            }
+            let was = Facts::of(&place.still);
+            let good = good_slots(&was);
+            let others = [SlotId(0), SlotId(1)].into_iter().filter(|id| !good.contains(id)).map(part_of);
+            let unbootable: Vec<usize> =
+                if system == NewSystem::CannotBeEntered { others.collect() } else { Vec::new() };
+            self.runs += 1;
+            let run = self.actor.run_with(&place.still, place.entered, Act::Boot, None, &unbootable);
+            invariant_orderly(&run)?;
+            invariant_no_strand(&was, &run)?;
+            if profile == Profile::Sound {
+                invariant_atomic_choice(&run, &Facts::of(&run.end))?;
+            }
+            place = Place { still: without_history(&run.end), entered: run.entered };
+            went.push(place.entered.map(|root| root.at.part));
+        }
+        let is = Facts::of(&place.still);
+        if system == NewSystem::Confirms {
+            return invariant_progress(&began, &is, &place);
+        }
+        invariant_bounded_rollback(&began, &is, &went)
+    }
+}
+
+fn broken(invariant: &'static str, what: String) -> Check {
+    Err(Violation { invariant, what })
+}
+
+fn good_slots(facts: &Facts) -> Vec<SlotId> {
+    let Some((_, record)) = &facts.record else { return Vec::new() };
+    record.ids().filter(|(id, _)| record.is_good(*id)).map(|(id, _)| id).collect()
+}
+
+/// A system that never confirms gets its attempts; then the machine is back on a good slot, and stays there.
+fn invariant_bounded_rollback(began: &Facts, is: &Facts, went: &[Option<usize>]) -> Check {
+    if !began.has_good() {
+        return Ok(());
+    }
+    let last = went.last().copied().flatten().and_then(|part| part.checked_sub(SLOT_A));
+    let settled = last.is_some_and(|slot| {
+        slot < 2 && good_slots(is).contains(&SlotId(slot as u8)) && is.whole[slot].is_some()
+    });
+    if is.record.as_ref().is_some_and(|(_, record)| record.trial().is_some()) {
+        return broken("bounded_rollback", format!("after {} boots the trial has not ended", went.len()));
+    }
+    let stays = went.len() < 2 || went[went.len() - 2] == went[went.len() - 1];
+    match settled && stays {
+        true => Ok(()),
+        false => broken(
+            "bounded_rollback",
+            format!("after {} boots it is not settled in a good slot: {went:?}", went.len()),
+        ),
+    }
+}
+
+/// What was due is done, confirmed and the default; the record is whole.
+fn invariant_progress(began: &Facts, is: &Facts, place: &Place) -> Check {
+    let (Some((_, before)), Some((_, record))) = (&began.record, &is.record) else { return Ok(()) };
+    let running = place.entered.and_then(|root| root.at.part.checked_sub(SLOT_A));
+    let settled = running.map(|slot| SlotId(slot as u8)) == record.default && record.trial().is_none();
+    if !settled {
+        return broken("progress", format!("a system that confirms itself is not the default: {running:?}"));
+    }
+    if matches!(record.update, Update::Due { .. }) && !matches!(before.update, Update::None) {
+        return broken("progress", "an apply is still due after many boots".to_owned());
+    }
+    if is.copies != [true, true] {
+        return broken(
+            "redundancy_restored",
+            format!("copies of the record that can be used: {:?}", is.copies),
+        );
+    }
+    let Some(slot) = running.filter(|slot| *slot < 2) else { return Ok(()) };
+    match whole(&place.still.parts[SLOT_A + slot]) {
+        Some(_) => Ok(()),
+        None => broken("progress", format!("slot {slot} is confirmed, and is not whole")),
+    }
+}

@@ -1,0 +1,25 @@
+//! Every crash point, in process: the real flows over media whose caches a power cut may lose in every way.
+//!
+//! `scenario` says where a search begins and what may happen; `explore` searches; `timeline` makes the disk
+//! that a power cut leaves, out of the ways that `epoch` enumerates; `judge` boots it, and `invariants` say
+//! what must hold.
+
+pub mod act;
+#[cfg(feature = "crash")]
+pub mod bite;
+pub mod campaign;
+pub mod epoch;
+pub mod explore;
+pub mod facts;
+pub mod invariants;
+pub mod judge;
+pub mod normal;
+pub mod replay;
+pub mod scenario;
+pub mod seed;
+pub mod show;
+pub mod step;
+pub mod timeline;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The normal form of a disk: two disks with the same one behave alike in every boot and every verb.
+//!
+//! Numbers that only ever grow are replaced by their order: the generations of the two copies, and those of
+//! the confirmed marks. History is not there. A block is what it means: a block of a known image, zeroes, or
+//! other. Without this no state would ever come again, and no search would end. The explorer checks at every
+//! crash state that a normal form which it knows leads where it led before.
+
+use super::facts::{FILLED, Looked, SLOT_PAGES, meanings};
+use crate::sim::pages::{PAGE, Pages, hash_of, mix};
+use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use everboot::apply::{Trailer, read_trailer};
+use everboot::flow::STAGED;
+use everboot::record::Copy;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+/// Makes normal forms; remembers what it decoded.
+#[derive(Debug, Default)]
+pub struct Normaliser {
+    copies: HashMap<u64, Arc<Copy>>,
+    trailers: HashMap<u64, Arc<Option<Trailer>>>,
+}
+
+impl Normaliser {
+    /// The hash of the normal form of a disk, and of the slot whose system runs, if one does.
+    pub fn hash(&mut self, still: &Still, entered: Option<usize>) -> u64 {
+        let record = &still.parts[RECORD];
+        let copies = [self.copy(record, 0), self.copy(record, record.count() - 1)];
+        let slots = [&still.parts[SLOT_A], &still.parts[SLOT_B]];
+        let trailers = slots.map(|slot| self.trailer(slot));
+        let ranks = ranks(&copies, &trailers);
+        let mut hasher = DefaultHasher::new();
+        entered.hash(&mut hasher);
+        order(&copies).hash(&mut hasher);
+        for copy in &copies {
+            copy_form(copy, &ranks, &mut hasher);
+        }
+        for (slot, trailer) in slots.into_iter().zip(&trailers) {
+            blocks_form(slot, &mut hasher);
+            trailer_form(slot, trailer, &ranks, &mut hasher);
+        }
+        files_form(still, &mut hasher);
+        hasher.finish()
+    }
+
+    fn copy(&mut self, record: &Pages, page: usize) -> Arc<Copy> {
+        let decode = || Arc::new(Copy::decode(record.page(page)));
+        self.copies.entry(record.hash_of_page(page)).or_insert_with(decode).clone()
+    }
+
+    fn trailer(&mut self, slot: &Pages) -> Arc<Option<Trailer>> {
+        let hash = (SLOT_PAGES - 16..SLOT_PAGES).fold(0, |hash, page| mix(hash, slot.hash_of_page(page)));
+        let read = || Arc::new(read_trailer(&Looked(slot)).ok().flatten());
+        self.trailers.entry(hash).or_insert_with(read).clone()
+    }
+}
+
+/// How the generations of two copies compare.
+fn order(copies: &[Arc<Copy>; 2]) -> Option<std::cmp::Ordering> {
+    let generation = |copy: &Copy| match copy {
+        Copy::Valid { generation, .. } | Copy::Newer { generation, .. } => Some(*generation),
+        Copy::Bad(_) => None,
+    };
+    Some(generation(&copies[0])?.cmp(&generation(&copies[1])?))
+}
+
+/// Every generation of a mark, in order.
+fn ranks(copies: &[Arc<Copy>; 2], trailers: &[Arc<Option<Trailer>>; 2]) -> Vec<u64> {
+    let mut all = vec![0];
+    for copy in copies {
+        if let Copy::Valid { record, .. } = &**copy {
+            all.extend(record.slots.iter().map(|slot| slot.confirmed));
+        }
+    }
+    all.extend(trailers.iter().filter_map(|trailer| trailer.as_ref().as_ref()?.mark).map(|mark| mark.0));
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn rank(ranks: &[u64], generation: u64) -> usize {
+    ranks.binary_search(&generation).unwrap_or(usize::MAX)
+}
+
+fn copy_form(copy: &Copy, ranks: &[u64], hasher: &mut impl Hasher) {
+    match copy {
+        Copy::Valid { record, .. } => {
+            let mut record = record.clone();
+            for slot in &mut record.slots {
+                slot.confirmed = rank(ranks, slot.confirmed) as u64;
+            }
+            (1, record).hash(hasher);
+        }
+        Copy::Newer { version, .. } => (2, version).hash(hasher),
+        Copy::Bad(_) => 3.hash(hasher),
+    }
+}
+
+/// Image and tree, block by block; of a first block that is no known one, what it says of the root.
+fn blocks_form(slot: &Pages, hasher: &mut impl Hasher) {
+    for page in 0..FILLED {
+        meanings().get(&slot.hash_of_page(page)).hash(hasher);
+    }
+    let magic = &slot.page(0)[..8];
+    let roots = [SimRoot::Boots, SimRoot::NoInit, SimRoot::Broken];
+    roots.map(|root| magic == root.magic()).hash(hasher);
+}
+
+fn trailer_form(slot: &Pages, trailer: &Option<Trailer>, ranks: &[u64], hasher: &mut impl Hasher) {
+    let first = SLOT_PAGES - 16;
+    match trailer {
+        Some(Trailer { signed, mark }) => {
+            hash_of(&signed.manifest).hash(hasher);
+            mark.map(|(generation, hash)| (rank(ranks, generation), hash)).hash(hasher);
+        }
+        None => {
+            let is_zero = (first..SLOT_PAGES).all(|page| slot.page(page) == &[0; PAGE]);
+            (is_zero, slot.hash_of_page(SLOT_PAGES - 1)).hash(hasher);
+        }
+    }
+}
+
+/// Of a file that is not complete yet only its name counts: it is removed unread.
+fn files_form(still: &Still, hasher: &mut impl Hasher) {
+    for (name, content) in &still.files {
+        name.hash(hasher);
+        if name == STAGED {
+            content.len().hash(hasher);
+            for page in 0..content.count() {
+                meanings().get(&content.hash_of_page(page)).hash(hasher);
+            }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Where a search begins, and what its environment may do.
+
+use super::act::{Act, Actor, Ending};
+use super::facts::known;
+use super::timeline::without_history;
+use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use crate::world::{World, image, manifest};
+use everboot::config::Assess;
+use everboot::machine::Root;
+use everboot::medium::Medium;
+
+/// A scenario.
+#[derive(Debug, Clone, Copy)]
+pub struct Scenario {
+    /// Its name, in reports and in what replays a failure.
+    pub name: &'static str,
+    /// What the machine is, and what was done to it before the search begins.
+    pub start: fn() -> World,
+    /// Done without crashes before the search begins.
+    pub prelude: &'static [Act],
+    /// What the running system may do, in any order and any number; a reboot always.
+    pub acts: &'static [Act],
+}
+
+use Act::{
+    Activate, Boot, Cancel, Confirm, OnceA, OnceB, Prepare, Reject, Repair, Rollback, Stage2, Stage3,
+    StageBad,
+};
+
+const TWO_GOOD: &[Act] = &[Boot, Confirm, Stage2, Activate, Boot, Confirm];
+
+const DUE_OVER_GOOD: &[Act] = &[Boot, Confirm, Stage2, Activate, Boot, Confirm, Stage3, Activate];
+
+/// All scenarios.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "factory", start: few_tries, prelude: &[], acts: &[Stage2, Activate, Confirm] },
+    Scenario {
+        name: "prepare",
+        start: few_tries,
+        prelude: &[Boot, Confirm],
+        acts: &[Stage2, Prepare, Activate, Confirm],
+    },
+    Scenario {
+        name: "due",
+        start: few_tries,
+        prelude: &[Boot, Confirm, Stage2, Activate],
+        acts: &[Confirm, Cancel, Activate],
+    },
+    Scenario {
+        name: "staged-twice",
+        start: few_tries,
+        prelude: &[Boot, Confirm],
+        acts: &[Stage2, Stage3, Activate, Confirm],
+    },
+    Scenario {
+        name: "half-prepared",
+        start: half_prepared,
+        prelude: &[],
+        acts: &[Prepare, Activate, Cancel, Confirm],
+    },
+    Scenario {
+        name: "over-a-good-slot",
+        start: few_tries,
+        prelude: TWO_GOOD,
+        acts: &[Stage3, Activate, Confirm],
+    },
+    Scenario { name: "due-over-a-good-slot", start: few_tries, prelude: DUE_OVER_GOOD, acts: &[Confirm] },
+    Scenario { name: "rollback", start: few_tries, prelude: TWO_GOOD, acts: &[Rollback, Confirm, Reject] },
+    Scenario {
+        name: "rollback-of-a-trial",
+        start: few_tries,
+        prelude: &[Boot, Confirm, Stage2, Activate, Boot],
+        acts: &[Rollback, Confirm, Reject, Cancel],
+    },
+    Scenario {
+        name: "rejected-and-running",
+        start: few_tries,
+        prelude: &[Boot, Confirm, Stage2, Activate, Boot],
+        acts: &[Reject, Stage3, Prepare],
+    },
+    Scenario {
+        name: "boot-once",
+        start: few_tries,
+        prelude: TWO_GOOD,
+        acts: &[OnceA, OnceB, Confirm, Reject],
+    },
+    Scenario {
+        name: "tries-exhausted",
+        start: few_tries,
+        prelude: &[Boot, Confirm, Stage2, Activate, Boot, Boot],
+        acts: &[Stage2, Activate, Confirm],
+    },
+    Scenario {
+        name: "bad-image",
+        start: few_tries,
+        prelude: &[Boot, Confirm],
+        acts: &[StageBad, Activate, Confirm],
+    },
+    Scenario {
+        name: "bad-image-prepared",
+        start: few_tries,
+        prelude: &[Boot, Confirm],
+        acts: &[StageBad, Prepare, Activate, Confirm],
+    },
+    Scenario {
+        name: "no-record",
+        start: no_record,
+        prelude: &[],
+        acts: &[Stage2, Activate, Confirm, Repair],
+    },
+    Scenario {
+        name: "no-record-two-good",
+        start: no_record_two_good,
+        prelude: &[],
+        acts: &[Confirm, Rollback, Repair],
+    },
+    Scenario {
+        name: "no-record-unmarked",
+        start: no_record_unmarked,
+        prelude: &[],
+        acts: &[Confirm, Repair],
+    },
+    Scenario {
+        name: "first-copy-bad",
+        start: first_copy_bad,
+        prelude: &[],
+        acts: &[Confirm, Repair, Stage2, Activate],
+    },
+    Scenario {
+        name: "last-copy-bad",
+        start: last_copy_bad,
+        prelude: &[],
+        acts: &[Confirm, Repair, Stage2, Activate],
+    },
+    Scenario { name: "recovery-slot", start: recovery_slot, prelude: &[], acts: &[Confirm] },
+    Scenario {
+        name: "assess-upgrade",
+        start: assess_upgrade,
+        prelude: &[Boot, Confirm],
+        acts: &[Stage2, Activate, Confirm],
+    },
+    Scenario {
+        name: "default-tries",
+        start: World::factory,
+        prelude: &[Boot, Confirm],
+        acts: &[Stage2, Activate, Confirm],
+    },
+];
+
+/// The factory's machine, whose counters are small so that a search comes to its end.
+fn few_tries() -> World {
+    let mut world = World::factory();
+    (world.config.tries, world.config.handoffs, world.config.apply_starts) = (2, 3, 2);
+    world
+}
+
+fn assess_upgrade() -> World {
+    let mut world = few_tries();
+    world.config.assess = Assess::Upgrade;
+    world
+}
+
+/// A prepare that was cut in the middle of the blocks.
+fn half_prepared() -> World {
+    let mut world = few_tries();
+    let acts: [fn(&mut World); 2] =
+        [|world| drop(world.boot()), |world| drop(everboot::flow::confirm(world.site()))];
+    acts.iter().for_each(|act| act(&mut world));
+    let two = known().iter().find(|known| known.version == 2 && known.boots).unwrap();
+    world.stage(two.file.to_vec()).unwrap();
+    world.machine.power.cut_after(9);
+    let _ = everboot::flow::prepare(world.site());
+    world.machine.crash(crate::sim::Survives::TornLast);
+    world
+}
+
+fn wipe(world: &World, part: usize, at: u64, len: u64) {
+    world.machine.parts[part].write_zeroes(at, len).unwrap();
+    world.machine.parts[part].sync().unwrap();
+}
+
+fn no_record() -> World {
+    let world = few_tries();
+    wipe(&world, RECORD, 0, 1 << 20);
+    world
+}
+
+fn no_record_two_good() -> World {
+    let mut world = few_tries();
+    world.fill(SLOT_B, manifest(2), &image(2, SimRoot::Boots));
+    wipe(&world, RECORD, 0, 1 << 20);
+    world
+}
+
+/// Slots that were filled and never confirmed.
+fn no_record_unmarked() -> World {
+    let mut world = few_tries();
+    world.fill(SLOT_B, manifest(2), &image(2, SimRoot::Boots));
+    for part in [SLOT_A, SLOT_B] {
+        everboot::apply::unmark(&world.machine.parts[part]).unwrap();
+    }
+    wipe(&world, RECORD, 0, 1 << 20);
+    world
+}
+
+fn first_copy_bad() -> World {
+    let world = few_tries();
+    wipe(&world, RECORD, 0, 4096);
+    world
+}
+
+fn last_copy_bad() -> World {
+    let world = few_tries();
+    wipe(&world, RECORD, (1 << 20) - 4096, 4096);
+    world
+}
+
+/// Both slots are empty, and there is a recovery slot.
+fn recovery_slot() -> World {
+    let mut world = few_tries();
+    world.machine.add_recovery(SimRoot::Boots);
+    for part in [SLOT_A, SLOT_B] {
+        wipe(&world, part, 0, 64 * 4096);
+    }
+    wipe(&world, RECORD, 0, 1 << 20);
+    world
+}
+
+impl Scenario {
+    pub fn named(name: &str) -> Option<&'static Self> {
+        SCENARIOS.iter().find(|scenario| scenario.name == name)
+    }
+
+    /// The actor, the disk, and what runs: nothing, or the root that the prelude ended in.
+    pub fn begin(&self) -> (Actor, Still, Option<Root>) {
+        let world = (self.start)();
+        let actor = Actor::new(&world);
+        let mut still = without_history(&world.machine.still());
+        let mut entered = None;
+        for act in self.prelude {
+            let run = actor.run(&still, entered, *act, None);
+            assert!(
+                matches!(run.ending, Ending::Done | Ending::Entered(..)),
+                "{}: {:?}",
+                self.name,
+                run.ending
+            );
+            still = without_history(&run.end);
+            entered = run.entered;
+        }
+        (actor, still, entered)
+    }
+}

@@ -1,0 +1,121 @@
+//! One step of a path through the crash space, and how it is written down.
+
+use super::act::Act;
+use super::epoch::{Loss, Odd};
+use super::judge::{Profile, Rot};
+use super::timeline::Timeline;
+use crate::sim::Still;
+use crate::sim::power::{Event, Trouble};
+use std::fmt;
+
+/// A step. Each leaves either a running system or a machine without power.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// An act without faults.
+    Clean(Act),
+    /// Power fails in an act.
+    Crash {
+        act: Act,
+        /// After so many changes.
+        cut: usize,
+        /// So many barriers before it did nothing.
+        lies: usize,
+        /// What becomes of the open epoch.
+        loss: Loss,
+    },
+    /// Copies of the record are lost by themselves, while power is off.
+    Rot(Rot),
+    /// An operation of an act fails; when the act is over, power is off.
+    Fault {
+        act: Act,
+        /// The number of the operation, reads included.
+        call: usize,
+        how: Trouble,
+        /// Whether what was in the caches then is there.
+        kept: bool,
+    },
+}
+
+const TROUBLE_NAMES: [(Trouble, &str); 5] = [
+    (Trouble::Once, "eio"),
+    (Trouble::ForEver, "eio-for-ever"),
+    (Trouble::ShortRead, "short-read"),
+    (Trouble::Gone, "gone"),
+    (Trouble::Forgotten, "forgotten"),
+];
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Clean(act) => f.write_str(act.name()),
+            Self::Rot(which) => {
+                f.write_str(Rot::ALL.iter().find(|(rot, _)| rot == which).map_or("", |(_, name)| name))
+            }
+            Self::Crash { act, cut, lies: 0, loss } => write!(f, "{}@{cut}.{loss}", act.name()),
+            Self::Crash { act, cut, lies, loss } => write!(f, "{}@{cut}~{lies}.{loss}", act.name()),
+            Self::Fault { act, call, how, kept } => {
+                let how =
+                    TROUBLE_NAMES.iter().find(|(trouble, _)| trouble == how).map_or("", |(_, name)| name);
+                write!(f, "{}!{call}.{how}.{}", act.name(), if *kept { "kept" } else { "lost" })
+            }
+        }
+    }
+}
+
+impl Step {
+    /// The act, if one is done.
+    pub fn act(&self) -> Option<Act> {
+        match self {
+            Self::Clean(act) | Self::Crash { act, .. } | Self::Fault { act, .. } => Some(*act),
+            Self::Rot(_) => None,
+        }
+    }
+
+    /// How far the device kept to its word.
+    pub fn profile(&self) -> Profile {
+        match self {
+            Self::Crash { lies: 0, loss: Loss { odd, .. }, .. } if !matches!(odd, Odd::Page(..)) => {
+                Profile::Sound
+            }
+            Self::Crash { .. } => Profile::Weak,
+            Self::Clean(_) | Self::Rot(_) | Self::Fault { .. } => Profile::Sound,
+        }
+    }
+
+    /// Reads what [`Step`] prints. Of a crash, the number of sectors is known only where the act is run.
+    pub fn parse(text: &str) -> Option<Self> {
+        if let Some((act, rest)) = text.split_once('@') {
+            let (at, loss) = rest.split_once('.')?;
+            let (cut, lies) = at.split_once('~').unwrap_or((at, "0"));
+            let sectors = 4 * loss.find('.')?;
+            let (cut, lies, loss) = (cut.parse().ok()?, lies.parse().ok()?, Loss::parse(loss, sectors)?);
+            return Some(Self::Crash { act: Act::parse(act)?, cut, lies, loss });
+        }
+        if let Some((act, rest)) = text.split_once('!') {
+            let mut words = rest.split('.');
+            let call = words.next()?.parse().ok()?;
+            let how = words.next()?;
+            let how = TROUBLE_NAMES.iter().find(|(_, name)| *name == how)?.0;
+            return Some(Self::Fault { act: Act::parse(act)?, call, how, kept: words.next()? == "kept" });
+        }
+        let rot = Rot::ALL.iter().find(|(_, name)| *name == text).map(|(rot, _)| Self::Rot(*rot));
+        rot.or_else(|| Act::parse(text).map(Self::Clean))
+    }
+}
+
+/// The machine at the moment of a cut.
+pub fn at_cut(before: &Still, events: &[Event], cut: usize, lies: usize) -> Timeline {
+    Timeline::lied(before, &events[..cut.min(events.len())], lies)
+}
+
+#[test]
+fn a_step_reads_back() {
+    for text in ["boot", "stage2@0..-", "boot@17.3f.t5:8", "prepare@4~2.00.-", "confirm!3.eio-for-ever.kept"]
+    {
+        let read = Step::parse(text).map(|step| step.to_string());
+        let expected = if text == "stage2@0..-" { "stage2@0..-" } else { text };
+        assert_eq!(read.as_deref(), Some(expected));
+    }
+    assert_eq!(Step::parse("fly"), None);
+    assert_eq!(Step::parse("boot@x.0.-"), None);
+}

@@ -1,0 +1,258 @@
+//! The campaign in the normal test run: short, with stated numbers.
+
+use super::act::{Act, Actor, Ending};
+use super::campaign::{Campaign, Limit};
+use super::facts::{Facts, known};
+use super::judge::{Judge, Place, Rot};
+use super::replay::{Path, replay};
+use super::scenario::{SCENARIOS, Scenario};
+use super::show::disk;
+use super::timeline::{hash, without_history};
+use crate::sim::pages::PAGE;
+use crate::sim::power::Trouble;
+use crate::sim::{RECORD, Still};
+use std::time::Duration;
+
+/// Some nodes of each of these scenarios, on two threads.
+fn campaign(names: &[&str], nodes: u64) -> Campaign {
+    let scenarios: Vec<_> = names.iter().map(|name| Scenario::named(name).unwrap()).collect();
+    let limit = Limit { nodes, time: Duration::MAX };
+    Campaign::run(&scenarios, 1, limit, 2, &|_| (), &|_| ())
+}
+
+fn failures(campaign: &Campaign) -> Vec<String> {
+    let failed =
+        campaign.explorers.iter().filter_map(|explorer| Some((explorer, explorer.failure.as_ref()?)));
+    let tell = failed.map(|(explorer, failure)| {
+        let steps = failure.steps.clone();
+        let path = Path { scenario: explorer.scenario.name.to_owned(), seed: explorer.seed, steps };
+        format!("invariant_{}: {}: {path}", failure.violation.invariant, failure.violation.what)
+    });
+    tell.collect()
+}
+
+#[test]
+fn every_scenario_keeps_every_promise_where_it_begins() {
+    let names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    let done = campaign(&names, 1);
+    assert_eq!(failures(&done), Vec::<String>::new());
+    assert_eq!(done.emptiness(), None);
+    let counts = done.progress().counts;
+    assert!(counts.states > 4_500, "{counts:?}");
+    assert!(counts.faults > 5_000, "{counts:?}");
+}
+
+/// Any number of power cuts: every state that they can bring is known, and none breaks a promise.
+#[test]
+fn a_search_comes_to_its_end() {
+    let done = campaign(&["recovery-slot", "no-record-two-good"], u64::MAX);
+    assert_eq!(failures(&done), Vec::<String>::new());
+    assert!(done.explorers.iter().all(|explorer| explorer.is_closed()));
+    let counts = done.progress().counts;
+    assert!(counts.states > 2_000 && counts.cuts >= 2, "{counts:?}");
+}
+
+#[test]
+fn the_same_seed_does_the_same() {
+    let one = campaign(&["half-prepared", "rollback"], 2).progress().counts;
+    let two = campaign(&["half-prepared", "rollback"], 2).progress().counts;
+    assert_eq!(one, two);
+    assert!(one.states > 100, "{one:?}");
+}
+
+#[test]
+fn a_campaign_that_did_nothing_proves_nothing() {
+    let done = campaign(&["rollback"], 0);
+    assert_eq!(done.emptiness(), Some("no crash state"));
+    assert_eq!((done.seed, done.threads, done.progress().frontier), (1, 2, 1));
+    assert!(done.seconds >= 0.0);
+}
+
+#[test]
+fn a_disk_is_shown_as_a_small_picture() {
+    let (_, still) = begin("half-prepared");
+    let picture = disk(&Rot::First.of(&still));
+    let lines: Vec<_> = picture.lines().map(str::trim).collect();
+    assert_eq!(lines[0], "first copy  no record");
+    assert!(lines[1].ends_with("slot-a:good*! slot-b:writing preparing(slot-b)"), "{}", lines[1]);
+    assert_eq!(lines[2], "slot-a      11111111111111  trailer, mark 1");
+    assert!(lines[3].starts_with("slot-b      22") && lines[3].ends_with("..  no trailer"), "{}", lines[3]);
+    assert!(lines[4].starts_with("staged.everboot: version 2, "), "{}", lines[4]);
+}
+
+/// The disk at the end of a scenario's prelude.
+fn begin(name: &str) -> (Actor, Still) {
+    let (actor, still, _) = Scenario::named(name).unwrap().begin();
+    (actor, still)
+}
+
+/// The ring is dropped from every state: whatever stands in it, nothing is decided otherwise.
+#[test]
+fn nothing_is_decided_by_the_history() {
+    for name in ["due", "rollback-of-a-trial", "no-record", "first-copy-bad"] {
+        let (actor, plain) = begin(name);
+        let run = actor.run(&plain, None, Act::Boot, None);
+        for fill in [0x00, 0xff, 0xa5] {
+            let mut filled = plain.clone();
+            let ring = filled.parts[RECORD].len() / 2;
+            filled.parts[RECORD].write(ring, &vec![fill; 64 * PAGE]);
+            let other = actor.run(&filled, None, Act::Boot, None);
+            assert_eq!(run.ending, other.ending, "{name}");
+            let same = hash(&without_history(&run.end)) == hash(&without_history(&other.end));
+            assert!(same, "{name}: the history of {fill:#x} changed what was written");
+        }
+    }
+}
+
+/// Generations that differ in number and not in order have the same normal form, and boot alike.
+#[test]
+fn only_the_order_of_generations_counts() {
+    let (actor, still) = begin("rollback");
+    let mut judge = Judge::new(actor);
+    let mut place = Place { still: still.clone(), entered: None };
+    let mut seen = Vec::new();
+    for _ in 0..6 {
+        let was = Facts::of(&place.still);
+        let run = judge.clean(&place, &was, Act::Boot).unwrap();
+        assert!(matches!(run.ending, Ending::Entered(..)));
+        let booted = Place { still: run.end, entered: run.entered };
+        let confirmed = judge.clean(&booted, &Facts::of(&booted.still), Act::Confirm).unwrap();
+        place = Place { still: confirmed.end, entered: None };
+        seen.push((Facts::of(&place.still).generation(), judge.normal(&place), hash(&place.still)));
+    }
+    let generations: Vec<_> = seen.iter().map(|(generation, ..)| *generation).collect();
+    assert!(generations.windows(2).all(|pair| pair[0] < pair[1]), "{generations:?}");
+    assert!(seen.windows(2).all(|pair| pair[0].1 == pair[1].1 && pair[0].2 != pair[1].2));
+}
+
+#[test]
+fn a_normal_form_tells_apart_what_matters() {
+    let (actor, still) = begin("rollback-of-a-trial");
+    let mut judge = Judge::new(actor);
+    let mut normal = |still: &Still| judge.normal(&Place { still: still.clone(), entered: None });
+    let mut all = vec![normal(&still)];
+    for (rot, _) in Rot::ALL {
+        all.push(normal(&rot.of(&still)));
+    }
+    for (part, at) in [(1, 0), (1, 13 * PAGE + 9), (2, 5 * PAGE), (2, 48 * PAGE)] {
+        let mut other = still.clone();
+        other.parts[part].write(at, &[0x77]);
+        all.push(normal(&other));
+    }
+    let mut other = still.clone();
+    other.files.clear();
+    all.push(normal(&other));
+    let count = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!(all.len(), count);
+}
+
+#[test]
+fn each_kind_of_trouble_is_met_by_some_operation() {
+    let (actor, still) = begin("due");
+    let clean = actor.run(&still, None, Act::Boot, None);
+    for how in [Trouble::Once, Trouble::ForEver, Trouble::ShortRead, Trouble::Gone, Trouble::Forgotten] {
+        let differs = (0..clean.calls.len()).filter(|call| how.concerns(clean.calls[*call].0)).any(|call| {
+            let run = actor.run(&still, None, Act::Boot, Some((call, how)));
+            run.events != clean.events
+        });
+        assert!(differs, "{how:?}");
+    }
+}
+
+#[test]
+fn a_boot_that_never_ends_is_seen() {
+    let (actor, still) = begin("due");
+    let run = actor.run(&still, None, Act::Boot, None);
+    assert!(!matches!(run.ending, Ending::Panicked(_)));
+    let power = crate::sim::Power::default();
+    power.set_budget(3);
+    let disk = crate::sim::SimDisk::of(still.parts[0].clone(), &power, 0);
+    let endless = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        loop {
+            let _ = everboot::store::load(&disk);
+        }
+    }));
+    assert!(endless.is_err());
+}
+
+#[test]
+fn every_known_image_has_bytes_of_its_own() {
+    let mut roots: Vec<_> = known().iter().map(|known| known.root).collect();
+    roots.sort();
+    roots.dedup();
+    assert_eq!(roots.len(), 9);
+}
+
+/// Paths that broke a promise once.
+fn goes_well(path: &str) {
+    let path = Path::parse(path).unwrap();
+    if let Err(failure) = replay(&path, &|_| (), &mut |_, _| ()) {
+        panic!("{path}: {:?}", failure.violation);
+    }
+}
+
+/// A boot that decides what the record says already saved nothing, and so left a torn copy torn.
+#[test]
+fn a_torn_copy_is_made_good_by_the_next_boot() {
+    goes_well("v1/factory/1/boot,stage2@6.7f.-,boot");
+}
+
+/// A record that was made from the slots stood in one copy only.
+#[test]
+fn a_record_made_anew_is_in_both_copies_after_one_boot() {
+    goes_well("v1/no-record/1/boot");
+}
+
+/// The newer copy could not be read for a moment: the older one, which called a confirmed slot a trial, was
+/// decided by, and saved over it.
+#[test]
+fn a_copy_that_cannot_be_read_for_once_demotes_no_good_slot() {
+    for call in 0..12 {
+        for how in ["eio", "eio-for-ever", "short-read", "gone"] {
+            goes_well(&format!("v1/over-a-good-slot/1/boot!{call}.{how}.kept,boot"));
+            goes_well(&format!("v1/rollback-of-a-trial/1/boot!{call}.{how}.kept,boot"));
+        }
+    }
+}
+
+/// The mark was not read back: a good slot without one would not come back as good, were the record lost.
+#[test]
+fn a_mark_that_the_device_forgot_is_no_confirmation() {
+    goes_well("v1/rollback-of-a-trial/1/confirm!5.forgotten.lost,boot");
+}
+
+#[cfg(feature = "crash")]
+mod planted {
+    use super::super::bite::{Caught, all, hunt_all, named};
+    use super::super::replay::{Path, minimise, replay};
+    use everboot::seeded::plant;
+
+    #[test]
+    fn every_planted_bug_is_found() {
+        let found = hunt_all(1, 2);
+        let missed: Vec<_> =
+            found.iter().filter(|(_, caught)| caught.is_none()).map(|((_, name, _), _)| *name).collect();
+        assert_eq!(missed, Vec::<&str>::new());
+        let states: u64 =
+            found.iter().filter_map(|(_, caught)| caught.as_ref()).map(|caught| caught.states).sum();
+        assert!(states > 100, "{states}");
+        assert!(found.len() >= 20, "{}", found.len());
+        assert_eq!(found.len(), all().len());
+    }
+
+    #[test]
+    fn a_failure_is_replayed_and_made_as_short_as_can_be() {
+        let bug = named("trailer-kept").unwrap();
+        let Caught { scenario, failure, .. } = bug.hunt(1).unwrap();
+        let path = Path { scenario: scenario.name.to_owned(), seed: 1, steps: failure.steps };
+        assert_eq!(Path::parse(&path.to_string()), Some(path.clone()));
+        let shortest = minimise(&path, failure.violation.invariant, &|judge| bug.plant_in(judge));
+        let again = replay(&shortest, &|judge| bug.plant_in(judge), &mut |_, _| ());
+        plant(None);
+        assert_eq!(again.unwrap_err().violation.invariant, failure.violation.invariant);
+        assert_eq!(shortest.steps.len(), 1, "{shortest}");
+        replay(&shortest, &|_| (), &mut |_, _| ()).unwrap();
+    }
+}
