@@ -8,6 +8,7 @@ use super::invariants::{
 };
 use super::normal::Normaliser;
 use super::timeline::{Timeline, without_history};
+use super::verbs;
 use crate::sim::pages::{PAGE, mix};
 use crate::sim::power::Trouble;
 use crate::sim::{RECORD, SLOT_A, Still};
@@ -120,7 +121,7 @@ impl Judge {
         } else {
             let live = self.normaliser.hash(&run.end, None);
             let same = self.normaliser.hash(&durable, None) == live;
-            invariants::check_verb(act, &run, was, &place.still, same)?;
+            verbs::check_verb(act, &run, was, &place.still, same)?;
         }
         Ok(run)
     }
@@ -136,9 +137,9 @@ impl Judge {
         let run = self.run(place, act, Some(fault));
         let durable = Timeline::after(&place.still, &run.events).still();
         let (is, sure) = (Facts::of(&run.end), Facts::of(&durable));
-        invariants::check_faulty(was, &place.still, &run, &is, &sure)?;
+        verbs::check_faulty(was, &place.still, &run, &is, &sure)?;
         if act == Act::Boot {
-            invariants::check_faulty_boot(was, &is)?;
+            verbs::check_faulty_boot(was, &is)?;
         }
         Ok([durable, run.end])
     }

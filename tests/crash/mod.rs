@@ -13,6 +13,8 @@ pub mod explore;
 pub mod facts;
 pub mod invariants;
 pub mod judge;
+#[cfg(feature = "crash")]
+pub mod minimise;
 pub mod normal;
 pub mod replay;
 pub mod scenario;
@@ -20,6 +22,7 @@ pub mod seed;
 pub mod show;
 pub mod step;
 pub mod timeline;
+pub mod verbs;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,5 @@
-//! Going one path again, and making it shorter.
+//! Going one path again.
 
-use super::act::Act;
 use super::explore::Failure;
 use super::facts::Facts;
 use super::invariants::{Crash, Violation};
@@ -111,55 +110,4 @@ fn follow(
 fn live(timeline: &Timeline, seed: u64) -> Still {
     let kept = vec![true; timeline.open_sectors()];
     timeline.image(&super::epoch::Loss { kept, odd: super::epoch::Odd::None }, seed)
-}
-
-/// The same broken promise by fewer steps and fewer lost sectors.
-pub fn minimise(path: &Path, invariant: &str, plant: &dyn Fn(&mut Judge)) -> Path {
-    let fails = |candidate: &Path| {
-        let failed = replay(candidate, plant, &mut |_, _| ()).err()?;
-        (failed.violation.invariant == invariant).then_some(Path { steps: failed.steps, ..candidate.clone() })
-    };
-    let mut best = fails(path).unwrap_or_else(|| path.clone());
-    while let Some(shorter) = candidates(&best).iter().find_map(fails) {
-        best = shorter;
-    }
-    best
-}
-
-/// Every path that is smaller by one thing: a step, a crash that is none, an odd sector, half of the lost
-/// sectors, one lost sector.
-fn candidates(path: &Path) -> Vec<Path> {
-    let mut found = Vec::new();
-    let mut add = |steps| found.push(Path { steps, ..path.clone() });
-    for at in 0..path.steps.len() {
-        let mut steps = path.steps.clone();
-        steps.remove(at);
-        add(steps);
-        let with = |step| {
-            let mut steps = path.steps.clone();
-            steps[at] = step;
-            steps
-        };
-        let Step::Crash { act, cut, lies, loss } = &path.steps[at] else { continue };
-        add(with(Step::Clean(*act)));
-        if loss.odd != super::epoch::Odd::None {
-            let plain = super::epoch::Loss { odd: super::epoch::Odd::None, ..loss.clone() };
-            add(with(Step::Crash { act: *act, cut: *cut, lies: *lies, loss: plain }));
-        }
-        let lost: Vec<usize> = (0..loss.kept.len()).filter(|sector| !loss.kept[*sector]).collect();
-        let halves = lost.chunks(lost.len().div_ceil(2).max(1)).filter(|half| half.len() > 1);
-        for kept in halves.chain(lost.chunks(1)) {
-            let mut loss = loss.clone();
-            kept.iter().for_each(|sector| loss.kept[*sector] = true);
-            add(with(Step::Crash { act: *act, cut: *cut, lies: *lies, loss }));
-        }
-    }
-    found.retain(|candidate| !candidate.steps.is_empty() && begins_well(&candidate.steps));
-    found
-}
-
-/// A machine without power can do nothing but boot.
-fn begins_well(steps: &[Step]) -> bool {
-    let is_off = |step: &Step| !matches!(step, Step::Clean(_));
-    steps.windows(2).all(|pair| !is_off(&pair[0]) || matches!(pair[1].act(), None | Some(Act::Boot)))
 }

@@ -63,14 +63,6 @@ impl fmt::Display for Step {
 }
 
 impl Step {
-    /// The act, if one is done.
-    pub fn act(&self) -> Option<Act> {
-        match self {
-            Self::Clean(act) | Self::Crash { act, .. } | Self::Fault { act, .. } => Some(*act),
-            Self::Rot(_) => None,
-        }
-    }
-
     /// How far the device kept to its word.
     pub fn profile(&self) -> Profile {
         match self {

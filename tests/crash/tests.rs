@@ -226,7 +226,8 @@ fn a_mark_that_the_device_forgot_is_no_confirmation() {
 #[cfg(feature = "crash")]
 mod planted {
     use super::super::bite::{Caught, all, hunt_all, named};
-    use super::super::replay::{Path, minimise, replay};
+    use super::super::minimise::minimise;
+    use super::super::replay::{Path, replay};
     use everboot::seeded::plant;
 
     #[test]
