@@ -190,6 +190,17 @@ fn the_tools_of_others_open_what_everboot_pack_makes() {
 }
 
 #[test]
+fn an_output_replaces_no_device_and_no_key() {
+    let room = Room::new("outputs");
+    room.write("root.img", &image(2));
+    room.run("everboot-pack keygen -o K && cp K K.before");
+    let image = "everboot-pack image root.img --version 1 --compatible x --key K --modules none";
+    room.run(&format!("! {image} -o /dev/null 2>said && grep 'expected a file, found a device' said"));
+    room.run("test -c /dev/null");
+    room.run("! everboot-pack keygen -o K 2>said && grep 'never overwritten' said && cmp K K.before");
+}
+
+#[test]
 fn a_bundle_that_gnu_tar_packed_again_is_accepted() {
     let room = Room::new("tar");
     room.write("x.everboot", &small_bundle());

@@ -580,7 +580,7 @@ fn status_says_when_the_rollback_copy_is_gone() {
     bench.bundle("3.everboot", manifest("3.0"));
     bench.check("stage 3.everboot", 0, "");
     bench.check("prepare", 0, "slot-a: prepared");
-    bench.check("status", 0, "no other good slot until the next confirm");
+    bench.check("status", 0, "there is no other good slot");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Builds the agent (static, standard library from source) and the tools, into `out/`.
 
 use std::fs;
+use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,6 +23,7 @@ pub fn agent() -> Result<PathBuf> {
     cargo.current_dir(paths::repo()).args(["build", "--quiet", "--release", "--no-default-features"]);
     cargo.args(["--bin", "everboot", "--target", TARGET]);
     cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+    tell("the agent, with the standard library");
     run(&mut cargo).context("build the agent")?;
     publish(&target_folder()?.join(TARGET).join("release/everboot"))
 }
@@ -40,10 +42,18 @@ pub fn tools() -> Result<Vec<PathBuf>> {
         let mut cargo = Command::new("cargo");
         cargo.current_dir(paths::repo()).args(["build", "--quiet", "--profile", "tools", "--bin", name]);
         cargo.args(["--features", &features.join(",")]);
+        tell(name);
         run(&mut cargo).with_context(|| format!("build {name}"))?;
         built.push(publish(&folder.join("tools").join(name))?);
     }
     Ok(built)
+}
+
+/// A first build takes minutes: whoever watches sees it go on.
+fn tell(what: &str) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("build: {what}");
+    }
 }
 
 fn is_tool(target: &Value) -> bool {

@@ -25,7 +25,10 @@ impl Member {
         read(medium, at, &mut header)?;
         let damaged = |what| Error::Header { at, what };
         if header == [0; UNIT as usize] {
-            return Err(Error::Member { expected: name.to_owned(), found: "the archive's end".to_owned() });
+            return Err(Error::Member {
+                expected: name.to_owned(),
+                found: "the archive's end; is it a bundle?".to_owned(),
+            });
         }
         if &header[257..262] != b"ustar" {
             return Err(damaged("expected a tar header"));

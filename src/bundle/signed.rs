@@ -160,7 +160,10 @@ impl fmt::Display for TrustError {
             }
             Self::NoSignature => f.write_str("signature: expected one made by minisign, found other bytes"),
             Self::UnknownKey { keys } => {
-                write!(f, "signature: expected one by a trusted key (there are {keys}), found another key's")
+                write!(
+                    f,
+                    "signature: expected one by a trusted key (there are {keys}), found another's; see --config"
+                )
             }
             Self::Forged => f.write_str("signature: it does not belong to this manifest"),
             Self::Manifest(error) => error.fmt(f),

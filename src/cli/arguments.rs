@@ -128,7 +128,13 @@ fn named_help(words: &[OsString]) -> Result<Request, Failure> {
     let words: Vec<_> = words.iter().map(|word| word.to_string_lossy()).collect();
     match words.join(" ").as_str() {
         "" => Ok(Request::Help(None)),
-        name => Verb::find(name).map(|verb| Request::Help(Some(verb))).ok_or_else(|| unknown_verb(name)),
+        name => match Verb::find(name) {
+            Some(verb) => Ok(Request::Help(Some(verb))),
+            None if VERBS.iter().any(|verb| verb.name.split(' ').next() == Some(name)) => {
+                Err(unfinished(Some(name.to_owned())))
+            }
+            None => Err(unknown_verb(name)),
+        },
     }
 }
 

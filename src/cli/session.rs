@@ -105,7 +105,7 @@ fn directory(given: Option<PathBuf>, disk: Option<&Path>) -> PathBuf {
     let beside = || {
         let mut name = disk?.as_os_str().to_owned();
         name.push(".config");
-        Some(PathBuf::from(name)).filter(|path| path.is_dir())
+        Some(PathBuf::from(name))
     };
     given.or_else(beside).unwrap_or_else(|| DIRECTORY.into())
 }

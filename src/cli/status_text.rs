@@ -49,7 +49,7 @@ impl StatusReport {
     fn rollback_line(&self) -> String {
         match &self.rollback {
             Some(slot) => format!("possible, to {slot}"),
-            None => "not possible: no other good slot until the next confirm".to_owned(),
+            None => "not possible: there is no other good slot".to_owned(),
         }
     }
 

@@ -29,7 +29,7 @@ pub fn init<M: Machine>(
     if let Some((name, version)) = good {
         adopt(&mut record, name, version)?;
     }
-    write(view, record, "record made anew from the slots")
+    write(view, record, "record made from the slots")
 }
 
 /// Declares a slot good that has no trailer.

@@ -46,7 +46,12 @@ impl fmt::Display for Trouble {
                 disks.join(" and ")
             ),
             Self::ReadOnly(why) => write!(f, "cannot be opened for writing: {why}"),
-            Self::Lost(why) => write!(f, "both copies are bad ({why}); run `everboot record repair`"),
+            Self::Lost(why) => {
+                write!(
+                    f,
+                    "both copies are bad ({why}); run `everboot record repair`, on a new disk `record init`"
+                )
+            }
             Self::Unreadable(why) => {
                 write!(f, "cannot be read ({why}); `everboot record repair --force` writes it anew")
             }

@@ -3,6 +3,7 @@
 //! Slot and record are made by the code that the agent itself uses. The data partition's file system is made
 //! by mke2fs.
 
+use crate::output;
 use crate::source::Source;
 use anyhow::{Context, Result, bail, ensure};
 use everboot::apply::{self, Layout};
@@ -22,7 +23,7 @@ const MARGIN: u64 = 1;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Where the disk image goes; what is there is replaced
+    /// Where the disk image goes, a file; what is there is replaced
     #[arg(short, long, value_name = "DISK.img")]
     output: PathBuf,
     /// The machine's everboot.conf: it names the partitions
@@ -70,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         config.compatible
     );
     let plan = plan(arguments, &config, &bundle)?;
-    let temporary = arguments.output.with_extension(format!("{}.tmp", std::process::id()));
+    let temporary = output::temporary(&arguments.output)?;
     let made = make(&temporary, &plan, arguments, &config, &keys, &mut bundle)
         .and_then(|()| fs::rename(&temporary, &arguments.output).context("name the disk image"));
     if made.is_err() {

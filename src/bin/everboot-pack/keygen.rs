@@ -25,6 +25,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// A key that is there is never overwritten: machines may trust it.
 fn write_new(path: &Path, text: &str, mode: u32) -> Result<()> {
     let file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path);
-    let mut file = file.with_context(|| format!("create {}", path.display()))?;
+    let mut file = file.with_context(|| {
+        let what =
+            if path.exists() { "a key is never overwritten; choose another name" } else { "create it" };
+        format!("{}: {what}", path.display())
+    })?;
     file.write_all(text.as_bytes()).with_context(|| format!("write {}", path.display()))
 }

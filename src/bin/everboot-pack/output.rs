@@ -1,6 +1,6 @@
 //! A file that gets its name when it is complete.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -15,9 +15,7 @@ pub(crate) struct Output {
 
 impl Output {
     pub(crate) fn create(path: &Path) -> Result<Self> {
-        let mut name = path.file_name().context("the output needs a file name")?.to_owned();
-        name.push(format!(".{}.tmp", std::process::id()));
-        let temporary = path.with_file_name(name);
+        let temporary = temporary(path)?;
         let file = File::create(&temporary).with_context(|| format!("create {}", temporary.display()))?;
         Ok(Self { file, temporary, path: path.to_owned(), finished: false })
     }
@@ -43,4 +41,18 @@ impl Drop for Output {
             let _ = fs::remove_file(&self.temporary);
         }
     }
+}
+
+/// The name of the file until it is complete. What is there already may be replaced only if it is a file: a name
+/// in /dev would not be the device any more.
+pub(crate) fn temporary(path: &Path) -> Result<PathBuf> {
+    let is_other = fs::metadata(path).is_ok_and(|there| !there.is_file());
+    ensure!(
+        !is_other,
+        "{}: expected a file, found a device or a folder; make a file, then copy it",
+        path.display()
+    );
+    let mut name = path.file_name().context("the output needs a file name")?.to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    Ok(path.with_file_name(name))
 }

@@ -34,10 +34,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 }
 
 /// One page for `everboot-pack`, and one for each of its commands.
-fn own_pages(folder: &Path, date: &str, mut command: Command) -> Result<()> {
+fn own_pages(folder: &Path, date: &str, command: Command) -> Result<()> {
+    let mut command = command.disable_help_subcommand(true);
     command.build();
     let mut pages = vec![command.clone()];
-    pages.extend(command.get_subcommands().filter(|sub| sub.get_name() != "help").cloned());
+    pages.extend(command.get_subcommands().cloned());
     for page in pages {
         let page = Man::new(page).section("1").source(page::SOURCE).manual("User Commands").date(date);
         let (mut bytes, file) = (Vec::new(), page.get_filename());
