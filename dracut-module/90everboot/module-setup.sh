@@ -25,8 +25,9 @@ installkernel() {
 
 install() {
     local settings=/etc/everboot
-    if is_locked "$settings/everboot.conf" && [[ " $kernel_cmdline " != *" rd.shell=0 "* ]]; then
-        dfatal "everboot: $settings/everboot.conf says lock = yes, so the image must not open a shell:" \
+    if closes_shell "${dracutsysrootdir-}$settings/everboot.conf" &&
+        [[ " $kernel_cmdline " != *" rd.shell=0 "* ]]; then
+        dfatal "everboot: $settings/everboot.conf closes the shell, so the image must not open one:" \
             "expected rd.shell=0 in kernel_cmdline, found '$kernel_cmdline'." \
             "Put kernel_cmdline+=\" rd.shell=0 \" into a file in /etc/dracut.conf.d/."
         # dracut ignores what install() returns; an image must not come of this.
@@ -40,7 +41,8 @@ install() {
     ((keys)) || dwarning "everboot: no key in $settings/keys: the image will apply no update"
     inst_simple "$settings/everboot.conf" || dwarning "everboot: no $settings/everboot.conf: all has its default"
 
-    inst_hook cmdline 20 "$moddir/parse-everboot.sh"
+    # After the hooks that make the initqueue wait.
+    inst_hook cmdline 99 "$moddir/parse-everboot.sh"
     inst_hook emergency 99 "$moddir/restart-everboot.sh"
     inst_hook shutdown-emergency 99 "$moddir/restart-everboot.sh"
     if dracut_module_included systemd; then
@@ -55,7 +57,7 @@ install() {
     fi
 }
 
-# Whether this configuration locks the machine, in the agent's own grammar: a key stands once, alone on its line.
-is_locked() {
-    grep -qsE '^[[:space:]]*lock[[:space:]]*=[[:space:]]*yes[[:space:]]*$' "${dracutsysrootdir-}$1"
+# Whether this configuration says anything of `lock` but no, or of `shell` but open.
+closes_shell() {
+    sed 's/[[:space:]]//g' "$1" 2> /dev/null | grep -E '^(lock|shell)' | grep -qvxE 'lock=no|shell=open'
 }

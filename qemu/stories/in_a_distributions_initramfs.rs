@@ -158,6 +158,47 @@ fn initramfs_tools_boot_the_usual_way_when_everboot_is_disabled() {
     is_disabled("initramfs-tools-disabled", Maker::InitramfsTools);
 }
 
+/// What dracut does for each partition that the machine had when the image was made (hostonly_cmdline); this one
+/// has died.
+const DEAD: &str = r#"check() { return 0; }
+install() {
+    dracut_need_initqueue
+    (
+        ! dracut_module_included systemd || export DRACUT_SYSTEMD=1
+        export PREFIX=$initdir hookdir=/lib/dracut/hooks
+        . "$moddir/../99base/dracut-dev-lib.sh"
+        wait_for_dev /dev/disk/by-partlabel/dead 0
+    )
+}
+"#;
+
+/// Neither a wrong parameter nor a partition that everboot does not need keeps a machine down.
+fn boots_all_the_same(story: &str, maker: Maker) {
+    let machine = machine_with(story, TELLS, &[]);
+    let mut options = machine.options("boot").append("root=everboot everboot=0");
+    let dead = Overlay::default().file("/usr/lib/dracut/modules.d/99dead/module-setup.sh", DEAD);
+    options.initramfs = Some(maker.image(&workshop().with(&dead)));
+    let mut guest = Guest::start(&options.drive(machine.drive())).unwrap();
+    let said = guest.wait_exit(LIMIT).unwrap();
+    assert!(said.contains("BY EVERBOOT"), "it did not boot:\n{said}");
+    assert!(said.contains("everboot=0 is ignored"), "nobody was told:\n{said}");
+}
+
+#[test]
+fn dracut_with_systemd_boots_without_a_partition_and_with_a_wrong_parameter() {
+    boots_all_the_same("dracut-dead", Maker::Dracut(&HOSTONLY));
+}
+
+#[test]
+fn dracut_without_systemd_boots_without_a_partition_and_with_a_wrong_parameter() {
+    boots_all_the_same("dracut-plain-dead", Maker::Dracut(&WITHOUT_SYSTEMD));
+}
+
+#[test]
+fn initramfs_tools_boot_with_a_wrong_parameter() {
+    boots_all_the_same("initramfs-tools-dead", Maker::InitramfsTools);
+}
+
 /// A console, and a port that the machine has not.
 const SERIAL: &str = "ttyS0";
 const NONE: &str = "ttyS3";
@@ -208,6 +249,32 @@ fn initramfs_tools_restart_when_everboot_gives_up() {
     restarts("initramfs-tools-restart", Maker::InitramfsTools, SERIAL, "panic=");
 }
 
+/// A person stops the countdown, looks around, and leaves: the machine restarts.
+fn a_person_comes(story: &str, maker: Maker) {
+    let work = paths::work(story).unwrap();
+    let image = maker.image(&workshop());
+    let options = GuestOptions::new(&work, "boot", &bed().kernel, &image).append(ASK).append("panic=");
+    let mut guest = Guest::start(&options).unwrap();
+    // The countdown under the screen runs: what is typed before that is thrown away.
+    guest.wait_for(" s: restart the machine", LIMIT).unwrap();
+    guest.send_line("").unwrap();
+    guest.wait_for("everboot> ", LIMIT).unwrap();
+    guest.send_line("disks").unwrap();
+    guest.wait_for("everboot> ", LIMIT).unwrap();
+    guest.send_line("exit").unwrap();
+    guest.wait_exit(LIMIT).unwrap();
+}
+
+#[test]
+fn dracut_leaves_the_emergency_to_the_agents_shell() {
+    a_person_comes("dracut-person", Maker::Dracut(&HOSTONLY));
+}
+
+#[test]
+fn initramfs_tools_leave_the_emergency_to_the_agents_shell() {
+    a_person_comes("initramfs-tools-person", Maker::InitramfsTools);
+}
+
 fn content(image: &Path) -> BTreeSet<String> {
     cpio::paths(&zstd::decode_all(std::fs::File::open(image).unwrap()).unwrap()).unwrap()
 }
@@ -226,7 +293,7 @@ fn module_brings(others: &str, files: &[&str]) {
         "etc/everboot/keys",
         "etc/everboot/keys/everboot.pub",
         "usr/bin/everboot",
-        "usr/lib/dracut/hooks/cmdline/20-parse-everboot.sh",
+        "usr/lib/dracut/hooks/cmdline/99-parse-everboot.sh",
         "usr/lib/dracut/hooks/emergency/99-restart-everboot.sh",
         "usr/lib/dracut/hooks/shutdown-emergency/99-restart-everboot.sh",
     ];
@@ -275,13 +342,16 @@ fn an_image_of_either_tool_has_the_agent_its_settings_and_the_drivers() {
 }
 
 #[test]
-fn dracut_makes_no_image_of_a_locked_machine_that_would_open_a_shell() {
-    let conf = "compatible = demo-x86_64\nlock = yes\n";
-    let locked = || workshop().with(&Overlay::default().file("/etc/everboot/everboot.conf", conf));
+fn dracut_makes_no_image_that_would_open_a_closed_shell() {
     let words = ["--no-hostonly", "--no-kernel", "--modules", "everboot"];
-    let error = locked().dracut(&words).unwrap_err().to_string();
-    assert!(error.contains("expected rd.shell=0 in kernel_cmdline"), "{error}");
-    let words = [&words[..], &["--kernel-cmdline", "rd.shell=0"]].concat();
-    let content = content(&locked().dracut(&words).unwrap());
-    assert!(content.contains("etc/cmdline.d/01-default.conf"), "the image has no command line");
+    for closed in ["lock = yes", "shell = none"] {
+        let conf = format!("compatible = demo-x86_64\n{closed}\n");
+        let locked =
+            || workshop().with(&Overlay::default().file("/etc/everboot/everboot.conf", conf.as_str()));
+        let error = locked().dracut(&words).unwrap_err().to_string();
+        assert!(error.contains("expected rd.shell=0 in kernel_cmdline"), "{closed}: {error}");
+        let words = [&words[..], &["--kernel-cmdline", "rd.shell=0"]].concat();
+        let content = content(&locked().dracut(&words).unwrap());
+        assert!(content.contains("etc/cmdline.d/01-default.conf"), "{closed}: there is no command line");
+    }
 }

@@ -8,7 +8,7 @@ use super::exit::{Answer, Exit, Failure};
 use super::explain::{Explanation, Seen, facts, list, why};
 use super::mount;
 use super::session::{self, Session, lock};
-use super::shell::{Leave, Opening, Place, Shell};
+use super::shell::{Opening, Place, Shell};
 use super::status::{StatusReport, name};
 use everboot::apply::Progress;
 use everboot::config::Asked;
@@ -296,13 +296,11 @@ fn shell(arguments: &Arguments) -> Outcome {
     let (place, wait) =
         if is_emergency { (Place::Emergency, Some(EMERGENCY_WAIT)) } else { (Place::System, None) };
     let mut shell = Shell::new(place, settings.config, arguments.inherited(), false);
-    let opening = opening(is_emergency);
-    match shell.run(&opening, wait) {
-        Leave::Nobody if is_emergency => {
-            Err(Failure::new(Exit::Failed, format!("restart: {}", sys::reboot())))
-        }
-        _ => Ok(Answer::done("")),
+    shell.run(&opening(is_emergency), wait);
+    if is_emergency {
+        return Err(Failure::new(Exit::Failed, format!("restart: {}", sys::reboot())));
     }
+    Ok(Answer::done(""))
 }
 
 fn opening(is_emergency: bool) -> Opening {
@@ -313,7 +311,7 @@ fn opening(is_emergency: bool) -> Opening {
     let happened = BootReport::read_text().unwrap_or_default();
     Opening {
         title: "nothing can be booted".to_owned(),
-        happened: happened.lines().map(str::to_owned).collect(),
+        happened: happened.lines().map(|line| line.trim().to_owned()).collect(),
         slots: Vec::new(),
         next: "restart the machine".to_owned(),
     }

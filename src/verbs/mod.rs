@@ -410,8 +410,8 @@ pub const VERBS: &[Verb] = &[
         summary: "a prompt for all these verbs",
         about: "Tab completes, the arrows go through the history. In an early boot, and with --emergency, it goes on by \
                 itself when nobody has typed for 10 minutes, or has given a verb for an hour, and says so a minute \
-                before; never while a verb or sh runs. With --emergency that means a restart; `exit` ends it \
-                with 0. The key `shell` in everboot.conf says who may use it there.",
+                before; never while a verb or sh runs. With --emergency that means a restart, and so does `exit`. \
+                The key `shell` in everboot.conf says who may use it there.",
         changes: false,
         exits: &[],
     },
