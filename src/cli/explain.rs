@@ -25,10 +25,8 @@ pub(crate) struct Explanation {
     pub(crate) settled: Vec<String>,
     /// The decision.
     pub(crate) next_boot: NextBoot,
-    /// Number of the row of the decision table that wins.
-    pub(crate) row: u8,
-    /// The row in words.
-    pub(crate) row_text: &'static str,
+    /// What the decision rests on.
+    pub(crate) because: &'static str,
     /// What would be written before anything is done.
     pub(crate) persisted: Vec<String>,
 }
@@ -51,7 +49,6 @@ impl Explanation {
             let slots = record.slots.iter().zip(&seen.present).filter(|(_, present)| **present == wanted);
             slots.map(|(slot, _)| slot.name.to_string()).collect()
         };
-        let (row, row_text) = row(record, decision, seen.can_persist);
         Self {
             can_persist: seen.can_persist,
             present: names(true),
@@ -60,8 +57,7 @@ impl Explanation {
             record: facts(record),
             settled: decision.settled.iter().map(|settled| conclusion(record, settled)).collect(),
             next_boot: NextBoot::new(decision),
-            row,
-            row_text,
+            because: because(record, decision, seen.can_persist),
             persisted: if seen.can_persist { changes(record, &decision.record) } else { Vec::new() },
         }
     }
@@ -83,7 +79,7 @@ impl Explanation {
             list(&mut out, "concluded", &self.settled, "-");
         }
         let _ = writeln!(out, "next boot  {}", next(&self.next_boot));
-        let _ = writeln!(out, "because    row {} of the decision table: {}", self.row, self.row_text);
+        let _ = writeln!(out, "because    {}", self.because);
         list(&mut out, "it writes", &self.persisted, "nothing");
         out
     }
@@ -155,30 +151,23 @@ fn conclusion(record: &Record, settled: &Settled) -> String {
     }
 }
 
-/// The row of the table in the documentation of `decide` that gave this decision.
-fn row(record: &Record, decision: &Decision, can_persist: bool) -> (u8, &'static str) {
+/// What the decision rests on. It was asked neither by hand nor for recovery, which has not waited either.
+fn because(record: &Record, decision: &Decision, can_persist: bool) -> &'static str {
     let to_default = matches!(decision.target, Target::Boot(id) if record.default == Some(id));
     match decision.reason {
-        Reason::ByHand => (1, "somebody at the console names a slot"),
-        _ if !can_persist => (3, "the record cannot be written, so nothing is tried that must be counted"),
-        Reason::NoRecord => (3, "the record cannot be written, so nothing is tried that must be counted"),
-        Reason::Requested if matches!(decision.target, Target::Boot(_)) => {
-            (4, "the kernel command line names an eligible slot")
-        }
-        Reason::Requested => (2, "the kernel command line asks for recovery"),
-        Reason::Once => (5, "boot-once names it; the boot after that goes as if nobody had"),
-        Reason::ApplyDue { .. } => (6, "an apply is due; all checks run again before it writes"),
-        Reason::Trial { .. } => (7, "a trial is due; its attempt is counted first"),
+        _ if !can_persist => "the record cannot be written, so nothing is tried that must be counted",
+        Reason::Requested => "the kernel command line names an eligible slot",
+        Reason::Once => "boot-once names it; the boot after that goes as if nobody had",
+        Reason::ApplyDue { .. } => "an apply is due; all checks run again before it writes",
+        Reason::Trial { .. } => "a trial is due; its attempt is counted first",
         Reason::Default | Reason::RolledBack { .. } | Reason::Fallback { .. } if to_default => {
-            (8, "the default is good, and nothing comes before it")
+            "the default is good, and nothing comes before it"
         }
         Reason::Default | Reason::RolledBack { .. } | Reason::Fallback { .. } => {
-            (8, "the default cannot be used; the good slot that was confirmed last")
+            "the default cannot be used; the good slot that was confirmed last"
         }
-        Reason::OnlyProven => (9, "no slot is good, one is proven; its attempt is counted first"),
-        Reason::RecoveryRetry => (10, "recovery has waited; the slot that was last good"),
-        Reason::RecoverySlot => (10, "recovery has waited; the recovery slot"),
-        Reason::NothingLeft => (11, "nothing can be booted; wait, then look at everything again"),
+        Reason::OnlyProven => "no slot is good, one is proven; its attempt is counted first",
+        _ => "nothing can be booted; wait, then look at everything again",
     }
 }
 

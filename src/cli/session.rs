@@ -76,9 +76,9 @@ impl Session {
 
 fn open_file(path: &Path, staging: Option<PathBuf>, changes: bool) -> Result<DiskFileMachine, Failure> {
     if changes {
-        DiskFileMachine::open(path, staging, None).map_err(locked)
+        DiskFileMachine::open(path, staging).map_err(locked)
     } else {
-        Ok(DiskFileMachine::look(path, staging, None))
+        Ok(DiskFileMachine::look(path, staging))
     }
 }
 

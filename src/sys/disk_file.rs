@@ -20,7 +20,6 @@ use std::path::{Path, PathBuf};
 pub struct DiskFileMachine {
     path: PathBuf,
     staging: PathBuf,
-    kernel: Option<String>,
     extents: Vec<Extent>,
     progress: Progress,
     _lock: Option<Lock>,
@@ -29,14 +28,13 @@ pub struct DiskFileMachine {
 impl DiskFileMachine {
     /// Takes the image at `path`, and locks it against a second process until it is dropped. The staging
     /// area is `staging`, by default `path` with `.staging` appended; it is made when it is first written.
-    /// `kernel` is the release that [`Machine::kernel_release`] tells.
-    pub fn open(path: &Path, staging: Option<PathBuf>, kernel: Option<String>) -> Result<Self, LockError> {
+    pub fn open(path: &Path, staging: Option<PathBuf>) -> Result<Self, LockError> {
         let lock = Lock::of_file(path)?;
-        Ok(Self { _lock: Some(lock), ..Self::look(path, staging, kernel) })
+        Ok(Self { _lock: Some(lock), ..Self::look(path, staging) })
     }
 
     /// The same without the lock, for those who only look: what they see may be changing.
-    pub fn look(path: &Path, staging: Option<PathBuf>, kernel: Option<String>) -> Self {
+    pub fn look(path: &Path, staging: Option<PathBuf>) -> Self {
         let beside = || {
             let mut name = path.as_os_str().to_owned();
             name.push(".staging");
@@ -44,7 +42,7 @@ impl DiskFileMachine {
         };
         let staging = staging.unwrap_or_else(beside);
         let (extents, progress) = (Vec::new(), Progress::new());
-        Self { path: path.to_owned(), staging, kernel, extents, progress, _lock: None }
+        Self { path: path.to_owned(), staging, extents, progress, _lock: None }
     }
 
     fn name(&self) -> String {
@@ -84,7 +82,7 @@ impl Machine for DiskFileMachine {
     }
 
     fn kernel_release(&self) -> Option<String> {
-        self.kernel.clone()
+        None
     }
 
     fn root_part(&self) -> Option<Uuid> {
@@ -120,7 +118,7 @@ mod tests {
     fn a_partition_of_an_image_is_written_and_read_where_it_lies() {
         let scratch = Scratch::new("diskfile");
         let path = image(&scratch);
-        let mut machine = DiskFileMachine::open(&path, None, None).unwrap();
+        let mut machine = DiskFileMachine::open(&path, None).unwrap();
         let survey = machine.survey().unwrap();
         let at = survey.find(|part| part.label == "slot-a")[0];
         let part = Machine::open(&mut machine, at, Access::Exclusive).unwrap();
@@ -137,7 +135,7 @@ mod tests {
     fn the_staging_area_is_made_only_when_it_is_written() {
         let scratch = Scratch::new("beside");
         let path = image(&scratch);
-        let mut machine = DiskFileMachine::open(&path, None, Some("6.1".into())).unwrap();
+        let mut machine = DiskFileMachine::open(&path, None).unwrap();
         assert_eq!(machine.staging(None, Access::Read).unwrap_err().source.kind(), io::ErrorKind::NotFound);
         assert!(!machine.staging(None, Access::Exclusive).unwrap().exists("staged.everboot").unwrap());
         assert!(path.with_file_name("disk.staging").is_dir());
@@ -147,10 +145,10 @@ mod tests {
     fn a_second_process_is_told_who_holds_the_image() {
         let scratch = Scratch::new("twice");
         let path = image(&scratch);
-        let first = DiskFileMachine::open(&path, None, None).unwrap();
-        let refused = DiskFileMachine::open(&path, None, None).unwrap_err().to_string();
+        let first = DiskFileMachine::open(&path, None).unwrap();
+        let refused = DiskFileMachine::open(&path, None).unwrap_err().to_string();
         assert!(refused.contains("in use"), "{refused}");
         drop(first);
-        assert!(DiskFileMachine::open(&path, None, None).is_ok());
+        assert!(DiskFileMachine::open(&path, None).is_ok());
     }
 }

@@ -134,8 +134,8 @@ pub const VERBS: &[Verb] = &[
         arguments: &[],
         flags: &[flag("slot", Some("NAME"), "as if the kernel command line had everboot.slot=NAME"), JSON],
         summary: "say what the next boot would do, and why",
-        about: "Changes nothing. Shows what the decision reads, the row of its table that wins, \
-                and what it would write before it acts.",
+        about: "Changes nothing. Shows what the decision reads, what it rests on, and what it would write \
+                before it acts.",
         changes: false,
         exits: &[],
     },

@@ -134,7 +134,7 @@ fn make(
     bundle: &mut Bundle<Source>,
 ) -> Result<()> {
     write_table(path, plan)?;
-    let mut machine = DiskFileMachine::open(path, None, None)?;
+    let mut machine = DiskFileMachine::open(path, None)?;
     let survey = machine.survey()?;
     let find = |wanted: &str| survey.find(|part| part.label == wanted)[0];
     let slot = machine.open(find(&plan[1].label), Access::Exclusive)?;
