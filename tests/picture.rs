@@ -139,7 +139,7 @@ pub fn show(record: &Record) -> String {
             }
             _ => "",
         };
-        let hash = slot.image.as_ref().and_then(|image| image.root_hash).map_or(0, |hash| hash.0[0]);
+        let hash = slot.root_hash().map_or(0, |hash| hash.0[0]);
         let other = if hash == 0 || hash == id.0 + 1 { String::new() } else { format!("#{hash}") };
         words.push(format!("{}:{}{other}{default}{booted}", slot.name, show_state(slot.state)));
     }

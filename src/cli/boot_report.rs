@@ -2,6 +2,7 @@
 
 use super::explain::list;
 use everboot::flow::{Destination, Outcome};
+use everboot::record::Slot;
 use everboot::slot::SlotState;
 use everboot::sys;
 use serde::Serialize;
@@ -89,8 +90,6 @@ impl BootReport {
             Destination::Root(id, _) => Some(outcome.record.slot(*id)),
             Destination::RecoverySlot(_) | Destination::Recovery => None,
         };
-        let image = slot.and_then(|slot| slot.image.as_ref());
-        let version = image.map(|image| image.version.clone()).filter(|version| !version.is_empty());
         let tries_left = match slot.map(|slot| slot.state) {
             Some(SlotState::Trial { tries_left, handoffs_left }) => Some(tries_left.min(handoffs_left)),
             _ => None,
@@ -100,7 +99,7 @@ impl BootReport {
             agent: env!("CARGO_PKG_VERSION").to_owned(),
             slot: slot.map(|slot| slot.name.to_string()),
             part: outcome.part.map(|part| part.to_string()),
-            version,
+            version: slot.and_then(Slot::version).map(str::to_owned),
             reason: outcome.reason.clone(),
             tries_left,
             notes: notes.iter().chain(&outcome.notes).cloned().collect(),

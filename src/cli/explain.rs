@@ -98,10 +98,8 @@ pub(super) fn list(out: &mut String, title: &str, lines: &[String], none: &str) 
 pub(crate) fn facts(record: &Record) -> Vec<String> {
     let mut lines = Vec::new();
     for (id, slot) in record.ids() {
-        let version = slot.image.as_ref().map_or("", |image| image.version.as_str());
-        let version = if version.is_empty() { String::new() } else { format!(", version {version}") };
         let default = if record.default == Some(id) { ", default" } else { "" };
-        lines.push(format!("{}: {}{version}{default}", slot.name, slot.state));
+        lines.push(format!("{slot}{default}"));
     }
     lines.push(format!("last boot: {}", last_boot(record)));
     lines.push(format!("update: {}", update(record)));

@@ -179,7 +179,7 @@ fn prepared(record: &Record) -> Option<SlotId> {
     let holds = |state| matches!(state, SlotState::Proven | SlotState::Trial { .. });
     let hash = bundle.image.root_hash;
     let mut slots = record.ids().filter(|(_, slot)| holds(slot.state));
-    slots.find(|(_, slot)| slot.image.as_ref().is_some_and(|image| image.root_hash == hash)).map(|(id, _)| id)
+    slots.find(|(_, slot)| slot.root_hash() == hash).map(|(id, _)| id)
 }
 
 fn prepare(session: &mut Session) -> Outcome {
@@ -251,8 +251,7 @@ fn show_record(session: &mut Session) -> Outcome {
     text.push_str(&format!("disk: {}\n", status.record.disk));
     text.push_str(&lines(&facts(&status.record)));
     for slot in &status.record.slots {
-        let hash = slot.image.as_ref().and_then(|image| image.root_hash);
-        let hash = hash.map_or("none".to_owned(), |hash| hash.to_string());
+        let hash = slot.root_hash().map_or("none".to_owned(), |hash| hash.to_string());
         text.push_str(&format!("{}: partition {}, confirmed {}\n", slot.name, slot.part, slot.confirmed));
         text.push_str(&format!("{}: root hash {hash}\n", slot.name));
     }

@@ -179,7 +179,6 @@ const HISTORY: usize = 5;
 fn slot_facts(status: &Status, id: SlotId, slot: &Slot) -> SlotFacts {
     let report = &status.slots[id.index()];
     let part = report.part.as_ref();
-    let image = slot.image.as_ref();
     let (tries_left, handoffs_left) = match slot.state {
         SlotState::Trial { tries_left, handoffs_left } => (Some(tries_left), Some(handoffs_left)),
         _ => (None, None),
@@ -193,9 +192,9 @@ fn slot_facts(status: &Status, id: SlotId, slot: &Slot) -> SlotFacts {
         },
         tries_left,
         handoffs_left,
-        version: image.map(|image| image.version.clone()).filter(|version| !version.is_empty()),
-        root_hash: image.and_then(|image| image.root_hash).map(|hash| hash.to_string()),
-        open: image.map(|image| image.open),
+        version: slot.version().map(str::to_owned),
+        root_hash: slot.root_hash().map(|hash| hash.to_string()),
+        open: slot.image.as_ref().map(|image| image.open),
         default: status.record.default == Some(id),
         booted: status.record.last_boot.is_some_and(|boot| boot.slot == id),
         confirmed: slot.confirmed,

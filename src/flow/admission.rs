@@ -11,8 +11,7 @@ use crate::record::{Record, Staged};
 impl<M: Machine> Site<'_, M> {
     /// Refuses an image that does not fit this machine.
     pub(super) fn admit(&self, manifest: &Manifest, record: &Record) -> Result<(), Error> {
-        let installed = record.default.and_then(|id| record.slot(id).image.as_ref());
-        let installed = installed.map(|image| image.version.as_str()).filter(|version| !version.is_empty());
+        let installed = record.default.and_then(|id| record.slot(id).version());
         let kernel = self.machine.kernel_release();
         let compatible = self.config.compatible.as_str();
         let machine = lifecycle::Machine { compatible, installed, kernel: kernel.as_deref() };

@@ -6,13 +6,13 @@
 //! decision; a cut after it finds the attempt, or the start, counted. A save that failed may have landed: the
 //! boot then goes to a slot that needs no counting, which is right under both outcomes.
 
-use super::{Error, Site, View, image_for_reader};
+use super::{Error, Site, View};
 use crate::config::{Asked, Breakpoint};
 use crate::decide::{self, Decision, Failure, Observation, Reason, Request, Seen, Settled, Target};
 use crate::machine::{Access, After, EarlyBoot, Machine, Plight, Root, RootFailure};
 use crate::manifest::Manifest;
+use crate::record::Record;
 use crate::record::history::Kind;
-use crate::record::{Record, Slot};
 use crate::seeded::{self, Bug};
 use crate::slot::{BadReason, SlotId, Uuid};
 use crate::{apply, lifecycle, medium};
@@ -211,9 +211,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         let Some(at) = self.view.parts[id.index()] else {
             return Err((Failure::Device, "its partition is not there".to_owned()));
         };
-        let image = self.view.record.slot(id).image.clone();
-        let open = image.as_ref().is_some_and(|image| image.open);
-        let expected = image.and_then(|image| image.root_hash);
+        let slot = self.view.record.slot(id);
+        let open = slot.image.as_ref().is_some_and(|image| image.open);
+        let expected = slot.root_hash();
         let is_trusted = reason == Reason::RecoveryRetry || seeded::is(Bug::TrailerUnread);
         if let (Some(expected), false) = (expected, is_trusted) {
             let device = |error: medium::Error| (Failure::Device, error.to_string());
@@ -252,11 +252,10 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     fn recover(&mut self, wait: u64, shell: bool, decision: &Decision) -> Option<Outcome> {
-        let describe = |slot: &Slot| format!("{}: {}{}", slot.name, slot.state, image_for_reader(slot));
         let plight = Plight {
             reason: decision.reason.to_string(),
             notes: self.notes.clone(),
-            slots: self.view.record.slots.iter().map(describe).collect(),
+            slots: self.view.record.slots.iter().map(ToString::to_string).collect(),
             next: match decision.reason {
                 Reason::NothingLeft => "look at all disks again, and try the slot that was last good",
                 _ => "boot as if nothing had been asked",
@@ -285,9 +284,10 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         let part = root.map(|root| self.view.survey.part(root.at).guid);
         let reason = decision.reason.to_string();
         let version = match &destination {
-            Destination::Root(id, _) => image_for_reader(self.view.record.slot(*id)),
-            _ => String::new(),
+            Destination::Root(id, _) => self.view.record.slot(*id).version(),
+            _ => None,
         };
+        let version = version.map_or(String::new(), |version| format!(", version {version}"));
         log::info!("{slot}{version}: {reason}");
         // A boot in which nothing happened leaves no trace beyond the record.
         if decision.reason != Reason::Default || !self.notes.is_empty() {

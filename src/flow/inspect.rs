@@ -64,7 +64,7 @@ pub fn status<M: Machine>(mut site: Site<'_, M>) -> Status {
     site.machine.close_staging();
     let mut slots = Vec::new();
     for (slot, at) in view.record.slots.iter().zip(&view.parts) {
-        let expected = slot.image.as_ref().and_then(|image| image.root_hash);
+        let expected = slot.root_hash();
         let opened = at.and_then(|at| site.machine.open(at, Access::Read).ok());
         let found =
             opened.and_then(|part| read_image(&part, site.keys)).and_then(|(image, ..)| image.root_hash);

@@ -41,12 +41,6 @@ pub struct Site<'a, M> {
     pub keys: &'a Keys,
 }
 
-/// ", version 2.0", where a version is known.
-fn image_for_reader(slot: &crate::record::Slot) -> String {
-    let version = slot.image.as_ref().map_or("", |image| image.version.as_str());
-    if version.is_empty() { String::new() } else { format!(", version {version}") }
-}
-
 /// Name of the staged bundle in the staging area.
 pub const STAGED: &str = "staged.everboot";
 /// Name of the copy that is not complete yet.

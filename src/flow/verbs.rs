@@ -76,11 +76,10 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     if site.machine.root_part().is_some_and(|root| root != slot.part) {
         return Err(Error::WrongRoot(slot.name));
     }
-    let image = slot.image.as_ref().and_then(|image| image.root_hash);
     if seeded::is(Bug::RecordBeforeMark) {
         view.save(confirmation.record.clone())?;
     }
-    if let (Some(generation), Some(image)) = (confirmation.mark, image) {
+    if let (Some(generation), Some(image)) = (confirmation.mark, slot.root_hash()) {
         let at = view.part(confirmation.slot)?;
         let failed = |error| Error::Slot(slot.name.clone(), error);
         let part = site.machine.open(at, Access::Shared).map_err(failed)?;

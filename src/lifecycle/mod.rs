@@ -114,8 +114,7 @@ pub(crate) fn make_bad(record: &mut Record, id: SlotId, reason: BadReason) {
     if reason == BadReason::Unproven {
         return;
     }
-    let image = record.slot(id).image.as_ref().and_then(|image| image.root_hash);
-    record.remember_bad(image);
+    record.remember_bad(record.slot(id).root_hash());
 }
 
 /// Marks the slot as being written: nothing is known of its content from now on.

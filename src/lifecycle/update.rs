@@ -22,8 +22,8 @@ pub fn stage(record: &Record, bundle: Staged, force: bool) -> Result<Record, Ref
     if !force && hash.is_some_and(|hash| record.bad_images.contains(&hash)) {
         return Err(Refusal::RememberedBad);
     }
-    let installed = record.default.and_then(|id| record.slot(id).image.as_ref());
-    if !force && hash.is_some() && installed.is_some_and(|image| image.root_hash == hash) {
+    let installed = record.default.and_then(|id| record.slot(id).root_hash());
+    if !force && hash.is_some() && installed == hash {
         return Err(Refusal::AlreadyInstalled);
     }
     if record.update.bundle() == Some(&bundle) && (record.trial().is_some() || !is_given_up(record)) {
@@ -141,9 +141,7 @@ pub fn activate(record: &Record, policy: &Policy) -> Result<(Record, Activated),
     }
     let proven = record.ids().filter(|(_, slot)| slot.state == SlotState::Proven);
     let kept = record.update.bundle().and_then(|bundle| bundle.image.root_hash);
-    let holds_kept =
-        |slot: &crate::record::Slot| slot.image.as_ref().is_some_and(|image| image.root_hash == kept);
-    let chosen = proven.max_by_key(|(_, slot)| holds_kept(slot)).map(|(id, _)| id);
+    let chosen = proven.max_by_key(|(_, slot)| slot.root_hash() == kept).map(|(id, _)| id);
     let id = chosen.ok_or(Refusal::NothingStaged)?;
     make_trial(&mut next, id, policy);
     Ok((next, Activated::Trial(id)))

@@ -37,7 +37,7 @@ pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
         let entry = next.slot_mut(slot);
         entry.state = SlotState::Good;
         entry.confirmed = generation;
-        let image = entry.image.as_ref().and_then(|image| image.root_hash);
+        let image = entry.root_hash();
         next.bad_images.retain(|bad| Some(*bad) != image);
         next.default = Some(slot);
     } else if !has_good_default {
@@ -111,7 +111,7 @@ fn other_good(record: &Record, id: SlotId) -> Option<SlotId> {
 
 /// Forgets an update that brought the image into slot `id`, or was about to write it.
 fn drop_update(next: &mut Record, id: SlotId) {
-    let hash = next.slot(id).image.as_ref().and_then(|image| image.root_hash);
+    let hash = next.slot(id).root_hash();
     let same = |bundle: &crate::record::Staged| hash.is_some() && bundle.image.root_hash == hash;
     let concerns = next.update.target() == Some(id)
         || next.update.target().is_some() && next.update.target() == next.default

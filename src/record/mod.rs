@@ -13,6 +13,7 @@ pub use selection::{Selection, Side};
 
 use crate::slot::{Digest, Image, RootHash, SlotId, SlotName, SlotState, Uuid};
 use serde::{Deserialize, Serialize};
+use std::fmt;
 
 /// Most slots that a record holds.
 pub const MAX_SLOTS: usize = 8;
@@ -203,6 +204,16 @@ impl Record {
 }
 
 impl Slot {
+    /// The version of its image, where one is known.
+    pub fn version(&self) -> Option<&str> {
+        self.image.as_ref().map(|image| image.version.as_str()).filter(|version| !version.is_empty())
+    }
+
+    /// The root hash of its image, where one is known: not of one that was filled by other means.
+    pub fn root_hash(&self) -> Option<RootHash> {
+        self.image.as_ref()?.root_hash
+    }
+
     fn check(&self) -> Result<(), OutOfRange> {
         match (self.state, &self.image) {
             (SlotState::Trial { tries_left, handoffs_left }, _)
@@ -216,6 +227,13 @@ impl Slot {
             _ => {}
         }
         self.image.as_ref().map_or(Ok(()), check_image)
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.state)?;
+        self.version().map_or(Ok(()), |version| write!(f, ", version {version}"))
     }
 }
 

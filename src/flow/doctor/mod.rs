@@ -84,7 +84,7 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
         let Some(at) = *at else { continue };
         let opened = site.machine.open(at, Access::Read).ok();
         let trailer = opened.and_then(|part| read_image(&part, site.keys));
-        let expected = slot.image.as_ref().and_then(|image| image.root_hash);
+        let expected = slot.root_hash();
         // What is being written has none yet.
         let holds = !matches!(slot.state, SlotState::Empty | SlotState::Writing);
         let is = trailer.as_ref().and_then(|(image, ..)| image.root_hash);
