@@ -466,6 +466,20 @@ fn one_bad_copy_is_shown_and_repaired() {
 }
 
 #[test]
+fn a_warning_is_said_once_however_often_the_disk_is_looked_at() {
+    let bench = Bench::running();
+    bench.check("stage 2.everboot", 0, "");
+    fs::write(bench.path("disk"), vec![0; MIB as usize]).unwrap();
+    fs::write(bench.path("disk.config/keys/bench.pub"), "none").unwrap();
+    for line in ["status", "explain", "stage 2.everboot", "apply", "mount slot-a", "boot"] {
+        let err = bench.run(line).err;
+        for text in ["bench.pub: ", "no bundle and no trailer", "disks: "] {
+            assert_eq!(err.matches(text).count(), 1, "{line}: {text} in\n{err}");
+        }
+    }
+}
+
+#[test]
 fn the_doctor_is_content_with_a_sound_disk() {
     let bench = Bench::factory();
     let ran = bench.check("doctor", 0, "nothing needs to be done");

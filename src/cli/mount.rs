@@ -23,8 +23,7 @@ pub(crate) struct Mounted {
 }
 
 /// `mount SLOT|PART [DIR]`.
-pub(crate) fn mount(arguments: &Arguments, holds_lock: bool) -> Result<Mounted, Failure> {
-    let mut session = Session::open(arguments, holds_lock)?;
+pub(crate) fn mount(session: &mut Session, arguments: &Arguments) -> Result<Mounted, Failure> {
     let view = session.site().look();
     let refused =
         || Failure::new(Exit::Refused, "refused: nothing can be mounted from a disk image in a file");

@@ -4,6 +4,7 @@ use super::settings::{DIRECTORY, Settings};
 use super::shell::{Leave, Opening, Place, Shell};
 use everboot::config::Breakpoint;
 use everboot::machine::{After, Plight};
+use everboot::sys;
 use std::path::Path;
 
 /// Recovery.
@@ -25,6 +26,7 @@ impl Recovery {
     /// Shows the plight, waits, and lets whoever is there use the shell.
     pub(crate) fn recover(&mut self, plight: &Plight) -> After {
         log::error!("RECOVERY: {}", plight.reason);
+        sys::warn_anew();
         if std::mem::replace(&mut self.was_stuck, true) && self.is_guest {
             return After::Leave;
         }

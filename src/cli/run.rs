@@ -88,7 +88,7 @@ pub(crate) fn run(arguments: &Arguments, holds_lock: bool) -> Outcome {
             Ok(Answer::done(format!("both copies are good\n{}", lines(&facts(&record)))))
         }
         Action::Disks => Ok(Answer::done(mount::disks(&mut session))),
-        Action::Mount => Ok(Answer::done(mount::mount(arguments, holds_lock)?.text)),
+        Action::Mount => Ok(Answer::done(mount::mount(&mut session, arguments)?.text)),
         Action::Unmount => Ok(Answer::done(mount::unmount(arguments)?)),
         Action::Boot => boot(&mut session, arguments.text("slot").as_deref()),
         // The parser answers the one, and the beginning of this function the others.

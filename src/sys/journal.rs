@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write, stderr};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Longest text of a line in bytes: the kernel's own limit for a record is 1024 with its prefix.
 const LONGEST: usize = 900;
@@ -28,6 +29,32 @@ fn start(logger: &'static dyn Log, level: LevelFilter) {
     }
 }
 
+/// The warnings since [`warn_anew`].
+static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Lets each warning be said once more. Whatever runs looks at the disks several times, and each look would say the
+/// same of one that is not well.
+pub fn warn_anew() {
+    said().clear();
+}
+
+fn said() -> MutexGuard<'static, Vec<String>> {
+    SAID.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Whether this is a warning that was said already.
+fn is_old(record: &Record<'_>, text: &str) -> bool {
+    if record.level() != Level::Warn {
+        return false;
+    }
+    let mut said = said();
+    let is_old = said.iter().any(|old| old == text);
+    if !is_old {
+        said.push(text.to_owned());
+    }
+    is_old
+}
+
 struct Kernel;
 
 impl Log for Kernel {
@@ -37,6 +64,9 @@ impl Log for Kernel {
 
     fn log(&self, record: &Record<'_>) {
         let text = one_line(record);
+        if is_old(record, &text) {
+            return;
+        }
         let priority = priority(record.level());
         // Opened for each line: the kernel limits the lines of one open file to ten in five seconds.
         let sent = OpenOptions::new().write(true).open("/dev/kmsg");
@@ -88,12 +118,16 @@ impl Log for Plain {
     }
 
     fn log(&self, record: &Record<'_>) {
+        let text = one_line(record);
+        if is_old(record, &text) {
+            return;
+        }
         let kind = match record.level() {
             Level::Error => "error: ",
             Level::Warn => "warning: ",
             _ => "",
         };
-        let _ = writeln!(stderr(), "everboot: {kind}{}", one_line(record));
+        let _ = writeln!(stderr(), "everboot: {kind}{text}");
     }
 
     fn flush(&self) {}

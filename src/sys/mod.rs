@@ -42,7 +42,7 @@ pub use file_medium::FileMedium;
 pub use host::{has_watchdog, initramfs};
 pub use init::{kernel_command_line, load_modules, set_up, wait_until};
 pub use initramfs::{is_in_initramfs, open_console};
-pub use journal::{kernel_lines, log_to_kernel, log_to_stderr};
+pub use journal::{kernel_lines, log_to_kernel, log_to_stderr, warn_anew};
 pub use linux::LinuxMachine;
 pub use lock::{Lock, LockError};
 pub use mount_device::{BlockDevice, Purpose, detach, unmount_device};

@@ -133,6 +133,7 @@ impl Shell {
 
     /// Does what a line says.
     fn obey(&mut self, line: &str) -> Result<Option<Leave>, Failure> {
+        sys::warn_anew();
         let words = words::split(line).map_err(|why| usage(None, why))?;
         if words.is_empty() {
             return Ok(None);
@@ -164,7 +165,8 @@ impl Shell {
             Action::Reboot => self.end(sys::reboot)?,
             Action::PowerOff => self.end(sys::power_off)?,
             Action::Mount => {
-                let mounted = mount::mount(arguments, self.holds_lock)?;
+                let mut session = Session::open(arguments, self.holds_lock)?;
+                let mounted = mount::mount(&mut session, arguments)?;
                 self.mounted.extend(mounted.point);
                 tell(Ok(Answer::done(mounted.text)));
             }
