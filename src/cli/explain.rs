@@ -3,6 +3,7 @@
 use super::status::{NextBoot, name};
 use super::status_text::next;
 use everboot::decide::{Decision, Reason, Settled, Target};
+use everboot::flow::Status;
 use everboot::record::Record;
 use everboot::record::history::Entry;
 use serde::Serialize;
@@ -31,34 +32,25 @@ pub(crate) struct Explanation {
     pub(crate) persisted: Vec<String>,
 }
 
-/// What the decision sees.
-#[derive(Debug)]
-pub(crate) struct Seen {
-    /// Whether the record can be written.
-    pub(crate) can_persist: bool,
-    /// What is wrong with it.
-    pub(crate) trouble: Option<String>,
-    /// For each slot, whether its partition is there.
-    pub(crate) present: Vec<bool>,
-}
-
 impl Explanation {
-    /// Of a decision about `record`.
-    pub(crate) fn new(seen: Seen, record: &Record, decision: &Decision) -> Self {
+    /// Of the decision that a look came to.
+    pub(crate) fn new(status: &Status) -> Self {
+        let (record, decision, can_persist) = (&status.record, &status.decision, status.can_persist);
         let names = |wanted: bool| {
-            let slots = record.slots.iter().zip(&seen.present).filter(|(_, present)| **present == wanted);
+            let slots = record.slots.iter().zip(&status.slots);
+            let slots = slots.filter(|(_, seen)| seen.part.is_some() == wanted);
             slots.map(|(slot, _)| slot.name.to_string()).collect()
         };
         Self {
-            can_persist: seen.can_persist,
+            can_persist,
+            trouble: status.trouble.clone(),
             present: names(true),
             missing: names(false),
-            trouble: seen.trouble,
             record: facts(record),
             settled: decision.settled.iter().map(|settled| conclusion(record, settled)).collect(),
             next_boot: NextBoot::new(decision),
-            because: because(record, decision, seen.can_persist),
-            persisted: if seen.can_persist { changes(record, &decision.record) } else { Vec::new() },
+            because: because(record, decision, can_persist),
+            persisted: if can_persist { changes(record, &decision.record) } else { Vec::new() },
         }
     }
 

@@ -5,7 +5,7 @@ use super::boot_report::BootReport;
 use super::doctor::doctor;
 use super::early::Early;
 use super::exit::{Answer, Exit, Failure};
-use super::explain::{Explanation, Seen, facts, list, why};
+use super::explain::{Explanation, facts, list, why};
 use super::mount;
 use super::session::{self, Session, lock};
 use super::shell::{Opening, Place, Shell};
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments, holds_lock: bool) -> Outcome {
         Action::Status | Action::Slots => {
             status(&mut session, arguments.has("json"), action == Action::Slots)
         }
-        Action::Explain => explain(&mut session, arguments.text("slot").as_deref(), arguments.has("json")),
+        Action::Explain => explain(&mut session, arguments),
         Action::Why => tell_why(&mut session, arguments.has("disk")),
         Action::Log => log(&mut session),
         Action::Stage => stage(&mut session, arguments),
@@ -117,25 +117,18 @@ fn lines(lines: &[String]) -> String {
 }
 
 fn status(session: &mut Session, as_json: bool, slots_only: bool) -> Outcome {
-    let status = flow::status(session.site());
-    let (_, decision) = flow::explain(session.site(), None)?;
-    let report = StatusReport::new(&session.config.compatible, &status, &decision);
+    let status = flow::status(session.site(), None)?;
+    let report = StatusReport::new(&session.config.compatible, &status);
     if slots_only {
         return Ok(Answer::done(report.slots_text()));
     }
     if as_json { json(&report) } else { Ok(Answer::done(report.text())) }
 }
 
-fn explain(session: &mut Session, request: Option<&str>, as_json: bool) -> Outcome {
-    let view = session.site().look();
-    let (record, decision) = flow::explain(session.site(), request)?;
-    let seen = Seen {
-        can_persist: view.can_persist,
-        trouble: view.trouble.as_ref().map(ToString::to_string),
-        present: view.parts.iter().map(Option::is_some).collect(),
-    };
-    let explanation = Explanation::new(seen, &record, &decision);
-    if as_json { json(&explanation) } else { Ok(Answer::done(explanation.text())) }
+fn explain(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let status = flow::status(session.site(), arguments.text("slot").as_deref())?;
+    let explanation = Explanation::new(&status);
+    if arguments.has("json") { json(&explanation) } else { Ok(Answer::done(explanation.text())) }
 }
 
 fn tell_why(session: &mut Session, is_file: bool) -> Outcome {
@@ -242,7 +235,7 @@ fn verify(session: &mut Session, slot: &str) -> Outcome {
 }
 
 fn show_record(session: &mut Session) -> Outcome {
-    let status = flow::status(session.site());
+    let status = flow::status(session.site(), None)?;
     let mut text = format!("generation: {}\n", status.generation);
     for (place, fault) in ["first", "last"].iter().zip(&status.faults) {
         let state = fault.as_ref().map_or("good".to_owned(), ToString::to_string);

@@ -135,7 +135,7 @@ impl NextBoot {
 
 impl StatusReport {
     /// Gathers.
-    pub(crate) fn new(compatible: &str, status: &Status, decision: &Decision) -> Self {
+    pub(crate) fn new(compatible: &str, status: &Status) -> Self {
         let record = &status.record;
         let named = |id: SlotId| name(record, id);
         let (bundle, staging_trouble) = match &status.staging {
@@ -161,7 +161,7 @@ impl StatusReport {
                 recovery_rounds: record.recovery_rounds,
             },
             trouble: status.trouble.clone(),
-            next_boot: NextBoot::new(decision),
+            next_boot: NextBoot::new(&status.decision),
             once: record.once.map(named),
             rollback: everboot::lifecycle::rollback(record, None).ok().map(|(_, id)| named(id)),
             next_target: status.next_target.as_ref().ok().map(|id| named(*id)),

@@ -1,6 +1,6 @@
-//! Looking without changing anything: `status`, `explain`, `verify`.
+//! Looking without changing anything: `status` and `explain`, `verify`.
 
-use super::view::read_image;
+use super::view::read_manifest;
 use super::{Error, STAGED, Site};
 use crate::apply::{self, Difference};
 use crate::decide::{Decision, Observation, Request, decide};
@@ -11,7 +11,7 @@ use crate::record::history::Entry;
 use crate::record::{BadCopy, Record, Selection};
 use crate::slot::{SlotId, SlotName, SlotState};
 
-/// All that `status` shows.
+/// All that `status` and `explain` show, from one look.
 #[derive(Debug, Clone)]
 pub struct Status {
     /// The record by which the next boot decides.
@@ -22,12 +22,16 @@ pub struct Status {
     pub faults: [Option<BadCopy>; 2],
     /// What stands between the record and its use, for a reader.
     pub trouble: Option<String>,
+    /// Whether the record may be saved.
+    pub can_persist: bool,
     /// Each slot of the record, in its order.
     pub slots: Vec<SlotReport>,
     /// The staging area.
     pub staging: Staging,
     /// The slot that the next image would go to.
     pub next_target: Result<SlotId, NoTarget>,
+    /// What the next boot would do, and why.
+    pub decision: Decision,
     /// What happened, oldest first.
     pub history: Vec<Entry>,
 }
@@ -53,9 +57,14 @@ pub enum Staging {
     Unavailable(String),
 }
 
-/// Looks at everything, and changes nothing.
-pub fn status<M: Machine>(mut site: Site<'_, M>) -> Status {
+/// Looks at everything, and changes nothing. The decision is that of a boot whose kernel command line asks for the
+/// slot `request`.
+pub fn status<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Result<Status, Error> {
     let view = site.look();
+    let mut seen = Observation::of(&view);
+    if let Some(name) = request {
+        seen.request = Some(Request::Slot(view.slot(name)?)).filter(|_| !site.config.lock);
+    }
     let staging = match site.machine.staging(view.staging, Access::Read).and_then(|area| area.exists(STAGED))
     {
         Ok(bundle) => Staging::Open { bundle },
@@ -63,42 +72,27 @@ pub fn status<M: Machine>(mut site: Site<'_, M>) -> Status {
     };
     site.machine.close_staging();
     let mut slots = Vec::new();
-    for (slot, at) in view.record.slots.iter().zip(&view.parts) {
-        let expected = slot.root_hash();
-        let opened = at.and_then(|at| site.machine.open(at, Access::Read).ok());
-        let found =
-            opened.and_then(|part| read_image(&part, site.keys)).and_then(|(image, ..)| image.root_hash);
+    for ((slot, at), manifest) in view.record.slots.iter().zip(&view.parts).zip(site.manifests(&view)) {
         let part = at.map(|at| (view.survey.disks[at.disk].name.clone(), view.survey.part(at).len));
-        slots.push(SlotReport { part, trailer: expected.map(|expected| found == Some(expected)) });
+        let found = manifest.map(|manifest| manifest.payload.root_hash);
+        slots.push(SlotReport { part, trailer: slot.root_hash().map(|expected| found == Some(expected)) });
     }
     let generation = match view.loaded.selection {
         Selection::Current { generation, .. } | Selection::Newer { generation, .. } => generation,
         Selection::Lost => 0,
     };
-    Status {
+    Ok(Status {
         generation,
         faults: view.loaded.faults.clone(),
         trouble: view.trouble.as_ref().map(ToString::to_string),
+        can_persist: view.can_persist,
         slots,
         staging,
         next_target: lifecycle::choose_target(&view.record),
+        decision: decide(&view.record, &seen, &site.config.policy()),
         history: view.history().entries,
         record: view.record,
-    }
-}
-
-/// What the next boot would do, and why; with the slot that a kernel command line would ask for.
-pub fn explain<M: Machine>(
-    mut site: Site<'_, M>,
-    request: Option<&str>,
-) -> Result<(Record, Decision), Error> {
-    let view = site.look();
-    let mut seen = Observation::of(&view);
-    if let Some(name) = request {
-        seen.request = Some(Request::Slot(view.slot(name)?)).filter(|_| !site.config.lock);
-    }
-    let decision = decide(&view.record, &seen, &site.config.policy());
-    Ok((view.record, decision))
+    })
 }
 
 /// Refuses a slot that nobody can boot, whoever asks: it is not there, or what is in it was never proven.
@@ -122,7 +116,7 @@ pub fn slot_difference<M: Machine>(
     }
     let opened = site.machine.open(view.part(id)?, Access::Read);
     let part = opened.map_err(|error| Error::Slot(name.clone(), error))?;
-    let (_, _, manifest) = read_image(&part, site.keys).ok_or_else(|| Error::Untreed(name.clone()))?;
+    let manifest = read_manifest(&part, site.keys).ok_or_else(|| Error::Untreed(name.clone()))?;
     let blocks = manifest.payload.size / crate::slot::BLOCK as u64;
     let machine = &mut *site.machine;
     let found = apply::verify(&part, &manifest, &mut |done| machine.show_progress(done, blocks))?;

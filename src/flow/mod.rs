@@ -20,7 +20,7 @@ mod view;
 pub use boot::{Destination, Outcome, boot};
 pub use doctor::{Finding, Findings, Host, examine};
 pub use error::Error;
-pub use inspect::{SlotReport, Staging as StagingReport, Status, bootable, explain, slot_difference, status};
+pub use inspect::{SlotReport, Staging as StagingReport, Status, bootable, slot_difference, status};
 pub use prepare::prepare;
 pub use repair::{init, repair};
 pub use stage::{StagedNow, stage};

@@ -194,6 +194,13 @@ impl<M: Machine> Site<'_, M> {
         View { survey, record, loaded, medium, parts, staging, recovery, trouble, can_persist }
     }
 
+    /// What each slot of the record says of itself.
+    pub(super) fn manifests(&mut self, view: &View<M::Disk>) -> Vec<Option<Manifest>> {
+        let read =
+            |at: &Option<PartRef>| read_manifest(&self.machine.open((*at)?, Access::Read).ok()?, self.keys);
+        view.parts.iter().map(read).collect()
+    }
+
     /// What runs outweighs what was recorded: a boot that could not be recorded leaves an older one there.
     fn correct_last_boot(&self, record: &mut Record) {
         let running = self.machine.root_part();
@@ -225,7 +232,7 @@ impl<M: Machine> Site<'_, M> {
             // record is never saved.
             let absent = Uuid([index as u8; 16]);
             let part = at.map_or(absent, |at| survey.part(at).guid);
-            let (image, mark) = trailer.map_or((None, None), |(image, mark, _)| (Some(image), mark));
+            let (image, mark) = trailer.map_or((None, None), |(image, mark)| (Some(image), mark));
             found.push(Found { name: name.clone(), part, image, mark });
             parts.push(at);
         }
@@ -236,15 +243,15 @@ impl<M: Machine> Site<'_, M> {
 }
 
 /// What a slot says of itself, if a trusted key has signed it.
-pub(super) fn read_image(part: &impl Medium, keys: &Keys) -> Option<(Image, Option<u64>, Manifest)> {
-    trusted_image(&apply::read_trailer(part).ok()??, keys)
+pub(super) fn read_manifest(part: &impl Medium, keys: &Keys) -> Option<Manifest> {
+    apply::read_trailer(part).ok()??.signed.verify(keys).ok()
 }
 
-fn trusted_image(trailer: &Trailer, keys: &Keys) -> Option<(Image, Option<u64>, Manifest)> {
+/// The image of a trailer that a trusted key has signed, and the generation of its mark.
+fn trusted_image(trailer: &Trailer, keys: &Keys) -> Option<(Image, Option<u64>)> {
     let manifest = trailer.signed.verify(keys).ok()?;
-    let image = image_of(&manifest);
     let mark = trailer.mark.filter(|(_, hash)| *hash == manifest.payload.root_hash);
-    Some((image, mark.map(|(generation, _)| generation), manifest))
+    Some((image_of(&manifest), mark.map(|(generation, _)| generation)))
 }
 
 /// What the record keeps of a manifest.

@@ -33,7 +33,6 @@ mod host;
 
 pub use host::Host;
 
-use super::view::read_image;
 use super::{STAGED, Site};
 use crate::machine::{Access, Machine, PartRef};
 use crate::medium::{Medium, Staging};
@@ -80,19 +79,16 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
         disk::check_slots(&view.survey, site.config, &view.record, found);
     }
     let mut slots = Vec::new();
-    for (slot, at) in view.record.slots.iter().zip(&view.parts) {
+    for ((slot, at), manifest) in view.record.slots.iter().zip(&view.parts).zip(site.manifests(&view)) {
         let Some(at) = *at else { continue };
-        let opened = site.machine.open(at, Access::Read).ok();
-        let trailer = opened.and_then(|part| read_image(&part, site.keys));
-        let expected = slot.root_hash();
+        let (image, expected) = (manifest.map(|manifest| manifest.payload), slot.root_hash());
         // What is being written has none yet.
         let holds = !matches!(slot.state, SlotState::Empty | SlotState::Writing);
-        let is = trailer.as_ref().and_then(|(image, ..)| image.root_hash);
         slots.push(Filled {
             name: &slot.name,
             len: view.survey.part(at).len,
-            image: trailer.map(|(_, _, manifest)| manifest.payload.size),
-            is_right: !holds || expected.is_none() || is == expected,
+            is_right: !holds || expected.is_none() || image.as_ref().map(|image| image.root_hash) == expected,
+            image: image.map(|image| image.size),
         });
     }
     disk::check_filled(&slots, found);
