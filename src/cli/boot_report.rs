@@ -1,6 +1,6 @@
 //! `/run/everboot/boot.json`: what the early boot tells the system that it booted.
 
-use super::explain::list;
+use super::text::list;
 use everboot::flow::{Destination, Outcome};
 use everboot::record::Slot;
 use everboot::slot::SlotState;

@@ -2,6 +2,7 @@
 
 use super::status::{NextBoot, name};
 use super::status_text::next;
+use super::text::list;
 use everboot::decide::{Decision, Reason, Settled, Target};
 use everboot::flow::Status;
 use everboot::record::Record;
@@ -74,15 +75,6 @@ impl Explanation {
         let _ = writeln!(out, "because    {}", self.because);
         list(&mut out, "it writes", &self.persisted, "nothing");
         out
-    }
-}
-
-/// Lines under a title.
-pub(super) fn list(out: &mut String, title: &str, lines: &[String], none: &str) {
-    let mut title = title;
-    for line in lines.iter().map(String::as_str).chain(Some(none).filter(|_| lines.is_empty())) {
-        let _ = writeln!(out, "{title:10} {line}");
-        title = "";
     }
 }
 

@@ -1,13 +1,12 @@
 //! The help, printed from the table of verbs.
 
 use super::exit::Exit;
+use super::text::wrap;
 use everboot::verbs::{Flag, GLOBAL, VERBS, Verb};
 use std::fmt::Write;
 
 /// Column at which descriptions begin.
 const COLUMN: usize = 26;
-/// Columns of the narrowest console that is served.
-const WIDTH: usize = 80;
 
 /// `everboot help`.
 pub(crate) fn overview() -> String {
@@ -77,22 +76,4 @@ fn flags(out: &mut String, flags: &[Flag]) {
 /// A term and its description.
 fn row(out: &mut String, term: &str, text: &str) {
     wrap(out, &format!("  {term:<width$}", width = COLUMN - 3), COLUMN, text);
-}
-
-/// Text whose lines are broken at words and begin at `column`, the first after `line`.
-pub(crate) fn wrap(out: &mut String, line: &str, column: usize, text: &str) {
-    let mut line = line.to_owned();
-    for word in text.split(' ') {
-        if line.len() + 1 + word.len() >= WIDTH {
-            out.push_str(&line);
-            out.push('\n');
-            line = " ".repeat(column.saturating_sub(1));
-        }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        line.push_str(word);
-    }
-    out.push_str(&line);
-    out.push('\n');
 }

@@ -22,6 +22,7 @@ mod settings;
 mod shell;
 mod status;
 mod status_text;
+mod text;
 
 use arguments::Request;
 use exit::{Answer, Exit, Failure};

@@ -1,11 +1,9 @@
 //! `status` for a person in front of a console of 80 columns and 24 lines.
 
-use super::help::wrap;
 use super::status::{NextBoot, SlotFacts, StatusReport, UpdateFacts};
+use super::text::{WIDTH, cut, titled};
 use std::fmt::Write;
 
-/// Columns of the narrowest console that is served.
-const WIDTH: usize = 80;
 /// Digits of a root hash that are shown.
 const DIGITS: usize = 12;
 
@@ -13,7 +11,7 @@ impl StatusReport {
     /// The lines. What is wrong comes first; what happened long ago comes last.
     pub(crate) fn text(&self) -> String {
         let mut out = String::new();
-        let mut line = |title: &str, text: &str| wrap(&mut out, &format!("{title:10}"), 11, text);
+        let mut line = |title: &str, text: &str| titled(&mut out, title, text);
         let compatible = if self.compatible.is_empty() { "not configured" } else { &self.compatible };
         line("everboot", &format!("{}, machine type {compatible}", self.version));
         if let Some(trouble) = &self.trouble {
@@ -123,12 +121,4 @@ fn update(update: &UpdateFacts) -> String {
         line.push_str(" (its bundle is GONE)");
     }
     line
-}
-
-fn cut(text: &str, columns: usize) -> String {
-    if text.chars().count() <= columns {
-        return text.to_owned();
-    }
-    let start: String = text.chars().take(columns - 1).collect();
-    format!("{start}~")
 }

@@ -1,6 +1,6 @@
 //! A line from a person: edited where there is a terminal, as it comes where there is none.
 
-use super::super::help::wrap;
+use super::super::text::wrap;
 use super::complete::{Options, Slots, common};
 use super::console::{Console, Heard, say};
 use super::editor::{Editor, Outcome};

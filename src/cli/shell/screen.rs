@@ -1,7 +1,7 @@
 //! What a person sees first: what happened, what the machine will do and when, what can be done. 80 columns and
 //! 24 lines of ASCII are enough for it.
 
-use super::super::help::wrap;
+use super::super::text::titled;
 
 /// How much of what happened is shown, the latest; the rest is in the log.
 const MOST: usize = 4;
@@ -49,7 +49,7 @@ impl Opening {
 }
 
 fn section(out: &mut String, title: &str, text: &str) {
-    wrap(out, &format!("{title:10}"), 11, &plain(text));
+    titled(out, title, &plain(text));
 }
 
 /// Printable ASCII: some of it comes from labels and images.
