@@ -36,7 +36,7 @@ pub fn stage<M: Machine>(
     force: bool,
 ) -> Result<StagedNow, Error> {
     let mut view = site.look().writable()?;
-    let mut bundle = Bundle::open(&source, site.keys)?;
+    let mut bundle = Bundle::open(source, site.keys)?;
     let manifest = bundle.manifest().clone();
     site.admit(&manifest, &view.record)?;
     let staged = Staged { manifest: bundle.signed().digest(), image: image_of(&manifest) };
@@ -49,7 +49,7 @@ pub fn stage<M: Machine>(
     if seeded::is(Bug::RecordBeforeBundle) {
         view.save(next.clone())?;
     }
-    let copied = copy(&mut view, &area, (&source, len), &next.update);
+    let copied = copy(&mut view, &area, (bundle.medium(), len), &next.update);
     drop(area);
     site.machine.close_staging();
     copied?;
