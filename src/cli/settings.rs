@@ -52,10 +52,10 @@ impl Settings {
     pub(crate) fn complaints(&self) -> Findings {
         let mut found = Findings::default();
         if let Some(why) = &self.fault {
-            found.fault("configuration", why, format_args!("going on with defaults"));
+            found.fault("configuration", why, &"going on with defaults");
         }
         for why in &self.warnings {
-            found.fault("key", "key", format_args!("{why}"));
+            found.fault("key", "key", &why);
         }
         found
     }

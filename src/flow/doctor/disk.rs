@@ -35,7 +35,7 @@ pub(super) fn check_places(survey: &Survey, config: &Config, found: &mut Finding
             }
             let text =
                 format_args!("expected a partition {name}, found none; make it, or correct everboot.conf");
-            found.fault("missing", what, text);
+            found.fault("missing", what, &text);
             continue;
         };
         if there.len() > 1 {
@@ -43,24 +43,24 @@ pub(super) fn check_places(survey: &Survey, config: &Config, found: &mut Finding
             found.fault(
                 "ambiguous",
                 what,
-                format_args!("expected one partition {name}, found it on {disks}"),
+                &format_args!("expected one partition {name}, found it on {disks}"),
             );
         }
         if let Some((other, _)) = taken.iter().find(|(_, taken)| *taken == at) {
             found.fault(
                 "shared",
                 what,
-                format_args!("expected a partition of its own, found that of {other}"),
+                &format_args!("expected a partition of its own, found that of {other}"),
             );
         }
         taken.push((what, at));
         if overlaps(survey, at) {
-            found.fault("overlap", what, format_args!("its partition overlaps with another one"));
+            found.fault("overlap", what, &"its partition overlaps with another one");
         }
         let len = survey.part(at).len;
         if what == "record" && len < SMALLEST_RECORD {
             let text = format_args!("expected a partition of at least {SMALLEST_RECORD} bytes, found {len}");
-            found.fault("record-size", what, text);
+            found.fault("record-size", what, &text);
         }
     }
 }
@@ -94,7 +94,7 @@ pub(super) fn check_uuids(survey: &Survey, found: &mut Findings) {
             found.fault(
                 "part-uuid",
                 &guid,
-                format_args!("this PARTUUID is on {disks}; remove or change the copy"),
+                &format_args!("this PARTUUID is on {disks}; remove or change the copy"),
             );
         }
     }
@@ -105,11 +105,11 @@ pub(super) fn check_record(trouble: &Option<Trouble>, copies: &[Option<BadCopy>;
     match trouble {
         // Told by its partition.
         Some(Trouble::NoPartition | Trouble::Ambiguous(_)) => {}
-        Some(trouble) => found.fault("record", "record", format_args!("{trouble}")),
+        Some(trouble) => found.fault("record", "record", &trouble),
         None => {
             for why in copies.iter().flatten() {
                 let text = format_args!("a copy is bad: {why}; run `everboot record repair`");
-                found.fault("record-copy", "record", text);
+                found.fault("record-copy", "record", &text);
             }
         }
     }
@@ -123,12 +123,12 @@ pub(super) fn check_slots(survey: &Survey, config: &Config, record: &Record, fou
         if !there.is_empty() && !there.iter().any(|at| Some(survey.part(*at).guid) == known) {
             let text = "the record has another partition for it, or none; correct everboot.conf, or run \
                         `everboot record init --force`";
-            found.fault("slot-moved", name.as_str(), format_args!("{text}"));
+            found.fault("slot-moved", name.as_str(), &text);
         }
     }
     if !record.ids().any(|(id, _)| record.is_good(id)) {
         let text = "none is good; run `everboot confirm` if this system is, or install an image";
-        found.fault("no-good-slot", "slots", format_args!("{text}"));
+        found.fault("no-good-slot", "slots", &text);
     }
 }
 
@@ -140,10 +140,10 @@ pub(super) fn check_filled(slots: &[Filled<'_>], found: &mut Findings) {
         if !is_right {
             let text =
                 "expected the signed trailer of its image, found none or another one; install an image";
-            found.fault("trailer", name, format_args!("{text}"));
+            found.fault("trailer", name, &text);
         }
         if let Some(Err(error)) = largest.map(|largest| Layout::new(*len, largest)) {
-            found.fault("slot-size", name, format_args!("for the largest image that is installed: {error}"));
+            found.fault("slot-size", name, &format_args!("for the largest image that is installed: {error}"));
         }
     }
 }
@@ -152,7 +152,7 @@ pub(super) fn check_filled(slots: &[Filled<'_>], found: &mut Findings) {
 pub(super) fn check_room(staged: u64, room: u64, found: &mut Findings) {
     if room < staged {
         let text = format_args!("expected {staged} bytes of room for another bundle, found {room}");
-        found.fault("staging-room", "staging area", text);
+        found.fault("staging-room", "staging area", &text);
     }
 }
 

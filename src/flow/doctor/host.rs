@@ -23,40 +23,34 @@ impl Host {
     pub fn check(&self, found: &mut Findings) {
         let has = |wanted: &dyn Fn(&str) -> bool| self.command_line.split_ascii_whitespace().any(wanted);
         match &self.booted_by {
-            None => found.fault(
-                "boot",
-                "boot",
-                format_args!("it did not come through everboot; use its initramfs"),
-            ),
+            None => found.fault("boot", "boot", &"it did not come through everboot; use its initramfs"),
             Some(version) if *version != self.version => {
                 let own = &self.version;
                 let text =
                     format_args!("expected everboot {own} in it, found {version}; make it anew, and reboot");
-                found.fault("agent", "initramfs", text);
+                found.fault("agent", "initramfs", &text);
             }
             Some(_) => {}
         }
         // A negative number reboots at once.
         if !has(&|word| word.strip_prefix("panic=").is_some_and(|value| !value.is_empty() && value != "0")) {
             let text = "expected panic=SECONDS, so that a crash is a reboot; add panic=10";
-            found.fault("panic", "kernel command line", format_args!("{text}"));
+            found.fault("panic", "kernel command line", &text);
         }
         if !has(&|word| word == "gpt") {
-            let text = "kernel command line: without gpt the kernel never uses the backup partition table";
-            found.note("gpt", format_args!("{text}"));
+            let text = "without gpt the kernel never uses the backup partition table";
+            found.note("gpt", "kernel command line", &text);
         }
         if !self.has_watchdog {
-            let text = "no watchdog device: a system that hangs stays so until its power is cut";
-            found.note("watchdog", format_args!("{text}"));
+            let text = "a system that hangs stays so until its power is cut";
+            found.note("watchdog", "no watchdog device", &text);
         }
         match &self.initramfs {
-            None => {
-                found.note("initramfs", format_args!("initramfs: in no known place; it was not looked at"))
-            }
+            None => found.note("initramfs", "initramfs", &"in no known place; it was not looked at"),
             Some((path, true)) => {
                 let text =
                     "older than this everboot, and not unpacked here; if everboot was changed, make it anew";
-                found.note("initramfs", format_args!("{path}: {text}"));
+                found.note("initramfs", path, &text);
             }
             Some(_) => {}
         }

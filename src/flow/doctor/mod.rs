@@ -39,7 +39,7 @@ use crate::medium::{Medium, Staging};
 use crate::slot::SlotState;
 use disk::Filled;
 use serde::Serialize;
-use std::fmt;
+use std::fmt::Display;
 use std::io::ErrorKind;
 
 /// Something that was found.
@@ -59,13 +59,13 @@ pub struct Findings(pub Vec<Finding>);
 
 impl Findings {
     /// Something that needs to be done about `what`.
-    pub fn fault(&mut self, name: &'static str, what: &str, text: fmt::Arguments<'_>) {
+    pub fn fault(&mut self, name: &'static str, what: &str, text: &dyn Display) {
         self.0.push(Finding { name, fault: true, text: format!("{what}: {text}") });
     }
 
     /// Something worth knowing.
-    fn note(&mut self, name: &'static str, text: fmt::Arguments<'_>) {
-        self.0.push(Finding { name, fault: false, text: text.to_string() });
+    fn note(&mut self, name: &'static str, what: &str, text: &dyn Display) {
+        self.0.push(Finding { name, fault: false, text: format!("{what}: {text}") });
     }
 }
 
@@ -108,7 +108,7 @@ fn examine_staging<M: Machine>(site: &mut Site<'_, M>, at: PartRef, found: &mut 
         // The first bundle makes the directory.
         Err(error) if error.source.kind() == ErrorKind::NotFound => {}
         Err(error) => {
-            found.fault("staging", "staging area", format_args!("{error}; make a file system there"));
+            found.fault("staging", "staging area", &format_args!("{error}; make a file system there"));
         }
     }
 }
