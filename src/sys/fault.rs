@@ -50,8 +50,10 @@ extern "C" fn fault(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut lib
         libc::fcntl(2, libc::F_SETFL, libc::O_NONBLOCK);
         libc::write(2, line.as_ptr().cast(), line.len());
         if IS_INIT.load(Ordering::Relaxed) {
-            const NOTE: &[u8] = b"everboot: restarting in 10 s\n";
-            libc::write(2, NOTE.as_ptr().cast(), NOTE.len());
+            const HEAD: usize = b"everboot: restarting in 00".len();
+            let mut note = *b"everboot: restarting in 00 s\n";
+            put(&mut note[..HEAD], WAIT as usize, 10, 2);
+            libc::write(2, note.as_ptr().cast(), note.len());
             loop {
                 libc::sleep(WAIT);
                 reboot::restart_at_once();
