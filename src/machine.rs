@@ -126,10 +126,10 @@ pub trait EarlyBoot: Machine {
     fn enter(&mut self, root: &Root) -> Result<(), RootFailure>;
 
     /// Shows the plight, and waits; whoever sits at the console may cut the wait short.
-    fn recover(&mut self, plight: &Plight) -> After;
+    fn recover(&mut self, plight: &Plight) -> Wish;
 
     /// Whether somebody wants to look around at this point of the boot, and what they wish then. Asks once.
-    fn breakpoint(&mut self, point: Breakpoint) -> Option<After>;
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish>;
 
     /// Milliseconds since the kernel started (CLOCK_BOOTTIME), for the report of the boot only: no decision
     /// depends on a clock.
@@ -153,9 +153,9 @@ pub struct Plight {
     pub shell: bool,
 }
 
-/// How recovery goes on.
+/// What whoever was at the console wishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum After {
+pub enum Wish {
     /// Look at everything anew, and decide.
     LookAgain,
     /// Boot that slot.

@@ -5,7 +5,7 @@ use crate::world::{World, bundle, image, manifest};
 use everboot::config::{Asked, Breakpoint};
 use everboot::flow::{self, Destination, Error};
 use everboot::lifecycle::{Refusal, Unfit};
-use everboot::machine::After;
+use everboot::machine::Wish;
 use everboot::medium::Medium;
 
 fn good(version: u8) -> Vec<u8> {
@@ -426,7 +426,7 @@ fn recovery_shows_what_happened_and_does_what_whoever_sits_there_wishes() {
         world.machine.parts[slot].write_at(0, b"BROKEN!!").unwrap();
     }
     world.machine.patience = 2;
-    world.machine.wishes = vec![After::Boot { slot: "slot-a".into(), keep: false }];
+    world.machine.wishes = vec![Wish::Boot { slot: "slot-a".into(), keep: false }];
     let outcome = world.boot();
     assert_eq!(outcome.destination, Destination::Recovery);
     let plight = world.machine.plight.clone().unwrap();
@@ -437,7 +437,7 @@ fn recovery_shows_what_happened_and_does_what_whoever_sits_there_wishes() {
     world.machine.parts[SLOT_A].write_at(0, SimRoot::Boots.magic()).unwrap();
     world.machine.waits.clear();
     world.machine.breakpoints = vec![Breakpoint::Decide];
-    world.machine.wishes = vec![After::Boot { slot: "slot-a".into(), keep: true }];
+    world.machine.wishes = vec![Wish::Boot { slot: "slot-a".into(), keep: true }];
     assert_eq!(world.boot_version(), Some(1));
     assert_eq!(world.picture(), "slot-a:good*? slot-b:good rounds(3)");
 }
@@ -450,7 +450,7 @@ fn what_is_changed_at_a_breakpoint_counts() {
     assert_eq!(world.boot_version(), Some(2));
     assert!(world.machine.breakpoints.is_empty());
     world.machine.breakpoints = vec![Breakpoint::Observe];
-    world.machine.wishes = vec![After::Boot { slot: "no-such".into(), keep: false }];
+    world.machine.wishes = vec![Wish::Boot { slot: "no-such".into(), keep: false }];
     let outcome = world.boot();
     assert!(outcome.notes.iter().any(|note| note.contains("expected a slot")), "{:?}", outcome.notes);
     assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_B));

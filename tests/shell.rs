@@ -133,8 +133,8 @@ fn what_does_not_belong_there_is_refused_in_one_line() {
     let mut person = Person::at(&bench, "vt100");
     person.asks("nonsense", "everboot: unknown verb \"nonsense\"");
     person.asks("boot slot-a", "everboot: boot: refused: SLOT is for the shell of an early boot");
-    person.asks("reboot", "everboot: reboot: refused: a system runs here");
-    person.asks("poweroff", "everboot: poweroff: refused: a system runs here");
+    person.asks("reboot", "everboot: reboot: refused: leave the shell");
+    person.asks("poweroff", "everboot: poweroff: refused: leave the shell");
     person.asks("mount slot-a", "everboot: mount: refused: nothing can be mounted from a disk image");
     person.asks("shell", "this is the shell");
     person.asks("continue", "");

@@ -6,6 +6,7 @@
 
 use super::early::Early;
 use super::machine::Kind;
+use everboot::decide::{FIRST_WAIT, LONGEST_WAIT};
 use everboot::flow::Destination;
 use everboot::sys;
 use std::path::Path;
@@ -13,10 +14,6 @@ use std::time::Duration;
 
 /// The kernel modules that the initramfs brings, one path a line.
 const MODULES: &str = "/etc/everboot/modules";
-/// Seconds before the first restart after a failure; each further attempt doubles it.
-const FIRST_WAIT: u64 = 10;
-/// The longest wait, in seconds.
-const LONGEST_WAIT: u64 = 600;
 
 /// Whether this process is the first of the system, and so not a command.
 pub(crate) fn is_init() -> bool {
@@ -37,7 +34,7 @@ pub(crate) fn run(arguments: &[String]) -> ! {
     }
 }
 
-/// Says what is wrong, and restarts the machine after a wait.
+/// Says what is wrong, and restarts the machine after a wait like those of recovery.
 fn stop(why: &str) -> ! {
     let mut wait = FIRST_WAIT;
     log::error!("CANNOT GO ON: {why}");

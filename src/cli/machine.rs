@@ -4,7 +4,7 @@
 use super::progress::Progress;
 use super::recovery::Recovery;
 use everboot::config::Breakpoint;
-use everboot::machine::{Access, After, EarlyBoot, Machine, PartRef, Plight, Root, RootFailure, Survey};
+use everboot::machine::{Access, EarlyBoot, Machine, PartRef, Plight, Root, RootFailure, Survey, Wish};
 use everboot::medium::Error;
 use everboot::slot::Uuid;
 use everboot::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine};
@@ -84,11 +84,11 @@ impl EarlyBoot for AnyMachine {
         either!(mut self, machine => machine.enter(root))
     }
 
-    fn recover(&mut self, plight: &Plight) -> After {
-        self.recovery.as_mut().map_or(After::Leave, |recovery| recovery.recover(plight))
+    fn recover(&mut self, plight: &Plight) -> Wish {
+        self.recovery.as_mut().map_or(Wish::Leave, |recovery| recovery.recover(plight))
     }
 
-    fn breakpoint(&mut self, point: Breakpoint) -> Option<After> {
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish> {
         self.recovery.as_mut()?.breakpoint(point)
     }
 

@@ -2,8 +2,8 @@
 
 use super::settings::{DIRECTORY, Settings};
 use super::shell::{Leave, Opening, Place, Shell};
-use everboot::config::Breakpoint;
-use everboot::machine::{After, Plight};
+use everboot::config::{Breakpoint, ShellAccess};
+use everboot::machine::{Plight, Wish};
 use everboot::sys;
 use std::path::Path;
 
@@ -24,11 +24,11 @@ impl Recovery {
     }
 
     /// Shows the plight, waits, and lets whoever is there use the shell.
-    pub(crate) fn recover(&mut self, plight: &Plight) -> After {
+    pub(crate) fn recover(&mut self, plight: &Plight) -> Wish {
         log::error!("RECOVERY: {}", plight.reason);
         sys::warn_anew();
         if std::mem::replace(&mut self.was_stuck, true) && self.is_guest {
-            return After::Leave;
+            return Wish::Leave;
         }
         let opening = Opening {
             title: format!("RECOVERY: {}", plight.reason),
@@ -40,7 +40,7 @@ impl Recovery {
     }
 
     /// Opens the shell at a breakpoint, once, if it was asked for.
-    pub(crate) fn breakpoint(&mut self, point: Breakpoint) -> Option<After> {
+    pub(crate) fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish> {
         let at = self.breakpoints.iter().position(|asked| *asked == point)?;
         self.breakpoints.remove(at);
         let name = Breakpoint::ALL.iter().find(|(_, known)| *known == point).map_or("", |(name, _)| name);
@@ -52,16 +52,15 @@ impl Recovery {
         Some(self.shell(&opening, None, true))
     }
 
-    fn shell(&self, opening: &Opening, wait: Option<u64>, is_offered: bool) -> After {
+    fn shell(&self, opening: &Opening, wait: Option<u64>, is_offered: bool) -> Wish {
         // Read anew, as each verb does.
-        let config = Settings::read(Path::new(DIRECTORY)).config;
-        let mut shell = Shell::new(Place::Early, config, Vec::new(), self.is_guest);
+        let mut config = Settings::read(Path::new(DIRECTORY)).config;
         if !is_offered {
-            shell.close();
+            config.shell = ShellAccess::Closed;
         }
-        match shell.run(opening, wait) {
-            Leave::Exit | Leave::Nobody => After::LookAgain,
-            Leave::Boot { slot, once } => After::Boot { slot, keep: !once },
+        match Shell::new(Place::Early, config, Vec::new(), self.is_guest).run(opening, wait) {
+            Leave::Exit | Leave::Nobody => Wish::LookAgain,
+            Leave::Boot { slot, once } => Wish::Boot { slot, keep: !once },
         }
     }
 }

@@ -1,19 +1,16 @@
 //! `/etc/everboot/everboot.conf`: one `key = value` a line; empty lines and lines that begin with `#` say
 //! nothing. Each key may stand once, `slot` once for each slot, in order; [`KEYS`] is their table.
 //!
-//! Hard limits: 64 KiB, 2 to [`MOST_SLOTS`] slots when any is named.
+//! Hard limits: 64 KiB, 2 to [`MAX_SLOTS`] slots when any is named.
 
 use super::keys::{KEYS, names};
-use super::{Assess, Config, Locator, Shell};
-use crate::slot::{SlotName, Uuid};
+use super::{Assess, Config, Locator, ShellAccess};
+use crate::slot::{MAX_COUNT, MAX_SLOTS, SlotName, Uuid};
 use std::fmt;
 use std::ops::RangeInclusive;
 
 /// Longest file in bytes.
 pub const LONGEST: usize = 64 * 1024;
-
-/// Most slots of a machine.
-pub const MOST_SLOTS: usize = 8;
 
 const NAMES: [&str; KEYS.len()] = names(&KEYS);
 
@@ -52,7 +49,7 @@ impl Default for Config {
             apply_starts: 5,
             assess: Assess::Always,
             lock: false,
-            shell: Shell::Open,
+            shell: ShellAccess::Open,
             timeout: 30,
         }
     }
@@ -92,7 +89,7 @@ impl Config {
     }
 
     fn set(&mut self, key: &str, value: &str, slots: &mut Vec<(SlotName, Locator)>) -> Result<(), String> {
-        let count = || number(value, 1..=100).map(|count| count as u8);
+        let count = || number(value, 1..=MAX_COUNT.into()).map(|count| count as u8);
         match key {
             "compatible" => self.compatible = compatible(value)?,
             "record" => self.record = locator(value)?,
@@ -106,7 +103,7 @@ impl Config {
                 self.assess = choice(value, [("always", Assess::Always), ("upgrade", Assess::Upgrade)])?
             }
             "lock" => self.lock = choice(value, [("yes", true), ("no", false)])?,
-            "shell" => self.shell = Shell::parse(value)?,
+            "shell" => self.shell = ShellAccess::parse(value)?,
             _ => self.timeout = number(value, 1..=3600)?,
         }
         Ok(())
@@ -146,8 +143,8 @@ fn slot(value: &str, others: &[(SlotName, Locator)]) -> Result<(SlotName, Locato
         "" => Locator::PartLabel(name.as_str().to_owned()),
         given => locator(given)?,
     };
-    if others.len() == MOST_SLOTS {
-        return Err(format!("expected at most {MOST_SLOTS} slots, found one more"));
+    if others.len() == MAX_SLOTS {
+        return Err(format!("expected at most {MAX_SLOTS} slots, found one more"));
     }
     if others.iter().any(|other| other.0 == name || other.1 == place) {
         return Err(format!(

@@ -8,10 +8,10 @@ mod policy;
 mod shell;
 
 pub use cmdline::{Asked, Breakpoint, KernelCommandLine};
-pub use file::{ConfigError, LONGEST, MOST_SLOTS};
+pub use file::{ConfigError, LONGEST};
 pub use keys::{KEYS, Key, PARAMETERS};
 pub use policy::Policy;
-pub use shell::Shell;
+pub use shell::ShellAccess;
 
 use crate::slot::{SlotName, Uuid};
 
@@ -58,7 +58,7 @@ pub struct Config {
     /// Overrides on the kernel command line are ignored; default no.
     pub lock: bool,
     /// Who may use the recovery shell, as the file says; [`Config::shell`] also minds the lock.
-    pub shell: Shell,
+    pub shell: ShellAccess,
     /// Seconds to wait for the devices at boot; default 30.
     pub timeout: u32,
 }

@@ -6,7 +6,7 @@ use crate::password::Hash;
 
 /// The key `shell`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shell {
+pub enum ShellAccess {
     /// Whoever sits at the console.
     Open,
     /// Nobody.
@@ -15,7 +15,7 @@ pub enum Shell {
     Password(Hash),
 }
 
-impl Shell {
+impl ShellAccess {
     /// Reads the value. The error does not repeat it: it may be somebody's password.
     pub(super) fn parse(value: &str) -> Result<Self, String> {
         match value {
@@ -32,9 +32,9 @@ impl Shell {
 
 impl Config {
     /// Who may use the shell: with `lock` nobody, unless there is a password.
-    pub fn shell(&self) -> &Shell {
+    pub fn shell(&self) -> &ShellAccess {
         match &self.shell {
-            Shell::Open if self.lock => &Shell::Closed,
+            ShellAccess::Open if self.lock => &ShellAccess::Closed,
             shell => shell,
         }
     }
@@ -46,10 +46,10 @@ impl Config {
         for line in text.lines().map(str::trim) {
             match key_and_value(line) {
                 Ok(("lock", value)) => config.lock |= value != "no",
-                Ok(("shell", value)) if config.shell == Shell::Open => {
-                    config.shell = Shell::parse(value).unwrap_or(Shell::Closed);
+                Ok(("shell", value)) if config.shell == ShellAccess::Open => {
+                    config.shell = ShellAccess::parse(value).unwrap_or(ShellAccess::Closed);
                 }
-                Ok(("shell", _)) => config.shell = Shell::Closed,
+                Ok(("shell", _)) => config.shell = ShellAccess::Closed,
                 _ => {}
             }
         }
@@ -63,18 +63,18 @@ mod tests {
 
     const HASH: &str = "$5$abcdefgh$vl6a2mAodUYEe3Mhai26AyjORet86eVRC5bBAu6c/n9";
 
-    fn read(lines: &str) -> Shell {
+    fn read(lines: &str) -> ShellAccess {
         Config::parse(&format!("compatible = x\n{lines}")).unwrap().shell().clone()
     }
 
     #[test]
     fn the_shell_is_open_closed_or_asks_for_a_password() {
-        let with_password = Shell::Password(Hash::parse(HASH).unwrap());
-        assert_eq!(read(""), Shell::Open);
-        assert_eq!(read("shell = none"), Shell::Closed);
+        let with_password = ShellAccess::Password(Hash::parse(HASH).unwrap());
+        assert_eq!(read(""), ShellAccess::Open);
+        assert_eq!(read("shell = none"), ShellAccess::Closed);
         assert_eq!(read(&format!("shell = {HASH}")), with_password);
-        assert_eq!(read("lock = yes"), Shell::Closed);
-        assert_eq!(read("lock = yes\nshell = open"), Shell::Closed);
+        assert_eq!(read("lock = yes"), ShellAccess::Closed);
+        assert_eq!(read("lock = yes\nshell = open"), ShellAccess::Closed);
         assert_eq!(read(&format!("shell = {HASH}\nlock = yes")), with_password);
     }
 
@@ -87,13 +87,13 @@ mod tests {
 
     #[test]
     fn a_mistake_elsewhere_opens_nothing() {
-        let closed = |text: &str| *Config::fallback(text).shell() == Shell::Closed;
+        let closed = |text: &str| *Config::fallback(text).shell() == ShellAccess::Closed;
         assert!(closed("tires = 3\nlock = yes"));
         assert!(closed("tires = 3\nlock = maybe"));
         assert!(closed("tires = 3\nshell = none") && closed("shell = hunter2") && closed("shell="));
         assert!(!closed("tires = 3") && !closed("lock = no\nshell"));
         assert!(closed("lock = yes\nlock = no") && closed("shell = none\nshell = open"));
         assert!(Config::fallback("lock = yes\n?").lock);
-        assert!(matches!(Config::fallback(&format!("?\nshell = {HASH}")).shell(), Shell::Password(_)));
+        assert!(matches!(Config::fallback(&format!("?\nshell = {HASH}")).shell(), ShellAccess::Password(_)));
     }
 }

@@ -8,9 +8,9 @@ use crate::seeded::{self, Bug};
 use crate::slot::{SlotId, SlotState};
 
 /// Seconds of the first wait in recovery; each further round doubles it, up to [`LONGEST_WAIT`].
-const FIRST_WAIT: u64 = 10;
-/// Longest wait in recovery, in seconds.
-const LONGEST_WAIT: u64 = 600;
+pub const FIRST_WAIT: u64 = 10;
+/// The longest such wait, in seconds.
+pub const LONGEST_WAIT: u64 = 600;
 /// Seconds that recovery waits for a key when it was asked for.
 const ASKED_WAIT: u64 = 60;
 

@@ -25,6 +25,8 @@
 mod choose;
 mod settle;
 
+pub use choose::{FIRST_WAIT, LONGEST_WAIT};
+
 use crate::config::Policy;
 use crate::record::Record;
 use crate::slot::{BadReason, SlotId};

@@ -9,7 +9,7 @@
 use super::{Error, Site, View};
 use crate::config::{Asked, Breakpoint};
 use crate::decide::{self, Decision, Failure, Observation, Reason, Request, Seen, Settled, Target};
-use crate::machine::{Access, After, EarlyBoot, Machine, Plight, Root, RootFailure};
+use crate::machine::{Access, EarlyBoot, Machine, Plight, Root, RootFailure, Wish};
 use crate::manifest::Manifest;
 use crate::record::Record;
 use crate::record::history::Kind;
@@ -114,7 +114,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     /// Looks at everything anew: somebody may have changed it, and devices may have come or answer again.
-    fn look_again(&mut self, wish: After) {
+    fn look_again(&mut self, wish: Wish) {
         // Where the record cannot be saved, the number of rounds is carried along in memory, so that the
         // waits still grow.
         let rounds = self.view.record.recovery_rounds;
@@ -136,8 +136,8 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     /// Does what somebody at the console wishes.
-    fn follow(&mut self, wish: After) {
-        let After::Boot { slot, keep } = wish else { return };
+    fn follow(&mut self, wish: Wish) {
+        let Wish::Boot { slot, keep } = wish else { return };
         match self.view.record.find(&slot) {
             Some(slot) => self.seen.request = Some(Request::Hand { slot, keep }),
             None => self.note(format!("{slot}: expected a slot of the record, found none of that name")),
@@ -164,7 +164,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
                 if seeded::is(Bug::SaveAfterHandoff) {
                     self.persist(decision);
                 }
-                if let Some(After::Boot { slot, .. }) = self.site.machine.breakpoint(Breakpoint::Handoff) {
+                if let Some(Wish::Boot { slot, .. }) = self.site.machine.breakpoint(Breakpoint::Handoff) {
                     self.note(format!("{slot} comes too late: another slot is mounted, and counted"));
                 }
                 Some(self.finish(Destination::Root(id, root), decision))
@@ -265,7 +265,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         };
         self.view.note(Kind::Boot, format!("recovery: {}\n{}", plight.reason, self.notes.join("\n")));
         let wish = self.site.machine.recover(&plight);
-        if wish == After::Leave {
+        if wish == Wish::Leave {
             return Some(self.finish(Destination::Recovery, decision));
         }
         self.view.record.recovery_rounds = decision.record.recovery_rounds;

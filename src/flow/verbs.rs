@@ -30,9 +30,7 @@ impl<M: Machine> Site<'_, M> {
             log::warn!("staging area: {error}");
         }
     }
-}
 
-impl<M: Machine> Site<'_, M> {
     /// Removes the mark of a slot that is bad. A failure is logged: the record says it already.
     fn unmark(&mut self, view: &View<M::Disk>, id: SlotId) {
         let Some(at) = view.parts[id.index()] else { return };

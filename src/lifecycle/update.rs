@@ -2,9 +2,9 @@
 
 use super::{Refusal, choose_target, make_trial, make_writing, may_write};
 use crate::config::Policy;
-use crate::record::{MAX_COUNT, Record, Staged, Update};
+use crate::record::{Record, Staged, Update};
 use crate::seeded::{self, Bug};
-use crate::slot::{SlotId, SlotState};
+use crate::slot::{MAX_COUNT, SlotId, SlotState};
 
 /// What `activate` made due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

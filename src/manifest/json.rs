@@ -2,7 +2,7 @@
 //! number. Known fields that come twice are refused.
 
 use super::{Manifest, Payload, VersionRange, is_version};
-use crate::slot::{BLOCK, RootHash, from_hex};
+use crate::slot::{BLOCK, MAX_COUNT, RootHash, from_hex};
 use serde::Deserialize;
 use std::fmt;
 
@@ -167,7 +167,7 @@ impl Raw {
             return Err(wrong("version", "1 to 64 characters out of A-Z a-z 0-9 . - ~ ^ _ +", &self.version));
         }
         let tries = self.tries.map(|tries| match u8::try_from(tries) {
-            Ok(tries @ 1..=100) => Ok(tries),
+            Ok(tries @ 1..=MAX_COUNT) => Ok(tries),
             _ => Err(wrong("tries", "1 to 100", &tries)),
         });
         let modules = self.modules.take();

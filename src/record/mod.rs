@@ -11,18 +11,14 @@ mod selection;
 pub use block::{BadCopy, Copy, EncodeError, FORMAT_VERSION, encode};
 pub use selection::{Selection, Side};
 
-use crate::slot::{Digest, Image, RootHash, SlotId, SlotName, SlotState, Uuid};
+use crate::slot::{Digest, Image, MAX_COUNT, MAX_SLOTS, RootHash, SlotId, SlotName, SlotState, Uuid};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Most slots that a record holds.
-pub const MAX_SLOTS: usize = 8;
 /// Most bad images that are remembered; the oldest is forgotten first.
 pub const MAX_BAD_IMAGES: usize = 16;
 /// Longest version text in bytes.
 pub const MAX_VERSION: usize = 64;
-/// Highest value of each counter.
-pub const MAX_COUNT: u8 = 100;
 
 /// The decision fields.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]

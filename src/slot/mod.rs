@@ -20,6 +20,11 @@ use serde::{Deserialize, Serialize};
 /// Images are sequences of blocks of this many bytes; dm-verity's data and hash block size.
 pub const BLOCK: usize = 4096;
 
+/// Most slots of a machine.
+pub const MAX_SLOTS: usize = 8;
+/// Highest value of each counter: tries, hand-offs, starts of an apply.
+pub const MAX_COUNT: u8 = 100;
+
 /// Position of a slot in the record's list of slots.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct SlotId(pub u8);

@@ -56,9 +56,7 @@ impl SlotState {
             Self::Empty | Self::Writing | Self::Proven | Self::Bad { .. } => false,
         }
     }
-}
 
-impl SlotState {
     /// Whether its bytes were proven once, whatever became of it since: somebody may boot it by name.
     pub fn was_proven(self) -> bool {
         !matches!(self, Self::Empty | Self::Writing | Self::Bad { reason: BadReason::Unproven })

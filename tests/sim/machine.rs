@@ -5,7 +5,7 @@ use super::power::DIRECTORY;
 use super::{Power, SimDisk, SimStaging, Survives};
 use everboot::config::Breakpoint;
 use everboot::machine::{
-    Access, After, Disk, EarlyBoot, Machine, Part, PartRef, Plight, Root, RootFailure, Survey,
+    Access, Disk, EarlyBoot, Machine, Part, PartRef, Plight, Root, RootFailure, Survey, Wish,
 };
 use everboot::medium::{Error, Medium, Op};
 use everboot::slot::Uuid;
@@ -60,7 +60,7 @@ pub struct SimMachine {
     /// Where somebody wants to look around.
     pub breakpoints: Vec<Breakpoint>,
     /// What whoever sits at the console wishes, last first.
-    pub wishes: Vec<After>,
+    pub wishes: Vec<Wish>,
     /// The root that was entered.
     pub entered: Option<Root>,
     /// Partitions that cannot be opened.
@@ -212,19 +212,19 @@ impl EarlyBoot for SimMachine {
         }
     }
 
-    fn recover(&mut self, plight: &Plight) -> After {
+    fn recover(&mut self, plight: &Plight) -> Wish {
         self.waits.push(plight.wait);
         self.plight = Some(plight.clone());
         match self.waits.len() <= self.patience {
-            true => self.wishes.pop().unwrap_or(After::LookAgain),
-            false => After::Leave,
+            true => self.wishes.pop().unwrap_or(Wish::LookAgain),
+            false => Wish::Leave,
         }
     }
 
-    fn breakpoint(&mut self, point: Breakpoint) -> Option<After> {
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish> {
         let wanted = self.breakpoints.iter().position(|wanted| *wanted == point)?;
         self.breakpoints.remove(wanted);
-        Some(self.wishes.pop().unwrap_or(After::LookAgain))
+        Some(self.wishes.pop().unwrap_or(Wish::LookAgain))
     }
 
     fn uptime_ms(&self) -> u64 {

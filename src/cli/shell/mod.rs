@@ -18,7 +18,7 @@ use super::exit::{Answer, Exit, Failure};
 use super::session::Session;
 use super::{mount, tell};
 use console::{Console, say};
-use everboot::config::{Config, Shell as Access};
+use everboot::config::{Config, ShellAccess};
 use everboot::flow;
 use everboot::sys::{self, monotonic_ms};
 use everboot::verbs::Action;
@@ -82,20 +82,15 @@ impl Shell {
         Self { place, config, inherited, holds_lock, mounted: Vec::new() }
     }
 
-    /// Lets nobody in, whatever the configuration says.
-    pub(crate) fn close(&mut self) {
-        self.config.shell = Access::Closed;
-    }
-
     /// Shows the opening, counts down if there is a number of seconds, and asks for verbs until somebody leaves.
     pub(crate) fn run(&mut self, opening: &Opening, wait: Option<u64>) -> Leave {
         let mut console = Console::open();
-        let access = if self.place == Place::System { &Access::Open } else { self.config.shell() };
+        let access = if self.place == Place::System { &ShellAccess::Open } else { self.config.shell() };
         say(&opening.text(match (access, wait) {
-            (Access::Closed, _) => CLOSED,
-            (Access::Password(_), _) => ASKED,
-            (Access::Open, Some(_)) => OPEN,
-            (Access::Open, None) => PROMPTED,
+            (ShellAccess::Closed, _) => CLOSED,
+            (ShellAccess::Password(_), _) => ASKED,
+            (ShellAccess::Open, Some(_)) => OPEN,
+            (ShellAccess::Open, None) => PROMPTED,
         }));
         if !admit(&mut console, access, &opening.next, wait) {
             return Leave::Nobody;
@@ -175,11 +170,10 @@ impl Shell {
         Ok(Some(None))
     }
 
-    /// Ends the run of the machine, where no system runs that had to be stopped first.
+    /// Ends the run of the machine, unless this is a shell for a system that runs: that has to be stopped first.
     fn end(&mut self, end: fn() -> std::io::Error) -> Result<(), Failure> {
-        let is_file = self.inherited.iter().any(|word| word == "--disk");
-        if self.place == Place::System && (is_file || !sys::is_in_initramfs()) {
-            let text = "refused: a system runs here; leave the shell, and use the system's own command";
+        if self.place == Place::System {
+            let text = "refused: leave the shell, and use the system's own command";
             return Err(Failure::new(Exit::Refused, text));
         }
         self.unmount();
@@ -198,12 +192,12 @@ impl Shell {
 }
 
 /// Counts down, and asks for the password: whether somebody is there who may use the shell.
-fn admit(console: &mut Console, access: &Access, next: &str, wait: Option<u64>) -> bool {
+fn admit(console: &mut Console, access: &ShellAccess, next: &str, wait: Option<u64>) -> bool {
     let mut end = monotonic_ms() + wait.unwrap_or(0) * 1000;
     match access {
-        Access::Open => wait.is_none() || console.count_down(next, end, true),
-        Access::Closed => wait.is_some() && console.count_down(next, end, false),
-        Access::Password(hash) => {
+        ShellAccess::Open => wait.is_none() || console.count_down(next, end, true),
+        ShellAccess::Closed => wait.is_some() && console.count_down(next, end, false),
+        ShellAccess::Password(hash) => {
             if wait.is_some() && !console.count_down(next, end, true) {
                 return false;
             }
