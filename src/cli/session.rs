@@ -113,14 +113,6 @@ fn directory(given: Option<PathBuf>, disk: Option<&Path>) -> PathBuf {
 /// Whether the verb would do the wrong thing by the default configuration. The others work by the record:
 /// a typing mistake must not keep a good system from being confirmed, or a bad one from being rejected.
 fn needs_config(action: Action) -> bool {
-    match action {
-        Action::Stage | Action::Prepare | Action::Apply | Action::Activate | Action::Install => true,
-        Action::RecordInit | Action::RecordRepair => true,
-        Action::Status | Action::Explain | Action::Why | Action::Verify => false,
-        Action::Doctor | Action::RecordShow => false,
-        Action::Cancel | Action::Confirm | Action::Reject | Action::Rollback | Action::BootOnce => false,
-        Action::Slots | Action::Log | Action::Disks | Action::Mount | Action::Unmount => false,
-        Action::Shell | Action::Sh | Action::Leave | Action::Reboot | Action::PowerOff => false,
-        Action::Boot | Action::Help => false,
-    }
+    use Action::{Activate, Apply, Install, Prepare, RecordInit, RecordRepair, Stage};
+    matches!(action, Stage | Prepare | Apply | Activate | Install | RecordInit | RecordRepair)
 }
