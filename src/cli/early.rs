@@ -1,13 +1,16 @@
 //! The early boot on a real machine, from the settings to a root that is mounted: what `/init` and
 //! `everboot boot --sysroot DIR` have in common.
 
+use super::arguments::{Arguments, usage};
 use super::boot_report::BootReport;
+use super::exit::{Answer, Exit, Failure};
 use super::machine::{AnyMachine, Kind};
 use super::progress::Progress;
 use super::recovery::Recovery;
+use super::session::lock;
 use super::settings::{DIRECTORY, Settings};
 use everboot::config::KernelCommandLine;
-use everboot::flow::{self, Outcome, Site};
+use everboot::flow::{self, Destination, Outcome, Site};
 use everboot::sys::{self, LinuxMachine};
 use std::path::{Path, PathBuf};
 
@@ -79,5 +82,25 @@ impl Early {
     fn step(&mut self, what: &'static str) {
         let before: u64 = self.steps.iter().map(|(_, ms)| ms).sum();
         self.steps.push((what, sys::uptime_ms().saturating_sub(before)));
+    }
+}
+
+/// `everboot boot --sysroot DIR`: the early boot in somebody else's initramfs, which hands off itself.
+pub(crate) fn boot(arguments: &Arguments) -> Result<Answer, Failure> {
+    if arguments.has("disk") {
+        return Err(usage(Some(arguments.verb), "expected --sysroot or --disk, found both"));
+    }
+    if !sys::is_in_initramfs() {
+        let text = "refused: expected an initramfs, found a system that runs; a boot of it would be counted";
+        return Err(Failure::new(Exit::Refused, text));
+    }
+    let _lock = lock()?;
+    // Whoever started this may have given it no console, or a pipe: a unit that asks for one fails without.
+    sys::open_console();
+    sys::log_to_kernel(log::LevelFilter::Info);
+    let (outcome, _) = Early::begin(Vec::new(), true).boot(arguments.path("sysroot"));
+    match outcome.destination {
+        Destination::Root(..) | Destination::RecoverySlot(_) => Ok(Answer::done("")),
+        Destination::Recovery => Err(Failure::new(Exit::Failed, "nothing can be booted")),
     }
 }

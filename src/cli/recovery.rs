@@ -1,11 +1,19 @@
-//! What an early boot does when nothing is left to boot, or where it is asked to stop: the shell.
+//! What an early boot does when nothing is left to boot, or where it is asked to stop: the shell. Also where somebody
+//! else's initramfs gave up.
 
+use super::arguments::{Arguments, usage};
+use super::boot_report::BootReport;
+use super::exit::{Answer, Exit, Failure};
+use super::session::settings;
 use super::settings::{DIRECTORY, Settings};
 use super::shell::{Leave, Opening, Place, Shell};
 use everboot::config::{Breakpoint, ShellAccess};
 use everboot::machine::{Plight, Wish};
 use everboot::sys;
 use std::path::Path;
+
+/// Seconds before a machine whose boot was given up restarts.
+const EMERGENCY_WAIT: u64 = 60;
 
 /// Recovery.
 #[derive(Debug)]
@@ -63,4 +71,21 @@ impl Recovery {
             Leave::Boot { slot, once } => Wish::Boot { slot, keep: !once },
         }
     }
+}
+
+/// `everboot shell --emergency`: says what happened, and restarts the machine when the shell is left.
+pub(crate) fn emergency(arguments: &Arguments) -> Result<Answer, Failure> {
+    if arguments.has("disk") {
+        return Err(usage(Some(arguments.verb), "expected --emergency or --disk, found both"));
+    }
+    let happened = BootReport::read_text().unwrap_or_default();
+    let opening = Opening {
+        title: "nothing can be booted".to_owned(),
+        happened: happened.lines().map(|line| line.trim().to_owned()).collect(),
+        slots: Vec::new(),
+        next: "restart the machine".to_owned(),
+    };
+    let config = settings(arguments).config;
+    Shell::new(Place::Emergency, config, arguments.inherited(), false).run(&opening, Some(EMERGENCY_WAIT));
+    Err(Failure::new(Exit::Failed, format!("restart: {}", sys::reboot())))
 }

@@ -3,14 +3,14 @@
 use super::arguments::{Arguments, usage};
 use super::boot_report::BootReport;
 use super::doctor::doctor;
-use super::early::Early;
 use super::exit::{Answer, Exit, Failure};
 use super::explain::{Explanation, facts, why};
-use super::mount;
-use super::session::{self, Session, lock};
+use super::recovery::emergency;
+use super::session::{self, Session};
 use super::shell::{Opening, Place, Shell};
 use super::status::{StatusReport, name};
 use super::text::list;
+use super::{early, mount};
 use everboot::apply::Progress;
 use everboot::config::Asked;
 use everboot::flow::{self, Destination};
@@ -27,42 +27,47 @@ type Outcome = Result<Answer, Failure>;
 
 /// Runs a verb.
 pub(crate) fn run(arguments: &Arguments, holds_lock: bool) -> Outcome {
-    let action = arguments.verb.action;
-    if arguments.verb.is_for_shell() {
-        return Err(usage(Some(arguments.verb), "expected in the shell only: see `everboot shell`"));
+    match without_session(arguments) {
+        Some(outcome) => outcome,
+        None => with_session(&mut Session::open(arguments, holds_lock)?, arguments),
     }
-    if action == Action::Shell {
-        return shell(arguments);
-    }
-    if action == Action::Boot && arguments.word(0).is_some() {
-        let text = "refused: SLOT is for the shell of an early boot; `everboot boot-once SLOT`, then a reboot, \
-                    does it from here";
-        return Err(Failure::new(Exit::Refused, text));
-    }
-    if action == Action::Boot && arguments.has("sysroot") {
-        return early_boot(arguments);
-    }
-    if speaks_of_the_running_system(arguments) && sys::is_in_initramfs() {
-        let text = "refused: no system runs here of which it could be said; see `everboot help`";
-        return Err(Failure::new(Exit::Refused, text));
-    }
-    if action == Action::Boot && !arguments.has("disk") {
-        let text = "expected --sysroot DIR in an initramfs, or --disk FILE";
-        return Err(usage(Some(arguments.verb), text));
-    }
-    let mut session = Session::open(arguments, holds_lock)?;
-    match action {
-        Action::Status | Action::Slots => {
-            status(&mut session, arguments.has("json"), action == Action::Slots)
+}
+
+/// What needs no session, and what is refused; absent for all else.
+fn without_session(arguments: &Arguments) -> Option<Outcome> {
+    let wrong = |text| Some(Err(usage(Some(arguments.verb), text)));
+    let refused = |text: &str| Some(Err(Failure::new(Exit::Refused, text)));
+    match arguments.verb.action {
+        _ if arguments.verb.is_for_shell() => wrong("expected in the shell only: see `everboot shell`"),
+        Action::Shell if arguments.has("emergency") => Some(emergency(arguments)),
+        Action::Shell => Some(Ok(shell(arguments))),
+        Action::Boot if arguments.word(0).is_some() => refused(
+            "refused: SLOT is for the shell of an early boot; `everboot boot-once SLOT`, then a reboot, \
+             does it from here",
+        ),
+        Action::Boot if arguments.has("sysroot") => Some(early::boot(arguments)),
+        Action::Boot if !arguments.has("disk") => {
+            wrong("expected --sysroot DIR in an initramfs, or --disk FILE")
         }
-        Action::Explain => explain(&mut session, arguments),
-        Action::Why => tell_why(&mut session, arguments.has("disk")),
-        Action::Log => log(&mut session),
-        Action::Stage => stage(&mut session, arguments),
-        Action::Prepare => prepare(&mut session),
-        Action::Apply => apply(&mut session),
-        Action::Activate => activate(&mut session),
-        Action::Install => install(&mut session, arguments),
+        _ if speaks_of_the_running_system(arguments) && sys::is_in_initramfs() => {
+            refused("refused: no system runs here of which it could be said; see `everboot help`")
+        }
+        _ => None,
+    }
+}
+
+fn with_session(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let action = arguments.verb.action;
+    match action {
+        Action::Status | Action::Slots => status(session, arguments.has("json"), action == Action::Slots),
+        Action::Explain => explain(session, arguments),
+        Action::Why => tell_why(session, arguments.has("disk")),
+        Action::Log => log(session),
+        Action::Stage => stage(session, arguments),
+        Action::Prepare => prepare(session),
+        Action::Apply => apply(session),
+        Action::Activate => activate(session),
+        Action::Install => install(session, arguments),
         Action::Cancel => {
             flow::cancel(session.site())?;
             Ok(Answer::done("nothing is due and nothing is staged\n"))
@@ -79,22 +84,23 @@ pub(crate) fn run(arguments: &Arguments, holds_lock: bool) -> Outcome {
             let slot = flow::rollback(session.site(), arguments.word(0).as_deref())?;
             Ok(Answer::done(format!("{slot}: boots next\n")))
         }
-        Action::BootOnce => boot_once(&mut session, arguments),
-        Action::Verify => verify(&mut session, &arguments.word(0).unwrap_or_default()),
-        Action::Doctor => doctor(&mut session, arguments.has("disk"), arguments.has("json")),
-        Action::RecordShow => show_record(&mut session),
-        Action::RecordInit => init_record(&mut session, arguments),
+        Action::BootOnce => boot_once(session, arguments),
+        Action::Verify => verify(session, &arguments.word(0).unwrap_or_default()),
+        Action::Doctor => doctor(session, arguments.has("disk"), arguments.has("json")),
+        Action::RecordShow => show_record(session),
+        Action::RecordInit => init_record(session, arguments),
         Action::RecordRepair => {
             let record = flow::repair(session.site(), arguments.has("force"))?;
             Ok(Answer::done(format!("both copies are good\n{}", lines(&facts(&record)))))
         }
-        Action::Disks => Ok(Answer::done(mount::disks(&mut session))),
-        Action::Mount => Ok(Answer::done(mount::mount(&mut session, arguments)?.text)),
+        Action::Disks => Ok(Answer::done(mount::disks(session))),
+        Action::Mount => Ok(Answer::done(mount::mount(session, arguments)?.text)),
         Action::Unmount => Ok(Answer::done(mount::unmount(arguments)?)),
-        Action::Boot => boot(&mut session, arguments.text("slot").as_deref()),
-        // The parser answers the one, and the beginning of this function the others.
-        Action::Help | Action::Shell | Action::Sh | Action::Leave => Ok(Answer::done("")),
-        Action::Reboot | Action::PowerOff => Ok(Answer::done("")),
+        Action::Boot => boot(session, arguments.text("slot").as_deref()),
+        // The parser answers the one, and what comes before a session the others.
+        Action::Help | Action::Shell | Action::Sh | Action::Leave | Action::Reboot | Action::PowerOff => {
+            Ok(Answer::done(""))
+        }
     }
 }
 
@@ -277,57 +283,11 @@ fn boot_once(session: &mut Session, arguments: &Arguments) -> Outcome {
     Ok(Answer::done(text))
 }
 
-/// Seconds before a machine whose boot was given up restarts.
-const EMERGENCY_WAIT: u64 = 60;
-
-fn shell(arguments: &Arguments) -> Outcome {
-    let settings = session::settings(arguments);
-    let is_emergency = arguments.has("emergency");
-    if is_emergency && arguments.has("disk") {
-        return Err(usage(Some(arguments.verb), "expected --emergency or --disk, found both"));
-    }
-    let (place, wait) =
-        if is_emergency { (Place::Emergency, Some(EMERGENCY_WAIT)) } else { (Place::System, None) };
-    let mut shell = Shell::new(place, settings.config, arguments.inherited(), false);
-    shell.run(&opening(is_emergency), wait);
-    if is_emergency {
-        return Err(Failure::new(Exit::Failed, format!("restart: {}", sys::reboot())));
-    }
-    Ok(Answer::done(""))
-}
-
-fn opening(is_emergency: bool) -> Opening {
-    if !is_emergency {
-        let version = env!("CARGO_PKG_VERSION");
-        return Opening { title: version.to_owned(), ..Opening::default() };
-    }
-    let happened = BootReport::read_text().unwrap_or_default();
-    Opening {
-        title: "nothing can be booted".to_owned(),
-        happened: happened.lines().map(|line| line.trim().to_owned()).collect(),
-        slots: Vec::new(),
-        next: "restart the machine".to_owned(),
-    }
-}
-
-/// The early boot in somebody else's initramfs, which hands off itself.
-fn early_boot(arguments: &Arguments) -> Outcome {
-    if arguments.has("disk") {
-        return Err(usage(Some(arguments.verb), "expected --sysroot or --disk, found both"));
-    }
-    if !sys::is_in_initramfs() {
-        let text = "refused: expected an initramfs, found a system that runs; a boot of it would be counted";
-        return Err(Failure::new(Exit::Refused, text));
-    }
-    let _lock = lock()?;
-    // Whoever started this may have given it no console, or a pipe: a unit that asks for one fails without.
-    sys::open_console();
-    sys::log_to_kernel(log::LevelFilter::Info);
-    let (outcome, _) = Early::begin(Vec::new(), true).boot(arguments.path("sysroot"));
-    match outcome.destination {
-        Destination::Root(..) | Destination::RecoverySlot(_) => Ok(Answer::done("")),
-        Destination::Recovery => Err(Failure::new(Exit::Failed, "nothing can be booted")),
-    }
+fn shell(arguments: &Arguments) -> Answer {
+    let config = session::settings(arguments).config;
+    let opening = Opening { title: env!("CARGO_PKG_VERSION").to_owned(), ..Opening::default() };
+    Shell::new(Place::System, config, arguments.inherited(), false).run(&opening, None);
+    Answer::done("")
 }
 
 fn boot(session: &mut Session, request: Option<&str>) -> Outcome {
