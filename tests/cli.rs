@@ -7,6 +7,7 @@ use everboot::manifest::{Manifest, Payload};
 use everboot::medium::Medium;
 use everboot::slot::RootHash;
 use everboot::sys::{DiskFileMachine, FileMedium};
+use everboot::verbs::{Exit, VERBS};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fs;
@@ -634,26 +635,7 @@ fn the_help_covers_every_verb_and_exit_code() {
     let bench = Bench::blank();
     let help = everboot(&bench.folder, ["help"]).out;
     assert_eq!(help, everboot(&bench.folder, ["--help"]).out);
-    for verb in [
-        "status",
-        "explain",
-        "why",
-        "stage",
-        "prepare",
-        "activate",
-        "install",
-        "cancel",
-        "confirm",
-        "reject",
-        "rollback",
-        "verify",
-        "doctor",
-        "record show",
-        "record init",
-        "record repair",
-        "boot",
-        "help",
-    ] {
+    for verb in VERBS.iter().map(|verb| verb.name) {
         assert!(help.contains(&format!("\n  {verb} ")), "{verb} is not in\n{help}");
         let own = everboot(&bench.folder, ["help"].into_iter().chain(verb.split(' ')));
         assert_eq!(own.code, 0);
@@ -662,8 +644,8 @@ fn the_help_covers_every_verb_and_exit_code() {
         let words = verb.split(' ').chain(["--help"]);
         assert_eq!(everboot(&bench.folder, words).out, own.out);
     }
-    for code in 0..=10 {
-        assert!(help.contains(&format!("\n  {code} ")), "{code}");
+    for exit in Exit::ALL {
+        assert!(help.contains(&format!("\n  {} ", exit as u8)), "{exit:?}");
     }
     assert!(everboot(&bench.folder, ["--version"]).out.starts_with("everboot "));
 }

@@ -196,12 +196,15 @@ mod tests {
         let text = format!(
             "compatible = x\nrecord = PARTUUID={uuid}\nstaging = PARTLABEL=my data\nslot = a\n\
              slot = b  PARTUUID={uuid}\nslot = c PARTLABEL=See\ntries = 1\nhandoffs = 100\napply-starts = 7\n\
-             assess = upgrade\nlock = yes\ntimeout = 3600\r\n"
+             recovery = PARTLABEL=rescue\nassess = upgrade\nlock = yes\nshell = none\ntimeout = 3600\r\n"
         );
+        assert!(NAMES.iter().all(|key| text.contains(&format!("{key} = "))), "{text}");
         let config = Config::parse(&text).unwrap();
         let uuid = Locator::PartUuid(Uuid::parse(uuid).unwrap());
         assert_eq!((&config.record, &config.slots[1].1), (&uuid, &uuid));
         assert_eq!(config.staging, Locator::PartLabel("my data".into()));
+        assert_eq!(config.recovery, Locator::PartLabel("rescue".into()));
+        assert_eq!(config.shell, ShellAccess::Closed);
         assert_eq!(config.slots[0].1, Locator::PartLabel("a".into()));
         assert_eq!(config.slots[2].1, Locator::PartLabel("See".into()));
         assert_eq!((config.tries, config.handoffs, config.apply_starts), (1, 100, 7));
