@@ -4,8 +4,9 @@
 //! [`decide`] chooses, [`store`] persists, [`apply`] makes a slot equal to the image of a [`bundle`],
 //! and [`flow`] ties them together up to the hand-off.
 //!
-//! `slot`, `record`, `manifest`, `decide`, `lifecycle`, `password` and `tree` are pure: no I/O, no clock, no log, no
-//! environment. `store`, `apply` and `bundle` know a [`medium::Medium`] and not Linux. Only `sys` does.
+//! `slot`, `record`, `manifest`, `config`, `verbs`, `decide`, `lifecycle`, `password` and `tree` are pure: no I/O, no
+//! clock, no log, no environment. `store`, `apply` and `bundle` know a [`medium::Medium`] and not Linux. Only `sys`
+//! does.
 
 pub mod apply;
 pub mod bundle;

@@ -412,7 +412,7 @@ fn a_rollback_after_success_sticks_and_is_undone_by_another_one() {
     assert_eq!([(); 4].map(|()| world.boot_version().unwrap()), [2, 2, 2, 2]);
 }
 
-/// A machine on which nothing can be booted: version 1 was rejected, slot-b never held an image.
+/// A machine on which nothing can be booted: the root of slot-a is broken, slot-b never held an image.
 fn stranded() -> World {
     let world = World::running();
     world.machine.parts[SLOT_A].write_at(0, b"BROKEN!!").unwrap();

@@ -19,8 +19,8 @@ pub const TARGET: &str = "x86_64-unknown-linux-musl";
 /// A rustup download stalls on some networks; Debian's packages are the way out.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(60);
 
-/// An unwinder that finds no frame. The agent aborts on a panic, with its message, and carries no tables to
-/// walk a stack by; std asks for these symbols all the same, and the real ones cost 50 kB to find that out.
+/// An unwinder that finds no frame. The agent aborts on a panic and carries no tables to walk a
+/// stack by; std asks for these symbols all the same, and the real ones cost 50 kB to find that out.
 /// Itanium C++ ABI, chapter 1.6: 5 is "end of stack".
 const UNWINDER: &str = "\
 int _Unwind_Backtrace(void *visit, void *data) { return 5; }

@@ -1,5 +1,5 @@
 //! The checksum of all our blocks on disk: CRC-32 as in gzip and in the GPT (ISO-HDLC). What it is taken of is a few
-//! kilobytes, so a small table does; it is also that of the GPT.
+//! kilobytes, so a small table does, which the gpt crate has already.
 
 use crc::{CRC_32_ISO_HDLC, Crc};
 
