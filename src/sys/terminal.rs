@@ -5,7 +5,7 @@ use super::ioctl;
 use nix::libc::{
     self, ECHO, ICANON, ICRNL, IEXTEN, INLCR, ISIG, IXON, POLLIN, STDIN_FILENO, TCSANOW, VMIN, VTIME, termios,
 };
-use std::io::{IsTerminal, stdin, stdout};
+use std::io::{stdin, stdout};
 
 /// The terminal that standard input is. It is left as it was found.
 pub struct Terminal {
@@ -49,9 +49,13 @@ impl Terminal {
     /// Its columns, when it understands more than lines: output goes there too, and it is not called dumb.
     /// 80 when it does not say.
     pub fn columns(&self) -> Option<u16> {
-        let is_dumb = std::env::var_os("TERM").is_some_and(|kind| kind == "dumb");
-        let columns = stdout().is_terminal().then(|| ioctl::columns(&stdout()).unwrap_or(0))?;
-        (!is_dumb).then_some(if columns == 0 { 80 } else { columns })
+        // SAFETY: the text lives as long as nobody changes the environment, which nobody here does.
+        let is_dumb = unsafe {
+            let kind = libc::getenv(c"TERM".as_ptr());
+            !kind.is_null() && libc::strcmp(kind, c"dumb".as_ptr()) == 0
+        };
+        let columns = ioctl::columns(&stdout()).filter(|_| !is_dumb)?;
+        Some(if columns == 0 { 80 } else { columns })
     }
 }
 
