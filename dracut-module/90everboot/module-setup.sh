@@ -3,7 +3,8 @@
 #   from the system: the agent (/usr/bin/everboot, or the file that EVERBOOT_AGENT names), its configuration
 #   /etc/everboot/everboot.conf and its keys /etc/everboot/keys/*.pub;
 #   from here: the hooks, and with systemd in the initramfs the units;
-#   from the kernel: the file systems that a slot or the data partition may have, as far as they are modules.
+#   from the kernel: the file systems that a slot or the data partition may have, and drivers of watchdogs, as far as
+#   they are modules.
 # Drivers of disks come by dracut's module kernel-modules: all of them without hostonly; with hostonly those of
 # the machine that runs dracut, and what `--add-drivers` names.
 #
@@ -21,6 +22,8 @@ depends() {
 installkernel() {
     # The running system's file systems are not those of the slot that comes next: hostonly does not choose here.
     hostonly='' instmods ext4 squashfs erofs xfs btrfs f2fs vfat nls_cp437 nls_ascii nls_iso8859-1 crc32c
+    # The watchdog is the machine's: here it may.
+    instmods '=drivers/watchdog'
 }
 
 install() {

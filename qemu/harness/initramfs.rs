@@ -52,15 +52,21 @@ pub fn base(kernel: &Kernel) -> Result<Archive> {
     }
     archive.add("dev/console", 0o600, Node::Device { major: 5, minor: 1 });
     archive.add("dev/null", 0o666, Node::Device { major: 1, minor: 3 });
+    add_modules(&mut archive, kernel, &[])?;
+    Ok(archive)
+}
+
+/// Adds the modules that every initramfs has and these, with the list of all of them.
+pub fn add_modules(archive: &mut Archive, kernel: &Kernel, more: &[&str]) -> Result<()> {
     let mut list = String::new();
-    for file in kernel.module_closure(MODULES)? {
+    for file in kernel.module_closure(&[MODULES, more].concat())? {
         let name = file.file_name().context("a module has a name")?.to_string_lossy();
         let path = format!("lib/modules/{name}");
         list.push_str(&format!("/{path}\n"));
         archive.add(&path, 0o644, Node::File(read(&kernel.modules().join(&file))?));
     }
     archive.add(MODULE_LIST, 0o644, Node::File(list.into_bytes()));
-    Ok(archive)
+    Ok(())
 }
 
 /// As the kernel unpacks it.

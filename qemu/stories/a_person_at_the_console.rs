@@ -1,11 +1,9 @@
 //! Nothing is left to boot: what a person at the serial console sees and types, and what happens when nobody is
 //! there, or nobody may.
 
-use super::common::{OLD, machine, small};
-use crate::harness::cpio::{Archive, Node};
+use super::common::{OLD, configured, machine, small};
+use crate::harness::Guest;
 use crate::harness::machine::{LIMIT, Machine};
-use crate::harness::{Guest, initramfs};
-use std::fs;
 
 const SCREEN: &str = "everboot   RECOVERY: ";
 const COUNTDOWN: &str = "in 10 s: look at all disks again, and try the slot that was last good";
@@ -24,17 +22,7 @@ fn stranded(story: &str) -> Machine {
 
 /// Switches it on, with this line more in its configuration.
 fn start(machine: &Machine, line: &str) -> Guest {
-    let mut options = machine.options("boot").drive(machine.drive());
-    let conf = fs::read_to_string(crate::harness::paths::repo().join("initramfs/everboot.conf")).unwrap();
-    let mut archive = Archive::default();
-    archive.add("etc/everboot/everboot.conf", 0o644, Node::File(format!("{conf}\n{line}\n").into_bytes()));
-    // What comes later in an initramfs takes the place of what came before.
-    let mut bytes = fs::read(options.initramfs.unwrap()).unwrap();
-    bytes.extend(initramfs::compress(&archive).unwrap());
-    let path = machine.work.join("initramfs.img");
-    fs::write(&path, bytes).unwrap();
-    options.initramfs = Some(path);
-    Guest::start(&options).unwrap()
+    Guest::start(&configured(machine, "boot", line, &[])).unwrap()
 }
 
 fn wait(guest: &mut Guest, text: &str) {

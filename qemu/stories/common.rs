@@ -1,6 +1,8 @@
 //! What the stories share: a machine with a small version 1 that is good, and a version 2 to come.
 
-use crate::harness::{Bed, Machine, bundle, system};
+use crate::harness::cpio::{Archive, Node};
+use crate::harness::{Bed, GuestOptions, Machine, bundle, initramfs, paths, system};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Version 1 says why it runs, confirms itself, and switches the machine off.
@@ -21,8 +23,8 @@ pub fn small(version: &str, init: &str, words: &[&str]) -> PathBuf {
 
 /// The bundle of any bytes at all, rightly signed.
 pub fn signed_bytes(story: &str, version: &str, bytes: &[u8]) -> PathBuf {
-    let image = crate::harness::paths::out(&format!("images/{story}.bytes")).unwrap();
-    std::fs::write(&image, bytes).unwrap();
+    let image = paths::out(&format!("images/{story}.bytes")).unwrap();
+    fs::write(&image, bytes).unwrap();
     bundle::pack(bed(), &image, version, &["--modules", "none"]).unwrap()
 }
 
@@ -34,6 +36,22 @@ pub fn machine(story: &str) -> Machine {
 /// The same with another init of version 1, and with words for `everboot-pack disk`.
 pub fn machine_with(story: &str, init: &str, words: &[&str]) -> Machine {
     Machine::new(bed(), story, &small("1", init, &[]), words).unwrap()
+}
+
+/// A boot from the machine's disk whose initramfs has this line more in its configuration, and these modules.
+pub fn configured(machine: &Machine, boot: &str, line: &str, modules: &[&str]) -> GuestOptions {
+    let mut options = machine.options(boot).drive(machine.drive());
+    let conf = fs::read_to_string(paths::repo().join("initramfs/everboot.conf")).unwrap();
+    let mut archive = Archive::default();
+    archive.add("etc/everboot/everboot.conf", 0o644, Node::File(format!("{conf}\n{line}\n").into_bytes()));
+    initramfs::add_modules(&mut archive, &bed().kernel, modules).unwrap();
+    // What comes later in an initramfs takes the place of what came before.
+    let mut bytes = fs::read(options.initramfs.unwrap()).unwrap();
+    bytes.extend(initramfs::compress(&archive).unwrap());
+    let path = machine.work.join("initramfs.img");
+    fs::write(&path, bytes).unwrap();
+    options.initramfs = Some(path);
+    options
 }
 
 /// The next boot comes to version 1, and so does the one after it; slot B is bad, and everybody is told why.

@@ -333,7 +333,9 @@ fn an_image_of_either_tool_has_the_agent_its_settings_and_the_drivers() {
             let is_there = content.iter().any(|path| path.ends_with(file));
             assert!(is_there, "there is no {file}");
         }
-        for driver in ["fs/squashfs/squashfs", "fs/erofs/erofs", "drivers/block/virtio_blk"] {
+        for driver in
+            ["fs/squashfs/squashfs", "fs/erofs/erofs", "drivers/block/virtio_blk", "drivers/watchdog/softdog"]
+        {
             let file = format!("{kernel}/{driver}.ko");
             assert!(content.contains(&file), "there is no {file}");
         }

@@ -6,6 +6,7 @@ mod harness;
 
 mod common;
 
+mod a_new_system_hangs;
 mod a_new_system_has_no_init;
 mod a_new_system_is_reset;
 mod a_new_system_panics;

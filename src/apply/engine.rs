@@ -30,7 +30,7 @@ pub struct Progress {
 /// Makes the part `target` equal to the image of `bundle`: promises 3 and 10. The caller has made sure that
 /// nobody boots the slot meanwhile, by saving its state as *writing*.
 ///
-/// `watch` is called after each barrier and each frame that was already right.
+/// `watch` is called after each barrier, each frame that was already right, and each step of the tree.
 pub fn apply<S: Medium, T: Medium>(
     bundle: &mut Bundle<S>,
     target: &T,
@@ -181,12 +181,14 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
         let blocks = self.layout.tree_len / BLOCK as u64;
         for first in (0..blocks).step_by(TREE_STEP as usize) {
             self.tree_step(first, TREE_STEP.min(blocks - first), true)?;
+            (self.watch)(&self.progress);
         }
         if !seeded::is(Bug::NoBarrierBeforeTrailer) {
             self.target.sync().map_err(Error::Target)?;
         }
         for first in (0..blocks).step_by(TREE_STEP as usize) {
             self.tree_step(first, TREE_STEP.min(blocks - first), false)?;
+            (self.watch)(&self.progress);
         }
         Ok(())
     }

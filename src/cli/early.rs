@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::recovery::Recovery;
 use super::session::lock;
 use super::settings::{DIRECTORY, Settings};
-use everboot::config::KernelCommandLine;
+use everboot::config::{KernelCommandLine, Watchdog};
 use everboot::flow::{self, Destination, Outcome, Site};
 use everboot::sys::{self, LinuxMachine};
 use std::path::{Path, PathBuf};
@@ -52,8 +52,10 @@ impl Early {
 
         let kind = Kind::Linux(LinuxMachine::early(command_line.init, sysroot));
         let recovery = Some(Recovery::new(command_line.breakpoints, self.is_guest));
-        let mut machine = AnyMachine { kind, kernel: None, progress: Progress::new(true), recovery };
         let (config, keys) = (&settings.config, &settings.keys);
+        let watchdog = (config.watchdog != Watchdog::Off).then(sys::Watchdog::default);
+        let mut machine =
+            AnyMachine { kind, kernel: None, progress: Progress::new(true), recovery, watchdog };
         let mut site = Site { machine: &mut machine, config, keys };
         self.wait_for_devices(&mut site, command_line.timeout.unwrap_or(config.timeout));
         self.step("devices");
@@ -61,6 +63,11 @@ impl Early {
         let outcome = flow::boot(site, command_line.asked.as_ref());
         if let Err(why) = BootReport::new(&outcome, &self.steps, &self.notes).write() {
             log::warn!("boot.json: {why}");
+        }
+        if let (Watchdog::Left(seconds), true) =
+            (config.watchdog, outcome.destination != Destination::Recovery)
+        {
+            sys::leave_watchdog(seconds);
         }
         (outcome, machine.kind)
     }

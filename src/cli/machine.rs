@@ -7,7 +7,7 @@ use everboot::config::Breakpoint;
 use everboot::machine::{Access, EarlyBoot, Machine, PartRef, Plight, Root, RootFailure, Survey, Wish};
 use everboot::medium::Error;
 use everboot::slot::Uuid;
-use everboot::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine};
+use everboot::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Watchdog};
 
 /// Which of the two.
 #[derive(Debug)]
@@ -29,6 +29,9 @@ pub(crate) struct AnyMachine {
     pub(crate) progress: Progress,
     /// What an early boot does when it is stuck; absent where nobody would wait, as for a disk image in a file.
     pub(crate) recovery: Option<Recovery>,
+    /// The watchdog over an apply in early boot; absent where nobody wants it. The staging area is open there for
+    /// as long as an apply takes, whose starts are counted: no machine is restarted for ever.
+    pub(crate) watchdog: Option<Watchdog>,
 }
 
 macro_rules! either {
@@ -59,15 +62,24 @@ impl Machine for AnyMachine {
     }
 
     fn staging(&mut self, at: Option<PartRef>, access: Access) -> Result<DirStaging, Error> {
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.start();
+        }
         either!(mut self, machine => machine.staging(at, access))
     }
 
     fn close_staging(&mut self) {
         either!(mut self, machine => machine.close_staging());
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.stop();
+        }
     }
 
     fn show_progress(&mut self, done: u64, of: u64) {
         self.progress.show(done, of);
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.pet();
+        }
     }
 
     fn kernel_release(&self) -> Option<String> {

@@ -85,6 +85,8 @@ pub(crate) fn emergency(arguments: &Arguments) -> Result<Answer, Failure> {
         slots: Vec::new(),
         next: "restart the machine".to_owned(),
     };
+    // One that was started for the system would cut the wait short; it is stopped as it is dropped.
+    sys::Watchdog::default().start();
     let config = settings(arguments).config;
     Shell::new(Place::Emergency, config, arguments.inherited(), false).run(&opening, Some(EMERGENCY_WAIT));
     Err(Failure::new(Exit::Failed, format!("restart: {}", sys::reboot())))

@@ -56,6 +56,7 @@ impl Session {
             kernel: arguments.text("kernel"),
             progress: Progress::new(!arguments.has("no-progress")),
             recovery: None,
+            watchdog: None,
         };
         Ok(Self { machine, config: settings.config, keys: settings.keys, complaints, _lock: lock })
     }

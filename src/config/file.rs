@@ -4,7 +4,7 @@
 //! Hard limits: 64 KiB, 2 to [`MAX_SLOTS`] slots when any is named.
 
 use super::keys::{KEYS, names};
-use super::{Assess, Config, Locator, ShellAccess};
+use super::{Assess, Config, Locator, ShellAccess, Watchdog};
 use crate::slot::{MAX_COUNT, MAX_SLOTS, SlotName, Uuid};
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -51,6 +51,7 @@ impl Default for Config {
             lock: false,
             shell: ShellAccess::Open,
             timeout: 30,
+            watchdog: Watchdog::Apply,
         }
     }
 }
@@ -104,7 +105,8 @@ impl Config {
             }
             "lock" => self.lock = choice(value, [("yes", true), ("no", false)])?,
             "shell" => self.shell = ShellAccess::parse(value)?,
-            _ => self.timeout = number(value, 1..=3600)?,
+            "timeout" => self.timeout = number(value, 1..=3600)?,
+            _ => self.watchdog = watchdog(value)?,
         }
         Ok(())
     }
@@ -163,6 +165,14 @@ pub(super) fn number(value: &str, range: RangeInclusive<u32>) -> Result<u32, Str
     found.ok_or_else(wrong)
 }
 
+fn watchdog(value: &str) -> Result<Watchdog, String> {
+    match value {
+        "off" => Ok(Watchdog::Off),
+        "apply" => Ok(Watchdog::Apply),
+        _ => number(value, 10..=3600).map(Watchdog::Left).map_err(|why| why + "; off and apply will do, too"),
+    }
+}
+
 fn choice<T>(value: &str, known: [(&str, T); 2]) -> Result<T, String> {
     let wrong = format!("expected {} or {}, found {}", known[0].0, known[1].0, shown(value));
     known.into_iter().find(|(word, _)| *word == value).map(|(_, meaning)| meaning).ok_or(wrong)
@@ -196,7 +206,8 @@ mod tests {
         let text = format!(
             "compatible = x\nrecord = PARTUUID={uuid}\nstaging = PARTLABEL=my data\nslot = a\n\
              slot = b  PARTUUID={uuid}\nslot = c PARTLABEL=See\ntries = 1\nhandoffs = 100\napply-starts = 7\n\
-             recovery = PARTLABEL=rescue\nassess = upgrade\nlock = yes\nshell = none\ntimeout = 3600\r\n"
+             recovery = PARTLABEL=rescue\nassess = upgrade\nlock = yes\nshell = none\ntimeout = 3600\n\
+             watchdog = 10\r\n"
         );
         assert!(NAMES.iter().all(|key| text.contains(&format!("{key} = "))), "{text}");
         let config = Config::parse(&text).unwrap();
@@ -209,6 +220,16 @@ mod tests {
         assert_eq!(config.slots[2].1, Locator::PartLabel("See".into()));
         assert_eq!((config.tries, config.handoffs, config.apply_starts), (1, 100, 7));
         assert_eq!((config.assess, config.lock, config.timeout), (Assess::Upgrade, true, 3600));
+        assert_eq!(config.watchdog, Watchdog::Left(10));
+    }
+
+    #[test]
+    fn the_watchdog_is_a_word_or_a_number_of_seconds() {
+        let read = |value| Config::parse(&format!("compatible = x\nwatchdog = {value}")).unwrap().watchdog;
+        assert_eq!(
+            [read("off"), read("apply"), read("3600")],
+            [Watchdog::Off, Watchdog::Apply, Watchdog::Left(3600)]
+        );
     }
 
     #[test]
@@ -224,6 +245,8 @@ mod tests {
             ("assess = never", "expected always or upgrade"),
             ("lock = true", "expected yes or no"),
             ("shell = yes", "expected open, none"),
+            ("watchdog = on", "from 10 to 3600, found \"on\"; off and apply"),
+            ("watchdog = 9", "from 10 to 3600"),
             ("compatible = y", "expected compatible once"),
             ("record = /dev/sda1", "expected PARTLABEL="),
             ("record = PARTUUID=123", "expected PARTLABEL="),

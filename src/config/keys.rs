@@ -25,7 +25,7 @@ const COUNT: &str = "1 to 100";
 const SECONDS: &str = "1 to 3600 (seconds)";
 
 /// The keys of `everboot.conf`. Each may stand once, `slot` once for each slot.
-pub const KEYS: [Key; 12] = [
+pub const KEYS: [Key; 13] = [
     key(
         "compatible",
         "1 to 64 printable characters without a space",
@@ -82,6 +82,15 @@ pub const KEYS: [Key; 12] = [
          lock = yes open means none. openssl passwd -5 makes the hash.",
     ),
     key("timeout", SECONDS, "30", "How long early boot waits for the partitions before it goes on without."),
+    key(
+        "watchdog",
+        "off, apply, or 10 to 3600 (seconds)",
+        "apply",
+        "Whether the machine's watchdog (/dev/watchdog0) guards early boot. With apply it restarts a machine whose \
+         apply stands still for two minutes, and is stopped before anything else is done. With a number it is \
+         also started for the system that boots, which must take it over within so many seconds, as with \
+         RuntimeWatchdogSec= of systemd, or the machine restarts: every time, whatever slot it boots.",
+    ),
 ];
 
 /// What the kernel command line may ask for.

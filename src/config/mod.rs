@@ -33,6 +33,17 @@ pub enum Assess {
     Upgrade,
 }
 
+/// How the watchdog is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watchdog {
+    /// Not at all.
+    Off,
+    /// Over an apply in early boot; it is stopped before the hand-off.
+    Apply,
+    /// The same, and then it is started for the system, which has so many seconds to take it over; 10 to 3600.
+    Left(u32),
+}
+
 /// The configuration. [`Config::default`] is a file that says nothing, with an empty `compatible`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
@@ -61,4 +72,6 @@ pub struct Config {
     pub shell: ShellAccess,
     /// Seconds to wait for the devices at boot; default 30.
     pub timeout: u32,
+    /// Which steps the watchdog guards; default an apply.
+    pub watchdog: Watchdog,
 }

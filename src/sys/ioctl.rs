@@ -11,6 +11,8 @@ mod raw {
     nix::ioctl_write_ptr_bad!(zero_out, nix::request_code_none!(0x12, 127), [u64; 2]);
     // <linux/blkpg.h>: BLKPG _IO(0x12, 105), argument struct blkpg_ioctl_arg.
     nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), super::BlkpgArgument);
+    // <linux/watchdog.h>: WDIOC_SETTIMEOUT _IOWR('W', 6, int), argument in seconds; filled with what is set.
+    nix::ioctl_readwrite!(set_timeout, b'W', 6, super::c_int);
     // <asm-generic/ioctls.h>
     nix::ioctl_read_bad!(window_size, nix::libc::TIOCGWINSZ, nix::libc::winsize);
 }
@@ -59,6 +61,14 @@ pub(super) fn add_partition(disk: &File, number: u32, start: u64, len: u64) -> i
     // live until the call returns.
     unsafe { raw::blkpg(disk.as_raw_fd(), &raw const argument) }?;
     Ok(())
+}
+
+/// Sets the timeout of a watchdog to so many seconds; one that is set to fewer is an error.
+pub(super) fn set_watchdog_timeout(device: &File, seconds: c_int) -> io::Result<()> {
+    let mut set = seconds;
+    // SAFETY: the descriptor is open for the call, and the kernel reads and fills the one number.
+    unsafe { raw::set_timeout(device.as_raw_fd(), &raw mut set) }?;
+    if set < seconds { Err(nix::errno::Errno::EINVAL.into()) } else { Ok(()) }
 }
 
 /// Columns of the terminal behind `fd`; `None` when it is none.

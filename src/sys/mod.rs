@@ -32,6 +32,7 @@ mod staging;
 mod survey;
 mod table;
 mod terminal;
+mod watchdog;
 
 pub use boot_facts::{BOOT_FACTS, ROOT_FACT, read_fact, write_fact};
 pub use child::{has_sh, run_sh};
@@ -50,3 +51,4 @@ pub use progress::{Progress, terminal_width};
 pub use reboot::{power_off, reboot};
 pub use staging::DirStaging;
 pub use terminal::{Terminal, read_byte, wait_for_input};
+pub use watchdog::{Watchdog, leave_watchdog};

@@ -35,16 +35,13 @@ impl Progress {
         let step = if self.width.is_some() { 1 } else { 25 };
         let news = percent / step * step;
         let last = self.shown.replace(news);
-        if last == Some(news) || (last.is_none() && self.width.is_none() && news == 0) {
+        if last == Some(news) || (self.width.is_none() && news == 0) {
             return;
         }
         let _ = match self.width {
             Some(width) => bar(percent, width, done == of),
             None => writeln!(stderr(), "{percent} % ({done} of {of} blocks)"),
         };
-        if done == of {
-            self.shown = None;
-        }
     }
 }
 
