@@ -23,7 +23,8 @@ pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// The partitions that `initramfs/everboot.conf` implies.
 pub const SLOTS: [&str; 2] = ["slot-a", "slot-b"];
-const DATA: &str = "everboot-data";
+/// The partition of the staging area.
+pub const DATA: &str = "everboot-data";
 const RECORD: &str = "everboot-record";
 
 /// What a run of the host's agent ended with.

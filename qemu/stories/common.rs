@@ -3,6 +3,7 @@
 use crate::harness::cpio::{Archive, Node};
 use crate::harness::{Bed, GuestOptions, Machine, bundle, initramfs, paths, system};
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Version 1 says why it runs, confirms itself, and switches the machine off.
@@ -10,6 +11,32 @@ pub const OLD: &str = "everboot why\neverboot confirm\npoweroff -f";
 
 /// Version 2 confirms itself, and switches the machine off.
 pub const NEW: &str = "everboot confirm\npoweroff -f";
+
+/// Numbers that look like chance and are the same in each run (xorshift).
+pub struct Dice(u64);
+
+impl Dice {
+    /// From a seed that is not 0.
+    pub fn new(seed: u64) -> Dice {
+        let mut dice = Dice(seed);
+        (0..16).for_each(|_| {
+            dice.next();
+        });
+        dice
+    }
+
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0
+    }
+
+    /// One of these numbers.
+    pub fn pick(&mut self, among: &Range<u32>) -> u32 {
+        among.start + (self.next() % u64::from(among.end - among.start)) as u32
+    }
+}
 
 /// The bed of all stories of this process.
 pub fn bed() -> &'static Bed {

@@ -21,5 +21,8 @@ mod bed_cuts_power;
 mod in_a_distributions_initramfs;
 mod modules_are_missing;
 mod power_is_cut_in_an_apply;
+mod the_clock_is_wrong;
+mod the_disk_fails_in_an_apply;
 mod the_record_is_destroyed;
+mod the_staging_area_fails;
 mod upgrade_and_confirm;

@@ -19,6 +19,12 @@ pub enum Drive {
     StopAtWrite(PathBuf, u32),
     /// The Nth write fails once with EIO; all others are carried out.
     FailWrite(PathBuf, u32),
+    /// The same of a read.
+    FailRead(PathBuf, u32),
+    /// The Nth write fails with EIO, and so does every later one. It still reads.
+    FailWritesFrom(PathBuf, u32),
+    /// From the Nth write on every request fails with EIO.
+    DieAtWrite(PathBuf, u32),
 }
 
 impl Drive {
@@ -31,41 +37,47 @@ impl Drive {
                 qemu.arg("-drive").arg(drive);
                 return Ok(());
             }
-            Drive::StopAtWrite(path, nth) => (path, Some((*nth, "stop"))),
-            Drive::FailWrite(path, nth) => (path, Some((*nth, "report"))),
+            Drive::StopAtWrite(path, nth) => (path, Some((fail_nth("write", *nth, ONCE), "stop"))),
+            Drive::FailWrite(path, nth) => (path, Some((fail_nth("write", *nth, ONCE), "report"))),
+            Drive::FailRead(path, nth) => (path, Some((fail_nth("read", *nth, ONCE), "report"))),
+            Drive::FailWritesFrom(path, nth) => (path, Some((fail_nth("write", *nth, WRITES), "report"))),
+            Drive::DieAtWrite(path, nth) => (path, Some((fail_nth("write", *nth, ALL), "report"))),
         };
         let file = format!("driver=file,filename={},node-name=file{index}", path.display());
         qemu.arg("-blockdev").arg(file);
-        let Some((nth, on_error)) = fault else {
+        let Some((text, on_error)) = fault else {
             qemu.arg("-blockdev").arg(format!("driver=raw,node-name=disk{index},file=file{index}"));
             qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index}"));
             return Ok(());
         };
         let rules = work.join(format!("drive{index}.blkdebug"));
-        fs::write(&rules, fail_nth_write(nth))?;
+        fs::write(&rules, text)?;
         let debug =
             format!("driver=blkdebug,node-name=fault{index},image=file{index},config={}", rules.display());
         qemu.arg("-blockdev").arg(debug);
-        // The raw driver on top is the one that reports write events to blkdebug.
+        // The raw driver on top is the one that reports reads and writes to blkdebug.
         qemu.arg("-blockdev").arg(format!("driver=raw,node-name=disk{index},file=fault{index}"));
         qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index},werror={on_error}"));
         Ok(())
     }
 }
 
-/// blkdebug's rules: each write moves one state on; in the Nth state a write fails, once.
-fn fail_nth_write(nth: u32) -> String {
+/// What fails: the request that it is; and all later ones of a kind, for a rule stays in force.
+const ONCE: &str = "once = \"on\"";
+const WRITES: &str = "iotype = \"write\"";
+const ALL: &str = "once = \"off\"";
+
+/// blkdebug's rules: each request of the kind moves one state on; the Nth fails.
+fn fail_nth(kind: &str, nth: u32, what: &str) -> String {
     let mut rules = String::new();
     for state in 1..nth {
         let next = state + 1;
         let _ = write!(
             rules,
-            "[set-state]\nstate = \"{state}\"\nevent = \"write_aio\"\nnew_state = \"{next}\"\n\n"
+            "[set-state]\nstate = \"{state}\"\nevent = \"{kind}_aio\"\nnew_state = \"{next}\"\n\n"
         );
     }
-    let _ = write!(
-        rules,
-        "[inject-error]\nstate = \"{nth}\"\nevent = \"write_aio\"\nerrno = \"5\"\nonce = \"on\"\n"
-    );
+    let _ =
+        write!(rules, "[inject-error]\nstate = \"{nth}\"\nevent = \"{kind}_aio\"\nerrno = \"5\"\n{what}\n");
     rules
 }

@@ -250,6 +250,15 @@ impl Guest {
 
     /// How many writes a disk has carried out so far; the first disk is 0.
     pub fn writes(&mut self, disk: usize) -> Result<u32> {
+        self.requests(disk, "wr")
+    }
+
+    /// The same of reads.
+    pub fn reads(&mut self, disk: usize) -> Result<u32> {
+        self.requests(disk, "rd")
+    }
+
+    fn requests(&mut self, disk: usize, kind: &str) -> Result<u32> {
         let stats = self.qmp.execute("query-blockstats", Instant::now() + CONTROL_LIMIT)?;
         // QEMU also tells of drives for floppies and CDs, which nobody asked for.
         let is_ours =
@@ -257,8 +266,9 @@ impl Guest {
         let mut ours = stats.as_array().into_iter().flatten().filter(is_ours);
         let stats = &ours.nth(disk).with_context(|| format!("no disk {disk} in {stats}"))?["stats"];
         let number = |name: &str| stats[name].as_u64().with_context(|| format!("no {name} of disk {disk}"));
-        // The guest's neighbouring requests may be one write to the disk.
-        Ok(u32::try_from(number("wr_operations")? - number("wr_merged")?)?)
+        // The guest's neighbouring requests may be one to the disk.
+        let number = |what| number(&format!("{kind}_{what}"));
+        Ok(u32::try_from(number("operations")? - number("merged")?)?)
     }
 
     /// All that the serial line has said so far.
