@@ -145,7 +145,9 @@ impl LinuxMachine {
         if access == Access::Read {
             flags |= MsFlags::MS_RDONLY;
         }
-        mount(&node.path, Path::new(STAGING_POINT), driver, flags, None)
+        // It may say of itself that the kernel should panic on damage.
+        let options = (driver == "ext4").then_some("errors=remount-ro");
+        mount(&node.path, Path::new(STAGING_POINT), driver, flags, options)
             .map_err(|errno| failed(errno.into()))?;
         self.mounted = true;
         Ok(())
