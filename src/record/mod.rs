@@ -71,6 +71,7 @@ pub struct LastBoot {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Staged {
     /// SHA-256 of its `manifest.json`: what was staged and nothing else is applied.
+    #[serde(deserialize_with = "crate::slot::bytes")]
     pub manifest: Digest,
     /// The image that it carries.
     pub image: Image,

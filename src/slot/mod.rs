@@ -8,10 +8,10 @@ mod name;
 mod state;
 
 pub(crate) use checksum::checksum;
-pub(crate) use hash::from_hex;
 #[cfg(any(test, feature = "pack"))]
 pub(crate) use hash::to_hex;
 pub use hash::{Digest, ParseHexError, RootHash, Uuid};
+pub(crate) use hash::{bytes, from_hex};
 pub use name::{NameError, SlotName};
 pub use state::{BadReason, SlotState};
 
