@@ -1,19 +1,21 @@
 //! The clocks, for reports and bounded waits only.
 
-use rustix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_gettime};
 
 /// Milliseconds since the kernel started, suspended time included (CLOCK_BOOTTIME).
 pub fn uptime_ms() -> u64 {
-    milliseconds(ClockId::Boottime)
+    milliseconds(ClockId::CLOCK_BOOTTIME)
 }
 
 /// Milliseconds of a clock that only goes forward (CLOCK_MONOTONIC).
 pub fn monotonic_ms() -> u64 {
-    milliseconds(ClockId::Monotonic)
+    milliseconds(ClockId::CLOCK_MONOTONIC)
 }
 
+/// Every kernel has both clocks; 0 is for the type.
 fn milliseconds(clock: ClockId) -> u64 {
-    let now = clock_gettime(clock);
-    let (seconds, fraction) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
-    seconds.saturating_mul(1000).saturating_add(fraction / 1_000_000)
+    clock_gettime(clock).map_or(0, |now| {
+        let (seconds, fraction) = (now.tv_sec().unsigned_abs(), now.tv_nsec().unsigned_abs());
+        seconds.saturating_mul(1000).saturating_add(fraction / 1_000_000)
+    })
 }
