@@ -1,5 +1,6 @@
 //! `record init` and `record repair`: making a record where there is none, or only one copy.
 
+use super::view::find_slot;
 use super::{Error, Site, Trouble, View};
 use crate::machine::Machine;
 use crate::record::history::Kind;
@@ -34,8 +35,7 @@ pub fn init<M: Machine>(
 
 /// Declares a slot good that has no trailer.
 fn adopt(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
-    let known = || record.slots.iter().map(|slot| slot.name.as_str()).collect::<Vec<_>>().join(", ");
-    let id = record.find(name).ok_or_else(|| Error::NoSuchSlot(name.to_owned(), known()))?;
+    let id = find_slot(record, name)?;
     let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
     let slot = record.slot_mut(id);
     let untreed = Image { version: version.to_owned(), root_hash: None, open: true, tries: 0 };

@@ -298,6 +298,12 @@ fn judge(loaded: &Loaded, survey: &Survey, disk: Option<usize>) -> Option<Troubl
     }
 }
 
+/// The slot of that name, or an error that lists those that are.
+pub(super) fn find_slot(record: &Record, name: &str) -> Result<SlotId, Error> {
+    let known = || record.slots.iter().map(|slot| slot.name.as_str()).collect::<Vec<_>>().join(", ");
+    record.find(name).ok_or_else(|| Error::NoSuchSlot(name.to_owned(), known()))
+}
+
 impl<D: Medium> View<D> {
     /// Saves the record, unless it is what is stored already, and not in one copy alone: a copy that a cut tore
     /// is made good again by the next boot.
@@ -348,8 +354,7 @@ impl<D: Medium> View<D> {
 
     /// The slot of that name.
     pub(super) fn slot(&self, name: &str) -> Result<SlotId, Error> {
-        let known = || self.record.slots.iter().map(|slot| slot.name.as_str()).collect::<Vec<_>>().join(", ");
-        self.record.find(name).ok_or_else(|| Error::NoSuchSlot(name.to_owned(), known()))
+        find_slot(&self.record, name)
     }
 
     /// The name of a slot of the record.
