@@ -31,6 +31,11 @@ pub fn everboot(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) -> Result<
 
 /// The bytes of the same.
 pub fn everboot_bytes(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) -> Result<Vec<u8>> {
+    compress(&everboot_archive(kernel, agent, public_keys)?)
+}
+
+/// The same, before it is compressed.
+pub fn everboot_archive(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) -> Result<Archive> {
     let mut archive = base(kernel)?;
     archive.add("init", 0o755, Node::File(read(agent)?));
     let configuration = paths::repo().join("initramfs/everboot.conf");
@@ -41,7 +46,7 @@ pub fn everboot_bytes(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) -> R
         let name = key.file_name().context("a key file has a name")?.to_string_lossy();
         archive.add(&format!("etc/everboot/keys/{name}"), 0o644, Node::File(read(key)?));
     }
-    compress(&archive)
+    Ok(archive)
 }
 
 /// What every initramfs of the test bed has, whatever its init: mount points, the console, modules.

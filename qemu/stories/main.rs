@@ -1,11 +1,14 @@
 //! Stories: the real thing in QEMU, from the disk image that a machine starts with to the one
 //! that it leaves. One file, one story.
 
+#[path = "../faults/mod.rs"]
+mod faults;
 #[path = "../harness/mod.rs"]
 mod harness;
 
 mod common;
 
+mod a_disk_loses_what_no_flush_covered;
 mod a_new_system_hangs;
 mod a_new_system_has_no_init;
 mod a_new_system_is_reset;

@@ -1,7 +1,7 @@
 //! A guest's virtio disk, on a raw image file, whole or with a fault.
 
 use std::fmt::Write;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -25,6 +25,9 @@ pub enum Drive {
     FailWritesFrom(PathBuf, u32),
     /// From the Nth write on every request fails with EIO.
     DieAtWrite(PathBuf, u32),
+    /// What the guest writes stays in the first file; the second one, made anew, gets QEMU's log of writes,
+    /// discards and flushes (`blklogwrites`).
+    Logged(PathBuf, PathBuf),
 }
 
 impl Drive {
@@ -37,6 +40,7 @@ impl Drive {
                 qemu.arg("-drive").arg(drive);
                 return Ok(());
             }
+            Drive::Logged(path, log) => return logged(qemu, index, path, log),
             Drive::StopAtWrite(path, nth) => (path, Some((fail_nth("write", *nth, ONCE), "stop"))),
             Drive::FailWrite(path, nth) => (path, Some((fail_nth("write", *nth, ONCE), "report"))),
             Drive::FailRead(path, nth) => (path, Some((fail_nth("read", *nth, ONCE), "report"))),
@@ -60,6 +64,24 @@ impl Drive {
         qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index},werror={on_error}"));
         Ok(())
     }
+}
+
+/// No discard reaches the log unless both nodes pass them on.
+fn logged(qemu: &mut Command, index: usize, path: &Path, log: &Path) -> Result<()> {
+    File::create(log)?;
+    let nodes = [
+        format!("driver=file,filename={},node-name=file{index},discard=unmap", path.display()),
+        format!("driver=file,filename={},node-name=log{index}", log.display()),
+        format!(
+            "driver=blklogwrites,node-name=disk{index},file=file{index},log=log{index},log-sector-size=512,\
+             discard=unmap"
+        ),
+    ];
+    for node in nodes {
+        qemu.arg("-blockdev").arg(node);
+    }
+    qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index}"));
+    Ok(())
 }
 
 /// What fails: the request that it is; and all later ones of a kind, for a rule stays in force.

@@ -16,7 +16,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 pub use drive::Drive;
 use qmp::Qmp;
@@ -246,6 +246,41 @@ impl Guest {
     /// Runs a QMP command without arguments, such as `system_reset`.
     pub fn qmp(&mut self, command: &str) -> Result<()> {
         self.qmp.execute(command, Instant::now() + CONTROL_LIMIT).map(drop)
+    }
+
+    /// Writes all of the guest's memory and devices into a file, from which a guest with the same options and
+    /// `-incoming` goes on; the guest stands still from here on.
+    pub fn save_to(&mut self, file: &Path) -> Result<()> {
+        let deadline = Instant::now() + CONTROL_LIMIT;
+        self.qmp.execute("stop", deadline)?;
+        let uri = format!("exec:cat > '{}'", file.display());
+        self.qmp.execute_with("migrate", &json!({ "uri": uri }), deadline)?;
+        loop {
+            let state = self.qmp.execute("query-migrate", deadline)?;
+            match state["status"].as_str() {
+                Some("completed") => return Ok(()),
+                Some("failed" | "cancelled") | None => bail!("the guest's memory was not saved: {state}"),
+                Some(_) if Instant::now() >= deadline => bail!("the guest's memory was not saved in time"),
+                Some(_) => std::thread::sleep(Duration::from_millis(5)),
+            }
+        }
+    }
+
+    /// Lets a guest go on whose memory comes from a file; it stands still until all of it is there, and what is
+    /// typed before is lost.
+    pub fn go_on(&mut self) -> Result<()> {
+        let deadline = Instant::now() + CONTROL_LIMIT;
+        loop {
+            let state = self.qmp.execute("query-status", deadline)?;
+            match state["status"].as_str() {
+                Some("running") => return Ok(()),
+                Some("inmigrate") if Instant::now() < deadline => {
+                    std::thread::sleep(Duration::from_millis(5))
+                }
+                Some("paused" | "postmigrate") => self.qmp.execute("cont", deadline).map(drop)?,
+                _ => bail!("the guest's memory was not brought back: {state}"),
+            }
+        }
     }
 
     /// How many writes a disk has carried out so far; the first disk is 0.

@@ -1,4 +1,4 @@
-//! QEMU's control socket: commands without arguments, and events.
+//! QEMU's control socket: commands and events.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -26,8 +26,18 @@ impl Qmp {
 
     /// Runs a command and returns its answer; events that come meanwhile are kept.
     pub(super) fn execute(&mut self, command: &str, deadline: Instant) -> Result<Value> {
+        self.execute_with(command, &json!({}), deadline)
+    }
+
+    /// The same with arguments.
+    pub(super) fn execute_with(
+        &mut self,
+        command: &str,
+        arguments: &Value,
+        deadline: Instant,
+    ) -> Result<Value> {
         let stream = self.stream.as_mut().context("QMP is not connected")?;
-        writeln!(stream, "{{\"execute\": \"{command}\"}}")?;
+        writeln!(stream, "{}", json!({ "execute": command, "arguments": arguments }))?;
         loop {
             let mut message = self.receive(deadline).with_context(|| format!("QMP {command}"))?;
             if message.get("return").is_some() {

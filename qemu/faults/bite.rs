@@ -1,0 +1,51 @@
+//! Shows that the judge sees what it is there to see: disks with a damage that no power cut leaves have to be
+//! refused, each for the promise that it breaks.
+
+use super::campaign::Shop;
+use super::epoch::{Loss, Odd};
+use super::facts::pages_of;
+use super::field::Field;
+use super::recording::Parts;
+use super::replay::Trouble;
+use super::sim::pages::{PAGE, Pages};
+use anyhow::{Result, bail, ensure};
+use std::ops::Range;
+
+/// The promise that is broken, and the pages that are destroyed for it.
+type Damage = (&'static str, fn(&Parts) -> Vec<Range<usize>>);
+
+const DAMAGES: [Damage; 4] = [
+    ("known_good_untouched", |parts| vec![first(pages_of(parts.slots[1]))]),
+    ("eligible_slots_are_whole", |parts| vec![first(pages_of(parts.slots[0]))]),
+    ("record_survives", |parts| {
+        let record = pages_of(parts.record);
+        vec![record.start..record.start + 1, record.end - 1..record.end]
+    }),
+    ("named_bundle_is_there", |parts| vec![pages_of(parts.data)]),
+];
+
+fn first(pages: Range<usize>) -> Range<usize> {
+    pages.start..pages.start + 1
+}
+
+/// Damages the disk on which an apply is due. How many damages were seen: all, or it is an error.
+pub fn run(field: &Field<'_>, shop: &Shop<'_>) -> Result<u64> {
+    let Some(place) = field.places.first() else { bail!("there is no epoch to damage") };
+    let none = Loss { kept: Vec::new(), odd: Odd::None };
+    let mut judge = shop.judge("bite", field.court())?;
+    for (promise, damage) in DAMAGES {
+        let mut disk: Pages = place.epoch.base.clone();
+        for page in damage(&field.court().recording.parts).into_iter().flatten() {
+            disk.write(page * PAGE, &[0xa5; PAGE]);
+        }
+        match judge.judge(&place.case(&none, disk)) {
+            Err(Trouble::Broken(violation)) => ensure!(
+                violation.invariant == promise,
+                "a damage that breaks {promise} was taken for {violation:?}"
+            ),
+            Err(Trouble::Harness(error)) => return Err(error),
+            Ok(outcome) => bail!("a damage that breaks {promise} was not seen: {outcome:?}"),
+        }
+    }
+    Ok(DAMAGES.len() as u64)
+}

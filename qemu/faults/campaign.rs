@@ -1,0 +1,183 @@
+//! The campaign: the crash images of all recordings, in an order that reaches every epoch early.
+
+use super::address::Address;
+use super::agent::Bench;
+use super::field::{Failure, Field, Place};
+use super::image::Coverage;
+use super::invariants::Violation;
+use super::replay::{Court, Judge, Trouble};
+use super::sample::Judged;
+use super::staging::Shelf;
+use super::{Counts, Options};
+use anyhow::{Context, Result, anyhow};
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// After so many failures nothing new is learnt.
+const ENOUGH: usize = 20;
+
+/// What all threads share.
+struct Shared<'a> {
+    fields: &'a [Field<'a>],
+    /// Field, place, position in the place's order.
+    jobs: Vec<(usize, usize, usize)>,
+    next: AtomicUsize,
+    options: &'a Options,
+    until: Instant,
+    progress: &'a (dyn Fn(&Counts) + Sync),
+    seen: Mutex<HashSet<u64>>,
+    found: Mutex<Found>,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// Counted, nothing estimated.
+    pub counts: Counts,
+    /// All images that were judged well.
+    pub judged: Vec<Judged>,
+    /// All that were not.
+    pub failures: Vec<Failure>,
+}
+
+/// Judges images until there are enough of them, or time is up.
+pub fn run(
+    fields: &[Field<'_>],
+    shop: &Shop<'_>,
+    options: &Options,
+    until: Instant,
+    counts: Counts,
+    progress: &(dyn Fn(&Counts) + Sync),
+) -> Result<Found> {
+    let shared = Shared {
+        fields,
+        jobs: jobs(fields),
+        next: AtomicUsize::new(0),
+        options,
+        until,
+        progress,
+        seen: Mutex::default(),
+        found: Mutex::new(Found { counts, ..Found::default() }),
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..options.threads.max(1))
+            .map(|number| (number, &shared))
+            .map(|(number, shared)| scope.spawn(move || shared.work(number, shop)))
+            .collect();
+        threads
+            .into_iter()
+            .try_for_each(|thread| thread.join().map_err(|_| anyhow!("a thread of the campaign panicked"))?)
+    })?;
+    Ok(shared.found.into_inner().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// One of each place, then another of each, and so on.
+fn jobs(fields: &[Field<'_>]) -> Vec<(usize, usize, usize)> {
+    let mut jobs = Vec::new();
+    for (field, known) in fields.iter().enumerate() {
+        for (at, place) in known.places.iter().enumerate() {
+            jobs.extend((0..place.order.len()).map(|turn| (turn, field, at)));
+        }
+    }
+    jobs.sort_unstable();
+    jobs.into_iter().map(|(turn, field, at)| (field, at, turn)).collect()
+}
+
+/// Where agents work.
+#[derive(Debug, Clone, Copy)]
+pub struct Shop<'a> {
+    /// A folder in memory.
+    pub folder: &'a Path,
+    /// The agent.
+    pub agent: &'a Path,
+    /// The machine's settings.
+    pub settings: &'a Path,
+}
+
+impl Shop<'_> {
+    /// A judge at a bench of its own.
+    pub fn judge<'a>(&self, name: &str, court: &'a Court<'a>) -> Result<Judge<'a>> {
+        let folder = self.folder.join(name);
+        let (len, data) = (court.recording.before.len(), court.recording.parts.data);
+        let bench = Bench::new(&folder, self.agent, self.settings, len, data)?;
+        Ok(Judge::new(court, bench, Shelf::new(folder.join("shelf"))))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shared<'_> {
+    fn work(&self, number: usize, shop: &Shop<'_>) -> Result<()> {
+        let mut judges = Vec::new();
+        for (at, field) in self.fields.iter().enumerate() {
+            judges.push(shop.judge(&format!("{number}-{at}"), field.court())?);
+        }
+        while let Some((field, place, turn)) = self.jobs.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+            if self.is_over() {
+                break;
+            }
+            let known = &self.fields[*field];
+            let place = &known.places[*place];
+            self.one(known, place, place.order[*turn], &mut judges[*field])?;
+        }
+        lock(&self.found).counts.agent_runs += judges.iter().map(|judge| judge.bench.runs).sum::<u64>();
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        let found = lock(&self.found);
+        let enough = found.counts.images >= self.options.images as u64 || found.failures.len() >= ENOUGH;
+        enough || Instant::now() >= self.until
+    }
+
+    fn one(&self, field: &Field<'_>, place: &Place, way: usize, judge: &mut Judge<'_>) -> Result<()> {
+        let loss = &place.losses[way];
+        let image = place.epoch.image(loss, field.seed);
+        let is_new = lock(&self.seen).insert(image.hash());
+        lock(&self.found).counts.made += 1;
+        if !is_new {
+            return Ok(());
+        }
+        let case = place.case(loss, image);
+        let judged = judge.judge(&case);
+        let mut found = lock(&self.found);
+        found.counts.images += 1;
+        found.counts.unsure += u64::from(place.coverage == Coverage::AllButLast);
+        let address = field.address(place, way);
+        match judged {
+            Ok(outcome) => {
+                found.counts.staging_lost += u64::from(!outcome.has_staging);
+                found.judged.push(field.judged(address, place, outcome));
+            }
+            Err(Trouble::Broken(violation)) => found.failures.extend(field.failure(&address, violation)),
+            Err(Trouble::Harness(error)) => return Err(error.context(format!("image {address}"))),
+        }
+        (self.progress)(&found.counts);
+        Ok(())
+    }
+}
+
+/// Judges one image again.
+pub fn replay(
+    fields: &[Field<'_>],
+    shop: &Shop<'_>,
+    address: &Address,
+) -> Result<(String, Result<Judged, Violation>)> {
+    let field = fields.iter().find(|field| field.has(address));
+    let field =
+        field.with_context(|| format!("expected the name of a recording, found {}", address.recording))?;
+    let (place, way) = field.find(address).with_context(|| format!("{address} is none of the images"))?;
+    let loss = &place.losses[way];
+    let picture = place.picture(loss, &field.court().recording.parts);
+    let mut judge = shop.judge("replay", field.court())?;
+    match judge.judge(&place.case(loss, place.epoch.image(loss, field.seed))) {
+        Ok(outcome) => Ok((picture, Ok(field.judged(address.clone(), place, outcome)))),
+        Err(Trouble::Broken(violation)) => Ok((picture, Err(violation))),
+        Err(Trouble::Harness(error)) => Err(error),
+    }
+}

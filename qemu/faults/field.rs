@@ -1,0 +1,180 @@
+//! All images of a recording, and their pictures.
+
+use super::Counts;
+use super::address::{Address, COVERAGES};
+use super::epoch::{Loss, Odd, SECTOR};
+use super::image::{Coverage, Epoch, epochs};
+use super::invariants::{Disk, Violation};
+use super::recording::{Parts, Recording};
+use super::replay::{Case, Court, Outcome};
+use super::sample::Judged;
+use super::seed::Seed;
+use super::sim::pages::Pages;
+use anyhow::{Result, ensure};
+
+/// Samples of an epoch with too many subsets.
+const SAMPLES: usize = 32;
+/// Images of each epoch when the last write before its begin may not have been covered.
+const UNSURE: usize = 16;
+/// Sectors of a write that a picture shows.
+const SHOWN: usize = 96;
+
+/// An epoch with all the ways in which it may end.
+#[derive(Debug)]
+pub struct Place {
+    /// How far the flush before it is believed.
+    pub coverage: Coverage,
+    /// It.
+    pub epoch: Epoch,
+    /// They.
+    pub losses: Vec<Loss>,
+    /// The order in which they come.
+    pub order: Vec<usize>,
+    durable: Disk,
+    live: Disk,
+}
+
+/// A promise that was broken.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// On which image.
+    pub address: Address,
+    /// Which promise.
+    pub violation: Violation,
+    /// How many sectors are not as they were written.
+    pub lost: usize,
+    /// The moment, and what the disk lost.
+    pub picture: String,
+}
+
+/// All images of one recording.
+#[derive(Debug)]
+pub struct Field<'a> {
+    court: Court<'a>,
+    /// Its epochs; those whose flushes are believed come first.
+    pub places: Vec<Place>,
+    /// What all chance comes from.
+    pub seed: u64,
+}
+
+impl<'a> Field<'a> {
+    /// Enumerates.
+    pub fn new(recording: &'a Recording, seed: u64) -> Result<Self> {
+        let court = Court::new(recording)?;
+        let mut places = Vec::new();
+        for (coverage, _) in COVERAGES {
+            for epoch in epochs(recording, coverage) {
+                let losses = epoch.losses(SAMPLES, seed)?;
+                let order = order(losses.len(), seed ^ places.len() as u64, coverage);
+                let (durable, live) = (court.disk(epoch.base.clone()), court.disk(epoch.whole()));
+                places.push(Place { coverage, epoch, losses, order, durable, live });
+            }
+        }
+        ensure!(!places.is_empty(), "{}: expected writes to lose, found none", recording.name);
+        Ok(Self { court, places, seed })
+    }
+
+    /// What this says of the recording.
+    pub fn count(&self, counts: &mut Counts) {
+        let sure = || self.places.iter().filter(|place| place.coverage == Coverage::All);
+        counts.epochs += sure().count() as u64;
+        counts.enumerated += sure().map(|place| place.losses.len() as u64).sum::<u64>();
+        counts.exhaustive += sure().filter(|place| place.epoch.is_exhaustive()).count() as u64;
+    }
+
+    /// The address of a way in a place.
+    pub fn address(&self, place: &Place, way: usize) -> Address {
+        let recording = self.court.recording.name.to_owned();
+        Address { recording, coverage: place.coverage, epoch: place.epoch.number, way, seed: self.seed }
+    }
+
+    /// The place and the way of an address.
+    pub fn find(&self, address: &Address) -> Option<(&Place, usize)> {
+        let is = |place: &&Place| place.coverage == address.coverage && place.epoch.number == address.epoch;
+        let place = self.places.iter().find(is)?;
+        (address.way < place.losses.len()).then_some((place, address.way))
+    }
+
+    /// The image of an address.
+    pub fn image(&self, address: &Address) -> Option<Pages> {
+        let (place, way) = self.find(address)?;
+        Some(place.epoch.image(&place.losses[way], self.seed))
+    }
+
+    /// An image that was judged well.
+    pub fn judged(&self, address: Address, place: &Place, outcome: Outcome) -> Judged {
+        let moment = (place.epoch.phase.clone(), place.epoch.kind(&self.court.recording.parts));
+        Judged { address, moment, outcome }
+    }
+
+    /// Whether it has the image of an address.
+    pub fn has(&self, address: &Address) -> bool {
+        self.court.recording.name == address.recording
+    }
+
+    /// What its images are held against.
+    pub fn court(&self) -> &Court<'a> {
+        &self.court
+    }
+
+    /// A failure at an address.
+    pub fn failure(&self, address: &Address, violation: Violation) -> Option<Failure> {
+        let (place, way) = self.find(address)?;
+        let loss = &place.losses[way];
+        let picture = place.picture(loss, &self.court.recording.parts);
+        Some(Failure { address: address.clone(), violation, lost: place.lost(loss), picture })
+    }
+}
+
+/// The first one first, then all in an order that chance gives.
+fn order(count: usize, seed: u64, coverage: Coverage) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    let mut seed = Seed::new(seed);
+    for at in (2..count).rev() {
+        order.swap(at, 1 + (seed.next() % at as u64) as usize);
+    }
+    if coverage == Coverage::AllButLast {
+        order.truncate(UNSURE);
+    }
+    order
+}
+
+impl Place {
+    /// A disk that this place may leave.
+    pub fn case(&self, loss: &Loss, image: Pages) -> Case<'_> {
+        let is_sound = matches!(loss.odd, Odd::None) && self.coverage == Coverage::All;
+        let is_believed = self.coverage == Coverage::All;
+        Case { durable: &self.durable, live: &self.live, image, is_sound, is_believed }
+    }
+
+    /// How many sectors are not as they were written.
+    fn lost(&self, loss: &Loss) -> usize {
+        loss.kept.iter().filter(|kept| !**kept).count() + usize::from(loss.odd != Odd::None)
+    }
+
+    /// For people.
+    pub fn picture(&self, loss: &Loss, parts: &Parts) -> String {
+        let mut text = format!(
+            "power fails in `{}`, epoch {} ({}), before entry {} of the log\n",
+            self.epoch.phase,
+            self.epoch.number,
+            self.epoch.kind(parts),
+            self.epoch.end
+        );
+        let mut first = 0;
+        for write in &self.epoch.open {
+            let count = write.data.len().div_ceil(SECTOR);
+            let sign = |sector: usize| match loss.odd {
+                Odd::Garbage(odd) if odd == sector => 'g',
+                Odd::Zero(odd) if odd == sector => '0',
+                Odd::Torn(odd, _) if odd == sector => 't',
+                _ if loss.kept.get(sector) == Some(&true) => '#',
+                _ => '.',
+            };
+            let signs: String = (first..first + count.min(SHOWN)).map(sign).collect();
+            text.push_str(&format!("{:>10} {:<22} {signs}\n", write.at, parts.name(write.at as u64)));
+            first += count;
+        }
+        text + "           (# new, . old, g garbage, 0 zero, t torn; one sign a sector)\n"
+    }
+}

@@ -1,0 +1,248 @@
+//! Crash images of a real disk: real updates are recorded in QEMU under a block log, and everything that a power
+//! cut may have left of them is given to the agent.
+//!
+//! `log` reads what QEMU wrote down; `recording` runs the updates; `image` makes the crash images, out of the ways
+//! that `epoch` enumerates for simulated media too; `replay` has the agent boot each and judges it by
+//! `invariants`; `campaign` does that for all; `boots` has the real kernel boot a `sample`. `told` compares the log
+//! with what the media of the same flows in memory were told, and `bite` shows that the judge sees damage.
+#![allow(dead_code, unreachable_pub)]
+
+pub mod address;
+pub mod agent;
+pub mod bite;
+pub mod boots;
+pub mod campaign;
+#[path = "../../tests/crash/epoch.rs"]
+pub mod epoch;
+pub mod facts;
+pub mod field;
+pub mod image;
+pub mod invariants;
+pub mod log;
+pub mod recording;
+pub mod replay;
+pub mod report;
+pub mod sample;
+#[path = "../../tests/crash/seed.rs"]
+pub mod seed;
+#[path = "../../tests/sim/mod.rs"]
+#[allow(unused_imports, reason = "the tests use the rest")]
+pub mod sim;
+pub mod staging;
+pub mod told;
+
+use crate::harness::{Bed, paths};
+use address::Address;
+use anyhow::{Context, Result, ensure};
+use boots::Snapshot;
+use campaign::{Found, Shop};
+use everboot::bundle::Keys;
+use everboot::config::Config;
+use field::{Failure, Field};
+use invariants::Violation;
+use recording::Recording;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// So many distinct images.
+    pub images: usize,
+    /// So many boots of them in QEMU; more where each kind of outcome asks for one.
+    pub boots: usize,
+    /// Seconds for all of it, recording included; what is not done then is left out.
+    pub seconds: u64,
+    /// The number that all chance comes from.
+    pub seed: u64,
+    /// Threads, and guests.
+    pub threads: usize,
+}
+
+impl Report {
+    /// Whether all was reached, and every promise holds.
+    pub fn is_good(&self) -> bool {
+        self.failures.is_empty() && self.shortfalls.is_empty()
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { images: 4000, boots: 40, seconds: 300, seed: 1, threads: 2 }
+    }
+}
+
+/// All of it is counted, nothing estimated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Entries of the logs.
+    pub entries: u64,
+    /// Of these: flushes.
+    pub flushes: u64,
+    /// Barriers that the media were told, each of which the disk saw as a flush.
+    pub barriers: u64,
+    /// Flushes whose absence the comparison notices.
+    pub needed: u64,
+    /// Epochs with a write.
+    pub epochs: u64,
+    /// Of these: those whose subsets were all enumerated.
+    pub exhaustive: u64,
+    /// Ways in which they may end.
+    pub enumerated: u64,
+    /// Images that were made, those that were known included.
+    pub made: u64,
+    /// Distinct images that were judged.
+    pub images: u64,
+    /// Of these: with a write that no flush surely covered.
+    pub unsure: u64,
+    /// Of these: with a staging area that could not be read.
+    pub staging_lost: u64,
+    /// Damages that no power cut leaves, each of which the judge saw.
+    pub bites: u64,
+    /// Runs of the agent.
+    pub agent_runs: u64,
+    /// Kinds of outcomes: recording, phase, what was written, where the boot went.
+    pub kinds: u64,
+    /// Boots in QEMU.
+    pub boots: u64,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Report {
+    /// What was done.
+    pub counts: Counts,
+    /// What is wrong, that with the fewest lost sectors first.
+    pub failures: Vec<Failure>,
+    /// What was asked for and not reached: in the time that there was, or because there is no more.
+    pub shortfalls: Vec<String>,
+    /// The milliseconds of each step.
+    pub steps: Vec<(&'static str, u128)>,
+}
+
+/// Records, makes the images, judges them, boots a sample.
+///
+/// It is an error when nothing was recorded, when the enumerator skipped something, and when a barrier did not reach
+/// the disk.
+pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Result<Report> {
+    let bed = Bed::shared()?;
+    let _one_at_a_time = paths::lock("faults")?;
+    let scene = Scene::new(bed)?;
+    let start = Instant::now();
+    let until = start + Duration::from_secs(options.seconds);
+    let mut counts = Counts::default();
+    let mut steps = Vec::new();
+    let mut step = |name| {
+        let before: u128 = steps.iter().map(|(_, ms)| ms).sum();
+        steps.push((name, start.elapsed().as_millis() - before));
+    };
+
+    progress("recording", &counts);
+    let recordings = recording::record(bed)?;
+    step("record");
+    let fields = scene.fields(&recordings, options.seed, &mut counts)?;
+    counts.bites = bite::run(&fields[0], &scene.shop())?;
+    step("compare barriers, enumerate");
+    let Found { counts, judged, mut failures } =
+        campaign::run(&fields, &scene.shop(), options, until, counts, &|counts| progress("images", counts))?;
+    step("judge images");
+    let mut counts = counts;
+    let sample = sample::sample(&judged, options.boots, options.seed, &mut counts.kinds);
+    let snapshot = Snapshot::take(bed, &scene.folder.join("boots"), recordings[0].before.len())?;
+    step("take the snapshot");
+    let tell = |boots| progress("boots", &Counts { boots, ..counts.clone() });
+    let (boots, failed) = boots::run(bed, &snapshot, &fields, &sample, options.threads, until, &tell)?;
+    step("boot");
+    counts.boots = boots;
+    failures.extend(failed);
+    failures.sort_by_key(|failure| failure.lost);
+    let wanted = [("images", counts.images, options.images), ("boots", counts.boots, options.boots)];
+    let short = wanted.into_iter().filter(|(_, found, wanted)| *found < *wanted as u64);
+    let short = short.map(|(what, found, wanted)| format!("expected {wanted} {what}, there were {found}"));
+    let shortfalls = short.collect();
+    Ok(Report { counts, failures, shortfalls, steps })
+}
+
+/// Judges one image of the last recordings again, and boots it. A picture of it, and what came of it.
+pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
+    let address = Address::parse(path);
+    let address =
+        address.with_context(|| format!("expected a path like running/sure/12/3/1, found {path}"))?;
+    let bed = Bed::shared()?;
+    let _one_at_a_time = paths::lock("faults")?;
+    let scene = Scene::new(bed)?;
+    let recordings = recording::kept()?;
+    let new = |recording| Field::new(recording, address.seed);
+    let fields = recordings.iter().map(new).collect::<Result<Vec<_>>>()?;
+    let (picture, judged) = campaign::replay(&fields, &scene.shop(), &address)?;
+    let judged = match judged {
+        Ok(judged) => judged,
+        Err(violation) => return Ok((picture, Err(violation))),
+    };
+    let snapshot = Snapshot::take(bed, &scene.folder.join("boots"), recordings[0].before.len())?;
+    let until = Instant::now() + crate::harness::machine::LIMIT;
+    let said = judged.outcome.said.clone();
+    let (_, failed) = boots::run(bed, &snapshot, &fields, &[judged], 1, until, &|_| ())?;
+    Ok((picture, failed.into_iter().next().map_or(Ok(said), |failure| Err(failure.violation))))
+}
+
+/// Where all of it happens: a folder in memory that goes with its owner.
+struct Scene {
+    folder: PathBuf,
+    settings: PathBuf,
+    agent: PathBuf,
+    config: Config,
+    keys: Keys,
+}
+
+impl Scene {
+    fn new(bed: &Bed) -> Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let name = format!("everboot-faults-{}", std::process::id());
+        let folder = if memory.is_dir() { memory.join(name) } else { paths::work(&name)? };
+        let settings = folder.join("etc");
+        fs::create_dir_all(settings.join("keys")).with_context(|| format!("create {}", folder.display()))?;
+        let conf = paths::repo().join("initramfs/everboot.conf");
+        fs::copy(&conf, settings.join("everboot.conf"))?;
+        fs::copy(&bed.key.public, settings.join("keys/everboot.pub"))?;
+        let config = Config::parse(&fs::read_to_string(conf)?)?;
+        let mut keys = Keys::default();
+        keys.add(&fs::read_to_string(&bed.key.public)?)?;
+        Ok(Self { folder, settings, agent: bed.agent.clone(), config, keys })
+    }
+
+    fn shop(&self) -> Shop<'_> {
+        Shop { folder: &self.folder, agent: &self.agent, settings: &self.settings }
+    }
+
+    /// Compares the barriers of each recording, and enumerates its images.
+    fn fields<'a>(
+        &self,
+        recordings: &'a [Recording],
+        seed: u64,
+        counts: &mut Counts,
+    ) -> Result<Vec<Field<'a>>> {
+        let mut fields = Vec::new();
+        for recording in recordings {
+            let agreed = told::compare(recording, &self.folder, &self.config, &self.keys)?;
+            let field = Field::new(recording, seed)?;
+            let flushes = recording.entries.iter().filter(|entry| **entry == log::Entry::Flush).count();
+            counts.entries += recording.entries.len() as u64;
+            counts.flushes += flushes as u64;
+            counts.barriers += agreed.barriers;
+            counts.needed += agreed.needed;
+            field.count(counts);
+            fields.push(field);
+        }
+        ensure!(counts.epochs > 0, "nothing was recorded");
+        Ok(fields)
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        // What stays behind costs memory until the next start, and nothing else.
+        let _ = paths::remove_tree(&self.folder);
+    }
+}

@@ -1,0 +1,265 @@
+//! Judges a crash image: the agent boots it, and every promise is held against what it left.
+//!
+//! Boots of most images end in one of few states. What may come after such a state is played through once:
+//! another boot; the new system confirms; it never does; the update is brought to its end.
+
+use super::agent::{Bench, Ending};
+use super::facts::{Facts, Known, decisive};
+use super::invariants::{self, Boot, Disk, Violation, hold};
+use super::recording::{Parts, Recording};
+use super::sim::pages::{Pages, mix};
+use super::staging::{Shelf, Staged};
+use anyhow::Result;
+use everboot::flow::STAGED;
+use everboot::record::Update;
+use everboot::slot::{SlotId, SlotState};
+use std::collections::HashSet;
+use std::fs;
+use std::sync::{Mutex, PoisonError};
+
+/// Boots of a new system that never confirms itself; it has three tries.
+const UNCONFIRMED_BOOTS: usize = 6;
+
+/// What all judges of a recording share.
+#[derive(Debug)]
+pub struct Court<'a> {
+    /// The recording.
+    pub recording: &'a Recording,
+    /// What may be in the slots.
+    pub known: Known,
+    /// The bundle of the new version.
+    pub bundle: Vec<u8>,
+    /// States after a first boot whose futures were all right.
+    futures: Mutex<HashSet<u64>>,
+}
+
+/// A crash image to be judged.
+#[derive(Debug)]
+pub struct Case<'a> {
+    /// What was durable, and what there would be if nothing had been lost.
+    pub durable: &'a Disk,
+    /// The same.
+    pub live: &'a Disk,
+    /// It.
+    pub image: Pages,
+    /// Whether each sector is old or new. Else a file system may be lost, and with it what was staged.
+    pub is_sound: bool,
+    /// Whether flushes kept what they promised. Else the machine still has to come up, and no more.
+    pub is_believed: bool,
+}
+
+/// Where the first boot went.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Outcome {
+    /// The slot.
+    pub slot: usize,
+    /// The version in it.
+    pub version: usize,
+    /// What the agent said.
+    pub said: String,
+    /// Whether the staging area could be read.
+    pub has_staging: bool,
+}
+
+/// Why an image was not judged well: a promise was broken, or the harness failed.
+#[derive(Debug)]
+pub enum Trouble {
+    /// A promise.
+    Broken(Violation),
+    /// The harness.
+    Harness(anyhow::Error),
+}
+
+impl From<Violation> for Trouble {
+    fn from(violation: Violation) -> Self {
+        Self::Broken(violation)
+    }
+}
+
+impl From<anyhow::Error> for Trouble {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Harness(error)
+    }
+}
+
+impl<'a> Court<'a> {
+    /// For one recording.
+    pub fn new(recording: &'a Recording) -> Result<Self> {
+        let known = Known::of(recording)?;
+        let bundle = fs::read(&recording.bundle)?;
+        Ok(Self { recording, known, bundle, futures: Mutex::default() })
+    }
+
+    /// A disk, looked at.
+    pub fn disk(&self, pages: Pages) -> Disk {
+        let facts = Facts::of(&pages, &self.recording.parts, &self.known);
+        Disk { pages, facts }
+    }
+
+    fn parts(&self) -> &Parts {
+        &self.recording.parts
+    }
+}
+
+/// One who judges, with a bench of its own.
+#[derive(Debug)]
+pub struct Judge<'a> {
+    court: &'a Court<'a>,
+    /// The bench.
+    pub bench: Bench,
+    shelf: Shelf,
+}
+
+impl<'a> Judge<'a> {
+    /// A judge.
+    pub fn new(court: &'a Court<'a>, bench: Bench, shelf: Shelf) -> Self {
+        Self { court, bench, shelf }
+    }
+
+    /// Boots an image, and what follows.
+    pub fn judge(&mut self, case: &Case<'_>) -> Result<Outcome, Trouble> {
+        let (court, parts) = (self.court, self.court.parts());
+        let is = court.disk(case.image.clone());
+        if case.is_believed {
+            invariants::check_image(case.durable, case.live, &is, parts, &court.known)?;
+        }
+        let staged = self.shelf.staged(&case.image, parts.data)?;
+        let has_bundle = self.has_bundle(&staged)?;
+        if case.is_sound {
+            invariants::invariant_named_bundle_is_there(&is.facts, has_bundle)?;
+        }
+        self.bench.put(&case.image, &staged)?;
+        let (after, ending, entered) = if case.is_believed { self.boot(&is)? } else { self.unsure_boot()? };
+        let outcome = Outcome {
+            slot: entered.index(),
+            version: after.facts.whole[entered.index()].unwrap_or(usize::MAX),
+            said: ending.said.trim().to_owned(),
+            has_staging: matches!(staged, Staged::Files(..)),
+        };
+        let key = mix(decisive(&after.pages, parts), staged.hash());
+        if !case.is_believed {
+            return Ok(outcome);
+        }
+        let known = || court.futures.lock().unwrap_or_else(PoisonError::into_inner);
+        if !known().contains(&key) {
+            self.futures(&after, entered, &staged, has_bundle)?;
+            known().insert(key);
+        }
+        Ok(outcome)
+    }
+
+    fn has_bundle(&self, staged: &Staged) -> Result<bool> {
+        let Staged::Files(folder, _) = staged else { return Ok(false) };
+        let file = folder.join(STAGED);
+        Ok(file.exists() && fs::read(file)? == self.court.bundle)
+    }
+
+    /// One boot of what is on the bench.
+    fn boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), Trouble> {
+        let ending = self.bench.run(&["boot"])?;
+        let is = self.court.disk(self.bench.look()?);
+        let (parts, known) = (self.court.parts(), &self.court.known);
+        invariants::check_boot(&Boot { was, is: &is, ending: &ending, parts, known })?;
+        let entered = invariants::invariant_no_strand(&ending)?;
+        Ok((is, ending, entered))
+    }
+
+    /// One boot of a disk that had lied.
+    fn unsure_boot(&mut self) -> Result<(Disk, Ending, SlotId), Trouble> {
+        let ending = self.bench.run(&["boot"])?;
+        let is = self.court.disk(self.bench.look()?);
+        let entered = invariants::check_unsure_boot(&ending, &is.facts)?;
+        Ok((is, ending, entered))
+    }
+
+    /// A verb of the running system, which must do what it is asked for.
+    fn verb(&mut self, words: &[&str]) -> Result<(), Trouble> {
+        let ending = self.bench.run(words)?;
+        let done = ending.code == Some(0);
+        hold(done, "verbs_do_what_they_are_asked_for", || {
+            format!("{words:?}: {}{}", ending.said, ending.errors)
+        })?;
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<Disk, Trouble> {
+        Ok(self.court.disk(self.bench.look()?))
+    }
+
+    /// All that may come after the first boot.
+    fn futures(
+        &mut self,
+        after: &Disk,
+        entered: SlotId,
+        staged: &Staged,
+        has_bundle: bool,
+    ) -> Result<(), Trouble> {
+        self.another_boot(after)?;
+        let Some((_, record)) = &after.facts.record else { return Ok(()) };
+        if matches!(record.slot(entered).state, SlotState::Trial { .. }) {
+            self.bench.put(&after.pages, staged)?;
+            self.never_confirmed(after)?;
+        }
+        if has_bundle || matches!(record.slot(entered).state, SlotState::Trial { .. }) {
+            self.bench.put(&after.pages, staged)?;
+            self.finish(after)?;
+        }
+        Ok(())
+    }
+
+    fn another_boot(&mut self, after: &Disk) -> Result<(), Trouble> {
+        let (is, ..) = self.boot(after)?;
+        invariants::invariant_quiescent(after, &is, self.court.parts())?;
+        Ok(())
+    }
+
+    fn never_confirmed(&mut self, after: &Disk) -> Result<(), Trouble> {
+        let mut was = after.clone();
+        let mut versions = Vec::new();
+        for _ in 0..UNCONFIRMED_BOOTS {
+            let (is, _, entered) = self.boot(&was)?;
+            versions.push(is.facts.whole[entered.index()]);
+            was = is;
+        }
+        invariants::invariant_bounded_rollback(&versions)?;
+        Ok(())
+    }
+
+    /// Nothing interrupts any more: the running system goes on where the record says that it stands.
+    fn finish(&mut self, after: &Disk) -> Result<(), Trouble> {
+        let mut did = Vec::new();
+        let mut was = after.clone();
+        for _ in 0..4 {
+            let Some((_, record)) = was.facts.record.clone() else { break };
+            let proven = record.slots.iter().any(|slot| slot.state == SlotState::Proven);
+            let words: &[&str] = match &record.update {
+                _ if record.trial().is_some() && record.last_boot.map(|boot| boot.slot) == record.trial() => {
+                    &["confirm"]
+                }
+                _ if record.trial().is_some() => &[],
+                Update::Due { .. } => &[],
+                Update::Kept(_) if proven => &["activate"],
+                // The slot that runs is confirmed first, so that the other good one may be written.
+                Update::Staged(_) | Update::Preparing { .. } if !did.contains(&"prepare") => &["prepare"],
+                _ => break,
+            };
+            if words == ["prepare"] {
+                self.verb(&["confirm"])?;
+            }
+            if words.is_empty() {
+                self.boot(&was)?;
+            } else {
+                self.verb(words)?;
+            }
+            did.push(words.first().unwrap_or(&"boot"));
+            was = self.look()?;
+        }
+        if did.is_empty() {
+            return Ok(());
+        }
+        invariants::invariant_update_finishes(&was.facts, &did.join(", "))?;
+        let (is, ..) = self.boot(&was)?;
+        invariants::invariant_quiescent(&was, &is, self.court.parts())?;
+        Ok(())
+    }
+}
