@@ -1,7 +1,8 @@
 //! The command behind `initramfs/build`, `qemu/demo` and `tests/run`: what a shell script would
 //! do, in Rust. Scripts only launch it.
 
-mod faults;
+mod blocklog;
+mod campaign;
 mod figures;
 mod harness;
 mod suite;
@@ -22,8 +23,8 @@ everboot-harness build --deb      and out/everboot_*.deb, out/everboot-pack_*.de
 everboot-harness test [--quick]   format, lints, all tests; --quick: no QEMU
 everboot-harness demo [--shell]   the main job on a real Debian; --shell: its console
 everboot-harness demo --figures   the figures of the README, measured here
-everboot-harness faults log       crash images of recorded updates: judged, a sample booted
-everboot-harness faults log PATH  judges and boots one of the last run's images again";
+everboot-harness faults [--help]  every crash point: a campaign and its report
+everboot-harness faults replay PATH  one of the last block log's images again";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -56,21 +57,15 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         ["demo"] => return tour::run(),
         ["demo", "--shell"] => return tour::shell(),
         ["demo", "--figures"] => figures::run()?,
-        ["faults", "log"] => return log_faults(),
-        ["faults", "log", path] => return replay_log_fault(path),
+        ["faults", "replay", path] => return replay_log_fault(path),
+        ["faults", options @ ..] => return campaign::run(options),
         _ => bail!("unknown words {words:?}; usage:\n{USAGE}"),
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn log_faults() -> Result<ExitCode> {
-    let report = faults::run(&faults::Options::default(), &|_, _| ())?;
-    println!("{report}");
-    Ok(if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
 fn replay_log_fault(path: &str) -> Result<ExitCode> {
-    let (picture, judged) = faults::replay(path)?;
+    let (picture, judged) = blocklog::replay(path)?;
     print!("{picture}");
     match judged {
         Ok(said) => println!("every promise holds: {said}"),

@@ -35,11 +35,23 @@ pub(crate) fn run(quick: bool) -> ExitCode {
     count.step("build", || Bed::build()?.print_sizes());
     count.tests("tests", &["--all-features", "--no-fail-fast"]);
     if !quick {
+        count.step("crash points", crash_points);
         // A guest is busy on one processor: two at a time fill the smallest machine.
         count.tests("stories", &["--all-features", "--test", "stories", "--", "--test-threads=2"]);
     }
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Crash states that a run has to reach.
+const STATES: &str = "300000";
+
+/// The search of the crash space, up to a stated number of states; how long that takes is up to the machine.
+fn crash_points() -> Result<()> {
+    let mut crash = Command::new(paths::out("everboot-crash")?);
+    crash.args(["--states", STATES, "--least", STATES, "--seconds", "1200"]);
+    println!("{}", run_quietly(&mut crash)?);
+    Ok(())
 }
 
 impl Count {

@@ -2,27 +2,20 @@
 
 use crate::sim::{Power, SimDisk};
 use crate::sim::{SLOT_A, SLOT_B, SimMachine, SimRoot};
-use everboot::bundle::{Keys, write::assemble};
+use everboot::bundle::{Keys, sign::Signer, write::assemble};
 use everboot::config::Config;
 use everboot::flow::{self, Destination, Outcome, Site};
 use everboot::manifest::{Manifest, Payload};
 use everboot::medium::Medium;
 use everboot::record::Record;
 use everboot::slot::RootHash;
-use std::sync::OnceLock;
 
 /// Blocks of an image.
 pub const BLOCKS: usize = 12;
 
-fn key_pair() -> &'static minisign::KeyPair {
-    static KEYS: OnceLock<minisign::KeyPair> = OnceLock::new();
-    // Always the same one, so that the same seed gives the same bytes.
-    KEYS.get_or_init(|| {
-        let secret = minisign::SecretKeyBox::from_string(include_str!("golden/key")).unwrap();
-        let public = minisign::PublicKeyBox::from_string(include_str!("golden/key.pub")).unwrap();
-        let (sk, pk) = (secret.into_unencrypted_secret_key(), public.into_public_key());
-        minisign::KeyPair { pk: pk.unwrap(), sk: sk.unwrap() }
-    })
+/// Always the same key, and signatures without chance: the same seed gives the same bytes.
+fn signer() -> Signer {
+    Signer::parse(include_str!("golden/key")).unwrap()
 }
 
 /// An image: blocks that name version and position behind a first block that says how it behaves.
@@ -56,11 +49,7 @@ pub fn manifest(version: u8) -> Manifest {
 
 /// The signed bundle.
 pub fn bundle(manifest: Manifest, image: &[u8]) -> Vec<u8> {
-    let sign = |bytes: &[u8]| {
-        let secret = &key_pair().sk;
-        minisign::sign(None, secret, bytes, Some("sim"), None).unwrap().into_string().into_bytes()
-    };
-    assemble(manifest, image, &sign).unwrap()
+    assemble(manifest, image, &|bytes: &[u8]| signer().sign(bytes, "sim")).unwrap()
 }
 
 /// A machine together with what its owner says of it.
@@ -75,7 +64,7 @@ impl World {
     pub fn blank() -> Self {
         let mut config = Config::parse("compatible = sim").unwrap();
         config.timeout = 1;
-        let keys = Keys::parse(&key_pair().pk.to_box().unwrap().to_string()).unwrap();
+        let keys = Keys::parse(include_str!("golden/key.pub")).unwrap();
         Self { machine: SimMachine::new(), config, keys }
     }
 

@@ -7,6 +7,7 @@
 #[path = "../../tests/crash/mod.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod crash;
+mod keep;
 #[path = "../../tests/picture.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod picture;
@@ -41,6 +42,15 @@ struct Options {
     /// Seconds for all scenarios together.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// Ends when there are so many crash states.
+    #[arg(long)]
+    states: Option<u64>,
+    /// Fails when there are fewer crash states, unless there are no more.
+    #[arg(long, default_value_t = 1)]
+    least: u64,
+    /// Goes on from what this file has, and puts the searches aside there.
+    #[arg(long, value_name = "FILE")]
+    keep: Option<PathBuf>,
     /// The number that all chance comes from.
     #[arg(long, global = true, default_value_t = 1)]
     seed: u64,
@@ -53,7 +63,7 @@ struct Options {
     /// Plants a bug, and fails when it is not found.
     #[arg(long, global = true)]
     seeded_bug: Option<String>,
-    /// Writes report.json, or bugs.json, there.
+    /// Writes crash.json, or bugs.json, there.
     #[arg(long, global = true)]
     report: Option<PathBuf>,
 }
@@ -116,27 +126,53 @@ fn campaign(options: &Options) -> Result<()> {
     if let Some(bug) = options.bug()? {
         return bite_one(bug, options.seed);
     }
-    let limit = Limit { nodes: u64::MAX, time: Duration::from_secs(options.seconds) };
-    let watch = progress_line();
-    let done =
-        Campaign::run(&options.scenarios()?, options.seed, limit, options.threads, &|_| (), &|progress| {
-            watch(progress)
-        });
-    report::print(&done);
+    let mut begun = Campaign::begin(&options.scenarios()?, options.seed);
+    if let Some(file) = &options.keep {
+        begun = keep::take_up(file, begun);
+    }
+    let before: u64 = begun.iter().map(|explorer| explorer.counts.states).sum();
+    let (states, time) = (options.states.unwrap_or(u64::MAX), Duration::from_secs(options.seconds));
+    let (watch, points) = (progress_line(), Mutex::new(Vec::new()));
+    let start = Instant::now();
+    let see = |progress: &Progress| {
+        watch(progress);
+        report::point(&points, start.elapsed(), progress);
+    };
+    let done = Campaign::run(begun, Limit { nodes: u64::MAX, states, time }, options.threads, &|_| (), &see);
+    report::print(&done, before);
     if let Some(folder) = &options.report {
-        report::write(&done, folder)?;
+        let points = points.into_inner().unwrap_or_else(|error| error.into_inner());
+        report::write(&done, &points, folder)?;
+    }
+    if let Some(file) = &options.keep {
+        keep::save(file, &done.explorers)?;
     }
     for explorer in &done.explorers {
         if let Some(failure) = &explorer.failure {
             tell(explorer.scenario, options.seed, failure, None);
         }
     }
+    verdict(&done, before, options.least)
+}
+
+/// Whether the campaign proves what it was asked to.
+fn verdict(done: &Campaign, before: u64, least: u64) -> Result<()> {
+    let (progress, count) = (done.progress(), done.explorers.len());
     let failed = done.explorers.iter().filter(|explorer| explorer.failure.is_some()).count();
-    match (failed, done.emptiness()) {
-        (0, None) => Ok(()),
-        (0, Some(what)) => bail!("the campaign proves nothing: {what}"),
-        (count, _) => bail!("a promise is broken in {count} of {} scenarios", done.explorers.len()),
+    if failed > 0 {
+        bail!("a promise is broken in {failed} of {count} scenarios");
     }
+    let is_closed = progress.closed == count;
+    if let Some(what) = done.emptiness() {
+        bail!("the campaign proves nothing: {what}");
+    }
+    if progress.counts.states == before && !is_closed {
+        bail!("the campaign proves nothing: no crash state beyond those that were kept");
+    }
+    if progress.counts.states < least && !is_closed {
+        bail!("expected {least} crash states, found {}; give it more --seconds", progress.counts.states);
+    }
+    Ok(())
 }
 
 /// A line that is written over itself on a terminal, and told now and then elsewhere.

@@ -1,16 +1,20 @@
 //! What a campaign found, for people and for programs. Counted figures only.
 
 use crate::crash::bite::Found;
-use crate::crash::campaign::Campaign;
+use crate::crash::campaign::{Campaign, Progress};
 use crate::crash::explore::{Counts, Explorer};
+use crate::crash::judge::Outcome;
 use crate::crash::replay::Path as Way;
 use anyhow::{Context, Result};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
 
 /// A table of the scenarios, and the sum.
-pub(crate) fn print(done: &Campaign) {
+pub(crate) fn print(done: &Campaign, before: u64) {
     println!("{:24} {:>9} {:>9} {:>7} {:>5}  closed", "scenario", "states", "images", "nodes", "cuts");
     for explorer in &done.explorers {
         let Counts { states, images, nodes, cuts, .. } = explorer.counts;
@@ -22,13 +26,16 @@ pub(crate) fn print(done: &Campaign) {
     }
     let progress = done.progress();
     let counts = &progress.counts;
+    let states = counts.states - before;
     println!(
-        "{} crash states, each booted and judged, in {:.1} s on {} threads: {:.0} a second",
-        counts.states,
+        "{states} crash states, each booted and judged, in {:.1} s on {} threads: {:.0} a second",
         done.seconds,
         done.threads,
-        counts.states as f64 / done.seconds
+        states as f64 / done.seconds
     );
+    if before > 0 {
+        println!("with {before} that were kept: {} crash states", counts.states);
+    }
     println!(
         "of these {} on devices that broke their word, {} with lost copies of the record, {} after I/O errors; \
          {} images made, {} of them samples; {} epochs with every subset, {} by families; {} operations failed",
@@ -57,8 +64,27 @@ fn end(explorer: &Explorer) -> String {
     }
 }
 
-/// The same as `report.json`.
-pub(crate) fn write(done: &Campaign, folder: &Path) -> Result<()> {
+/// One point of the search's progress, at most one for each half second.
+pub(crate) fn point(points: &Mutex<Vec<Point>>, at: Duration, progress: &Progress) {
+    let mut points = points.lock().unwrap_or_else(|error| error.into_inner());
+    let is_due = points.last().is_none_or(|last| at.as_secs_f64() - last.seconds >= 0.5);
+    if is_due {
+        let (states, waiting) = (progress.counts.states, progress.frontier);
+        points.push(Point { seconds: at.as_secs_f64(), states, waiting, closed: progress.closed });
+    }
+}
+
+/// How far the search was at some time.
+#[derive(Serialize)]
+pub(crate) struct Point {
+    seconds: f64,
+    states: u64,
+    waiting: usize,
+    closed: usize,
+}
+
+/// The same as `crash.json`, with the picture of the crash space.
+pub(crate) fn write(done: &Campaign, points: &[Point], folder: &Path) -> Result<()> {
     let scenarios: Vec<Value> = done.explorers.iter().map(|explorer| scenario(done.seed, explorer)).collect();
     let progress = done.progress();
     let report = json!({
@@ -68,9 +94,11 @@ pub(crate) fn write(done: &Campaign, folder: &Path) -> Result<()> {
         "closed": progress.closed,
         "waiting": progress.frontier,
         "counts": counts(&progress.counts),
+        "outcomes": Outcome::ALL.map(|(_, name)| name),
+        "points": points,
         "scenarios": scenarios,
     });
-    save(folder, "report.json", &report)
+    save(folder, "crash.json", &report)
 }
 
 fn scenario(seed: u64, explorer: &Explorer) -> Value {
@@ -87,6 +115,7 @@ fn scenario(seed: u64, explorer: &Explorer) -> Value {
         "closed": explorer.is_closed(),
         "waiting": explorer.frontier(),
         "counts": counts(&explorer.counts),
+        "strips": explorer.strips,
         "failure": failure,
     })
 }

@@ -1,8 +1,8 @@
 //! Stories: the real thing in QEMU, from the disk image that a machine starts with to the one
 //! that it leaves. One file, one story.
 
-#[path = "../faults/mod.rs"]
-mod faults;
+#[path = "../blocklog/mod.rs"]
+mod blocklog;
 #[path = "../harness/mod.rs"]
 mod harness;
 

@@ -3,14 +3,14 @@
 
 use std::sync::Arc;
 
-use crate::faults::address::Address;
-use crate::faults::epoch::{Loss, Odd};
-use crate::faults::image::{Coverage, epochs};
-use crate::faults::log::{Entry, parse};
-use crate::faults::recording::{Parts, Phase, Recording};
-use crate::faults::sim::pages::Pages;
-use crate::faults::sim::power::Event;
-use crate::faults::told::check;
+use crate::blocklog::address::Address;
+use crate::blocklog::epoch::{Loss, Odd};
+use crate::blocklog::image::{Coverage, epochs};
+use crate::blocklog::log::{Entry, parse};
+use crate::blocklog::recording::{Parts, Phase, Recording};
+use crate::blocklog::sim::pages::Pages;
+use crate::blocklog::sim::power::Event;
+use crate::blocklog::told::check;
 use crate::harness::disk::Extent;
 
 /// A log of sectors of 512 bytes that says that it has so many entries.

@@ -5,6 +5,7 @@ use super::facts::{known, meanings};
 use super::scenario::Scenario;
 use std::collections::VecDeque;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// When a campaign ends that has not come to its end.
@@ -12,6 +13,8 @@ use std::time::{Duration, Instant};
 pub struct Limit {
     /// Nodes of each scenario that are searched from.
     pub nodes: u64,
+    /// Crash states of all scenarios together.
+    pub states: u64,
     /// Time for all.
     pub time: Duration,
 }
@@ -37,10 +40,14 @@ pub struct Progress {
 const SLICE: Duration = Duration::from_millis(400);
 
 impl Campaign {
-    /// Searches. `plant` is called in each thread before it begins, and for each explorer.
+    /// Searches that have not begun.
+    pub fn begin(scenarios: &[&'static Scenario], seed: u64) -> Vec<Explorer> {
+        scenarios.iter().map(|scenario| Explorer::new(scenario, seed)).collect()
+    }
+
+    /// Searches on. `plant` is called in each thread before it begins, and for each explorer.
     pub fn run(
-        scenarios: &[&'static Scenario],
-        seed: u64,
+        begun: Vec<Explorer>,
         limit: Limit,
         threads: usize,
         plant: &(dyn Fn(Option<&mut Explorer>) + Sync),
@@ -48,8 +55,9 @@ impl Campaign {
     ) -> Self {
         let _ = (known(), meanings());
         let start = Instant::now();
-        let numbered = scenarios.iter().map(|scenario| Explorer::new(scenario, seed)).enumerate();
-        let waiting = Mutex::new(numbered.collect::<VecDeque<_>>());
+        let seed = begun.first().map_or(0, |explorer| explorer.seed);
+        let is_enough = AtomicBool::new(false);
+        let waiting = Mutex::new(begun.into_iter().enumerate().collect::<VecDeque<_>>());
         let done = Mutex::new(Vec::new());
         let work = || {
             plant(None);
@@ -57,14 +65,16 @@ impl Campaign {
                 let next = waiting.lock().unwrap_or_else(|error| error.into_inner()).pop_front();
                 let Some((number, mut explorer)) = next else { break };
                 plant(Some(&mut explorer));
-                let goes_on = slice(&mut explorer, limit, start);
+                let goes_on = !is_enough.load(Ordering::Relaxed) && slice(&mut explorer, limit, start);
                 let mut waiting = waiting.lock().unwrap_or_else(|error| error.into_inner());
                 let mut done = done.lock().unwrap_or_else(|error| error.into_inner());
                 match goes_on {
                     true => waiting.push_back((number, explorer)),
                     false => done.push((number, explorer)),
                 }
-                watch(&progress(waiting.iter().chain(done.iter()).map(|(_, explorer)| explorer)));
+                let progress = progress(waiting.iter().chain(done.iter()).map(|(_, explorer)| explorer));
+                is_enough.fetch_or(progress.counts.states >= limit.states, Ordering::Relaxed);
+                watch(&progress);
             }
         };
         std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));

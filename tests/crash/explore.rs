@@ -9,15 +9,19 @@ use super::act::{Act, Run};
 use super::epoch::{Loss, expected, lie_losses, losses, page_losses};
 use super::facts::Facts;
 use super::invariants::{Crash, Violation};
-use super::judge::{Judge, Place, Profile, Rot};
+use super::judge::{Judge, Outcome, Place, Profile, Rot};
+use super::kept::{Kept, KeptNode};
+use super::replay::retrace;
 use super::scenario::Scenario;
 use super::seed::Seed;
 use super::step::Step;
+use super::strip::Strip;
 use super::timeline::{Timeline, hash};
 use crate::sim::Still;
 use crate::sim::pages::mix;
 use crate::sim::power::TROUBLES;
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// Samples of an epoch with too many subsets.
 pub const SAMPLES: usize = 32;
@@ -25,7 +29,7 @@ pub const SAMPLES: usize = 32;
 const LIE_SAMPLES: usize = 4;
 
 /// All of it is counted, nothing estimated.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Distinct crash images, byte for byte, after recovery ran on each.
     pub states: u64,
@@ -55,7 +59,8 @@ pub struct Counts {
 
 #[derive(Debug, Clone)]
 struct Node {
-    place: Place,
+    /// The disk; absent in a search that was taken up again, until it is needed.
+    place: Option<Place>,
     trail: usize,
     cuts: u64,
     had_fault: bool,
@@ -75,11 +80,14 @@ pub struct Explorer {
     pub judge: Judge,
     pub counts: Counts,
     pub failure: Option<Failure>,
+    /// What became of the crashes of each act at the start.
+    pub strips: Vec<Strip>,
+    start: Place,
     /// By the number of cuts and faults on the way: those with the fewest come first.
     queue: BTreeMap<u64, VecDeque<Node>>,
     trails: Vec<(usize, Step)>,
     nodes: HashSet<u64>,
-    images: HashSet<u64>,
+    images: HashMap<u64, Outcome>,
 }
 
 /// The trail of the start.
@@ -106,20 +114,59 @@ impl Counts {
 impl Explorer {
     pub fn new(scenario: &'static Scenario, seed: u64) -> Self {
         let (actor, still, entered) = scenario.begin();
+        let start = Place { still, entered };
         let mut explorer = Self {
             scenario,
             seed,
             judge: Judge::new(actor),
             counts: Counts::default(),
             failure: None,
+            strips: Vec::new(),
+            start: start.clone(),
             queue: BTreeMap::new(),
             trails: Vec::new(),
             nodes: HashSet::new(),
-            images: HashSet::new(),
+            images: HashMap::new(),
         };
-        let start = Node { place: Place { still, entered }, trail: START, cuts: 0, had_fault: false };
-        explorer.offer(start);
+        explorer.offer(start, Node { place: None, trail: START, cuts: 0, had_fault: false });
         explorer
+    }
+
+    /// Puts the search aside.
+    pub fn keep(&self) -> Kept {
+        let node = |node: &Node| KeptNode {
+            trail: (node.trail != START).then_some(node.trail as u64),
+            cuts: node.cuts,
+            had_fault: node.had_fault,
+        };
+        let trail =
+            |(parent, step): &(usize, Step)| ((*parent != START).then_some(*parent as u64), step.to_string());
+        Kept {
+            scenario: self.scenario.name.to_owned(),
+            seed: self.seed,
+            counts: self.counts.clone(),
+            strips: self.strips.clone(),
+            queue: self.queue.values().flatten().map(node).collect(),
+            trails: self.trails.iter().map(trail).collect(),
+            nodes: self.nodes.iter().copied().collect(),
+            images: self.images.iter().map(|(image, outcome)| (*image, *outcome)).collect(),
+        }
+    }
+
+    /// Takes up a search that was put aside. `None` when it was one of something else.
+    pub fn take_up(kept: Kept) -> Option<Self> {
+        let mut explorer = Self::new(Scenario::named(&kept.scenario)?, kept.seed);
+        let at = |trail: Option<u64>| trail.map_or(START, |trail| trail as usize);
+        let trail = |(parent, step): (Option<u64>, String)| Some((at(parent), Step::parse(&step)?));
+        explorer.trails = kept.trails.into_iter().map(trail).collect::<Option<_>>()?;
+        explorer.queue.clear();
+        for KeptNode { trail, cuts, had_fault } in kept.queue {
+            explorer.wait(Node { place: None, trail: at(trail), cuts, had_fault });
+        }
+        explorer.nodes = kept.nodes.into_iter().collect();
+        explorer.images = kept.images.into_iter().collect();
+        (explorer.counts, explorer.strips) = (kept.counts, kept.strips);
+        Some(explorer)
     }
 
     /// Whether every node was searched from.
@@ -137,8 +184,9 @@ impl Explorer {
         if self.failure.is_some() {
             return false;
         }
-        let Some(node) = self.queue.values_mut().find_map(VecDeque::pop_front) else { return false };
-        if let Err((violation, trail, step)) = self.expand(&node) {
+        let Some(mut node) = self.queue.values_mut().find_map(VecDeque::pop_front) else { return false };
+        let place = node.place.take().unwrap_or_else(|| self.go_to(node.trail));
+        if let Err((violation, trail, step)) = self.expand(&node, &place) {
             let mut steps = self.steps(trail);
             steps.push(step);
             self.failure = Some(Failure { violation, steps });
@@ -159,64 +207,90 @@ impl Explorer {
         steps
     }
 
-    /// Takes a node if its normal form is new.
-    fn offer(&mut self, node: Node) -> bool {
-        let normal = mix(self.judge.normal(&node.place), u64::from(node.had_fault));
+    /// The disk at the end of a trail.
+    fn go_to(&mut self, trail: usize) -> Place {
+        let (steps, mut place) = (self.steps(trail), self.start.clone());
+        for step in &steps {
+            place = retrace(&mut self.judge, &place, step, self.seed);
+        }
+        place
+    }
+
+    /// Takes a node if the normal form of its disk is new.
+    fn offer(&mut self, place: Place, node: Node) -> bool {
+        let normal = mix(self.judge.normal(&place), u64::from(node.had_fault));
         let is_new = self.nodes.insert(normal);
         if is_new {
-            let mishaps = node.cuts + u64::from(node.had_fault);
-            self.queue.entry(mishaps).or_default().push_back(node);
+            self.wait(Node { place: Some(place), ..node });
         }
         is_new
     }
 
-    fn expand(&mut self, node: &Node) -> Result<(), (Violation, usize, Step)> {
-        let acts = if node.place.entered.is_some() { self.scenario.acts } else { &[] };
+    fn wait(&mut self, node: Node) {
+        self.queue.entry(node.cuts + u64::from(node.had_fault)).or_default().push_back(node);
+    }
+
+    fn expand(&mut self, node: &Node, place: &Place) -> Result<(), (Violation, usize, Step)> {
+        let acts = if place.entered.is_some() { self.scenario.acts } else { &[] };
         for act in acts.iter().chain(&[Act::Boot]) {
-            self.act(node, *act)?;
+            self.act(node, place, *act)?;
         }
         Ok(())
     }
 
-    fn act(&mut self, node: &Node, act: Act) -> Result<(), (Violation, usize, Step)> {
-        let was = Facts::of(&node.place.still);
+    fn act(&mut self, node: &Node, place: &Place, act: Act) -> Result<(), (Violation, usize, Step)> {
+        let was = Facts::of(&place.still);
         let at = |step: Step| move |violation| (violation, node.trail, step);
-        let run = self.judge.clean(&node.place, &was, act).map_err(at(Step::Clean(act)))?;
+        let run = self.judge.clean(place, &was, act).map_err(at(Step::Clean(act)))?;
         self.counts.acts += 1;
-        let mut timeline = Timeline::start(&node.place.still);
+        if node.trail == START {
+            self.strips.push(Strip::new(act.name(), &run.events));
+        }
+        let mut timeline = Timeline::start(&place.still);
         for cut in 0..=run.events.len() {
             if let Some(event) = cut.checked_sub(1).map(|last| &run.events[last]) {
                 timeline.push(event);
             }
-            self.cut(node, act, &was, &timeline, cut)?;
-            self.lies(node, act, &run, cut)?;
+            self.cut(node, place, act, &was, &timeline, cut)?;
+            self.lies(node, place, act, &run, cut)?;
         }
         if !node.had_fault && node.cuts == 0 {
-            self.faults(node, act, &was, &run)?;
+            self.faults(node, place, act, &was, &run)?;
         }
-        let place = Place { still: run.end, entered: run.entered };
-        self.step_to(node, Step::Clean(act), place, 0, false);
+        let next = Place { still: run.end, entered: run.entered };
+        self.step_to(node, Step::Clean(act), next, 0, false);
         Ok(())
     }
 
     /// Takes the place that a step leads to, if it is new; its trail then.
     fn step_to(&mut self, node: &Node, step: Step, place: Place, cuts: u64, fault: bool) -> Option<usize> {
         let (trail, cuts) = (self.trails.len(), node.cuts + cuts);
-        let is_new = self.offer(Node { place, trail, cuts, had_fault: node.had_fault || fault });
+        let is_new = self.offer(place, Node { place: None, trail, cuts, had_fault: node.had_fault || fault });
         if is_new {
             self.trails.push((node.trail, step));
         }
         is_new.then_some(trail)
     }
 
+    /// Whether an image was not judged before.
+    fn is_new(&mut self, image: u64) -> bool {
+        self.counts.images += 1;
+        !self.images.contains_key(&image)
+    }
+
+    fn judged(&mut self, image: u64) {
+        self.images.insert(image, self.judge.reached);
+        self.counts.states += 1;
+    }
+
     /// Copies of the record are lost beside what the crash did.
     fn rot(&mut self, trail: usize, now: &Still) -> Result<(), (Violation, usize, Step)> {
         for (which, _) in Rot::ALL {
-            self.counts.images += 1;
-            if self.images.insert(hash(&which.of(now))) {
+            let image = hash(&which.of(now));
+            if self.is_new(image) {
                 let judged = self.judge.rot(now, which);
                 judged.map_err(|violation| (violation, trail, Step::Rot(which)))?;
-                self.counts.states += 1;
+                self.judged(image);
                 self.counts.rotten += 1;
             }
         }
@@ -227,6 +301,7 @@ impl Explorer {
     fn cut(
         &mut self,
         node: &Node,
+        place: &Place,
         act: Act,
         was: &Facts,
         timeline: &Timeline,
@@ -248,18 +323,20 @@ impl Explorer {
         let live = Facts::of(&timeline.image(&all(timeline), self.seed));
         for loss in found.all {
             let now = timeline.image(&loss, self.seed);
-            self.counts.images += 1;
-            if !self.images.insert(hash(&now)) {
+            let image = hash(&now);
+            if !self.is_new(image) {
+                self.mark(node, cut, image);
                 continue;
             }
             let step = Step::Crash { act, cut, lies: 0, loss };
             let is = Facts::of(&now);
-            let before = &node.place.still;
+            let before = &place.still;
             let had_fault = node.had_fault;
             let crash = Crash { before, was, durable: &durable, live: &live, now: &now, is: &is, had_fault };
             let judged = self.judge.crash(&crash, Profile::Sound);
             judged.map_err(|violation| (violation, node.trail, step.clone()))?;
-            self.counts.states += 1;
+            self.judged(image);
+            self.mark(node, cut, image);
             if let Some(trail) =
                 self.step_to(node, step, Place { still: now.clone(), entered: None }, 1, false)
             {
@@ -276,10 +353,26 @@ impl Explorer {
         Ok(())
     }
 
+    /// Draws an image into the picture of the start.
+    fn mark(&mut self, node: &Node, cut: usize, image: u64) {
+        if let (true, Some(strip), Some(outcome)) =
+            (node.trail == START, self.strips.last_mut(), self.images.get(&image))
+        {
+            strip.mark(cut, *outcome);
+        }
+    }
+
     /// Devices that lied about their last one or two barriers.
-    fn lies(&mut self, node: &Node, act: Act, run: &Run, cut: usize) -> Result<(), (Violation, usize, Step)> {
+    fn lies(
+        &mut self,
+        node: &Node,
+        place: &Place,
+        act: Act,
+        run: &Run,
+        cut: usize,
+    ) -> Result<(), (Violation, usize, Step)> {
         for lies in 1..=2 {
-            let timeline = Timeline::lied(&node.place.still, &run.events[..cut], lies);
+            let timeline = Timeline::lied(&place.still, &run.events[..cut], lies);
             let mut seed = Seed::new(self.seed ^ cut as u64);
             for loss in lie_losses(&timeline.open(), LIE_SAMPLES, &mut seed) {
                 let step = Step::Crash { act, cut, lies, loss: loss.clone() };
@@ -291,13 +384,13 @@ impl Explorer {
 
     /// A crash image of a device that broke its word: the machine has to come up, and that is all.
     fn weakly(&mut self, node: &Node, step: Step, now: Still) -> Result<(), (Violation, usize, Step)> {
-        self.counts.images += 1;
-        if !self.images.insert(hash(&now)) {
+        let image = hash(&now);
+        if !self.is_new(image) {
             return Ok(());
         }
         let judged = self.judge.recover(&now, &Facts::of(&now), Profile::Weak);
         judged.map_err(|violation| (violation, node.trail, step))?;
-        self.counts.states += 1;
+        self.judged(image);
         self.counts.weak += 1;
         Ok(())
     }
@@ -306,6 +399,7 @@ impl Explorer {
     fn faults(
         &mut self,
         node: &Node,
+        place: &Place,
         act: Act,
         was: &Facts,
         run: &Run,
@@ -313,17 +407,17 @@ impl Explorer {
         for (call, (op, _)) in run.calls.iter().enumerate() {
             for how in TROUBLES.iter().copied().filter(|how| how.concerns(*op)) {
                 let step = |kept| Step::Fault { act, call, how, kept };
-                let ended = self.judge.faulty(&node.place, was, act, (call, how));
+                let ended = self.judge.faulty(place, was, act, (call, how));
                 let ended = ended.map_err(|violation| (violation, node.trail, step(true)))?;
                 self.counts.faults += 1;
                 for (kept, now) in [false, true].into_iter().zip(ended) {
-                    self.counts.images += 1;
-                    if !self.images.insert(hash(&now)) {
+                    let image = hash(&now);
+                    if !self.is_new(image) {
                         continue;
                     }
                     let judged = self.judge.recover(&now, &Facts::of(&now), Profile::Sound);
                     judged.map_err(|violation| (violation, node.trail, step(kept)))?;
-                    self.counts.states += 1;
+                    self.judged(image);
                     self.counts.faulty += 1;
                     self.step_to(node, step(kept), Place { still: now, entered: None }, 0, true);
                 }

@@ -15,6 +15,7 @@ use crate::sim::{RECORD, SLOT_A, Still};
 use everboot::machine::Root;
 use everboot::record::Update;
 use everboot::slot::SlotId;
+use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
 /// Boots of a machine after the first one that follows a crash.
@@ -71,9 +72,44 @@ pub struct Place {
     pub entered: Option<Root>,
 }
 
+/// What the boot after a crash reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// A slot that is good.
+    Good,
+    /// One that is entitled to an attempt.
+    Trial,
+    /// The recovery slot.
+    RecoverySlot,
+    /// Recovery, which waits and looks again.
+    Waits,
+}
+
+impl Outcome {
+    pub const ALL: [(Self, &'static str); 4] = [
+        (Self::Good, "a good slot"),
+        (Self::Trial, "a trial"),
+        (Self::RecoverySlot, "the recovery slot"),
+        (Self::Waits, "recovery, which looks again"),
+    ];
+
+    /// Of a boot that left this.
+    fn of(run: &Run, is: &Facts) -> Self {
+        let slot = run.entered.and_then(|root| root.at.part.checked_sub(SLOT_A)).filter(|slot| *slot < 2);
+        match (&run.ending, slot) {
+            (Ending::RecoverySlot, _) => Self::RecoverySlot,
+            (_, Some(slot)) if good_slots(is).contains(&SlotId(slot as u8)) => Self::Good,
+            (_, Some(_)) => Self::Trial,
+            _ => Self::Waits,
+        }
+    }
+}
+
 /// The judge, with what it remembers of states that it has seen.
 pub struct Judge {
     pub actor: Actor,
+    /// What the latest boot reached.
+    pub reached: Outcome,
     pub normaliser: Normaliser,
     /// Where each normal form led.
     led: HashMap<u64, u64>,
@@ -87,6 +123,7 @@ impl Judge {
     pub fn new(actor: Actor) -> Self {
         Self {
             actor,
+            reached: Outcome::Waits,
             normaliser: Normaliser::default(),
             led: HashMap::new(),
             futures: HashSet::new(),
@@ -98,7 +135,8 @@ impl Judge {
         self.normaliser.hash(&place.still, place.entered.map(|root| root.at.part))
     }
 
-    fn run(&mut self, place: &Place, act: Act, fault: Option<(usize, Trouble)>) -> Run {
+    /// An act, not judged.
+    pub fn run(&mut self, place: &Place, act: Act, fault: Option<(usize, Trouble)>) -> Run {
         self.runs += 1;
         let mut run = self.actor.run(&place.still, place.entered, act, fault);
         run.end = without_history(&run.end);
@@ -111,6 +149,7 @@ impl Judge {
         let durable = Timeline::after(&place.still, &run.events).still();
         if act == Act::Boot {
             let (is, durable) = (Facts::of(&run.end), Facts::of(&durable));
+            self.reached = Outcome::of(&run, &is);
             invariants::check_boot(&Boot {
                 before: &place.still,
                 was,
@@ -182,9 +221,11 @@ impl Judge {
 
     fn recover_weakly(&mut self, place: &Place, was: &Facts) -> Check {
         let run = self.run(place, Act::Boot, None);
+        let is = Facts::of(&run.end);
+        self.reached = Outcome::of(&run, &is);
         invariant_orderly(&run)?;
         invariant_no_strand(was, &run)?;
-        invariant_proof_before_entry(&run, &Facts::of(&run.end))?;
+        invariant_proof_before_entry(&run, &is)?;
         let next = Place { still: run.end, entered: run.entered };
         self.future(next, NewSystem::NeverConfirms, Profile::Weak)
     }

@@ -13,6 +13,7 @@ pub mod explore;
 pub mod facts;
 pub mod invariants;
 pub mod judge;
+pub mod kept;
 #[cfg(feature = "crash")]
 pub mod minimise;
 pub mod normal;
@@ -21,6 +22,7 @@ pub mod scenario;
 pub mod seed;
 pub mod show;
 pub mod step;
+pub mod strip;
 pub mod timeline;
 pub mod verbs;
 

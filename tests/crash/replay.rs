@@ -61,6 +61,27 @@ pub fn replay(
     Ok(())
 }
 
+/// Where a step leads that was judged when it was found.
+pub fn retrace(judge: &mut Judge, place: &Place, step: &Step, seed: u64) -> Place {
+    let off = |still| Place { still, entered: None };
+    match step {
+        Step::Clean(act) => {
+            let run = judge.run(place, *act, None);
+            Place { still: run.end, entered: run.entered }
+        }
+        Step::Rot(which) => off(which.of(&place.still)),
+        Step::Fault { act, call, how, kept: true } => off(judge.run(place, *act, Some((*call, *how))).end),
+        Step::Fault { act, call, how, kept: false } => {
+            let run = judge.run(place, *act, Some((*call, *how)));
+            off(Timeline::after(&place.still, &run.events).still())
+        }
+        Step::Crash { act, cut, lies, loss } => {
+            let run = judge.run(place, *act, None);
+            off(at_cut(&place.still, &run.events, *cut, *lies).image(loss, seed))
+        }
+    }
+}
+
 /// One step, judged as the search judges it; with a broken promise the disk on which it broke.
 fn follow(
     judge: &mut Judge,

@@ -2,6 +2,7 @@
 
 use super::act::{Act, Actor, Ending};
 use super::campaign::{Campaign, Limit};
+use super::explore::Explorer;
 use super::facts::{Facts, known};
 use super::judge::{Judge, Place, Rot};
 use super::replay::{Path, replay};
@@ -16,8 +17,8 @@ use std::time::Duration;
 /// Some nodes of each of these scenarios, on two threads.
 fn campaign(names: &[&str], nodes: u64) -> Campaign {
     let scenarios: Vec<_> = names.iter().map(|name| Scenario::named(name).unwrap()).collect();
-    let limit = Limit { nodes, time: Duration::MAX };
-    Campaign::run(&scenarios, 1, limit, 2, &|_| (), &|_| ())
+    let limit = Limit { nodes, states: u64::MAX, time: Duration::MAX };
+    Campaign::run(Campaign::begin(&scenarios, 1), limit, 2, &|_| (), &|_| ())
 }
 
 fn failures(campaign: &Campaign) -> Vec<String> {
@@ -58,6 +59,34 @@ fn the_same_seed_does_the_same() {
     let two = campaign(&["half-prepared", "rollback"], 2).progress().counts;
     assert_eq!(one, two);
     assert!(one.states > 100, "{one:?}");
+}
+
+/// A search that was put aside ends where one ends that was not.
+#[test]
+fn a_search_is_taken_up_where_it_was_put_aside() {
+    let whole = campaign(&["no-record-two-good"], u64::MAX);
+    let mut parts = campaign(&["no-record-two-good"], 1);
+    assert!(!parts.explorers[0].is_closed());
+    while !parts.explorers[0].is_closed() {
+        let bytes = postcard::to_allocvec(&parts.explorers[0].keep()).unwrap();
+        let again = Explorer::take_up(postcard::from_bytes(&bytes).unwrap()).unwrap();
+        let limit = Limit { nodes: again.counts.nodes + 7, states: u64::MAX, time: Duration::MAX };
+        parts = Campaign::run(vec![again], limit, 1, &|_| (), &|_| ());
+        assert_eq!(failures(&parts), Vec::<String>::new());
+    }
+    assert_eq!(parts.explorers[0].counts, whole.explorers[0].counts);
+    assert_eq!(parts.explorers[0].strips, whole.explorers[0].strips);
+}
+
+#[test]
+fn each_moment_of_a_strip_has_its_crashes() {
+    let done = campaign(&["due"], 1);
+    let strip = done.explorers[0].strips.iter().find(|strip| strip.act == "boot").unwrap();
+    assert_eq!(strip.outcomes.len(), strip.changes.len() + 1);
+    assert!(strip.outcomes.iter().all(|counts| counts.iter().sum::<u32>() > 0), "{strip:?}");
+    let sum = |at: usize| strip.outcomes.iter().map(|counts| counts[at]).sum::<u32>();
+    assert!(sum(1) > 0 && sum(2) + sum(3) == 0, "{strip:?}");
+    assert!("rws".chars().all(|letter| strip.changes.contains(letter)), "{}", strip.changes);
 }
 
 #[test]

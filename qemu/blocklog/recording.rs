@@ -26,8 +26,8 @@ const DATA: &str = "6";
 const FILES: usize = 12;
 
 /// The machines' folders.
-const EARLY: &str = "faults-early";
-const RUNNING: &str = "faults-running";
+const EARLY: &str = "log-early";
+const RUNNING: &str = "log-running";
 /// What is kept of a recording beside the logs and the disk.
 const ABOUT: &str = "recording.json";
 const BEFORE: &str = "before.img";

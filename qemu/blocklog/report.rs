@@ -37,7 +37,7 @@ impl fmt::Display for Report {
         for failure in self.failures.iter().take(SHOWN) {
             write!(
                 f,
-                "\n\nBROKEN {}: {}\n{}replay     everboot-harness faults log {}",
+                "\n\nBROKEN {}: {}\n{}replay     ./qemu/faults replay {}",
                 failure.violation.invariant, failure.violation.what, failure.picture, failure.address
             )?;
         }

@@ -74,7 +74,7 @@ impl Default for Options {
 }
 
 /// All of it is counted, nothing estimated.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Entries of the logs.
     pub entries: u64,
