@@ -35,10 +35,9 @@ NO_FRAME(GetTextRelBase) NO_FRAME(GetDataRelBase)
 
 /// How the agent is compiled: at a fixed address, without tables for unwinding, with a panic that is an illegal
 /// instruction, caught and told with its address (its messages would cost 41 kB), and without padding between
-/// code and constants. Instructions that stand in many places are called in one, which costs no time that can be
-/// measured. A static program has 120 bytes that could be made read-only after its start, for a padding of 4 kB.
+/// code and constants. A static program has 120 bytes that could be made read-only after its start, for a padding of 4 kB.
 const RUST_FLAGS: &str = "-C relocation-model=static -C relro-level=off -C force-unwind-tables=no \
-     -Zunstable-options -C panic=immediate-abort -C llvm-args=-enable-machine-outliner=always \
+     -Zunstable-options -C panic=immediate-abort \
      -C target-feature=+crt-static -C link-arg=-Wl,-z,noseparate-code -C link-arg=-Wl,--build-id=none";
 
 /// The same for its C: zstd's decoder in one variant of each of its loops.
