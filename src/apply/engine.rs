@@ -11,6 +11,9 @@ use crate::tree::Hasher;
 /// Bytes that are written between two barriers, and held in memory until they were read back. After a cut at
 /// most this much is written again.
 const EPOCH: usize = 8 << 20;
+/// Frames between two barriers, when little has to be written: what a start has proven counts at a barrier, and a
+/// slow medium must get to one.
+const FRAMES: u64 = 64;
 /// Tree blocks that are handled at once.
 const TREE_STEP: u64 = 64;
 
@@ -91,10 +94,11 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
     fn image(&mut self) -> Result<(), Error> {
         let frame_len = self.bundle.manifest().payload.frame_blocks as usize * BLOCK;
         for frame in 0..self.bundle.frame_count() {
-            if self.epoch_len() + frame_len > EPOCH {
+            if self.epoch_len() + frame_len > EPOCH || frame % FRAMES == 0 {
                 self.barrier()?;
             }
             self.frame(frame)?;
+            (self.watch)(&self.progress);
         }
         self.barrier()
     }
@@ -112,9 +116,6 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
             self.write(first, run, &content)?;
         }
         self.frame = content;
-        if wrong.is_empty() {
-            (self.watch)(&self.progress);
-        }
         Ok(())
     }
 

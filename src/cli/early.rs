@@ -64,9 +64,8 @@ impl Early {
         if let Err(why) = BootReport::new(&outcome, &self.steps, &self.notes).write() {
             log::warn!("boot.json: {why}");
         }
-        if let (Watchdog::Left(seconds), true) =
-            (config.watchdog, outcome.destination != Destination::Recovery)
-        {
+        // Not for a recovery slot, which is the last resort and may know of no watchdog.
+        if let (Watchdog::Left(seconds), Destination::Root(..)) = (config.watchdog, &outcome.destination) {
             sys::leave_watchdog(seconds);
         }
         (outcome, machine.kind)

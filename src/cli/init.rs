@@ -41,7 +41,7 @@ fn stop(why: &str) -> ! {
     loop {
         log::error!("restarting in {wait} s; power off to inspect the machine");
         std::thread::sleep(Duration::from_secs(wait));
-        log::error!("restart: {}", sys::reboot());
+        log::error!("restart: {}", sys::restart());
         wait = (wait * 2).min(LONGEST_WAIT);
     }
 }

@@ -62,10 +62,12 @@ impl Machine for AnyMachine {
     }
 
     fn staging(&mut self, at: Option<PartRef>, access: Access) -> Result<DirStaging, Error> {
+        let area = either!(mut self, machine => machine.staging(at, access))?;
+        // Not before: how long a journal takes nobody knows, and a mount gives no sign of life.
         if let Some(watchdog) = &mut self.watchdog {
             watchdog.start();
         }
-        either!(mut self, machine => machine.staging(at, access))
+        Ok(area)
     }
 
     fn close_staging(&mut self) {

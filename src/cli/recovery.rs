@@ -78,6 +78,10 @@ pub(crate) fn emergency(arguments: &Arguments) -> Result<Answer, Failure> {
     if arguments.has("disk") {
         return Err(usage(Some(arguments.verb), "expected --emergency or --disk, found both"));
     }
+    if !sys::is_in_initramfs() {
+        let text = "refused: expected an initramfs, found a system that runs; it would be restarted";
+        return Err(Failure::new(Exit::Refused, text));
+    }
     let happened = BootReport::read_text().unwrap_or_default();
     let opening = Opening {
         title: "nothing can be booted".to_owned(),
@@ -89,5 +93,5 @@ pub(crate) fn emergency(arguments: &Arguments) -> Result<Answer, Failure> {
     sys::Watchdog::default().start();
     let config = settings(arguments).config;
     Shell::new(Place::Emergency, config, arguments.inherited(), false).run(&opening, Some(EMERGENCY_WAIT));
-    Err(Failure::new(Exit::Failed, format!("restart: {}", sys::reboot())))
+    Err(Failure::new(Exit::Failed, format!("restart: {}", sys::restart())))
 }

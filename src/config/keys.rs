@@ -89,7 +89,8 @@ pub const KEYS: [Key; 13] = [
         "Whether the machine's watchdog (/dev/watchdog0) guards early boot. With apply it restarts a machine whose \
          apply stands still for two minutes, and is stopped before anything else is done. With a number it is \
          also started for the system that boots, which must take it over within so many seconds, as with \
-         RuntimeWatchdogSec= of systemd, or the machine restarts: every time, whatever slot it boots.",
+         RuntimeWatchdogSec= of systemd, or the machine restarts: every time, whatever slot it boots, the recovery \
+         slot apart.",
     ),
 ];
 

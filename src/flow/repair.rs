@@ -55,6 +55,18 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
         Some(Trouble::Newer(_) | Trouble::Unreadable(_)) if force => {}
         Some(trouble) => return Err(Error::Record(trouble.to_string())),
     }
+    let is_read = matches!(
+        view.loaded.selection,
+        Selection::Current { .. } | Selection::Newer { readable: Some(_), .. }
+    );
+    // Of slots that say nothing comes a record that boots nothing, and is never made anew.
+    if !is_read && view.record.slots.iter().all(|slot| slot.image.is_none()) {
+        let text = "no slot says what it holds: are the keys there? Else `everboot record init --good SLOT`";
+        return Err(Error::Record(text.to_owned()));
+    }
+    if matches!(view.trouble, Some(Trouble::Lost(_))) && !view.can_persist && !force {
+        return Err(Error::Record("not every slot can be read; repeat it, or --force".to_owned()));
+    }
     if let Some(index) = view.parts.iter().position(Option::is_none) {
         return Err(Error::SlotMissing(view.record.slots[index].name.clone()));
     }

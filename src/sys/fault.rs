@@ -56,7 +56,7 @@ extern "C" fn fault(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut lib
             libc::write(2, note.as_ptr().cast(), note.len());
             loop {
                 libc::sleep(WAIT);
-                reboot::restart_at_once();
+                let _ = reboot::restart();
             }
         }
         libc::_exit(1);

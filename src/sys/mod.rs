@@ -48,7 +48,7 @@ pub use linux::LinuxMachine;
 pub use lock::{Lock, LockError};
 pub use mount_device::{BlockDevice, Purpose, detach, unmount_device};
 pub use progress::{Progress, terminal_width};
-pub use reboot::{power_off, reboot};
+pub use reboot::{power_off, reboot, restart};
 pub use staging::DirStaging;
 pub use terminal::{Terminal, read_byte, wait_for_input};
 pub use watchdog::{Watchdog, leave_watchdog};

@@ -13,13 +13,18 @@ pub fn power_off() -> io::Error {
     end(RebootMode::RB_POWER_OFF)
 }
 
-/// The same as [`reboot`] without writing anything out: for when this program is at fault, and a disk may hang.
-pub(super) fn restart_at_once() {
-    let _ = nix::sys::reboot::reboot(RebootMode::RB_AUTOBOOT);
+/// The same as [`reboot`] without writing anything out, where nobody is there: what everboot saved is durable, and
+/// a disk that hangs would hold the machine down for ever.
+pub fn restart() -> io::Error {
+    call(RebootMode::RB_AUTOBOOT)
 }
 
 fn end(mode: RebootMode) -> io::Error {
     nix::unistd::sync();
+    call(mode)
+}
+
+fn call(mode: RebootMode) -> io::Error {
     match nix::sys::reboot::reboot(mode) {
         Ok(never) => match never {},
         Err(errno) => errno.into(),

@@ -2,18 +2,21 @@
 //! that gives no sign of life.
 //!
 //! Opening the device starts its clock; the letter V before the close stops it ("magic close"). A driver that
-//! cannot be stopped (nowayout) is opened only when the clock is to be left running anyway. A device that is not
-//! there, or that somebody else holds, is no fault: the boot goes on without.
+//! cannot be stopped (nowayout) is opened only when the clock is to be left running anyway, and only when it says
+//! that it takes so many seconds: a shorter clock that nobody can stop would restart the machine for ever. A device
+//! that is not there, or that somebody else holds, is no fault: the boot goes on without.
 
 use super::ioctl;
 use super::roots::read_text;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::path::Path;
 
 /// The first watchdog, as the kernel counts them.
 const DEVICE: &str = "/dev/watchdog0";
-/// Whether it goes on after a close: `1`, or `0`.
-const NO_WAY_OUT: &str = "/sys/class/watchdog/watchdog0/nowayout";
+/// What the kernel says of it: `nowayout`, 1 when it goes on after a close; `max_timeout` and `timeout` in seconds,
+/// no limit being 0; `state`.
+const FACTS: &str = "/sys/class/watchdog/watchdog0";
 /// Seconds that a long step may take between two signs of life: more than a slow medium needs for a barrier.
 const LONG_STEP: i32 = 120;
 
@@ -24,8 +27,9 @@ pub struct Watchdog(Option<File>);
 impl Watchdog {
     /// Starts the clock, if there is a watchdog that can be stopped.
     pub fn start(&mut self) {
-        if read_text(NO_WAY_OUT.into()).is_some_and(|text| text == "0") {
-            self.0 = open(LONG_STEP).ok();
+        if self.0.is_none() && can_be_stopped() {
+            let opened = open(LONG_STEP);
+            self.0 = opened.inspect_err(|error| log::info!("watchdog: {error}; going on without")).ok();
         }
     }
 
@@ -52,10 +56,31 @@ impl Drop for Watchdog {
 
 /// Leaves the clock running for the system that is booted next, which has so many seconds to take over.
 pub fn leave_watchdog(seconds: u32) {
-    match open(seconds as i32) {
-        Ok(_) => log::info!("watchdog: the system has {seconds} s to take over"),
-        Err(error) => log::info!("watchdog: {error}; going on without"),
+    if !can_be_stopped() && !takes(seconds) {
+        log::warn!("watchdog: expected one that takes {seconds} s; going on without");
+        return;
     }
+    if let Err(error) = open(seconds as i32) {
+        log::warn!("watchdog: {error}; going on without");
+    } else if fact("state").is_some_and(|state| state != "active") {
+        log::warn!("watchdog: its driver stops it with every close; going on without");
+    } else {
+        log::info!("watchdog: the system has {seconds} s to take over");
+    }
+}
+
+fn fact(name: &str) -> Option<String> {
+    read_text(Path::new(FACTS).join(name))
+}
+
+fn can_be_stopped() -> bool {
+    fact("nowayout").is_some_and(|text| text == "0")
+}
+
+/// Whether a clock that nobody can stop would run for so many seconds.
+fn takes(seconds: u32) -> bool {
+    let most = fact("max_timeout").and_then(|text| text.parse::<u32>().ok());
+    most.is_some_and(|most| most == 0 || most >= seconds)
 }
 
 /// Starts the clock with this timeout, or not at all: a shorter one could make an endless row of restarts.
