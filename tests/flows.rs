@@ -7,6 +7,7 @@ use everboot::flow::{self, Destination, Error};
 use everboot::lifecycle::{Refusal, Unfit};
 use everboot::machine::Wish;
 use everboot::medium::Medium;
+use everboot::slot::SlotId;
 
 fn good(version: u8) -> Vec<u8> {
     bundle(manifest(version), &image(version, SimRoot::Boots))
@@ -488,4 +489,16 @@ fn recovery_may_be_asked_for_and_ends_in_the_usual_boot() {
     let outcome = flow::boot(world.site(), Some(&Asked::Shell));
     assert!(outcome.notes.iter().any(|note| note.contains("overrides are locked")), "{:?}", outcome.notes);
     assert!(world.machine.waits.is_empty());
+}
+
+/// Such a record would boot nothing, and would never be made anew from slots that can be read again.
+#[test]
+fn repair_makes_no_record_of_slots_that_say_nothing() {
+    let mut world = World::blank();
+    for force in [false, true] {
+        let error = flow::repair(world.site(), force).unwrap_err().to_string();
+        assert!(error.contains("no slot says what it holds"), "{error}");
+    }
+    assert_eq!(flow::init(world.site(), Some(("slot-a", "1.0")), false).unwrap().default, Some(SlotId(0)));
+    flow::repair(world.site(), false).unwrap();
 }
