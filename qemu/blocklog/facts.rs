@@ -1,11 +1,11 @@
 //! What is on a disk: the record, the trailers, and which image's bytes are in each slot.
 
 use super::recording::{Parts, Recording};
+use super::sim::Looked;
 use super::sim::pages::{Pages, mix};
 use crate::harness::disk::Extent;
 use anyhow::{Context, Result, ensure};
 use everboot::apply::{Layout, Trailer, read_trailer};
-use everboot::medium::{Error, Medium, Op};
 use everboot::record::{Record, Selection};
 use everboot::slot::SlotId;
 use everboot::store;
@@ -16,34 +16,8 @@ use std::path::Path;
 const PAGE: u64 = 4096;
 
 /// A partition of a disk in memory, to be looked at.
-#[derive(Debug)]
-pub struct Part<'a> {
-    /// The disk.
-    pub disk: &'a Pages,
-    /// Where it is.
-    pub at: Extent,
-}
-
-impl Medium for Part<'_> {
-    fn len(&self) -> u64 {
-        self.at.length
-    }
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
-        let inside = offset + buf.len() as u64 <= self.at.length;
-        match inside && self.disk.read((self.at.start + offset) as usize, buf) {
-            true => Ok(()),
-            false => Err(Error::past_end(Op::Read, offset)),
-        }
-    }
-    fn write_at(&self, offset: u64, _: &[u8]) -> Result<(), Error> {
-        Err(Error::at(Op::Write, offset, std::io::ErrorKind::PermissionDenied.into()))
-    }
-    fn write_zeroes(&self, offset: u64, _: u64) -> Result<(), Error> {
-        self.write_at(offset, &[])
-    }
-    fn sync(&self) -> Result<(), Error> {
-        Ok(())
-    }
+pub fn looked(disk: &Pages, at: Extent) -> Looked<'_> {
+    Looked::part(disk, at.start, at.length)
 }
 
 /// The pages of a disk that a partition has.
@@ -111,7 +85,7 @@ pub struct Facts {
 impl Facts {
     /// Looks.
     pub fn of(disk: &Pages, parts: &Parts, known: &Known) -> Self {
-        let loaded = store::load(&Part { disk, at: parts.record });
+        let loaded = store::load(&looked(disk, parts.record));
         let record = match loaded.selection {
             Selection::Current { generation, record, .. } => Some((generation, *record)),
             Selection::Newer { .. } | Selection::Lost => None,
@@ -120,7 +94,7 @@ impl Facts {
             record,
             copies: loaded.faults.map(|fault| fault.is_none()),
             whole: parts.slots.map(|slot| known.whole(disk, slot)),
-            trailers: parts.slots.map(|at| read_trailer(&Part { disk, at }).ok().flatten()),
+            trailers: parts.slots.map(|at| read_trailer(&looked(disk, at)).ok().flatten()),
         }
     }
 

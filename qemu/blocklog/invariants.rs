@@ -4,28 +4,12 @@ use super::agent::Ending;
 use super::facts::{Facts, Known, pages_of};
 use super::recording::{NEW, OLD, Parts};
 use super::sim::pages::Pages;
+pub use super::violation::{Check, Violation, hold};
 use crate::harness::machine::SLOTS;
 use everboot::manifest::Manifest;
 use everboot::record::Update;
 use everboot::slot::{SlotId, SlotState};
 use std::ops::Range;
-
-/// A promise that was broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    /// Which.
-    pub invariant: &'static str,
-    /// What was found.
-    pub what: String,
-}
-
-/// Whether a promise holds.
-pub type Check = Result<(), Violation>;
-
-/// The check of a promise.
-pub fn hold(holds: bool, invariant: &'static str, what: impl FnOnce() -> String) -> Check {
-    if holds { Ok(()) } else { Err(Violation { invariant, what: what() }) }
-}
 
 /// A disk, and what is on it.
 #[derive(Debug, Clone)]

@@ -30,6 +30,8 @@ pub mod seed;
 pub mod sim;
 pub mod staging;
 pub mod told;
+#[path = "../../tests/crash/violation.rs"]
+pub mod violation;
 
 use crate::harness::{Bed, paths};
 use address::Address;

@@ -1,7 +1,7 @@
 //! The staging area of a crash image: read out of the ext4 in its data partition, journal replayed, as files for
 //! an agent that runs on the host.
 
-use super::facts::{Part, pages_of};
+use super::facts::{looked, pages_of};
 use super::sim::pages::{Pages, mix};
 use crate::harness::disk::Extent;
 use crate::harness::paths;
@@ -68,7 +68,7 @@ impl Shelf {
             return Ok(known.clone());
         }
         let mut bytes = vec![0; data.length as usize];
-        Part { disk, at: data }.read_at(0, &mut bytes)?;
+        looked(disk, data).read_at(0, &mut bytes)?;
         let staged = match files(bytes) {
             Ok(files) => self.keep(&files)?,
             Err(error) => Staged::Lost(error.to_string()),

@@ -2,10 +2,9 @@
 
 use crate::sim::pages::Pages;
 use crate::sim::power::Event;
-use crate::sim::{RECORD, SLOT_A, SLOT_B, SimDisk, SimRoot, Still};
+use crate::sim::{Looked, RECORD, SLOT_A, SLOT_B, SimDisk, SimRoot, Still};
 use crate::world::{BLOCKS, World, bundle, image, manifest};
 use everboot::apply::{Trailer, read_trailer};
-use everboot::medium::{Error, Medium, Op};
 use everboot::record::{Copy, Record, Selection, Side};
 use everboot::slot::{RootHash, SlotId};
 use everboot::store;
@@ -16,28 +15,6 @@ use std::sync::OnceLock;
 pub const FILLED: usize = BLOCKS + 2;
 /// Pages of a slot.
 pub const SLOT_PAGES: usize = 64;
-
-/// A medium that is only looked at.
-#[derive(Debug)]
-pub struct Looked<'a>(pub &'a Pages);
-
-impl Medium for Looked<'_> {
-    fn len(&self) -> u64 {
-        self.0.len() as u64
-    }
-    fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
-        if self.0.read(offset as usize, buf) { Ok(()) } else { Err(Error::past_end(Op::Read, offset)) }
-    }
-    fn write_at(&self, offset: u64, _: &[u8]) -> Result<(), Error> {
-        Err(Error::at(Op::Write, offset, std::io::ErrorKind::PermissionDenied.into()))
-    }
-    fn write_zeroes(&self, offset: u64, _: u64) -> Result<(), Error> {
-        self.write_at(offset, &[])
-    }
-    fn sync(&self) -> Result<(), Error> {
-        Ok(())
-    }
-}
 
 /// One image that a campaign may bring onto a machine.
 #[derive(Debug)]
@@ -139,7 +116,7 @@ pub struct Facts {
 
 impl Facts {
     pub fn of(still: &Still) -> Self {
-        let loaded = store::load(&Looked(&still.parts[RECORD]));
+        let loaded = store::load(&Looked::all(&still.parts[RECORD]));
         let record = match &loaded.selection {
             Selection::Current { generation, record, .. } => Some((*generation, Record::clone(record))),
             Selection::Newer { .. } | Selection::Lost => None,
@@ -154,7 +131,7 @@ impl Facts {
             record,
             copies: loaded.faults.map(|fault| fault.is_none()),
             whole: slots.map(whole),
-            trailers: slots.map(|slot| read_trailer(&Looked(slot)).ok().flatten()),
+            trailers: slots.map(|slot| read_trailer(&Looked::all(slot)).ok().flatten()),
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::act::{Ending, Run};
 use super::facts::{FILLED, Facts, boots, known, saves};
+pub use super::violation::{Check, Violation, hold};
 use crate::sim::power::Event;
 use crate::sim::{RECORD, SLOT_A, Still};
 use everboot::decide::Reason;
@@ -9,20 +10,6 @@ use everboot::flow::STAGED;
 use everboot::manifest::Manifest;
 use everboot::record::{LastBoot, Record, Update};
 use everboot::slot::{SlotId, SlotState};
-
-/// A promise that was broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Violation {
-    pub invariant: &'static str,
-    pub what: String,
-}
-
-pub type Check = Result<(), Violation>;
-
-/// The check of a promise.
-pub fn hold(holds: bool, invariant: &'static str, what: impl FnOnce() -> String) -> Check {
-    if holds { Ok(()) } else { Err(Violation { invariant, what: what() }) }
-}
 
 /// The partition of a slot.
 pub fn part_of(id: SlotId) -> usize {

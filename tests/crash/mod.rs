@@ -25,6 +25,7 @@ pub mod step;
 pub mod strip;
 pub mod timeline;
 pub mod verbs;
+pub mod violation;
 
 #[cfg(test)]
 mod tests;

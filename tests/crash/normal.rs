@@ -5,9 +5,9 @@
 //! other. Without this no state would ever come again, and no search would end. The explorer checks at every
 //! crash state that a normal form which it knows leads where it led before.
 
-use super::facts::{FILLED, Looked, SLOT_PAGES, meanings};
+use super::facts::{FILLED, SLOT_PAGES, meanings};
 use crate::sim::pages::{PAGE, Pages, hash_of, mix};
-use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use crate::sim::{Looked, RECORD, SLOT_A, SLOT_B, SimRoot, Still};
 use everboot::apply::{Trailer, read_trailer};
 use everboot::flow::STAGED;
 use everboot::record::Copy;
@@ -51,7 +51,7 @@ impl Normaliser {
 
     fn trailer(&mut self, slot: &Pages) -> Arc<Option<Trailer>> {
         let hash = (SLOT_PAGES - 16..SLOT_PAGES).fold(0, |hash, page| mix(hash, slot.hash_of_page(page)));
-        let read = || Arc::new(read_trailer(&Looked(slot)).ok().flatten());
+        let read = || Arc::new(read_trailer(&Looked::all(slot)).ok().flatten());
         self.trailers.entry(hash).or_insert_with(read).clone()
     }
 }

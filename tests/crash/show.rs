@@ -3,7 +3,7 @@
 use super::facts::{FILLED, known};
 use crate::picture;
 use crate::sim::pages::{PAGE, Pages};
-use crate::sim::{RECORD, SLOT_A, SLOT_B, Still};
+use crate::sim::{Looked, RECORD, SLOT_A, SLOT_B, Still};
 use everboot::apply::read_trailer;
 use everboot::record::Copy;
 
@@ -55,7 +55,7 @@ fn slot(slot: &Pages) -> String {
         }
     };
     let blocks: String = (0..FILLED).map(block).collect();
-    let trailer = match read_trailer(&super::facts::Looked(slot)).ok().flatten() {
+    let trailer = match read_trailer(&Looked::all(slot)).ok().flatten() {
         None => "no trailer".to_owned(),
         Some(trailer) => match trailer.mark {
             None => "trailer".to_owned(),

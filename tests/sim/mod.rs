@@ -4,12 +4,14 @@
 //! operations fail, the flow ends as it can, and [`SimDisk::crash`] decides what the caches lose.
 
 mod disk;
+mod looked;
 mod machine;
 pub mod pages;
 pub mod power;
 mod staging;
 
 pub use disk::{SURVIVORS, SimDisk, Survives};
+pub use looked::Looked;
 pub use machine::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, Still};
 pub use power::Power;
 pub use staging::SimStaging;
