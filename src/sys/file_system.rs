@@ -10,7 +10,10 @@ use crate::medium::{self, Medium};
 pub(super) struct FileSystem {
     /// The name of its driver.
     pub(super) driver: &'static str,
-    /// The option with which a read-only mount replays no journal and so writes nothing.
+    /// The options of a mount that may write. An ext4 may say of itself that the kernel should panic on damage:
+    /// then a machine would restart for ever, and nothing else on it would be tried.
+    pub(super) usual: Option<&'static str>,
+    /// The options with which a read-only mount replays no journal and so writes nothing.
     pub(super) no_replay: Option<&'static str>,
 }
 
@@ -24,23 +27,24 @@ const fn magic(
     at: usize,
     bytes: &'static [u8],
     driver: &'static str,
+    usual: Option<&'static str>,
     no_replay: Option<&'static str>,
 ) -> Magic {
-    Magic { at, bytes, is: FileSystem { driver, no_replay } }
+    Magic { at, bytes, is: FileSystem { driver, usual, no_replay } }
 }
 
 /// From the kernel's include/uapi/linux/magic.h and the file systems' own headers. The ext4 driver takes ext2
 /// and ext3 too. vfat comes last: its magic is no more than a text in a boot sector.
 const KNOWN: [Magic; 9] = [
-    magic(1080, &[0x53, 0xef], "ext4", Some("noload")),
-    magic(0, b"hsqs", "squashfs", None),
-    magic(1024, &[0xe2, 0xe1, 0xf5, 0xe0], "erofs", None),
-    magic(0, b"XFSB", "xfs", Some("norecovery")),
-    magic(65536 + 64, b"_BHRfS_M", "btrfs", Some("rescue=nologreplay")),
-    magic(1024, &[0x10, 0x20, 0xf5, 0xf2], "f2fs", Some("norecovery")),
-    magic(82, b"FAT32   ", "vfat", None),
-    magic(54, b"FAT16   ", "vfat", None),
-    magic(54, b"FAT12   ", "vfat", None),
+    magic(1080, &[0x53, 0xef], "ext4", Some("errors=remount-ro"), Some("noload,errors=remount-ro")),
+    magic(0, b"hsqs", "squashfs", None, None),
+    magic(1024, &[0xe2, 0xe1, 0xf5, 0xe0], "erofs", None, None),
+    magic(0, b"XFSB", "xfs", None, Some("norecovery")),
+    magic(65536 + 64, b"_BHRfS_M", "btrfs", None, Some("rescue=nologreplay")),
+    magic(1024, &[0x10, 0x20, 0xf5, 0xf2], "f2fs", None, Some("norecovery")),
+    magic(82, b"FAT32   ", "vfat", None, None),
+    magic(54, b"FAT16   ", "vfat", None, None),
+    magic(54, b"FAT12   ", "vfat", None, None),
 ];
 
 /// Bytes from the beginning that are looked at.

@@ -92,16 +92,10 @@ fn tells_of_the_image(errno: Errno) -> bool {
     matches!(errno, Errno::EINVAL | Errno::EUCLEAN | Errno::EBADMSG | Errno::EFBIG)
 }
 
-/// Sealed: read-only without replaying a journal, so that not a byte of the slot changes. An ext4 may say of itself
-/// that the kernel should panic on damage: then no other slot would ever be tried.
+/// Sealed: read-only without replaying a journal, so that not a byte of the slot changes.
 fn mount_root(node: &Path, at: &Path, found: FileSystem, open: bool) -> Result<(), (&'static str, Errno)> {
-    let flags = if open { MsFlags::empty() } else { MsFlags::MS_RDONLY };
-    let options = match (found.driver, open) {
-        ("ext4", true) => Some("errors=remount-ro"),
-        ("ext4", false) => Some("noload,errors=remount-ro"),
-        (_, true) => None,
-        (_, false) => found.no_replay,
-    };
+    let (flags, options) =
+        if open { (MsFlags::empty(), found.usual) } else { (MsFlags::MS_RDONLY, found.no_replay) };
     let _ = std::fs::create_dir(at);
     mount(node, at, found.driver, flags, options).map_err(|errno| (found.driver, errno))
 }

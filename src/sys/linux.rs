@@ -136,7 +136,7 @@ impl LinuxMachine {
         let failed = |source: io::Error| Error::named(Op::Open, node.path.to_string_lossy(), source);
         self.check_hibernation()?;
         let part = FileMedium::open(&node.path, Access::Read)?;
-        let Some(FileSystem { driver, .. }) = file_system::detect(&part)? else {
+        let Some(FileSystem { driver, usual, .. }) = file_system::detect(&part)? else {
             return Err(failed(io::Error::other("expected a file system for the staging area, found none")));
         };
         drop(part);
@@ -145,9 +145,7 @@ impl LinuxMachine {
         if access == Access::Read {
             flags |= MsFlags::MS_RDONLY;
         }
-        // It may say of itself that the kernel should panic on damage.
-        let options = (driver == "ext4").then_some("errors=remount-ro");
-        mount(&node.path, Path::new(STAGING_POINT), driver, flags, options)
+        mount(&node.path, Path::new(STAGING_POINT), driver, flags, usual)
             .map_err(|errno| failed(errno.into()))?;
         self.mounted = true;
         Ok(())

@@ -98,7 +98,7 @@ impl LinuxMachine {
         let failed = |source: io::Error| Error::named(Op::Open, path.to_string_lossy(), source);
         self.check_hibernation()?;
         let part = FileMedium::open(path, Access::Read)?;
-        let Some(FileSystem { driver, no_replay }) = file_system::detect(&part)? else {
+        let Some(FileSystem { driver, usual, no_replay }) = file_system::detect(&part)? else {
             return Err(failed(io::Error::other(
                 "expected a file system that can be mounted, found none known",
             )));
@@ -109,7 +109,7 @@ impl LinuxMachine {
         let (flags, options) = match purpose {
             Purpose::Slot => (MsFlags::MS_RDONLY, no_replay),
             Purpose::Foreign => (MsFlags::MS_RDONLY | safe, no_replay),
-            Purpose::Staging => (safe, None),
+            Purpose::Staging => (safe, usual),
         };
         mount(path, point, driver, flags, options).map_err(|errno| failed(errno.into()))
     }
