@@ -33,7 +33,7 @@ pub struct Progress {
 /// Makes the part `target` equal to the image of `bundle`: promises 3 and 10. The caller has made sure that
 /// nobody boots the slot meanwhile, by saving its state as *writing*.
 ///
-/// `watch` is called after each barrier, each frame that was already right, and each step of the tree.
+/// `watch` is called after each frame, each barrier, and each step of the tree.
 pub fn apply<S: Medium, T: Medium>(
     bundle: &mut Bundle<S>,
     target: &T,
