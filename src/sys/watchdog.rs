@@ -14,11 +14,11 @@ use std::path::Path;
 
 /// The first watchdog, as the kernel counts them.
 const DEVICE: &str = "/dev/watchdog0";
-/// What the kernel says of it: `nowayout`, 1 when it goes on after a close; `max_timeout` and `timeout` in seconds,
-/// no limit being 0; `state`.
+/// What the kernel says of it: `nowayout`, 1 when it goes on after a close; `timeout` in seconds, which an open starts
+/// with; `max_timeout`, up to which a driver lets it be set; `state`.
 const FACTS: &str = "/sys/class/watchdog/watchdog0";
 /// Seconds that a long step may take between two signs of life: more than a slow medium needs for a barrier.
-const LONG_STEP: i32 = 120;
+const LONG_STEP: u32 = 120;
 
 /// The watchdog over a long step. It is stopped when it is dropped.
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ pub fn leave_watchdog(seconds: u32) {
         log::warn!("watchdog: expected one that takes {seconds} s; going on without");
         return;
     }
-    if let Err(error) = open(seconds as i32) {
+    if let Err(error) = open(seconds) {
         log::warn!("watchdog: {error}; going on without");
     } else if fact("state").is_some_and(|state| state != "active") {
         log::warn!("watchdog: its driver stops it with every close; going on without");
@@ -77,20 +77,28 @@ fn can_be_stopped() -> bool {
     fact("nowayout").is_some_and(|text| text == "0")
 }
 
-/// Whether a clock that nobody can stop would run for so many seconds.
+/// Whether a clock that nobody can stop would run for so many seconds: it may be set so, or is before it is opened.
+/// A `max_timeout` of 0 proves nothing. Drivers that take any timeout, because the kernel pets for them, show it
+/// (`max_hw_heartbeat_ms`), and so do those that take none (without WDIOF_SETTIMEOUT).
 fn takes(seconds: u32) -> bool {
-    let most = fact("max_timeout").and_then(|text| text.parse::<u32>().ok());
-    most.is_some_and(|most| most == 0 || most >= seconds)
+    ["max_timeout", "timeout"].iter().any(|name| lasts(name, seconds))
 }
 
-/// Starts the clock with this timeout, or not at all: a shorter one could make an endless row of restarts.
-fn open(seconds: i32) -> io::Result<File> {
+fn lasts(name: &str, seconds: u32) -> bool {
+    fact(name).and_then(|text| text.parse().ok()).is_some_and(|found: u32| found >= seconds)
+}
+
+/// Starts the clock with this timeout or a longer one that the driver insists on, or not at all: a shorter one could
+/// make an endless row of restarts.
+fn open(seconds: u32) -> io::Result<File> {
     let device = OpenOptions::new().write(true).open(DEVICE)?;
-    let set = ioctl::set_watchdog_timeout(&device, seconds);
-    if set.is_err() {
-        tell(&device, b"V");
+    match ioctl::set_watchdog_timeout(&device, seconds as i32) {
+        Err(error) if !lasts("timeout", seconds) => {
+            tell(&device, b"V");
+            Err(error)
+        }
+        _ => Ok(device),
     }
-    set.map(|()| device)
 }
 
 fn tell(mut device: &File, sign: &[u8]) {
