@@ -1,5 +1,6 @@
-//! Tests that need no QEMU. Each file tells one story; `picture`, `sim` and `world` are what they tell it with.
+//! Tests that need no QEMU. Each file tells one story; `bench`, `picture`, `sim` and `world` are what they tell it with.
 
+mod bench;
 mod bundle;
 mod cli;
 mod crash;

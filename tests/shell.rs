@@ -1,6 +1,6 @@
 //! The shell as a person meets it: keys typed into a pseudo-terminal, and what the screen says.
 
-use crate::cli::Bench;
+use crate::bench::Bench;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
