@@ -1,7 +1,9 @@
 //! What the stories share: a machine with a small version 1 that is good, and a version 2 to come.
 
+use crate::blocklog::seed::Seed;
 use crate::harness::cpio::{Archive, Node};
-use crate::harness::{Bed, GuestOptions, Machine, bundle, initramfs, paths, system};
+use crate::harness::machine::{LIMIT, make_ext4};
+use crate::harness::{Bed, Drive, Guest, GuestOptions, Machine, bundle, initramfs, paths, system};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -12,30 +14,20 @@ pub const OLD: &str = "everboot why\neverboot confirm\npoweroff -f";
 /// Version 2 confirms itself, and switches the machine off.
 pub const NEW: &str = "everboot confirm\npoweroff -f";
 
-/// Numbers that look like chance and are the same in each run (xorshift).
-pub struct Dice(u64);
+/// Version 1 is a shell on the serial line.
+const SHELL: &str = "export PS1='root@everboot:~# '\nsh -i\npoweroff -f";
 
-impl Dice {
-    /// From a seed that is not 0.
-    pub fn new(seed: u64) -> Dice {
-        let mut dice = Dice(seed);
-        (0..16).for_each(|_| {
-            dice.next();
-        });
-        dice
-    }
+/// All chance of a story comes from this number, which a failure shows.
+pub fn chance(seed: u64) -> Seed {
+    println!("seed {seed}");
+    Seed::new(seed)
+}
 
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// One of these numbers.
-    pub fn pick(&mut self, among: &Range<u32>) -> u32 {
-        among.start + (self.next() % u64::from(among.end - among.start)) as u32
-    }
+/// One of these numbers.
+pub fn pick(seed: &mut Seed, among: &Range<u32>) -> u32 {
+    let picked = among.start + (seed.next() % u64::from(among.end - among.start)) as u32;
+    println!("{picked} of {among:?}");
+    picked
 }
 
 /// The bed of all stories of this process.
@@ -63,6 +55,35 @@ pub fn machine(story: &str) -> Machine {
 /// The same with another init of version 1, and with words for `everboot-pack disk`.
 pub fn machine_with(story: &str, init: &str, words: &[&str]) -> Machine {
     Machine::new(bed(), story, &small("1", init, &[]), words).unwrap()
+}
+
+/// A machine that is on, with a person at its shell and these files at `/mnt`.
+pub fn machine_at_shell(story: &str, files: &[(&str, Vec<u8>)]) -> (Machine, Guest) {
+    let machine = machine_with(story, SHELL, &[]);
+    let options = machine.options("boot").drive(machine.drive()).drive(stick(&machine, files));
+    let mut guest = Guest::start(&options).unwrap();
+    guest.wait_for("root@everboot:~# ", LIMIT).unwrap();
+    expect(&mut guest, "mount -t ext4 -o ro /dev/vdb /mnt", 0, "");
+    (machine, guest)
+}
+
+/// Runs a command in the guest's shell, which has to end with this code and to say this.
+pub fn expect(guest: &mut Guest, command: &str, code: i32, says: &str) {
+    let (found, said) = guest.shell(command, LIMIT).unwrap();
+    assert!(found == code && said.contains(says), "`{command}` ended with {found}:\n{said}");
+}
+
+/// A disk with these files, as a person brings them.
+pub fn stick(machine: &Machine, files: &[(&str, Vec<u8>)]) -> Drive {
+    let (folder, image) = (machine.work.join("stick"), machine.work.join("stick.img"));
+    fs::create_dir_all(&folder).unwrap();
+    for (name, bytes) in files {
+        fs::write(folder.join(name), bytes).unwrap();
+    }
+    let bytes: usize = files.iter().map(|(_, bytes)| bytes.len()).sum();
+    // What the file system itself takes is less than a quarter and this.
+    make_ext4(&folder, (bytes as u64 * 5 / 4 + (16 << 20)).next_multiple_of(1 << 20), &image).unwrap();
+    Drive::Snapshot(image)
 }
 
 /// A boot from the machine's disk whose initramfs has this line more in its configuration, and these modules.

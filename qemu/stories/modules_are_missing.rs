@@ -1,11 +1,9 @@
 //! An image without modules for the kernel that will boot it is refused: by `stage` in the running system
 //! with nothing changed, and by the early boot when it was staged where the kernel was not known.
 
-use super::common::{bed, machine, machine_with, stage};
-use crate::harness::machine::{LIMIT, make_ext4};
-use crate::harness::{Drive, Guest, system};
-
-const SHELL: &str = "export PS1='root@everboot:~# '\nsh -i\npoweroff -f";
+use super::common::{bed, machine, machine_at_shell, stage};
+use crate::harness::machine::LIMIT;
+use crate::harness::system;
 
 fn without_modules() -> std::path::PathBuf {
     let mut image = system::mini(bed(), "2", super::common::NEW);
@@ -15,15 +13,8 @@ fn without_modules() -> std::path::PathBuf {
 
 #[test]
 fn stage_refuses_an_image_without_modules_and_changes_nothing() {
-    let machine = machine_with("modules", SHELL, &[]);
-    let stick = machine.work.join("stick");
-    std::fs::create_dir_all(&stick).unwrap();
-    std::fs::copy(without_modules(), stick.join("v2.everboot")).unwrap();
-    make_ext4(&stick, 32 << 20, &machine.work.join("stick.img")).unwrap();
-    let stick = Drive::Snapshot(machine.work.join("stick.img"));
-    let mut guest = Guest::start(&machine.options("boot").drive(machine.drive()).drive(stick)).unwrap();
-    guest.wait_for("root@everboot:~# ", LIMIT).unwrap();
-    assert_eq!(guest.shell("mount -t ext4 -o ro /dev/vdb /mnt", LIMIT).unwrap().0, 0);
+    let files = [("v2.everboot", std::fs::read(without_modules()).unwrap())];
+    let (machine, mut guest) = machine_at_shell("modules", &files);
     let (code, said) = guest.shell("everboot stage /mnt/v2.everboot", LIMIT).unwrap();
     assert_eq!(code, 4, "{said}");
     assert!(said.contains("kernel modules missing in the image") && said.contains("found none"), "{said}");

@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use super::common::{Dice, OLD, bed, machine_with, stage};
+use super::common::{OLD, bed, chance, machine_with, pick, stage};
 use crate::harness::machine::LIMIT;
 use crate::harness::{Drive, Guest, Machine, system};
 
@@ -126,18 +126,18 @@ const MARKERS: [&str; 4] = ["slot-b: applying", " %", "slot-b: applied", "UP 2"]
 fn the_power_is_cut_by_turns_at_a_write_and_at_a_word_of_the_console_and_the_machine_arrives() {
     let machine = ready("cut-chain");
     let old = machine.slot_digest("slot-a").unwrap();
-    let mut dice = Dice::new(5);
+    let mut seed = chance(5);
     for cut in 1..=4 {
         let name = format!("cut{cut}");
         let mut guest = if cut % 2 == 1 {
             // Some of the first writes: those of the record too, and of the recovery from the cut before.
-            let drive = Drive::StopAtWrite(machine.disk.path().into(), dice.pick(&(2..12)));
+            let drive = Drive::StopAtWrite(machine.disk.path().into(), pick(&mut seed, &(2..12)));
             let mut guest = Guest::start(&machine.options(&name).drive(drive)).unwrap();
             guest.wait_event("STOP", LIMIT).unwrap();
             guest
         } else {
             let mut guest = machine.start(&name).unwrap();
-            guest.wait_for(MARKERS[dice.pick(&(0..4)) as usize], LIMIT).unwrap();
+            guest.wait_for(MARKERS[pick(&mut seed, &(0..4)) as usize], LIMIT).unwrap();
             guest
         };
         guest.kill().unwrap();

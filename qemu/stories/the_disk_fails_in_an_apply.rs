@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
-use super::common::{Dice, NEW, machine, small, stage};
+use super::common::{NEW, chance, machine, pick, small, stage};
 use crate::harness::machine::LIMIT;
 use crate::harness::{Drive, Guest, Machine};
 
@@ -59,7 +59,7 @@ fn expect_new(machine: &Machine) {
 #[test]
 fn a_write_that_fails_gives_the_update_up_and_it_may_be_staged_again() {
     let machine = ready("write-fails");
-    let nth = Dice::new(1).pick(&requests()[1]);
+    let nth = pick(&mut chance(1), &requests()[1]);
     let said = run(&machine, Drive::FailWrite(machine.disk.path().into(), nth));
     expect_given_up(&machine, &said);
     stage(&machine, &small("2", NEW, &[]));
@@ -68,10 +68,10 @@ fn a_write_that_fails_gives_the_update_up_and_it_may_be_staged_again() {
 
 #[test]
 fn a_read_that_fails_leads_to_the_old_system_or_the_new_one() {
-    let mut dice = Dice::new(2);
+    let mut seed = chance(2);
     for turn in 1..=3 {
         let machine = ready(&format!("read-fails-{turn}"));
-        let nth = dice.pick(&requests()[0]);
+        let nth = pick(&mut seed, &requests()[0]);
         let said = run(&machine, Drive::FailRead(machine.disk.path().into(), nth));
         if said.contains("UP 2") {
             machine.status().unwrap().expect_default("slot-b", "2").unwrap();
@@ -84,7 +84,7 @@ fn a_read_that_fails_leads_to_the_old_system_or_the_new_one() {
 #[test]
 fn a_disk_that_is_written_no_more_boots_the_old_system_and_goes_on_when_it_is_well() {
     let machine = ready("writes-fail");
-    let nth = Dice::new(3).pick(&requests()[1]);
+    let nth = pick(&mut chance(3), &requests()[1]);
     let said = run(&machine, Drive::FailWritesFrom(machine.disk.path().into(), nth));
     assert!(said.contains("UP 1") && said.contains("given up"), "{said}");
     expect_new(&machine);
@@ -94,7 +94,8 @@ fn a_disk_that_is_written_no_more_boots_the_old_system_and_goes_on_when_it_is_we
 fn a_disk_that_is_gone_waits_for_it_and_goes_on_when_it_is_well() {
     let machine = ready("disk-gone");
     let old = machine.slot_digest("slot-a").unwrap();
-    let drive = Drive::DieAtWrite(machine.disk.path().into(), Dice::new(4).pick(&requests()[1]));
+    let nth = pick(&mut chance(4), &requests()[1]);
+    let drive = Drive::DieAtWrite(machine.disk.path().into(), nth);
     let mut guest = Guest::start(&machine.options("faulty").drive(drive)).unwrap();
     guest.wait_for("everboot   RECOVERY: ", LIMIT).unwrap();
     guest.wait_for("in 10 s: look at all disks again", LIMIT).unwrap();

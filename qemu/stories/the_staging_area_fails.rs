@@ -1,30 +1,17 @@
 //! The file system of the staging area is full, read-only or corrupt: what was staged is applied if it can be, and
 //! else the old system boots.
 
-use super::common::{NEW, machine, machine_with, small, stage};
+use super::common::{NEW, expect, machine, machine_at_shell, small, stage};
+use crate::harness::Machine;
 use crate::harness::command::{program, run};
-use crate::harness::machine::{DATA, LIMIT, make_ext4};
-use crate::harness::{Drive, Guest, Machine};
-
-const SHELL: &str = "export PS1='root@everboot:~# '\nsh -i\npoweroff -f";
+use crate::harness::machine::{DATA, LIMIT};
 
 #[test]
 fn stage_says_that_there_is_no_room_or_no_right_to_write_and_what_was_staged_before_boots() {
-    let machine = machine_with("staging-full", SHELL, &[]);
-    let folder = machine.work.join("stick");
-    std::fs::create_dir_all(&folder).unwrap();
-    for version in ["2", "3"] {
-        std::fs::copy(small(version, NEW, &[]), folder.join(format!("v{version}.everboot"))).unwrap();
-    }
-    make_ext4(&folder, 32 << 20, &machine.work.join("stick.img")).unwrap();
-    let stick = Drive::Snapshot(machine.work.join("stick.img"));
-    let mut guest = Guest::start(&machine.options("boot").drive(machine.drive()).drive(stick)).unwrap();
-    guest.wait_for("root@everboot:~# ", LIMIT).unwrap();
-    let mut shell = |command: &str, code: i32, says: &str| {
-        let (found, said) = guest.shell(command, LIMIT).unwrap();
-        assert!(found == code && said.contains(says), "`{command}` ended with {found}:\n{said}");
-    };
-    shell("mount -t ext4 -o ro /dev/vdb /mnt", 0, "");
+    let bundle = |version| std::fs::read(small(version, NEW, &[])).unwrap();
+    let files = [("v2.everboot", bundle("2")), ("v3.everboot", bundle("3"))];
+    let (machine, mut guest) = machine_at_shell("staging-full", &files);
+    let mut shell = |command: &str, code: i32, says: &str| expect(&mut guest, command, code, says);
     shell("everboot stage /mnt/v2.everboot && everboot activate", 0, "the next boot applies");
     shell("mount -t ext4 /dev/vda4 /data", 0, "");
     shell("dd if=/dev/zero of=/data/full bs=1M 2>/dev/null; df /data | tail -1", 0, "100%");
