@@ -79,6 +79,15 @@ pub fn compress(archive: &Archive) -> Result<Vec<u8>> {
     zstd::bulk::compress(&archive.to_bytes(), LEVEL).context("compress the initramfs")
 }
 
+/// Writes an initramfs that is this one with other files: what comes later takes the place of what came before.
+pub fn write_with(initramfs: &Path, files: &Archive, to: &Path) -> Result<()> {
+    let mut bytes = read(initramfs)?;
+    // The kernel wants each archive to begin at a multiple of four.
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes.extend(files.to_bytes());
+    fs::write(to, bytes).with_context(|| format!("write {}", to.display()))
+}
+
 fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("read {}", path.display()))
 }

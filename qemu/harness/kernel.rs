@@ -1,4 +1,4 @@
-//! Debian's cloud kernel, unpacked (not installed) under `out/kernel/`.
+//! Debian's kernels, unpacked (not installed) under `out/`.
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,8 +9,10 @@ use anyhow::{Context, Result, bail};
 use super::command::{program, run};
 use super::paths;
 
-/// The package that names today's kernel.
-const META: &str = "linux-image-cloud-amd64";
+/// The package that names today's kernel for virtual machines.
+const CLOUD: &str = "linux-image-cloud-amd64";
+/// The one that names the kernel for all machines.
+const GENERIC: &str = "linux-image-amd64";
 
 /// An unpacked kernel with its modules.
 pub struct Kernel {
@@ -23,14 +25,23 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// Downloads and unpacks it on the first run.
+    /// The kernel for virtual machines; downloads and unpacks it on the first run.
     pub fn prepare() -> Result<Kernel> {
+        Kernel::unpacked(CLOUD, "kernel")
+    }
+
+    /// The same of the kernel for all machines, with the drivers of their hardware.
+    pub fn generic() -> Result<Kernel> {
+        Kernel::unpacked(GENERIC, "kernel-generic")
+    }
+
+    fn unpacked(meta: &str, folder: &str) -> Result<Kernel> {
         let _one_at_a_time = paths::lock("kernel")?;
-        let root = paths::out("kernel")?;
+        let root = paths::out(folder)?;
         // Its release is written last: a folder that has it is whole.
         let done = root.join("release");
         if !done.exists() {
-            let release = fetch(&root)?;
+            let release = fetch(meta, &root)?;
             fs::write(&done, release)?;
         }
         let release = fs::read_to_string(&done)?;
@@ -78,8 +89,8 @@ fn module_name(file: &str) -> String {
     name.split('.').next().unwrap_or_default().replace('-', "_")
 }
 
-fn fetch(root: &Path) -> Result<String> {
-    let package = newest_package()?;
+fn fetch(meta: &str, root: &Path) -> Result<String> {
+    let package = newest_package(meta)?;
     let release = package.trim_start_matches("linux-image-").to_owned();
     println!("kernel: downloading Debian package {package}");
     paths::remove_tree(root)?;
@@ -96,9 +107,9 @@ fn fetch(root: &Path) -> Result<String> {
     Ok(release)
 }
 
-fn newest_package() -> Result<String> {
+fn newest_package(meta: &str) -> Result<String> {
     let dependency = || -> Result<Option<String>> {
-        let text = run(program("apt-cache").args(["depends", META]))?;
+        let text = run(program("apt-cache").args(["depends", meta]))?;
         let named = text.lines().filter_map(|line| line.trim().strip_prefix("Depends: "));
         Ok(named.map(str::to_owned).find(|name| name.starts_with("linux-image-")))
     };
@@ -107,5 +118,5 @@ fn newest_package() -> Result<String> {
     }
     // A fresh machine has no package lists yet.
     super::setup::update()?;
-    dependency()?.with_context(|| format!("Debian package {META} names no kernel"))
+    dependency()?.with_context(|| format!("Debian package {meta} names no kernel"))
 }

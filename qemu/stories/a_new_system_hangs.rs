@@ -6,24 +6,19 @@ use crate::harness::Guest;
 use crate::harness::machine::LIMIT;
 
 /// A system that comes up, and does nothing any more.
-const HANGS: &str = "while :; do sleep 1000; done";
+pub const HANGS: &str = "while :; do sleep 1000; done";
 const WHY: &str = "all tries used without a confirmation";
 
 #[test]
 fn a_watchdog_restarts_a_new_system_that_hangs_until_the_old_one_is_back() {
     let machine = machine("hangs-watched");
     stage(&machine, &small("2", HANGS, &["--tries", "2"]));
-    let run = |boot| {
-        Guest::start(&configured(&machine, boot, "watchdog = 10", &["softdog"]))
-            .unwrap()
-            .wait_exit(LIMIT)
-            .unwrap()
-    };
+    let options = |boot| configured(&machine, boot, "watchdog = 40", &["softdog"]);
     for attempt in ["try1", "try2"] {
-        let said = run(attempt);
+        let said = Guest::start(&options(attempt).quick_clock()).unwrap().wait_exit(LIMIT).unwrap();
         assert!(said.contains("UP 2") && said.contains("Initiating system reboot"), "{said}");
     }
-    let said = run("old");
+    let said = Guest::start(&options("old")).unwrap().wait_exit(LIMIT).unwrap();
     assert!(said.contains("UP 1") && said.contains(WHY), "{said}");
     expect_rolled_back(&machine, WHY);
 }

@@ -88,16 +88,23 @@ pub fn stick(machine: &Machine, files: &[(&str, Vec<u8>)]) -> Drive {
 
 /// A boot from the machine's disk whose initramfs has this line more in its configuration, and these modules.
 pub fn configured(machine: &Machine, boot: &str, line: &str, modules: &[&str]) -> GuestOptions {
-    let mut options = machine.options(boot).drive(machine.drive());
-    let conf = fs::read_to_string(paths::repo().join("initramfs/everboot.conf")).unwrap();
     let mut archive = Archive::default();
-    archive.add("etc/everboot/everboot.conf", 0o644, Node::File(format!("{conf}\n{line}\n").into_bytes()));
+    archive.add("etc/everboot/everboot.conf", 0o644, configuration(line));
     initramfs::add_modules(&mut archive, &bed().kernel, modules).unwrap();
-    // What comes later in an initramfs takes the place of what came before.
-    let mut bytes = fs::read(options.initramfs.unwrap()).unwrap();
-    bytes.extend(initramfs::compress(&archive).unwrap());
-    let path = machine.work.join("initramfs.img");
-    fs::write(&path, bytes).unwrap();
+    overlaid(machine, machine.options(boot).drive(machine.drive()), &archive)
+}
+
+/// The machines' configuration with this line more.
+pub fn configuration(line: &str) -> Node {
+    let conf = fs::read_to_string(paths::repo().join("initramfs/everboot.conf")).unwrap();
+    Node::File(format!("{conf}\n{line}\n").into_bytes())
+}
+
+/// The same boot with these files over those of its initramfs.
+pub fn overlaid(machine: &Machine, mut options: GuestOptions, files: &Archive) -> GuestOptions {
+    let before = options.initramfs.unwrap();
+    let path = machine.work.join(format!("over-{}", before.file_name().unwrap().display()));
+    initramfs::write_with(&before, files, &path).unwrap();
     options.initramfs = Some(path);
     options
 }

@@ -11,7 +11,7 @@ use super::common::{NEW, chance, machine, pick, small, stage};
 use crate::harness::machine::LIMIT;
 use crate::harness::{Drive, Guest, Machine};
 
-fn ready(story: &str) -> Machine {
+pub fn ready(story: &str) -> Machine {
     let machine = machine(story);
     machine.fill("slot-b", 16 << 20).unwrap();
     stage(&machine, &small("2", NEW, &[]));
@@ -19,7 +19,7 @@ fn ready(story: &str) -> Machine {
 }
 
 /// The reads and the writes of the disk between the first word of the apply and its last.
-fn requests() -> &'static [Range<u32>; 2] {
+pub fn requests() -> &'static [Range<u32>; 2] {
     static REQUESTS: OnceLock<[Range<u32>; 2]> = OnceLock::new();
     REQUESTS.get_or_init(|| {
         let machine = ready("disk-clean");
@@ -50,7 +50,7 @@ fn expect_given_up(machine: &Machine, said: &str) {
 }
 
 /// On a disk that is well.
-fn expect_new(machine: &Machine) {
+pub fn expect_new(machine: &Machine) {
     let said = machine.run("well").unwrap();
     assert!(said.contains("UP 2"), "{said}");
     machine.status().unwrap().expect_default("slot-b", "2").unwrap();

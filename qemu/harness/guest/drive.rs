@@ -15,7 +15,7 @@ pub enum Drive {
     /// What the guest writes is forgotten; guests may share the file.
     Snapshot(PathBuf),
     /// QEMU stops (event `STOP`) instead of carrying out the Nth write, counted from 1: the
-    /// file holds all earlier writes and nothing later. Kill the guest then.
+    /// file holds all earlier writes and nothing later. Kill the guest then, or let it carry on.
     StopAtWrite(PathBuf, u32),
     /// The Nth write fails once with EIO; all others are carried out.
     FailWrite(PathBuf, u32),
@@ -28,6 +28,16 @@ pub enum Drive {
     /// What the guest writes stays in the first file; the second one, made anew, gets QEMU's log of writes,
     /// discards and flushes (`blklogwrites`).
     Logged(PathBuf, PathBuf),
+}
+
+/// What QEMU calls the place where a disk is plugged in.
+pub(super) fn slot(index: usize) -> String {
+    format!("slot{index}")
+}
+
+/// What QEMU calls the disk itself.
+pub(super) fn node(index: usize) -> String {
+    format!("disk{index}")
 }
 
 impl Drive {
@@ -50,8 +60,8 @@ impl Drive {
         let file = format!("driver=file,filename={},node-name=file{index}", path.display());
         qemu.arg("-blockdev").arg(file);
         let Some((text, on_error)) = fault else {
-            qemu.arg("-blockdev").arg(format!("driver=raw,node-name=disk{index},file=file{index}"));
-            qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index}"));
+            qemu.arg("-blockdev").arg(format!("driver=raw,node-name={},file=file{index}", node(index)));
+            qemu.arg("-device").arg(device(index));
             return Ok(());
         };
         let rules = work.join(format!("drive{index}.blkdebug"));
@@ -60,10 +70,14 @@ impl Drive {
             format!("driver=blkdebug,node-name=fault{index},image=file{index},config={}", rules.display());
         qemu.arg("-blockdev").arg(debug);
         // The raw driver on top is the one that reports reads and writes to blkdebug.
-        qemu.arg("-blockdev").arg(format!("driver=raw,node-name=disk{index},file=fault{index}"));
-        qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index},werror={on_error}"));
+        qemu.arg("-blockdev").arg(format!("driver=raw,node-name={},file=fault{index}", node(index)));
+        qemu.arg("-device").arg(format!("{},werror={on_error}", device(index)));
         Ok(())
     }
+}
+
+fn device(index: usize) -> String {
+    format!("virtio-blk-pci,drive={},id={}", node(index), slot(index))
 }
 
 /// No discard reaches the log unless both nodes pass them on.
@@ -73,14 +87,14 @@ fn logged(qemu: &mut Command, index: usize, path: &Path, log: &Path) -> Result<(
         format!("driver=file,filename={},node-name=file{index},discard=unmap", path.display()),
         format!("driver=file,filename={},node-name=log{index}", log.display()),
         format!(
-            "driver=blklogwrites,node-name=disk{index},file=file{index},log=log{index},log-sector-size=512,\
-             discard=unmap"
+            "driver=blklogwrites,node-name={},file=file{index},log=log{index},log-sector-size=512,discard=unmap",
+            node(index)
         ),
     ];
     for node in nodes {
         qemu.arg("-blockdev").arg(node);
     }
-    qemu.arg("-device").arg(format!("virtio-blk-pci,drive=disk{index}"));
+    qemu.arg("-device").arg(device(index));
     Ok(())
 }
 

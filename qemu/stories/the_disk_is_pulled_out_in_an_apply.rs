@@ -1,0 +1,42 @@
+//! The disk is pulled out in the middle of an apply, and put in again: in the same boot, or before the next one.
+//! (The staging area is looked for on the disk of the record alone, so no disk with only that is ever pulled out.)
+
+use super::common::{chance, pick};
+use super::the_disk_fails_in_an_apply::{expect_new, ready, requests};
+use crate::harness::machine::LIMIT;
+use crate::harness::{Drive, Guest, Machine};
+
+/// A boot in which the disk is pulled out at this write; the agent has nothing left to boot then, and waits.
+fn pulled_out(machine: &Machine, nth: u32) -> Guest {
+    let drive = Drive::StopAtWrite(machine.disk.path().into(), nth);
+    let mut guest = Guest::start(&machine.options("pulled-out").drive(drive).quick_clock()).unwrap();
+    guest.wait_event("STOP", LIMIT).unwrap();
+    guest.pull_out(0).unwrap();
+    guest.carry_on().unwrap();
+    guest.wait_event("DEVICE_DELETED", LIMIT).unwrap();
+    guest.wait_for("everboot   RECOVERY: ", LIMIT).unwrap();
+    guest.wait_for("in 10 s: look at all disks again", LIMIT).unwrap();
+    guest
+}
+
+#[test]
+fn a_disk_that_is_put_in_again_is_found_and_the_apply_goes_on_in_the_same_boot() {
+    let machine = ready("pulled-out");
+    let old = machine.slot_digest("slot-a").unwrap();
+    let mut guest = pulled_out(&machine, pick(&mut chance(7), &requests()[1]));
+    guest.put_in(0).unwrap();
+    let said = guest.wait_exit(LIMIT).unwrap();
+    assert!(said.contains("UP 2"), "{said}");
+    machine.status().unwrap().expect_default("slot-b", "2").unwrap();
+    assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written");
+}
+
+#[test]
+fn a_disk_that_comes_back_after_a_power_cut_is_written_to_the_end_by_the_next_boot() {
+    let machine = ready("pulled-out-cut");
+    let old = machine.slot_digest("slot-a").unwrap();
+    pulled_out(&machine, pick(&mut chance(8), &requests()[1])).kill().unwrap();
+    machine.status().unwrap().expect_default("slot-a", "1").unwrap();
+    assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written");
+    expect_new(&machine);
+}
