@@ -8,7 +8,7 @@ use super::common::{OLD, bed, machine_with, small, stage};
 use crate::harness::machine::LIMIT;
 use crate::harness::rootfs::Overlay;
 use crate::harness::workshop::Workshop;
-use crate::harness::{Drive, Guest, GuestOptions, Machine, cpio, paths, system};
+use crate::harness::{Drive, Guest, GuestOptions, Machine, cpio, initramfs, paths, system};
 
 const ALL: [&str; 2] = ["--no-hostonly", "--no-hostonly-cmdline"];
 /// Built on another machine than it boots on, so it has to be told of the disk's driver.
@@ -207,14 +207,11 @@ const GIVES_UP: &str = "#!/bin/sh\necho '<3>GAVE UP' > /dev/kmsg\nexit 1\n";
 fn restarts(story: &str, maker: Maker, console: &str, words: &str) {
     let work = paths::work(story).unwrap();
     let image = work.join("initramfs.img");
-    // The kernel unpacks one archive after the other, each at a multiple of four.
-    let mut bytes = std::fs::read(maker.image(&workshop())).unwrap();
-    bytes.resize(bytes.len().next_multiple_of(4), 0);
     let mut agent = cpio::Archive::default();
     agent.add("usr/bin/everboot", 0o755, cpio::Node::File(GIVES_UP.into()));
-    bytes.extend(agent.to_bytes());
-    std::fs::write(&image, bytes).unwrap();
-    let mut options = GuestOptions::new(&work, "boot", &bed().kernel, &image).append(ASK).append(words);
+    initramfs::write_with(&maker.image(&workshop()), &agent, &image).unwrap();
+    let options = GuestOptions::new(&work, "boot", &bed().kernel, &image).append(ASK).append(words);
+    let mut options = options.quick_clock();
     options.console = console.to_owned();
     let mut guest = Guest::start(&options).unwrap();
     let said = guest.wait_exit(LIMIT).unwrap();
@@ -250,7 +247,9 @@ fn initramfs_tools_restart_when_everboot_gives_up() {
 fn a_person_comes(story: &str, maker: Maker) {
     let work = paths::work(story).unwrap();
     let image = maker.image(&workshop());
-    let options = GuestOptions::new(&work, "boot", &bed().kernel, &image).append(ASK).append("panic=");
+    let options = GuestOptions::new(&work, "boot", &bed().kernel, &image).append(ASK);
+    // There are no partitions to wait for.
+    let options = options.append("panic= everboot.timeout=1");
     let mut guest = Guest::start(&options).unwrap();
     // The countdown under the screen runs: what is typed before that is thrown away.
     guest.wait_for(" s: restart the machine", LIMIT).unwrap();
