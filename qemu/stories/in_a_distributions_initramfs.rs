@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::common::{OLD, bed, machine_with, small, stage};
+use super::the_disk_fails_in_an_apply::{expect_new, ready};
+use super::the_disk_is_pulled_out_in_an_apply::pull_out;
 use crate::harness::machine::LIMIT;
 use crate::harness::rootfs::Overlay;
 use crate::harness::workshop::Workshop;
@@ -241,6 +243,18 @@ fn dracut_without_systemd_restarts_when_everboot_gives_up() {
 #[test]
 fn initramfs_tools_restart_when_everboot_gives_up() {
     restarts("initramfs-tools-restart", Maker::InitramfsTools, SERIAL, "panic=");
+}
+
+#[test]
+fn dracut_restarts_a_machine_whose_disk_is_pulled_out_in_an_apply_and_it_goes_on() {
+    let machine = ready("dracut-pulled-out");
+    let old = machine.slot_digest("slot-a").unwrap();
+    let options = options(&machine, "pulled-out", Maker::Dracut(&HOSTONLY), ASK);
+    let said = pull_out(&machine, options, 10).wait_exit(LIMIT).unwrap();
+    assert!(said.contains("given up") && !said.contains("UP "), "{said}");
+    machine.status().unwrap().expect_default("slot-a", "1").unwrap();
+    assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written");
+    expect_new(&machine);
 }
 
 /// A person stops the countdown, looks around, and leaves: the machine restarts.

@@ -4,16 +4,23 @@
 use super::common::{chance, pick};
 use super::the_disk_fails_in_an_apply::{expect_new, ready, requests};
 use crate::harness::machine::LIMIT;
-use crate::harness::{Drive, Guest, Machine};
+use crate::harness::{Drive, Guest, GuestOptions, Machine};
 
-/// A boot in which the disk is pulled out at this write; the agent has nothing left to boot then, and waits.
-fn pulled_out(machine: &Machine, nth: u32) -> Guest {
+/// This boot, whose disk is pulled out at a write of the apply that chance picks.
+pub fn pull_out(machine: &Machine, options: GuestOptions, seed: u64) -> Guest {
+    let nth = pick(&mut chance(seed), &requests()[1]);
     let drive = Drive::StopAtWrite(machine.disk.path().into(), nth);
-    let mut guest = Guest::start(&machine.options("pulled-out").drive(drive).quick_clock()).unwrap();
+    let mut guest = Guest::start(&options.drive(drive).quick_clock()).unwrap();
     guest.wait_event("STOP", LIMIT).unwrap();
     guest.pull_out(0).unwrap();
     guest.carry_on().unwrap();
     guest.wait_event("DEVICE_DELETED", LIMIT).unwrap();
+    guest
+}
+
+/// The same; the agent has nothing left to boot then, and waits.
+fn stranded(machine: &Machine, seed: u64) -> Guest {
+    let mut guest = pull_out(machine, machine.options("pulled-out"), seed);
     guest.wait_for("everboot   RECOVERY: ", LIMIT).unwrap();
     guest.wait_for("in 10 s: look at all disks again", LIMIT).unwrap();
     guest
@@ -23,7 +30,7 @@ fn pulled_out(machine: &Machine, nth: u32) -> Guest {
 fn a_disk_that_is_put_in_again_is_found_and_the_apply_goes_on_in_the_same_boot() {
     let machine = ready("pulled-out");
     let old = machine.slot_digest("slot-a").unwrap();
-    let mut guest = pulled_out(&machine, pick(&mut chance(7), &requests()[1]));
+    let mut guest = stranded(&machine, 7);
     guest.put_in(0).unwrap();
     let said = guest.wait_exit(LIMIT).unwrap();
     assert!(said.contains("UP 2"), "{said}");
@@ -35,7 +42,7 @@ fn a_disk_that_is_put_in_again_is_found_and_the_apply_goes_on_in_the_same_boot()
 fn a_disk_that_comes_back_after_a_power_cut_is_written_to_the_end_by_the_next_boot() {
     let machine = ready("pulled-out-cut");
     let old = machine.slot_digest("slot-a").unwrap();
-    pulled_out(&machine, pick(&mut chance(8), &requests()[1])).kill().unwrap();
+    stranded(&machine, 8).kill().unwrap();
     machine.status().unwrap().expect_default("slot-a", "1").unwrap();
     assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written");
     expect_new(&machine);
