@@ -30,6 +30,9 @@ use super::kernel::Kernel;
 /// Has the guest's kernel take the processor's clock for one of 250 MHz, whatever its speed is, and believe it.
 const QUICK_CLOCK: &str = "tsc=reliable tsc_early_khz=250000";
 
+/// The kernel would test its ciphers, half a second of each boot.
+const NO_SELF_TESTS: &str = "cryptomgr.notests";
+
 /// QEMU opens its control socket in a fraction of a second, even on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(20);
 const CONTROL_LIMIT: Duration = Duration::from_secs(20);
@@ -123,8 +126,8 @@ impl GuestOptions {
         if let Some(initramfs) = &self.initramfs {
             qemu.arg("-initrd").arg(initramfs);
         }
-        let words = format!("console={} panic=1 loglevel={}{}", self.console, self.loglevel, self.append);
-        qemu.arg("-append").arg(words);
+        let words = format!("console={} panic=1 loglevel={}", self.console, self.loglevel);
+        qemu.arg("-append").arg(format!("{words} {NO_SELF_TESTS}{}", self.append));
         for (index, drive) in self.drives.iter().enumerate() {
             drive.arguments(qemu, index, &self.work)?;
         }
