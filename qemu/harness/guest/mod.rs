@@ -27,8 +27,9 @@ pub use serial::last_lines;
 use super::command::{program, wait_within};
 use super::kernel::Kernel;
 
-/// Has the guest's kernel take the processor's clock for one of 250 MHz, whatever its speed is, and believe it.
-const QUICK_CLOCK: &str = "tsc=reliable tsc_early_khz=250000";
+/// Has the guest's kernel take the processor's clock for one of 250 MHz, whatever its speed is, and believe it. A disk
+/// that comes takes our time, so everboot waits for it as long as ever.
+const QUICK_CLOCK: &str = "tsc=reliable tsc_early_khz=250000 everboot.timeout=300";
 
 /// The kernel would test its ciphers, half a second of each boot.
 const NO_SELF_TESTS: &str = "cryptomgr.notests";
