@@ -79,6 +79,7 @@ impl Machine for AnyMachine {
 
     fn show_progress(&mut self, done: u64, of: u64) {
         self.progress.show(done, of);
+        sys::pet_watchdog();
         if let Some(watchdog) = &self.watchdog {
             watchdog.pet();
         }

@@ -7,7 +7,7 @@ use super::exit::{Answer, Exit, Failure};
 use super::session::settings;
 use super::settings::{DIRECTORY, Settings};
 use super::shell::{Leave, Opening, Place, Shell};
-use everboot::config::{Breakpoint, ShellAccess};
+use everboot::config::{Breakpoint, ShellAccess, Watchdog};
 use everboot::machine::{Plight, Wish};
 use everboot::sys;
 use std::path::Path;
@@ -89,9 +89,12 @@ pub(crate) fn emergency(arguments: &Arguments) -> Result<Answer, Failure> {
         slots: Vec::new(),
         next: "restart the machine".to_owned(),
     };
-    // One that was started for the system would cut the wait short; it is stopped as it is dropped.
+    // One that was started for the system would cut the wait short: it is stopped as it is dropped, or else held.
     sys::Watchdog::default().start();
     let config = settings(arguments).config;
+    if let Watchdog::Left(_) = config.watchdog {
+        sys::hold_watchdog();
+    }
     Shell::new(Place::Emergency, config, arguments.inherited(), false).run(&opening, Some(EMERGENCY_WAIT));
     Err(Failure::new(Exit::Failed, format!("restart: {}", sys::restart())))
 }

@@ -51,4 +51,4 @@ pub use progress::{Progress, terminal_width};
 pub use reboot::{power_off, reboot, restart};
 pub use staging::DirStaging;
 pub use terminal::{Terminal, read_byte, wait_for_input};
-pub use watchdog::{Watchdog, leave_watchdog};
+pub use watchdog::{Watchdog, hold_watchdog, leave_watchdog, pet_watchdog};

@@ -82,10 +82,20 @@ pub(super) fn never_stop_output() {
 
 /// Whether standard input has something to read, or ended, within so many milliseconds.
 pub fn wait_for_input(ms: u64) -> bool {
-    const LONGEST: u64 = 3_600_000;
-    let mut wanted = libc::pollfd { fd: STDIN_FILENO, events: POLLIN, revents: 0 };
-    // SAFETY: one structure, alive for the call. A signal ends the wait early: the caller looks at the clock.
-    unsafe { libc::poll(&raw mut wanted, 1, ms.min(LONGEST) as libc::c_int) > 0 }
+    // Shorter than any clock that is petted meanwhile.
+    const LONGEST: u64 = 4000;
+    let mut left = ms;
+    loop {
+        super::pet_watchdog();
+        let mut wanted = libc::pollfd { fd: STDIN_FILENO, events: POLLIN, revents: 0 };
+        let now = left.min(LONGEST);
+        // SAFETY: one structure, alive for the call. A signal ends the wait early: the caller looks at the clock.
+        let found = unsafe { libc::poll(&raw mut wanted, 1, now as libc::c_int) > 0 };
+        left -= now;
+        if found || left == 0 {
+            return found;
+        }
+    }
 }
 
 /// Reads a byte of standard input; nothing when it ended, or failed.

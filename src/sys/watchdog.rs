@@ -11,6 +11,7 @@ use super::roots::read_text;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::OnceLock;
 
 /// The first watchdog, as the kernel counts them.
 const DEVICE: &str = "/dev/watchdog0";
@@ -51,6 +52,32 @@ impl Watchdog {
 impl Drop for Watchdog {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// A clock that was left running, and that nobody can stop.
+static HELD: OnceLock<File> = OnceLock::new();
+
+/// Takes the clock back that was left running for a system which did not come, if nobody can stop it: it is petted
+/// from now on by [`pet_watchdog`], so that it does not restart the machine under the hands of a person.
+pub fn hold_watchdog() {
+    // Opening starts one that stands still.
+    if fact("state").is_none_or(|state| state != "active") || can_be_stopped() {
+        return;
+    }
+    if let Ok(device) = OpenOptions::new().write(true).open(DEVICE) {
+        if !lasts("timeout", LONG_STEP) {
+            // What it does not take, it does without.
+            let _ = ioctl::set_watchdog_timeout(&device, LONG_STEP as i32);
+        }
+        let _ = HELD.set(device);
+    }
+}
+
+/// A sign of life of a verb, or of a wait for a key. A program that is run from the prompt gives none.
+pub fn pet_watchdog() {
+    if let Some(device) = HELD.get() {
+        tell(device, b".");
     }
 }
 
