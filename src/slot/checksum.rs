@@ -1,11 +1,17 @@
 //! The checksum of all our blocks on disk: CRC-32 as in gzip and in the GPT (ISO-HDLC). What it is taken of is a few
-//! kilobytes, so a small table does, which the gpt crate has already.
+//! kilobytes, so a small table does, which the gpt crate has already. The search of the crash space takes billions of
+//! them; it has a large one.
 
-use crc::{CRC_32_ISO_HDLC, Crc};
+use crc::{CRC_32_ISO_HDLC, Crc, Table};
+
+#[cfg(not(feature = "crash"))]
+type Size = Table<1>;
+#[cfg(feature = "crash")]
+type Size = Table<16>;
 
 /// Of the parts one after the other.
 pub(crate) fn checksum(parts: &[&[u8]]) -> u32 {
-    static CRC: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+    static CRC: Crc<u32, Size> = Crc::<u32, Size>::new(&CRC_32_ISO_HDLC);
     let mut digest = CRC.digest();
     for part in parts {
         digest.update(part);

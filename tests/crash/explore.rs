@@ -239,7 +239,7 @@ impl Explorer {
     }
 
     fn act(&mut self, node: &Node, place: &Place, act: Act) -> Result<(), (Violation, usize, Step)> {
-        let was = Facts::of(&place.still);
+        let was = self.judge.reader.facts(&place.still);
         let at = |step: Step| move |violation| (violation, node.trail, step);
         let run = self.judge.clean(place, &was, act).map_err(at(Step::Clean(act)))?;
         self.counts.acts += 1;
@@ -319,8 +319,8 @@ impl Explorer {
             true => self.counts.exhaustive += 1,
             false => self.counts.families += 1,
         }
-        let durable = Facts::of(&timeline.still());
-        let live = Facts::of(&timeline.image(&all(timeline), self.seed));
+        let durable = self.judge.reader.facts(&timeline.still());
+        let live = self.judge.reader.facts(&timeline.image(&all(timeline), self.seed));
         for loss in found.all {
             let now = timeline.image(&loss, self.seed);
             let image = hash(&now);
@@ -329,7 +329,7 @@ impl Explorer {
                 continue;
             }
             let step = Step::Crash { act, cut, lies: 0, loss };
-            let is = Facts::of(&now);
+            let is = self.judge.reader.facts(&now);
             let before = &place.still;
             let had_fault = node.had_fault;
             let crash = Crash { before, was, durable: &durable, live: &live, now: &now, is: &is, had_fault };
@@ -388,7 +388,7 @@ impl Explorer {
         if !self.is_new(image) {
             return Ok(());
         }
-        let judged = self.judge.recover(&now, &Facts::of(&now), Profile::Weak);
+        let judged = self.judge.recover(&now, Profile::Weak);
         judged.map_err(|violation| (violation, node.trail, step))?;
         self.judged(image);
         self.counts.weak += 1;
@@ -415,7 +415,7 @@ impl Explorer {
                     if !self.is_new(image) {
                         continue;
                     }
-                    let judged = self.judge.recover(&now, &Facts::of(&now), Profile::Sound);
+                    let judged = self.judge.recover(&now, Profile::Sound);
                     judged.map_err(|violation| (violation, node.trail, step(kept)))?;
                     self.judged(image);
                     self.counts.faulty += 1;

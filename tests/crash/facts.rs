@@ -1,15 +1,15 @@
 //! What is on a disk, as the invariants see it: by other means than the code under test where that matters.
 
+use super::reader::Reader;
 use crate::sim::pages::Pages;
 use crate::sim::power::Event;
-use crate::sim::{Looked, RECORD, SLOT_A, SLOT_B, SimDisk, SimRoot, Still};
+use crate::sim::{RECORD, SLOT_A, SLOT_B, SimDisk, SimRoot, Still};
 use crate::world::{BLOCKS, World, bundle, image, manifest};
-use everboot::apply::{Trailer, read_trailer};
-use everboot::record::{Copy, Record, Selection, Side};
+use everboot::apply::Trailer;
+use everboot::record::{Copy, Record};
 use everboot::slot::{RootHash, SlotId};
-use everboot::store;
 use std::collections::HashMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Pages of a slot that image and tree fill; the tree of so few blocks is a superblock and one block.
 pub const FILLED: usize = BLOCKS + 2;
@@ -78,14 +78,6 @@ pub fn meanings() -> &'static HashMap<u64, u64> {
     })
 }
 
-fn other_copy(record: &Pages, side: Side) -> Option<Record> {
-    let page = if side == Side::First { record.count() - 1 } else { 0 };
-    match Copy::decode(record.page(page)) {
-        Copy::Valid { record, .. } => Some(*record),
-        Copy::Newer { .. } | Copy::Bad(_) => None,
-    }
-}
-
 /// The records that were saved, one after the other; a slot that was written stands between them.
 pub fn saves(events: &[Event]) -> Vec<Option<Record>> {
     let of = |event: &Event| match event {
@@ -103,36 +95,21 @@ pub fn saves(events: &[Event]) -> Vec<Option<Record>> {
 #[derive(Debug, Clone)]
 pub struct Facts {
     /// The current record, and its generation.
-    pub record: Option<(u64, Record)>,
+    pub record: Option<(u64, Arc<Record>)>,
     /// The record in the other copy.
-    pub older: Option<Record>,
+    pub older: Option<Arc<Record>>,
     /// Whether each copy can be used.
     pub copies: [bool; 2],
     /// The image that is whole in each slot.
     pub whole: [Option<&'static Known>; 2],
     /// Each slot's trailer.
-    pub trailers: [Option<Trailer>; 2],
+    pub trailers: [Option<Arc<Trailer>>; 2],
 }
 
 impl Facts {
+    /// Read by a reader that knows nothing yet.
     pub fn of(still: &Still) -> Self {
-        let loaded = store::load(&Looked::all(&still.parts[RECORD]));
-        let record = match &loaded.selection {
-            Selection::Current { generation, record, .. } => Some((*generation, Record::clone(record))),
-            Selection::Newer { .. } | Selection::Lost => None,
-        };
-        let slots = [&still.parts[SLOT_A], &still.parts[SLOT_B]];
-        let side = match loaded.selection {
-            Selection::Current { side, .. } => Some(side),
-            Selection::Newer { .. } | Selection::Lost => None,
-        };
-        Self {
-            older: side.and_then(|side| other_copy(&still.parts[RECORD], side)),
-            record,
-            copies: loaded.faults.map(|fault| fault.is_none()),
-            whole: slots.map(whole),
-            trailers: slots.map(|slot| read_trailer(&Looked::all(slot)).ok().flatten()),
-        }
+        Reader::default().facts(still)
     }
 
     pub fn generation(&self) -> u64 {

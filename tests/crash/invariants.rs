@@ -264,7 +264,7 @@ fn invariant_starts_are_counted(was: &Facts, run: &Run) -> Check {
 /// Promise 4: attempts are never given back, by none of the saves of a run.
 pub fn invariant_counters_never_rise(was: &Facts, run: &Run) -> Check {
     let Some((_, before)) = &was.record else { return Ok(()) };
-    let mut was = before.clone();
+    let mut was = Record::clone(before);
     for is in saves(&run.events).into_iter().flatten() {
         for (id, slot) in is.ids() {
             let same = was.slot(id).image == slot.image;

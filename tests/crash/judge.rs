@@ -6,7 +6,8 @@ use super::invariants::{
     self, Boot, Check, Crash, Violation, invariant_atomic_choice, invariant_eligible_slots_are_whole,
     invariant_no_strand, invariant_orderly, invariant_proof_before_entry, part_of,
 };
-use super::normal::Normaliser;
+use super::normal;
+use super::reader::Reader;
 use super::timeline::{Timeline, without_history};
 use super::verbs;
 use crate::sim::pages::{PAGE, mix};
@@ -110,11 +111,12 @@ pub struct Judge {
     pub actor: Actor,
     /// What the latest boot reached.
     pub reached: Outcome,
-    pub normaliser: Normaliser,
+    pub reader: Reader,
     /// Where each normal form led.
     led: HashMap<u64, u64>,
-    /// Normal forms whose later boots were all right.
-    futures: HashSet<u64>,
+    /// Normal forms whose later boots were all right; those of a device that broke its word apart, as less is asked
+    /// of it.
+    futures: HashSet<(u64, Profile)>,
     /// Acts that were carried out.
     pub runs: u64,
 }
@@ -124,7 +126,7 @@ impl Judge {
         Self {
             actor,
             reached: Outcome::Waits,
-            normaliser: Normaliser::default(),
+            reader: Reader::default(),
             led: HashMap::new(),
             futures: HashSet::new(),
             runs: 0,
@@ -132,7 +134,7 @@ impl Judge {
     }
 
     pub fn normal(&mut self, place: &Place) -> u64 {
-        self.normaliser.hash(&place.still, place.entered.map(|root| root.at.part))
+        normal::hash(&mut self.reader, &place.still, place.entered.map(|root| root.at.part))
     }
 
     /// An act, not judged.
@@ -148,7 +150,7 @@ impl Judge {
         let run = self.run(place, act, None);
         let durable = Timeline::after(&place.still, &run.events).still();
         if act == Act::Boot {
-            let (is, durable) = (Facts::of(&run.end), Facts::of(&durable));
+            let (is, durable) = (self.reader.facts(&run.end), self.reader.facts(&durable));
             self.reached = Outcome::of(&run, &is);
             invariants::check_boot(&Boot {
                 before: &place.still,
@@ -158,8 +160,8 @@ impl Judge {
                 durable: &durable,
             })?;
         } else {
-            let live = self.normaliser.hash(&run.end, None);
-            let same = self.normaliser.hash(&durable, None) == live;
+            let live = normal::hash(&mut self.reader, &run.end, None);
+            let same = normal::hash(&mut self.reader, &durable, None) == live;
             verbs::check_verb(act, &run, was, &place.still, same)?;
         }
         Ok(run)
@@ -175,7 +177,7 @@ impl Judge {
     ) -> Result<[Still; 2], Violation> {
         let run = self.run(place, act, Some(fault));
         let durable = Timeline::after(&place.still, &run.events).still();
-        let (is, sure) = (Facts::of(&run.end), Facts::of(&durable));
+        let (is, sure) = (self.reader.facts(&run.end), self.reader.facts(&durable));
         verbs::check_faulty(was, &place.still, &run, &is, &sure)?;
         if act == Act::Boot {
             verbs::check_faulty_boot(was, &is)?;
@@ -188,16 +190,17 @@ impl Judge {
         if profile == Profile::Sound {
             invariants::check_crash(crash)?;
         }
-        self.recover(crash.now, crash.is, profile)
+        self.recover(crash.now, profile)
     }
 
     /// The boot after a crash, and those after it.
-    pub fn recover(&mut self, still: &Still, was: &Facts, profile: Profile) -> Check {
+    pub fn recover(&mut self, still: &Still, profile: Profile) -> Check {
+        let was = self.reader.facts(still);
         let place = Place { still: still.clone(), entered: None };
         if profile == Profile::Weak {
-            return self.recover_weakly(&place, was);
+            return self.recover_weakly(&place, &was);
         }
-        let run = self.clean(&place, was, Act::Boot)?;
+        let run = self.clean(&place, &was, Act::Boot)?;
         let next = Place { still: run.end, entered: run.entered };
         let (from, to) = (self.normal(&place), self.normal(&next));
         let kind = std::mem::discriminant(&run.ending);
@@ -214,25 +217,29 @@ impl Judge {
     /// One copy of the record, or both, are lost by themselves while power is off.
     pub fn rot(&mut self, still: &Still, which: Rot) -> Check {
         let still = which.of(still);
-        let is = Facts::of(&still);
+        let is = self.reader.facts(&still);
         invariant_eligible_slots_are_whole(&is)?;
-        self.recover(&still, &is, Profile::Sound)
+        self.recover(&still, Profile::Sound)
     }
 
     fn recover_weakly(&mut self, place: &Place, was: &Facts) -> Check {
         let run = self.run(place, Act::Boot, None);
-        let is = Facts::of(&run.end);
+        let is = self.reader.facts(&run.end);
         self.reached = Outcome::of(&run, &is);
         invariant_orderly(&run)?;
         invariant_no_strand(was, &run)?;
         invariant_proof_before_entry(&run, &is)?;
         let next = Place { still: run.end, entered: run.entered };
+        let normal = self.normal(&next);
+        if self.futures.contains(&(normal, Profile::Sound)) || !self.futures.insert((normal, Profile::Weak)) {
+            return Ok(());
+        }
         self.future(next, NewSystem::NeverConfirms, Profile::Weak)
     }
 
     /// All that may come after a boot.
     fn later(&mut self, place: Place, normal: u64) -> Check {
-        if place.entered.is_none() || !self.futures.insert(normal) {
+        if place.entered.is_none() || !self.futures.insert((normal, Profile::Sound)) {
             return Ok(());
         }
         for system in [NewSystem::NeverConfirms, NewSystem::CannotBeEntered, NewSystem::Confirms] {
@@ -243,10 +250,10 @@ impl Judge {
 
     /// Boots again and again, as a machine does that nobody sits at.
     fn future(&mut self, mut place: Place, system: NewSystem, profile: Profile) -> Check {
-        let began = Facts::of(&place.still);
+        let began = self.reader.facts(&place.still);
         let mut went = Vec::new();
         for _ in 0..ROUNDS {
-            let was = Facts::of(&place.still);
+            let was = self.reader.facts(&place.still);
             let Some(root) = place.entered.filter(|root| root.at.part <= part_of(SlotId(1))) else {
                 return Ok(());
             };
@@ -263,7 +270,7 @@ impl Judge {
                 }
                 place.still = run.end;
             }
-            let was = Facts::of(&place.still);
+            let was = self.reader.facts(&place.still);
             let good = good_slots(&was);
             let others = [SlotId(0), SlotId(1)].into_iter().filter(|id| !good.contains(id)).map(part_of);
             let unbootable: Vec<usize> =
@@ -273,12 +280,12 @@ impl Judge {
             invariant_orderly(&run)?;
             invariant_no_strand(&was, &run)?;
             if profile == Profile::Sound {
-                invariant_atomic_choice(&run, &Facts::of(&run.end))?;
+                invariant_atomic_choice(&run, &self.reader.facts(&run.end))?;
             }
             place = Place { still: without_history(&run.end), entered: run.entered };
             went.push(place.entered.map(|root| root.at.part));
         }
-        let is = Facts::of(&place.still);
+        let is = self.reader.facts(&place.still);
         if system == NewSystem::Confirms {
             return invariant_progress(&began, &is, &place);
         }

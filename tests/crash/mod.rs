@@ -17,6 +17,7 @@ pub mod kept;
 #[cfg(feature = "crash")]
 pub mod minimise;
 pub mod normal;
+pub mod reader;
 pub mod replay;
 pub mod scenario;
 pub mod seed;

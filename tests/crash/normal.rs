@@ -6,57 +6,35 @@
 //! crash state that a normal form which it knows leads where it led before.
 
 use super::facts::{FILLED, SLOT_PAGES, meanings};
-use crate::sim::pages::{PAGE, Pages, hash_of, mix};
-use crate::sim::{Looked, RECORD, SLOT_A, SLOT_B, SimRoot, Still};
-use everboot::apply::{Trailer, read_trailer};
+use super::reader::{Reader, TRAILER_PAGES};
+use crate::sim::pages::{PAGE, Pages, hash_of};
+use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use everboot::apply::Trailer;
 use everboot::flow::STAGED;
 use everboot::record::Copy;
-use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-/// Makes normal forms; remembers what it decoded.
-#[derive(Debug, Default)]
-pub struct Normaliser {
-    copies: HashMap<u64, Arc<Copy>>,
-    trailers: HashMap<u64, Arc<Option<Trailer>>>,
+/// The hash of the normal form of a disk, and of the slot whose system runs, if one does.
+pub fn hash(reader: &mut Reader, still: &Still, entered: Option<usize>) -> u64 {
+    let copies = reader.copies(&still.parts[RECORD]);
+    let slots = [&still.parts[SLOT_A], &still.parts[SLOT_B]];
+    let trailers = slots.map(|slot| reader.trailer(slot));
+    let ranks = ranks(&copies, &trailers);
+    let mut hasher = DefaultHasher::new();
+    entered.hash(&mut hasher);
+    order(&copies).hash(&mut hasher);
+    for copy in &copies {
+        copy_form(copy, &ranks, &mut hasher);
+    }
+    for (slot, trailer) in slots.into_iter().zip(&trailers) {
+        blocks_form(slot, &mut hasher);
+        trailer_form(slot, trailer.as_deref(), &ranks, &mut hasher);
+    }
+    files_form(still, &mut hasher);
+    hasher.finish()
 }
 
-impl Normaliser {
-    /// The hash of the normal form of a disk, and of the slot whose system runs, if one does.
-    pub fn hash(&mut self, still: &Still, entered: Option<usize>) -> u64 {
-        let record = &still.parts[RECORD];
-        let copies = [self.copy(record, 0), self.copy(record, record.count() - 1)];
-        let slots = [&still.parts[SLOT_A], &still.parts[SLOT_B]];
-        let trailers = slots.map(|slot| self.trailer(slot));
-        let ranks = ranks(&copies, &trailers);
-        let mut hasher = DefaultHasher::new();
-        entered.hash(&mut hasher);
-        order(&copies).hash(&mut hasher);
-        for copy in &copies {
-            copy_form(copy, &ranks, &mut hasher);
-        }
-        for (slot, trailer) in slots.into_iter().zip(&trailers) {
-            blocks_form(slot, &mut hasher);
-            trailer_form(slot, trailer, &ranks, &mut hasher);
-        }
-        files_form(still, &mut hasher);
-        hasher.finish()
-    }
-
-    fn copy(&mut self, record: &Pages, page: usize) -> Arc<Copy> {
-        let decode = || Arc::new(Copy::decode(record.page(page)));
-        self.copies.entry(record.hash_of_page(page)).or_insert_with(decode).clone()
-    }
-
-    fn trailer(&mut self, slot: &Pages) -> Arc<Option<Trailer>> {
-        let hash = (SLOT_PAGES - 16..SLOT_PAGES).fold(0, |hash, page| mix(hash, slot.hash_of_page(page)));
-        let read = || Arc::new(read_trailer(&Looked::all(slot)).ok().flatten());
-        self.trailers.entry(hash).or_insert_with(read).clone()
-    }
-}
-
-/// How the generations of two copies compare.
 fn order(copies: &[Arc<Copy>; 2]) -> Option<std::cmp::Ordering> {
     let generation = |copy: &Copy| match copy {
         Copy::Valid { generation, .. } | Copy::Newer { generation, .. } => Some(*generation),
@@ -66,14 +44,14 @@ fn order(copies: &[Arc<Copy>; 2]) -> Option<std::cmp::Ordering> {
 }
 
 /// Every generation of a mark, in order.
-fn ranks(copies: &[Arc<Copy>; 2], trailers: &[Arc<Option<Trailer>>; 2]) -> Vec<u64> {
+fn ranks(copies: &[Arc<Copy>; 2], trailers: &[Option<Arc<Trailer>>; 2]) -> Vec<u64> {
     let mut all = vec![0];
     for copy in copies {
         if let Copy::Valid { record, .. } = &**copy {
             all.extend(record.slots.iter().map(|slot| slot.confirmed));
         }
     }
-    all.extend(trailers.iter().filter_map(|trailer| trailer.as_ref().as_ref()?.mark).map(|mark| mark.0));
+    all.extend(trailers.iter().flatten().filter_map(|trailer| trailer.mark).map(|mark| mark.0));
     all.sort_unstable();
     all.dedup();
     all
@@ -107,8 +85,8 @@ fn blocks_form(slot: &Pages, hasher: &mut impl Hasher) {
     roots.map(|root| magic == root.magic()).hash(hasher);
 }
 
-fn trailer_form(slot: &Pages, trailer: &Option<Trailer>, ranks: &[u64], hasher: &mut impl Hasher) {
-    let first = SLOT_PAGES - 16;
+fn trailer_form(slot: &Pages, trailer: Option<&Trailer>, ranks: &[u64], hasher: &mut impl Hasher) {
+    let first = SLOT_PAGES - TRAILER_PAGES;
     match trailer {
         Some(Trailer { signed, mark }) => {
             hash_of(&signed.manifest).hash(hasher);

@@ -1,7 +1,6 @@
 //! Going one path again.
 
 use super::explore::Failure;
-use super::facts::Facts;
 use super::invariants::{Crash, Violation};
 use super::judge::{Judge, Place, Profile};
 use super::scenario::Scenario;
@@ -90,7 +89,7 @@ fn follow(
     seed: u64,
     had_fault: bool,
 ) -> Result<Place, (Violation, Still)> {
-    let was = Facts::of(&place.still);
+    let was = judge.reader.facts(&place.still);
     let off = |still| Place { still, entered: None };
     let here = |violation| (violation, place.still.clone());
     match step {
@@ -107,7 +106,7 @@ fn follow(
             let ended = judge.faulty(place, &was, *act, (*call, *how)).map_err(here)?;
             let [lost, all] = ended;
             let still = if *kept { all } else { lost };
-            let judged = judge.recover(&still, &Facts::of(&still), Profile::Sound);
+            let judged = judge.recover(&still, Profile::Sound);
             judged.map_err(|violation| (violation, still.clone()))?;
             Ok(off(still))
         }
@@ -115,9 +114,9 @@ fn follow(
             let run = judge.clean(place, &was, *act).map_err(here)?;
             let timeline = at_cut(&place.still, &run.events, *cut, *lies);
             let now = timeline.image(loss, seed);
-            let is = Facts::of(&now);
-            let durable = Facts::of(&timeline.still());
-            let live = Facts::of(&live(&timeline, seed));
+            let is = judge.reader.facts(&now);
+            let durable = judge.reader.facts(&timeline.still());
+            let live = judge.reader.facts(&live(&timeline, seed));
             let before = &place.still;
             let crash =
                 Crash { before, was: &was, durable: &durable, live: &live, now: &now, is: &is, had_fault };

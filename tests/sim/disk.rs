@@ -6,6 +6,7 @@ use everboot::medium::{Error, Medium, Op};
 use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 /// What of the writes since the last barrier survives a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +31,7 @@ pub const SURVIVORS: &[Survives] =
 struct Inner {
     live: Pages,
     durable: Pages,
-    epoch: Vec<(usize, Vec<u8>)>,
+    epoch: Vec<(usize, Arc<[u8]>)>,
     grows: bool,
     fails_writes: bool,
     lies: bool,
@@ -178,10 +179,10 @@ impl Medium for SimDisk {
         }
         Self::note_rewritten(&mut inner, offset, data);
         if !inner.lies && answer == Answer::Do {
-            inner.live.write(offset as usize, data);
-            inner.epoch.push((offset as usize, data.to_vec()));
-            let (medium, at) = (self.id, offset as usize);
-            self.power.happened(Event::Write { medium, at, data: data.into() });
+            let (medium, at, data) = (self.id, offset as usize, Arc::<[u8]>::from(data));
+            inner.live.write(at, &data);
+            inner.epoch.push((at, data.clone()));
+            self.power.happened(Event::Write { medium, at, data });
         }
         Ok(())
     }

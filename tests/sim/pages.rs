@@ -18,9 +18,12 @@ struct Page {
     hash: OnceLock<u64>,
 }
 
-impl Clone for Page {
-    fn clone(&self) -> Self {
-        Self { bytes: self.bytes, hash: OnceLock::new() }
+impl Page {
+    /// The same page with other bytes at some place.
+    fn with(&self, at: usize, bytes: &[u8]) -> Self {
+        let mut page = Self { bytes: self.bytes, hash: OnceLock::new() };
+        page.bytes[at..at + bytes.len()].copy_from_slice(bytes);
+        page
     }
 }
 
@@ -35,18 +38,22 @@ pub fn mix(seed: u64, word: u64) -> u64 {
     (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93).rotate_left(23)
 }
 
+/// Words that are hashed side by side, as a processor can mix several at once.
+const LANES: usize = 4;
+
 /// The hash of some bytes.
 pub fn hash_of(bytes: &[u8]) -> u64 {
-    let mut words = bytes.chunks_exact(8);
-    let mut hash = words.by_ref().fold(bytes.len() as u64, |hash, word| {
-        let mut number = [0; 8];
-        number.copy_from_slice(word);
-        mix(hash, u64::from_le_bytes(number))
-    });
-    for byte in words.remainder() {
-        hash = mix(hash, u64::from(*byte));
+    let mut lanes: [u64; LANES] = [1, 2, 3, 4];
+    let mut rows = bytes.chunks_exact(8 * LANES);
+    for row in rows.by_ref() {
+        for (lane, word) in lanes.iter_mut().zip(row.chunks_exact(8)) {
+            let mut number = [0; 8];
+            number.copy_from_slice(word);
+            *lane = mix(*lane, u64::from_le_bytes(number));
+        }
     }
-    hash
+    let hash = lanes.into_iter().fold(bytes.len() as u64, mix);
+    rows.remainder().iter().fold(hash, |hash, byte| mix(hash, u64::from(*byte)))
 }
 
 impl Pages {
@@ -95,9 +102,10 @@ impl Pages {
         while done < data.len() {
             let (page, from) = ((at + done) / PAGE, (at + done) % PAGE);
             let count = (PAGE - from).min(data.len() - done);
-            let page = Arc::make_mut(&mut pages[page]);
-            page.bytes[from..from + count].copy_from_slice(&data[done..done + count]);
-            page.hash = OnceLock::new();
+            pages[page] = match data[done..].first_chunk() {
+                Some(bytes) if from == 0 => Arc::new(Page { bytes: *bytes, hash: OnceLock::new() }),
+                _ => Arc::new(pages[page].with(from, &data[done..done + count])),
+            };
             done += count;
         }
     }

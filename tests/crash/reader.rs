@@ -1,0 +1,91 @@
+//! Reads disks, and remembers what it read: the many disks of a search are made of few different pieces.
+//!
+//! A planted bug may change what is read, so each search has a reader of its own.
+
+use super::facts::{Facts, SLOT_PAGES, whole};
+use crate::sim::pages::{Pages, mix};
+use crate::sim::{Looked, RECORD, SLOT_A, SLOT_B, Still};
+use everboot::apply::{Trailer, read_trailer};
+use everboot::record::{Copy, Record, Selection, Side};
+use everboot::store;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Pages of a trailer.
+pub const TRAILER_PAGES: usize = 16;
+
+/// What was read, by the hashes of the pages that it was read from.
+#[derive(Debug, Default)]
+pub struct Reader {
+    copies: HashMap<u64, Arc<Copy>>,
+    records: HashMap<[u64; 2], Said>,
+    trailers: HashMap<u64, Option<Arc<Trailer>>>,
+}
+
+/// What both copies of the record say together.
+#[derive(Debug, Clone)]
+struct Said {
+    current: Option<(u64, Arc<Record>)>,
+    older: Option<Arc<Record>>,
+    copies: [bool; 2],
+}
+
+impl Reader {
+    /// What a disk says.
+    pub fn facts(&mut self, still: &Still) -> Facts {
+        let said = self.record(&still.parts[RECORD]);
+        let slots = [&still.parts[SLOT_A], &still.parts[SLOT_B]];
+        Facts {
+            record: said.current,
+            older: said.older,
+            copies: said.copies,
+            whole: slots.map(whole),
+            trailers: slots.map(|slot| self.trailer(slot)),
+        }
+    }
+
+    /// Both copies of the record.
+    pub fn copies(&mut self, record: &Pages) -> [Arc<Copy>; 2] {
+        [0, record.count() - 1].map(|page| {
+            let decode = || Arc::new(Copy::decode(record.page(page)));
+            self.copies.entry(record.hash_of_page(page)).or_insert_with(decode).clone()
+        })
+    }
+
+    /// The trailer of a slot.
+    pub fn trailer(&mut self, slot: &Pages) -> Option<Arc<Trailer>> {
+        let first = SLOT_PAGES - TRAILER_PAGES;
+        let hash = (first..SLOT_PAGES).fold(0, |hash, page| mix(hash, slot.hash_of_page(page)));
+        let read = || read_trailer(&Looked::all(slot)).ok().flatten().map(Arc::new);
+        self.trailers.entry(hash).or_insert_with(read).clone()
+    }
+
+    fn record(&mut self, record: &Pages) -> Said {
+        let key = [0, record.count() - 1].map(|page| record.hash_of_page(page));
+        if let Some(said) = self.records.get(&key) {
+            return said.clone();
+        }
+        let copies = self.copies(record);
+        let said = Said::of(record, &copies);
+        self.records.insert(key, said.clone());
+        said
+    }
+}
+
+impl Said {
+    fn of(record: &Pages, copies: &[Arc<Copy>; 2]) -> Self {
+        let loaded = store::load(&Looked::all(record));
+        let (current, older) = match loaded.selection {
+            Selection::Current { generation, record, side, .. } => {
+                let other = &copies[if side == Side::First { 1 } else { 0 }];
+                let older = match &**other {
+                    Copy::Valid { record, .. } => Some(Arc::new(Record::clone(record))),
+                    Copy::Newer { .. } | Copy::Bad(_) => None,
+                };
+                (Some((generation, Arc::from(record))), older)
+            }
+            Selection::Newer { .. } | Selection::Lost => (None, None),
+        };
+        Self { current, older, copies: loaded.faults.map(|fault| fault.is_none()) }
+    }
+}
