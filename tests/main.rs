@@ -3,6 +3,7 @@
 mod bench;
 mod bundle;
 mod cli;
+mod copies;
 mod crash;
 mod cuts;
 mod decide;

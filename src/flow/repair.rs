@@ -50,8 +50,8 @@ fn adopt(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
 pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, Error> {
     let view = site.look();
     match &view.trouble {
-        None if view.loaded.faults == [None, None] => return Ok(view.record),
-        None | Some(Trouble::Lost(_) | Trouble::OtherDisk(_)) => {}
+        None if view.loaded.is_whole() => return Ok(view.record),
+        None | Some(Trouble::Lost(_) | Trouble::OtherDisk(_) | Trouble::OneCopy(_)) => {}
         Some(Trouble::Newer(_) | Trouble::Unreadable(_)) if force => {}
         Some(trouble) => return Err(Error::Record(trouble.to_string())),
     }
@@ -67,7 +67,9 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
     if matches!(view.trouble, Some(Trouble::Lost(_))) && !view.can_persist && !force {
         return Err(Error::Record("not every slot can be read; repeat it, or --force".to_owned()));
     }
-    if let Some(index) = view.parts.iter().position(Option::is_none) {
+    // Nothing of a record of this disk is taken from the slots.
+    let is_ours = is_read && !matches!(view.trouble, Some(Trouble::OtherDisk(_)));
+    if let (Some(index), false) = (view.parts.iter().position(Option::is_none), is_ours) {
         return Err(Error::SlotMissing(view.record.slots[index].name.clone()));
     }
     let record = view.record.clone();
@@ -75,10 +77,12 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
 }
 
 fn write<D: crate::medium::Medium>(mut view: View<D>, record: Record, text: &str) -> Result<Record, Error> {
-    let medium = view.medium.as_ref().ok_or_else(|| Error::Record(Trouble::NoPartition.to_string()))?;
-    if let Some(Trouble::ReadOnly(_) | Trouble::Ambiguous(_)) = &view.trouble {
-        return Err(Error::Record(view.trouble.map(|trouble| trouble.to_string()).unwrap_or_default()));
+    if let Some(trouble @ (Trouble::Unusable(_) | Trouble::ReadOnly(_) | Trouble::Ambiguous(_))) =
+        &view.trouble
+    {
+        return Err(Error::Record(trouble.to_string()));
     }
+    let medium = view.medium.as_ref().ok_or_else(|| Error::Record(Trouble::NoPartition.to_string()))?;
     view.loaded = store::save_both(medium, &view.loaded, &record)?;
     match &view.loaded.selection {
         Selection::Current { record: saved, .. } if **saved == record => {}

@@ -42,7 +42,7 @@ impl<M: Machine> Site<'_, M> {
 }
 
 fn save<D: Medium>(view: &mut View<D>, next: Record, text: String) -> Result<(), Error> {
-    if next != view.record {
+    if next != view.record || !view.loaded.is_whole() {
         view.save(next)?;
         view.note(Kind::Verb, text);
     }
@@ -65,10 +65,10 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
 /// Says that the running system is good: its slot becomes the default.
 ///
 /// Order: mark in the slot's trailer · barrier → record → the bundle is removed. A cut after the mark leaves
-/// a trial with a mark that counts only where the record is lost; confirming again writes the same mark. A cut
-/// after the record leaves a bundle that no record names.
+/// a trial with a mark that counts only where the record, or a copy of it, is lost; confirming again writes the
+/// same mark. A cut after the record leaves a bundle that no record names.
 pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
-    let mut view = site.look().writable()?;
+    let mut view = site.look().mendable()?;
     let confirmation = lifecycle::confirm(&view.record)?;
     let slot = view.record.slot(confirmation.slot).clone();
     if site.machine.root_part().is_some_and(|root| root != slot.part) {
@@ -89,7 +89,7 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
 }
 
 /// Makes a slot, or the running one, unbootable from now on. The record first, then the slot's mark goes: a cut
-/// between them leaves a mark that counts only where the record is lost.
+/// between them leaves a mark that counts only where the record, or the copy that calls the slot bad, is lost.
 pub fn reject<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>) -> Result<SlotName, Error> {
     let mut view = site.look().writable()?;
     let running = || view.record.last_boot.map(|boot| boot.slot).ok_or(lifecycle::Refusal::NotBooted.into());

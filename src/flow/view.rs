@@ -4,7 +4,7 @@ use super::{Error, Site};
 use crate::apply::{self, Trailer};
 use crate::bundle::Keys;
 use crate::config::Locator;
-use crate::lifecycle::{Found, rebuild};
+use crate::lifecycle::{self, Found, rebuild};
 use crate::machine::{Access, Machine, Part, PartRef, Survey};
 use crate::manifest::Manifest;
 use crate::medium::Medium;
@@ -22,11 +22,15 @@ pub enum Trouble {
     NoPartition,
     /// Several disks have one, and nothing tells which is meant.
     Ambiguous(Vec<String>),
+    /// The partition cannot be opened, or is too small.
+    Unusable(String),
     /// The partition cannot be opened for writing.
     ReadOnly(String),
     /// Both copies are bad. What the slots say of themselves serves instead.
     Lost(String),
-    /// A copy cannot be read at the moment, so that nothing may be concluded from the other one.
+    /// One copy can be used, and the other one cannot be read at the moment. It may be the newer one.
+    OneCopy(String),
+    /// No copy can be used, and at least one cannot be read at the moment.
     Unreadable(String),
     /// The record belongs to another disk.
     OtherDisk(Uuid),
@@ -45,12 +49,16 @@ impl fmt::Display for Trouble {
                 "expected it on one disk, found it on {}; remove one, or name it by PARTUUID",
                 disks.join(" and ")
             ),
+            Self::Unusable(why) => write!(f, "its partition cannot be used: {why}"),
             Self::ReadOnly(why) => write!(f, "cannot be opened for writing: {why}"),
             Self::Lost(why) => {
                 write!(
                     f,
                     "both copies are bad ({why}); run `everboot record repair`, on a new disk `record init`"
                 )
+            }
+            Self::OneCopy(why) => {
+                write!(f, "a copy cannot be read ({why}), so nothing new is tried; run `everboot confirm`")
             }
             Self::Unreadable(why) => {
                 write!(f, "cannot be read ({why}); `everboot record repair --force` writes it anew")
@@ -116,7 +124,7 @@ impl<M: Machine> Site<'_, M> {
                     medium = Some(opened);
                     trouble = why;
                 }
-                Err(why) => trouble = Some(Trouble::Unreadable(why)),
+                Err(why) => trouble = Some(Trouble::Unusable(why)),
             }
         }
         if candidates.len() > 1 {
@@ -143,11 +151,27 @@ impl<M: Machine> Site<'_, M> {
 
     fn open_record(&mut self, at: PartRef) -> Result<(M::Disk, Option<Trouble>), String> {
         match self.machine.open(at, Access::Shared) {
+            Ok(medium) if medium.len() < store::MIN_LEN => {
+                Err(SaveError::TooSmall { found: medium.len() }.to_string())
+            }
             Ok(medium) => Ok((medium, None)),
             Err(error) => {
                 let medium = self.machine.open(at, Access::Read).map_err(|error| error.to_string())?;
                 Ok((medium, Some(Trouble::ReadOnly(error.to_string()))))
             }
+        }
+    }
+
+    /// Carries out the confirmation of a trial that says itself that it was confirmed, where a copy of the record
+    /// is lost, with the save of that confirmation perhaps: the mark in the slot comes before it. So no slot that is
+    /// good is judged as a trial.
+    fn recall_confirmation(&mut self, record: &mut Record, parts: &[Option<PartRef>]) {
+        let Some(id) = record.trial() else { return };
+        let opened = parts[id.index()].and_then(|at| self.machine.open(at, Access::Read).ok());
+        let trailer = opened.and_then(|part| apply::read_trailer(&part).ok().flatten());
+        let mark = trailer.and_then(|trailer| trailer.mark);
+        if mark.is_some_and(|(_, image)| Some(image) == record.slot(id).root_hash()) {
+            *record = lifecycle::recall(record, id);
         }
     }
 
@@ -184,6 +208,9 @@ impl<M: Machine> Site<'_, M> {
         // Without a record any disk may say that it has a recovery slot: a locked machine does not believe it.
         let is_ours = disk.is_some() || !self.config.lock;
         let recovery = recovery.filter(|at| is_ours && !parts.contains(&Some(*at)));
+        if !loaded.is_whole() {
+            self.recall_confirmation(&mut record, &parts);
+        }
         self.correct_last_boot(&mut record);
         let can_persist = medium.is_some()
             && match trouble {
@@ -290,8 +317,7 @@ fn judge(loaded: &Loaded, survey: &Survey, disk: Option<usize>) -> Option<Troubl
         Selection::Current { record, .. } if Some(record.disk) != disk => {
             Some(Trouble::OtherDisk(record.disk))
         }
-        // The one that cannot be read may be the newer one: a good slot may still be on trial in the other.
-        Selection::Current { .. } => loaded.has_unreadable().then(|| Trouble::Unreadable(why())),
+        Selection::Current { .. } => loaded.has_unreadable().then(|| Trouble::OneCopy(why())),
         Selection::Newer { version, .. } => Some(Trouble::Newer(*version)),
         Selection::Lost if loaded.has_unreadable() => Some(Trouble::Unreadable(why())),
         Selection::Lost => Some(Trouble::Lost(why())),
@@ -309,11 +335,11 @@ impl<D: Medium> View<D> {
     /// is made good again by the next boot.
     pub fn save(&mut self, record: Record) -> Result<(), SaveError> {
         let stored = matches!(&self.loaded.selection, Selection::Current { record: old, .. } if **old == record)
-            && !self.loaded.has_damaged();
+            && self.loaded.is_whole();
         if let (Some(medium), false) = (&self.medium, stored) {
             self.loaded = store::save(medium, &self.loaded, &record)?;
             // Both were bad: the other one, too.
-            if self.loaded.has_damaged() {
+            if !self.loaded.is_whole() {
                 self.loaded = store::save(medium, &self.loaded, &record)?;
             }
         }
@@ -350,6 +376,23 @@ impl<D: Medium> View<D> {
             None => Ok(self),
             Some(trouble) => Err(Error::Record(trouble.to_string())),
         }
+    }
+
+    /// The same, but for a copy that cannot be read: the next save writes it anew, which often mends it.
+    ///
+    /// Saves take turns. So the copy that can be read lacks the last save at most, and stays as it is while the
+    /// other one is written; whatever a cut leaves there, the higher generation is the one to go by. That the last
+    /// save is lost is as if power had failed before it, which every flow is made for, but for what came after it:
+    /// - a slot was written: both copies name it *writing* by then;
+    /// - a trial was confirmed: [`Site::recall_confirmation`];
+    /// - an attempt was begun: it is not counted, and must not be given back again and again. So early boot does
+    ///   not do this: it counts nothing, tries nothing, and boots a good slot, whose system does;
+    /// - somebody was told that what they asked for is done: they have to ask again.
+    pub(super) fn mendable(mut self) -> Result<Self, Error> {
+        if let Some(Trouble::OneCopy(_)) = self.trouble {
+            (self.trouble, self.can_persist) = (None, true);
+        }
+        self.writable()
     }
 
     /// The slot of that name.

@@ -30,7 +30,7 @@ pub use target::{NoTarget, choose_target, may_write};
 pub use update::{
     Activated, activate, applied, begin_apply, begin_prepare, cancel, prepared, progressed, stage, untried,
 };
-pub use verdict::{Confirmation, confirm, reject, rollback};
+pub use verdict::{Confirmation, confirm, recall, reject, rollback};
 
 use crate::config::Policy;
 use crate::record::Record;

@@ -18,6 +18,9 @@ use std::fmt;
 /// Smallest medium that can hold a record, in bytes: copies and ring in erase units of their own.
 pub const MIN_LEN: u64 = 1 << 20;
 
+/// How often a copy is read that the medium does not give: some faults pass by.
+const READS: u32 = 3;
+
 /// What the two copies were found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
@@ -35,9 +38,9 @@ impl Default for Loaded {
 }
 
 impl Loaded {
-    /// Whether a copy is damaged, as a torn write leaves it. One that cannot be read is not judged.
-    pub fn has_damaged(&self) -> bool {
-        self.faults.iter().any(|fault| fault.is_some()) && !self.has_unreadable()
+    /// Whether both copies can be used.
+    pub fn is_whole(&self) -> bool {
+        self.faults == [None, None]
     }
 
     /// Whether the medium failed to give a copy's bytes: it may be a good one, to be read another time.
@@ -99,10 +102,14 @@ fn read_copy(medium: &impl Medium, side: Side) -> Copy {
     if medium.len() < MIN_LEN {
         return Copy::Bad(BadCopy::Unreadable(SaveError::TooSmall { found: medium.len() }.to_string()));
     }
-    match medium.read_at(offset(medium.len(), side), &mut block[..]) {
-        Ok(()) => Copy::decode(&block),
-        Err(error) => Copy::Bad(BadCopy::Unreadable(error.to_string())),
+    let mut why = String::new();
+    for _ in 0..READS {
+        match medium.read_at(offset(medium.len(), side), &mut block[..]) {
+            Ok(()) => return Copy::decode(&block),
+            Err(error) => why = error.to_string(),
+        }
     }
+    Copy::Bad(BadCopy::Unreadable(why))
 }
 
 /// Reads and compares both copies. There is no error: what cannot be read is a fault of that copy.

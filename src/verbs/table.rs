@@ -220,7 +220,7 @@ pub static VERBS: &[Verb] = &[
     Verb {
         action: Action::RecordRepair,
         name: "record repair",
-        flags: &[flag("force", None, "also over a copy that a newer everboot wrote, or that cannot be read")],
+        flags: &[flag("force", None, "also over what a newer everboot wrote, or where no copy can be read")],
         summary: "make both copies of the record whole again",
         about: "From the copy that can be read; from the slots when there is none.",
         ..CHANGES

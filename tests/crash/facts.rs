@@ -122,6 +122,13 @@ impl Facts {
         record.default.filter(|id| record.is_good(*id) && self.whole[id.index()].is_some())
     }
 
+    /// Whether the slot is a trial that says itself that it was confirmed, where a copy of the record is lost.
+    pub fn recalls(&self, id: SlotId) -> bool {
+        let is_trial = self.record.as_ref().is_some_and(|(_, record)| record.trial() == Some(id));
+        let is_marked = self.trailers[id.index()].as_ref().is_some_and(|trailer| trailer.mark.is_some());
+        is_trial && is_marked && self.copies != [true, true]
+    }
+
     /// Whether a slot is good that has all its bytes, by the record or, without one, by its mark.
     pub fn has_good(&self) -> bool {
         let good = |at: usize| match &self.record {

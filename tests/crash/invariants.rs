@@ -4,7 +4,7 @@ use super::act::{Ending, Run};
 use super::facts::{FILLED, Facts, boots, known, saves};
 pub use super::violation::{Check, Violation, hold};
 use crate::sim::power::Event;
-use crate::sim::{RECORD, SLOT_A, Still};
+use crate::sim::{RECORD, SLOT_A, Still, UNREADABLE};
 use everboot::decide::Reason;
 use everboot::flow::STAGED;
 use everboot::manifest::Manifest;
@@ -201,6 +201,9 @@ fn invariant_attempts_are_durable(boot: &Boot<'_>) -> Check {
         return Ok(());
     };
     let id = SlotId(slot as u8);
+    if boot.is.recalls(id) {
+        return Ok(());
+    }
     let before = boot.was.record.as_ref().and_then(|(_, record)| handoffs_left(record, id));
     let after = match durable.slot(id).state {
         SlotState::Trial { handoffs_left, .. } => Some(handoffs_left),
@@ -280,8 +283,10 @@ pub fn invariant_counters_never_rise(was: &Facts, run: &Run) -> Check {
 }
 
 /// Promise 6. Neither a power cycle nor a device makes a good slot less than good; only an update that is
-/// due may take it.
+/// due may take it. Another default there may be where a trial says itself that it was confirmed.
 pub fn invariant_good_stays_good(was: &Facts, is: &Facts) -> Check {
+    let recalled = |record: &Record| record.default.is_some_and(|id| was.recalls(id));
+    let recalled = is.record.as_ref().is_some_and(|(_, record)| recalled(record));
     let (Some((_, was)), Some((_, is))) = (&was.record, &is.record) else { return Ok(()) };
     for (id, slot) in was.ids().filter(|(_, slot)| slot.state == SlotState::Good) {
         let taken = was.update.target() == Some(id);
@@ -291,7 +296,9 @@ pub fn invariant_good_stays_good(was: &Facts, is: &Facts) -> Check {
         })?;
     }
     let lost = was.default.is_some_and(|id| was.is_good(id)) && is.default != was.default;
-    hold(!lost, "good_stays_good", || format!("the default was {:?}, and is {:?}", was.default, is.default))
+    hold(!lost || recalled, "good_stays_good", || {
+        format!("the default was {:?}, and is {:?}", was.default, is.default)
+    })
 }
 
 /// Promise 9. Only a trial that is used up or cannot be entered makes its image bad.
@@ -313,10 +320,14 @@ pub fn invariant_bad_for_a_cause(was: &Facts, is: &Facts) -> Check {
     Ok(())
 }
 
-/// After one boot without faults both copies of the record are good again.
+/// After one boot without faults both copies of the record are good again; but a copy that cannot be read is left to
+/// the system that runs, and no other one is written without it.
 fn invariant_redundancy_restored(boot: &Boot<'_>) -> Check {
     let saved = boot.is.record.is_some();
-    hold(!saved || boot.is.copies == [true, true], "redundancy_restored", || {
+    let record = &boot.before.parts[RECORD];
+    let is_unreadable = [0, record.count() - 1].iter().any(|page| record.page(*page) == &UNREADABLE);
+    let expected = if is_unreadable { boot.was.copies } else { [true, true] };
+    hold(!saved || boot.is.copies == expected, "redundancy_restored", || {
         format!("copies of the record that can be used: {:?}", boot.is.copies)
     })
 }

@@ -299,7 +299,8 @@ fn broken(invariant: &'static str, what: String) -> Check {
 
 fn good_slots(facts: &Facts) -> Vec<SlotId> {
     let Some((_, record)) = &facts.record else { return Vec::new() };
-    record.ids().filter(|(id, _)| record.is_good(*id)).map(|(id, _)| id).collect()
+    let is_good = |id: SlotId| record.is_good(id) || facts.recalls(id);
+    record.ids().map(|(id, _)| id).filter(|id| is_good(*id)).collect()
 }
 
 /// A system that never confirms gets its attempts; then the machine is back on a good slot, and stays there.

@@ -11,7 +11,7 @@ use crate::sim::pages::{PAGE, Pages, hash_of};
 use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
 use everboot::apply::Trailer;
 use everboot::flow::STAGED;
-use everboot::record::Copy;
+use everboot::record::{BadCopy, Copy};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -71,6 +71,7 @@ fn copy_form(copy: &Copy, ranks: &[u64], hasher: &mut impl Hasher) {
             (1, record).hash(hasher);
         }
         Copy::Newer { version, .. } => (2, version).hash(hasher),
+        Copy::Bad(BadCopy::Unreadable(_)) => 4.hash(hasher),
         Copy::Bad(_) => 3.hash(hasher),
     }
 }

@@ -4,9 +4,9 @@
 
 use super::facts::{Facts, SLOT_PAGES, whole};
 use crate::sim::pages::{Pages, mix};
-use crate::sim::{Looked, RECORD, SLOT_A, SLOT_B, Still};
+use crate::sim::{Looked, RECORD, SLOT_A, SLOT_B, Still, UNREADABLE};
 use everboot::apply::{Trailer, read_trailer};
-use everboot::record::{Copy, Record, Selection, Side};
+use everboot::record::{BadCopy, Copy, Record, Selection, Side};
 use everboot::store;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -47,7 +47,12 @@ impl Reader {
     /// Both copies of the record.
     pub fn copies(&mut self, record: &Pages) -> [Arc<Copy>; 2] {
         [0, record.count() - 1].map(|page| {
-            let decode = || Arc::new(Copy::decode(record.page(page)));
+            let decode = || {
+                Arc::new(match record.page(page) {
+                    &UNREADABLE => Copy::Bad(BadCopy::Unreadable(String::new())),
+                    page => Copy::decode(page),
+                })
+            };
             self.copies.entry(record.hash_of_page(page)).or_insert_with(decode).clone()
         })
     }

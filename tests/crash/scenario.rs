@@ -3,11 +3,13 @@
 use super::act::{Act, Actor, Ending};
 use super::facts::known;
 use super::timeline::without_history;
-use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still, UNREADABLE};
 use crate::world::{World, image, manifest};
 use everboot::config::Assess;
 use everboot::machine::Root;
 use everboot::medium::Medium;
+use everboot::record::{Selection, Side};
+use everboot::store;
 
 /// A scenario.
 #[derive(Debug, Clone, Copy)]
@@ -132,6 +134,18 @@ pub const SCENARIOS: &[Scenario] = &[
         prelude: &[],
         acts: &[Confirm, Repair, Stage2, Activate],
     },
+    Scenario {
+        name: "newer-copy-unreadable",
+        start: newer_copy_unreadable,
+        prelude: &[],
+        acts: &[Confirm, Repair, Stage3, Activate],
+    },
+    Scenario {
+        name: "older-copy-unreadable",
+        start: older_copy_unreadable,
+        prelude: &[],
+        acts: &[Confirm, Cancel, Activate],
+    },
     Scenario { name: "recovery-slot", start: recovery_slot, prelude: &[], acts: &[Confirm] },
     Scenario {
         name: "assess-upgrade",
@@ -212,6 +226,46 @@ fn first_copy_bad() -> World {
 fn last_copy_bad() -> World {
     let world = few_tries();
     wipe(&world, RECORD, (1 << 20) - 4096, 4096);
+    world
+}
+
+/// Makes a copy of the record unreadable until it is written: the newer one, or the older.
+pub fn lose_copy(world: &World, newer: bool) {
+    let record = &world.machine.parts[RECORD];
+    let Selection::Current { side, .. } = store::load(record).selection else { panic!("no record") };
+    let at = if (side == Side::First) == newer { 0 } else { record.len() - 4096 };
+    record.write_at(at, &UNREADABLE).unwrap();
+    record.sync().unwrap();
+}
+
+/// Of a machine that confirmed a trial on its last try, when power failed before the bundle was removed.
+fn newer_copy_unreadable() -> World {
+    let mut world = due();
+    for _ in 0..2 {
+        world.boot();
+    }
+    let staging = world.machine.staging.fork(&world.machine.power);
+    everboot::flow::confirm(world.site()).unwrap();
+    world.machine.staging = staging;
+    lose_copy(&world, true);
+    world
+}
+
+/// Of a machine on which an apply is due.
+fn older_copy_unreadable() -> World {
+    let world = due();
+    lose_copy(&world, false);
+    world
+}
+
+/// Version 2 is staged, and its apply is due.
+fn due() -> World {
+    let mut world = few_tries();
+    world.boot();
+    everboot::flow::confirm(world.site()).unwrap();
+    let two = known().iter().find(|known| known.version == 2 && known.boots).unwrap();
+    world.stage(two.file.to_vec()).unwrap();
+    everboot::flow::activate(world.site()).unwrap();
     world
 }
 

@@ -68,7 +68,7 @@ fn invariant_no_record_no_trial(was: &Facts, run: &Run, durable: &Facts) -> Chec
     // Of a record that cannot be read, the other copy decides; it is older by one save.
     let by_older = |older: &Record| older.is_good(id) || older.default.is_none();
     let is_older = run.failed == Some(RECORD) && was.older.as_deref().is_some_and(by_older);
-    if record.is_good(id) || is_older || run.failed == Some(part_of(known_good)) {
+    if record.is_good(id) || was.recalls(id) || is_older || run.failed == Some(part_of(known_good)) {
         return Ok(());
     }
     let left = |facts: &Facts| facts.record.as_ref().and_then(|(_, record)| handoffs_left(record, id));

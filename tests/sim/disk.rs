@@ -8,6 +8,9 @@ use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 
+/// The bytes of a block that the medium does not give until it is written again.
+pub const UNREADABLE: [u8; 4096] = [0xde; 4096];
+
 /// What of the writes since the last barrier survives a crash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Survives {
@@ -164,6 +167,9 @@ impl Medium for SimDisk {
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
         self.power.check(Op::Read, self.id)?;
         let is_there = self.inner.borrow().live.read(offset as usize, buf);
+        if buf.chunks(UNREADABLE.len()).any(|block| block == UNREADABLE) {
+            return Err(Error::at(Op::Read, offset, io::Error::from_raw_os_error(5)));
+        }
         if is_there { Ok(()) } else { Err(Error::past_end(Op::Read, offset)) }
     }
 

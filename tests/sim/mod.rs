@@ -10,7 +10,7 @@ pub mod pages;
 pub mod power;
 mod staging;
 
-pub use disk::{SURVIVORS, SimDisk, Survives};
+pub use disk::{SURVIVORS, SimDisk, Survives, UNREADABLE};
 pub use looked::Looked;
 pub use machine::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, Still};
 pub use power::Power;
