@@ -2,6 +2,7 @@
 
 use crate::crash::explore::Explorer;
 use crate::crash::kept::Kept;
+use crate::crash::scenario::POLICY;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::fs;
@@ -11,7 +12,7 @@ use std::path::Path;
 /// What the file holds.
 #[derive(Serialize, Deserialize)]
 struct Shelf {
-    /// Of the program: another one may behave in another way, and begins anew.
+    /// Of the program and of the policy: with other ones a machine may behave in another way, and all begins anew.
     program: u64,
     searches: Vec<Kept>,
 }
@@ -47,5 +48,6 @@ fn program() -> Result<u64> {
     let path = std::env::current_exe().context("find this program")?;
     let mut hasher = DefaultHasher::new();
     hasher.write(&fs::read(&path).with_context(|| format!("read {}", path.display()))?);
+    hasher.write(format!("{:?}", POLICY.get()).as_bytes());
     Ok(hasher.finish())
 }

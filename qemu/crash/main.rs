@@ -23,16 +23,20 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use crash::bite::{self, Planted};
 use crash::campaign::{Campaign, Limit, Progress};
-use crash::explore::Failure;
+use crash::explore::{Explorer, Failure};
 use crash::minimise::minimise;
 use crash::replay::{Path, replay};
-use crash::scenario::{SCENARIOS, Scenario};
+use crash::scenario::{POLICY, SCENARIOS, Scenario};
 use crash::show::disk;
+use everboot::config::{Assess, Config};
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
+
+/// The searches are put aside after so long.
+const KEEP_EVERY: Duration = Duration::from_secs(60);
 
 /// Every crash point of everboot, in process.
 #[derive(Parser)]
@@ -63,6 +67,9 @@ struct Options {
     /// Plants a bug, and fails when it is not found.
     #[arg(long, global = true)]
     seeded_bug: Option<String>,
+    /// Takes tries, handoffs, apply-starts and assess of every machine from this everboot.conf.
+    #[arg(long, global = true, value_name = "FILE")]
+    policy: Option<PathBuf>,
     /// Writes crash.json, or bugs.json, there.
     #[arg(long, global = true)]
     report: Option<PathBuf>,
@@ -85,7 +92,8 @@ fn main() -> ExitCode {
     // A panic of the code under test is a finding, and told as one.
     std::panic::set_hook(Box::new(|_| ()));
     let options = Options::parse();
-    let outcome = match &options.verb {
+    let policy = options.policy.as_deref().map_or(Ok(()), take_policy);
+    let outcome = policy.and_then(|()| match &options.verb {
         None => campaign(&options),
         Some(Verb::Replay { path }) => show_path(path, options.bug()),
         Some(Verb::Bite) => bite_all(&options),
@@ -93,7 +101,7 @@ fn main() -> ExitCode {
             list();
             Ok(())
         }
-    };
+    });
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -101,6 +109,22 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Takes the policy of every machine from a configuration.
+fn take_policy(file: &std::path::Path) -> Result<()> {
+    let named = || file.display().to_string();
+    let config = Config::parse(&std::fs::read_to_string(file).with_context(named)?).with_context(named)?;
+    let policy = config.policy();
+    println!(
+        "policy of every machine: {} tries, {} hand-offs, {} starts of an apply, assess {}",
+        policy.tries,
+        policy.handoffs,
+        policy.apply_starts,
+        if policy.assess == Assess::Always { "always" } else { "upgrade" }
+    );
+    let _ = POLICY.set(policy);
+    Ok(())
 }
 
 impl Options {
@@ -124,7 +148,7 @@ impl Options {
 
 fn campaign(options: &Options) -> Result<()> {
     if let Some(bug) = options.bug()? {
-        return bite_one(bug, options.seed);
+        return bite_one(bug, options);
     }
     let mut begun = Campaign::begin(&options.scenarios()?, options.seed);
     if let Some(file) = &options.keep {
@@ -138,21 +162,44 @@ fn campaign(options: &Options) -> Result<()> {
         watch(progress);
         report::point(&points, start.elapsed(), progress);
     };
-    let done = Campaign::run(begun, Limit { nodes: u64::MAX, states, time }, options.threads, &|_| (), &see);
+    let limit = Limit { nodes: u64::MAX, states, time };
+    let done = search(begun, limit, options, &see)?;
     report::print(&done, before);
     if let Some(folder) = &options.report {
         let points = points.into_inner().unwrap_or_else(|error| error.into_inner());
-        report::write(&done, &points, folder)?;
-    }
-    if let Some(file) = &options.keep {
-        keep::save(file, &done.explorers)?;
+        report::write(&done, before, &points, folder)?;
     }
     for explorer in &done.explorers {
         if let Some(failure) = &explorer.failure {
-            tell(explorer.scenario, options.seed, failure, None);
+            tell(explorer.scenario, options, failure, None);
         }
     }
     verdict(&done, before, options.least)
+}
+
+/// Searches, and puts the searches aside now and then: whoever is interrupted loses little.
+fn search(
+    mut begun: Vec<Explorer>,
+    limit: Limit,
+    options: &Options,
+    see: &(dyn Fn(&Progress) + Sync),
+) -> Result<Campaign> {
+    let start = Instant::now();
+    loop {
+        let rest = limit.time.saturating_sub(start.elapsed());
+        let time = if options.keep.is_some() { rest.min(KEEP_EVERY) } else { rest };
+        let mut done = Campaign::run(begun, Limit { time, ..limit }, options.threads, &|_| (), see);
+        done.seconds = start.elapsed().as_secs_f64();
+        if let Some(file) = &options.keep {
+            keep::save(file, &done.explorers)?;
+        }
+        let is_over = done.explorers.iter().all(|one| one.is_closed() || one.failure.is_some());
+        let is_enough = done.progress().counts.states >= limit.states;
+        if is_over || is_enough || start.elapsed() >= limit.time {
+            return Ok(done);
+        }
+        begun = done.explorers;
+    }
 }
 
 /// Whether the campaign proves what it was asked to.
@@ -200,8 +247,8 @@ fn progress_line() -> impl Fn(&Progress) + Sync {
 }
 
 /// A failure: what, the shortest way to it, and the disk before and after.
-fn tell(scenario: &Scenario, seed: u64, failure: &Failure, bug: Option<Planted>) {
-    let path = Path { scenario: scenario.name.to_owned(), seed, steps: failure.steps.clone() };
+fn tell(scenario: &Scenario, options: &Options, failure: &Failure, bug: Option<Planted>) {
+    let path = Path { scenario: scenario.name.to_owned(), seed: options.seed, steps: failure.steps.clone() };
     let plant = |judge: &mut crash::judge::Judge| {
         if let Some(bug) = bug {
             bug.plant_in(judge);
@@ -210,13 +257,15 @@ fn tell(scenario: &Scenario, seed: u64, failure: &Failure, bug: Option<Planted>)
     let shortest = minimise(&path, failure.violation.invariant, &plant);
     let violation = &failure.violation;
     println!("\nBROKEN invariant_{}: {}", violation.invariant, violation.what);
-    println!("replay: everboot-crash replay '{shortest}'{}", flag(bug));
+    println!("replay: everboot-crash replay '{shortest}'{}", flags(options, bug));
     walk(&shortest, bug);
 }
 
-fn flag(bug: Option<Planted>) -> String {
+fn flags(options: &Options, bug: Option<Planted>) -> String {
     let name = bug.and_then(|bug| bite::all().into_iter().find(|(known, ..)| *known == bug));
-    name.map_or(String::new(), |(_, name, _)| format!(" --seeded-bug {name}"))
+    let bug = name.map_or(String::new(), |(_, name, _)| format!(" --seeded-bug {name}"));
+    let policy = options.policy.as_ref();
+    policy.map_or(String::new(), |file| format!(" --policy '{}'", file.display())) + &bug
 }
 
 /// Goes a path and shows each disk. The promise that breaks on it, if one does.
@@ -251,9 +300,9 @@ fn show_path(path: &str, bug: Result<Option<Planted>>) -> Result<()> {
     }
 }
 
-fn bite_one(bug: Planted, seed: u64) -> Result<()> {
-    let Some(caught) = bug.hunt(seed) else { bail!("the bug was planted, and not found") };
-    tell(caught.scenario, seed, &caught.failure, Some(bug));
+fn bite_one(bug: Planted, options: &Options) -> Result<()> {
+    let Some(caught) = bug.hunt(options.seed) else { bail!("the bug was planted, and not found") };
+    tell(caught.scenario, options, &caught.failure, Some(bug));
     println!("found after {} crash states", caught.states);
     Ok(())
 }

@@ -84,12 +84,13 @@ pub(crate) struct Point {
 }
 
 /// The same as `crash.json`, with the picture of the crash space.
-pub(crate) fn write(done: &Campaign, points: &[Point], folder: &Path) -> Result<()> {
+pub(crate) fn write(done: &Campaign, before: u64, points: &[Point], folder: &Path) -> Result<()> {
     let scenarios: Vec<Value> = done.explorers.iter().map(|explorer| scenario(done.seed, explorer)).collect();
     let progress = done.progress();
     let report = json!({
         "seed": done.seed,
         "seconds": done.seconds,
+        "kept": before,
         "threads": done.threads,
         "closed": progress.closed,
         "waiting": progress.frontier,

@@ -126,6 +126,11 @@ impl Actor {
         Self { survey, config, keys: world.keys.clone(), media: Faults::default() }
     }
 
+    /// Boots of a trial that nobody confirms.
+    pub fn tries(&self) -> usize {
+        self.config.tries.min(self.config.handoffs).into()
+    }
+
     /// The machine with these bytes on its disk.
     fn machine(&self, still: &Still, entered: Option<Root>) -> World {
         let mut machine = SimMachine::of(self.survey.clone(), still);

@@ -57,8 +57,10 @@ impl Campaign {
         let start = Instant::now();
         let seed = begun.first().map_or(0, |explorer| explorer.seed);
         let is_enough = AtomicBool::new(false);
+        // Of all, those that are worked on included.
+        let known = Mutex::new(begun.iter().map(Progress::of).collect::<Vec<_>>());
         let waiting = Mutex::new(begun.into_iter().enumerate().collect::<VecDeque<_>>());
-        let done = Mutex::new(Vec::new());
+        let done = Mutex::new(VecDeque::new());
         let work = || {
             plant(None);
             loop {
@@ -66,19 +68,17 @@ impl Campaign {
                 let Some((number, mut explorer)) = next else { break };
                 plant(Some(&mut explorer));
                 let goes_on = !is_enough.load(Ordering::Relaxed) && slice(&mut explorer, limit, start);
-                let mut waiting = waiting.lock().unwrap_or_else(|error| error.into_inner());
-                let mut done = done.lock().unwrap_or_else(|error| error.into_inner());
-                match goes_on {
-                    true => waiting.push_back((number, explorer)),
-                    false => done.push((number, explorer)),
-                }
-                let progress = progress(waiting.iter().chain(done.iter()).map(|(_, explorer)| explorer));
+                let mut known = known.lock().unwrap_or_else(|error| error.into_inner());
+                known[number] = Progress::of(&explorer);
+                let queue = if goes_on { &waiting } else { &done };
+                queue.lock().unwrap_or_else(|error| error.into_inner()).push_back((number, explorer));
+                let progress = Progress::sum(&known);
                 is_enough.fetch_or(progress.counts.states >= limit.states, Ordering::Relaxed);
                 watch(&progress);
             }
         };
         std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-        let mut done = done.into_inner().unwrap_or_else(|error| error.into_inner());
+        let mut done = Vec::from(done.into_inner().unwrap_or_else(|error| error.into_inner()));
         done.sort_by_key(|(number, _)| *number);
         let explorers = done.into_iter().map(|(_, explorer)| explorer).collect();
         Self { seed, explorers, seconds: start.elapsed().as_secs_f64(), threads }
@@ -86,7 +86,7 @@ impl Campaign {
 
     /// All that was counted.
     pub fn progress(&self) -> Progress {
-        progress(self.explorers.iter())
+        Progress::sum(&self.explorers.iter().map(Progress::of).collect::<Vec<_>>())
     }
 
     /// Why the campaign proves nothing, if it does not: something that it should have done was not done.
@@ -117,12 +117,19 @@ fn slice(explorer: &mut Explorer, limit: Limit, start: Instant) -> bool {
     false
 }
 
-fn progress<'a>(explorers: impl Iterator<Item = &'a Explorer>) -> Progress {
-    let mut progress = Progress::default();
-    for explorer in explorers {
-        progress.counts.add(&explorer.counts);
-        progress.frontier += explorer.frontier();
-        progress.closed += usize::from(explorer.is_closed());
+impl Progress {
+    fn of(explorer: &Explorer) -> Self {
+        let (counts, closed) = (explorer.counts.clone(), usize::from(explorer.is_closed()));
+        Self { counts, frontier: explorer.frontier(), closed }
     }
-    progress
+
+    fn sum(parts: &[Self]) -> Self {
+        let mut sum = Self::default();
+        for part in parts {
+            sum.counts.add(&part.counts);
+            sum.frontier += part.frontier;
+            sum.closed += part.closed;
+        }
+        sum
+    }
 }

@@ -19,7 +19,8 @@ use everboot::slot::SlotId;
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
-/// Boots of a machine after the first one that follows a crash.
+/// Boots of a machine after the first one that follows a crash, beyond the tries of a trial; and at least.
+const MORE_ROUNDS: usize = 3;
 const ROUNDS: usize = 6;
 
 /// How far a device keeps to its word.
@@ -252,7 +253,7 @@ impl Judge {
     fn future(&mut self, mut place: Place, system: NewSystem, profile: Profile) -> Check {
         let began = self.reader.facts(&place.still);
         let mut went = Vec::new();
-        for _ in 0..ROUNDS {
+        for _ in 0..ROUNDS.max(self.actor.tries() + MORE_ROUNDS) {
             let was = self.reader.facts(&place.still);
             let Some(root) = place.entered.filter(|root| root.at.part <= part_of(SlotId(1))) else {
                 return Ok(());

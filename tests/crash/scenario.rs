@@ -5,11 +5,12 @@ use super::facts::known;
 use super::timeline::without_history;
 use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still, UNREADABLE};
 use crate::world::{World, image, manifest};
-use everboot::config::Assess;
+use everboot::config::{Assess, Policy};
 use everboot::machine::Root;
 use everboot::medium::Medium;
 use everboot::record::{Selection, Side};
 use everboot::store;
+use std::sync::OnceLock;
 
 /// A scenario.
 #[derive(Debug, Clone, Copy)]
@@ -161,10 +162,19 @@ pub const SCENARIOS: &[Scenario] = &[
     },
 ];
 
-/// The factory's machine, whose counters are small so that a search comes to its end.
+/// The policy of somebody's machine, in place of [`FEW_TRIES`]; said before the first search.
+pub static POLICY: OnceLock<Policy> = OnceLock::new();
+
+/// Counters that are small, so that a search comes to its end.
+const FEW_TRIES: Policy = Policy { tries: 2, handoffs: 3, apply_starts: 2, assess: Assess::Always };
+
+/// The factory's machine.
 fn few_tries() -> World {
     let mut world = World::factory();
-    (world.config.tries, world.config.handoffs, world.config.apply_starts) = (2, 3, 2);
+    let Policy { tries, handoffs, apply_starts, assess } = *POLICY.get().unwrap_or(&FEW_TRIES);
+    let config = &mut world.config;
+    (config.tries, config.handoffs, config.apply_starts, config.assess) =
+        (tries, handoffs, apply_starts, assess);
     world
 }
 
