@@ -1,17 +1,19 @@
 //! What is on a disk: the record, the trailers, and which image's bytes are in each slot.
 
-use super::recording::{Parts, Recording};
+use super::parts::Parts;
+use super::recording::Recording;
 use super::sim::Looked;
 use super::sim::pages::{Pages, mix};
 use crate::harness::disk::Extent;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use everboot::apply::{Layout, Trailer, read_trailer};
+use everboot::bundle::write::tree;
+use everboot::manifest::Manifest;
+use everboot::medium::Medium;
 use everboot::record::{Record, Selection};
-use everboot::slot::SlotId;
+use everboot::slot::{RootHash, SlotId};
 use everboot::store;
-use std::fs;
 use std::ops::Range;
-use std::path::Path;
 
 const PAGE: u64 = 4096;
 
@@ -25,48 +27,81 @@ pub fn pages_of(at: Extent) -> Range<usize> {
     (at.start / PAGE) as usize..((at.start + at.length) / PAGE) as usize
 }
 
-/// The images that a slot may hold, with their trees, as hashes of their pages.
+/// The versions: what comes from before the good one, what is good before the update, and what that brings.
+pub const OLD: usize = 1;
+/// The same.
+pub const NEW: usize = 2;
+const VERSIONS: usize = 3;
+
+/// The images that a slot may hold, with their trees.
 #[derive(Debug, Clone)]
 pub struct Known {
-    versions: Vec<Vec<u64>>,
+    versions: [Option<Image>; VERSIONS],
+}
+
+#[derive(Debug, Clone)]
+struct Image {
+    root: RootHash,
+    /// The hashes of the pages of image and tree.
+    pages: Vec<u64>,
 }
 
 impl Known {
-    /// The images' bytes come from their files; their trees from the slots that hold them, before the update and
-    /// after it.
+    /// What is in the slots before the update and after it. The oldest image is not there on a machine that never
+    /// had one, or when the update brings it again.
     pub fn of(recording: &Recording) -> Result<Self> {
-        let [first, other] = recording.parts.slots;
-        let places = [(&recording.before, first), (&recording.before, other), (&recording.after, first)];
-        let all = recording.images.iter().zip(places);
-        let versions = all.map(|(image, (disk, slot))| sealed(image, disk, slot));
-        Ok(Self { versions: versions.collect::<Result<_>>()? })
+        let (old, new) = (recording.parts.slots[recording.old], recording.parts.slots[1 - recording.old]);
+        let oldest = Image::of(&recording.before, new)?.filter(|image| image.root != recording.root);
+        let good = Image::of(&recording.before, old)?;
+        let brought = Image::of(&recording.after, new)?;
+        ensure!(good.is_some(), "{}: the good slot does not hold its image", recording.name);
+        let is_brought = brought.as_ref().is_some_and(|image| image.root == recording.root);
+        ensure!(is_brought, "{}: the other slot does not hold the bundle's image", recording.name);
+        Ok(Self { versions: [oldest, good, brought] })
     }
 
     /// The version whose every byte of image and tree is in a slot.
     pub fn whole(&self, disk: &Pages, slot: Extent) -> Option<usize> {
         let from = pages_of(slot).start;
-        let holds = |pages: &Vec<u64>| {
-            pages.iter().enumerate().all(|(number, hash)| disk.hash_of_page(from + number) == *hash)
+        let holds = |image: &Image| {
+            let mut pages = image.pages.iter().enumerate();
+            pages.all(|(number, hash)| disk.hash_of_page(from + number) == *hash)
         };
-        self.versions.iter().position(holds)
+        self.versions.iter().position(|image| image.as_ref().is_some_and(holds))
     }
 
-    /// Pages of image and tree.
-    pub fn sealed_pages(&self, slot: Extent) -> Range<usize> {
+    /// The root hash of a version.
+    pub fn root(&self, version: usize) -> Option<RootHash> {
+        self.versions.get(version)?.as_ref().map(|image| image.root)
+    }
+
+    /// Pages of image and tree of a version, in a slot.
+    pub fn sealed_pages(&self, version: usize, slot: Extent) -> Range<usize> {
         let from = pages_of(slot).start;
-        from..from + self.versions.first().map_or(0, Vec::len)
+        let count =
+            self.versions.get(version).and_then(|image| image.as_ref().map(|image| image.pages.len()));
+        from..from + count.unwrap_or(0)
     }
 }
 
-fn sealed(image: &Path, disk: &Pages, slot: Extent) -> Result<Vec<u64>> {
-    let bytes = fs::read(image).with_context(|| format!("read {}", image.display()))?;
-    let layout = Layout::new(slot.length, bytes.len() as u64)?;
-    let pages = Pages::of(&bytes);
-    let from = pages_of(slot).start;
-    let same = (0..pages.count()).all(|page| pages.page(page) == disk.page(from + page));
-    ensure!(same, "{} is not in its slot", image.display());
-    let count = (layout.image_len + layout.tree_len) / PAGE;
-    Ok((0..count as usize).map(|page| disk.hash_of_page(from + page)).collect())
+impl Image {
+    /// The image that a slot's trailer names, when the slot holds it: its tree is made anew, and has to be there, and
+    /// to have the root hash that is signed.
+    fn of(disk: &Pages, slot: Extent) -> Result<Option<Self>> {
+        let Some(trailer) = read_trailer(&looked(disk, slot))? else { return Ok(None) };
+        let payload = Manifest::parse(&trailer.signed.manifest)?.payload;
+        let Ok(layout) = Layout::new(slot.length, payload.size) else { return Ok(None) };
+        let mut image = vec![0; (layout.image_len + layout.tree_len) as usize];
+        looked(disk, slot).read_at(0, &mut image)?;
+        let (image, there) = image.split_at(layout.image_len as usize);
+        let made = tree(image, &payload.salt);
+        if !made.is_some_and(|(tree, root)| tree == there && root == payload.root_hash) {
+            return Ok(None);
+        }
+        let (from, count) = (pages_of(slot).start, (layout.image_len + layout.tree_len) / PAGE);
+        let pages = (0..count as usize).map(|page| disk.hash_of_page(from + page)).collect();
+        Ok(Some(Self { root: payload.root_hash, pages }))
+    }
 }
 
 /// What a disk says.

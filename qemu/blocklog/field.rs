@@ -5,7 +5,8 @@ use super::address::{Address, COVERAGES};
 use super::epoch::{Loss, Odd, SECTOR};
 use super::image::{Coverage, Epoch, epochs};
 use super::invariants::{Disk, Violation};
-use super::recording::{Parts, Recording};
+use super::parts::Parts;
+use super::recording::Recording;
 use super::replay::{Case, Court, Outcome};
 use super::sample::Judged;
 use super::seed::Seed;
@@ -79,6 +80,7 @@ impl<'a> Field<'a> {
         let sure = || self.places.iter().filter(|place| place.coverage == Coverage::All);
         counts.epochs += sure().count() as u64;
         counts.enumerated += sure().map(|place| place.losses.len() as u64).sum::<u64>();
+        counts.coarse += sure().filter(|place| place.epoch.piece > SECTOR).count() as u64;
         counts.exhaustive += sure().filter(|place| place.epoch.is_exhaustive()).count() as u64;
     }
 
@@ -163,7 +165,7 @@ impl Place {
         );
         let mut first = 0;
         for write in &self.epoch.open {
-            let count = write.data.len().div_ceil(SECTOR);
+            let count = write.data.len().div_ceil(self.epoch.piece);
             let sign = |sector: usize| match loss.odd {
                 Odd::Garbage(odd) if odd == sector => 'g',
                 Odd::Zero(odd) if odd == sector => '0',
@@ -175,6 +177,9 @@ impl Place {
             text.push_str(&format!("{:>10} {:<22} {signs}\n", write.at, parts.name(write.at as u64)));
             first += count;
         }
-        text + "           (# new, . old, g garbage, 0 zero, t torn; one sign a sector)\n"
+        text + &format!(
+            "           (# new, . old, g garbage, 0 zero, t torn; one sign for {} bytes)\n",
+            self.epoch.piece
+        )
     }
 }

@@ -5,7 +5,8 @@
 
 use super::epoch::{EXHAUSTIVE, Loss, Odd, Open, SECTOR, expected, losses};
 use super::log::Entry;
-use super::recording::{Parts, Recording};
+use super::parts::Parts;
+use super::recording::Recording;
 use super::seed::Seed;
 use super::sim::pages::Pages;
 use anyhow::{Result, ensure};
@@ -42,7 +43,13 @@ pub struct Epoch {
     pub base: Pages,
     /// What is not, in the order of the log.
     pub open: Vec<Pending>,
+    /// Bytes that are lost or kept together: a sector, or more of them where there are very many.
+    pub piece: usize,
 }
+
+/// Pieces of an epoch, beside what is left over at the end of each write: the ways in which they get lost are three
+/// times as many.
+const PIECES: usize = 2048;
 
 /// The epochs of a recording that have a write.
 pub fn epochs(recording: &Recording, coverage: Coverage) -> Vec<Epoch> {
@@ -72,8 +79,14 @@ fn add(found: &mut Vec<Epoch>, recording: &Recording, end: usize, base: &Pages, 
     if !open.is_empty() {
         let phase = recording.phases.iter().find(|phase| end < phase.end).or(recording.phases.last());
         let phase = phase.map_or(String::new(), |phase| phase.name.clone());
-        found.push(Epoch { number: found.len(), phase, end, base: base.clone(), open: open.to_vec() });
+        let piece = piece(open.iter().map(|write| write.data.len()).sum());
+        found.push(Epoch { number: found.len(), phase, end, base: base.clone(), open: open.to_vec(), piece });
     }
+}
+
+/// The size of the pieces of so many bytes.
+fn piece(bytes: usize) -> usize {
+    bytes.div_ceil(PIECES).next_power_of_two().max(SECTOR)
 }
 
 /// Makes all but the last `kept` writes durable.
@@ -88,10 +101,10 @@ impl Epoch {
     /// What the enumerator sees of it.
     pub fn open(&self) -> Vec<Open> {
         let describe = |write: &Pending| {
-            let sectors = write.data.chunks(SECTOR).enumerate();
-            let differs = sectors.map(|(number, sector)| {
-                let mut there = [0; SECTOR];
-                !self.base.read(write.at + number * SECTOR, &mut there[..sector.len()]) || there != *sector
+            let pieces = write.data.chunks(self.piece).enumerate();
+            let differs = pieces.map(|(number, piece)| {
+                let mut there = vec![0; piece.len()];
+                !self.base.read(write.at + number * self.piece, &mut there) || there != piece
             });
             Open { differs: differs.collect(), is_name: false }
         };
@@ -112,7 +125,7 @@ impl Epoch {
         Ok(found.all)
     }
 
-    /// Whether all subsets of its sectors are among the losses.
+    /// Whether all subsets of its pieces are among the losses.
     pub fn is_exhaustive(&self) -> bool {
         let changing =
             self.open().iter().flat_map(|write| write.differs.clone()).filter(|differs| *differs).count();
@@ -121,7 +134,7 @@ impl Epoch {
 
     /// What it writes: `slot-a`, `data`, `record and data`.
     pub fn kind(&self, parts: &Parts) -> String {
-        let mut names: Vec<&str> = self.open.iter().map(|write| parts.name(write.at as u64)).collect();
+        let mut names: Vec<String> = self.open.iter().map(|write| parts.name(write.at as u64)).collect();
         names.sort_unstable();
         names.dedup();
         names.join(" and ")
@@ -132,8 +145,8 @@ impl Epoch {
         let mut disk = self.base.clone();
         let mut first = 0;
         for write in &self.open {
-            for (number, sector) in write.data.chunks(SECTOR).enumerate() {
-                let at = write.at + number * SECTOR;
+            for (number, sector) in write.data.chunks(self.piece).enumerate() {
+                let at = write.at + number * self.piece;
                 match loss.odd {
                     Odd::Garbage(odd) if odd == first + number => {
                         let mut bytes = vec![0; sector.len()];
@@ -148,7 +161,7 @@ impl Epoch {
                     _ => {}
                 }
             }
-            first += write.data.len().div_ceil(SECTOR);
+            first += write.data.len().div_ceil(self.piece);
         }
         disk
     }

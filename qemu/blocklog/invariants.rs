@@ -1,11 +1,10 @@
 //! What must hold on every crash image of a real disk, and after every boot of it. Each is a promise of the design.
 
 use super::agent::Ending;
-use super::facts::{Facts, Known, pages_of};
-use super::recording::{NEW, OLD, Parts};
+use super::facts::{Facts, Known, NEW, OLD, pages_of};
+use super::parts::Parts;
 use super::sim::pages::Pages;
 pub use super::violation::{Check, Violation, hold};
-use crate::harness::machine::SLOTS;
 use everboot::manifest::Manifest;
 use everboot::record::Update;
 use everboot::slot::{SlotId, SlotState};
@@ -40,17 +39,17 @@ pub struct Boot<'a> {
 pub fn check_image(durable: &Disk, live: &Disk, is: &Disk, parts: &Parts, known: &Known) -> Check {
     invariant_record_survives(&durable.facts, &live.facts, &is.facts)?;
     invariant_known_good_untouched(durable, is, parts, known)?;
-    invariant_eligible_slots_are_whole(&is.facts)?;
-    invariant_trailers_tell_the_truth(&is.facts)
+    invariant_eligible_slots_are_whole(&is.facts, known)?;
+    invariant_trailers_tell_the_truth(&is.facts, parts)
 }
 
 /// A boot without faults.
 pub fn check_boot(boot: &Boot<'_>) -> Check {
-    let entered = invariant_no_strand(boot.ending)?;
+    let entered = invariant_no_strand(boot.ending, boot.parts)?;
     invariant_entered_slot_is_whole(entered, boot.ending, &boot.is.facts)?;
     invariant_proof_before_entry(entered, &boot.is.facts)?;
     invariant_known_good_untouched(boot.was, boot.is, boot.parts, boot.known)?;
-    invariant_eligible_slots_are_whole(&boot.is.facts)?;
+    invariant_eligible_slots_are_whole(&boot.is.facts, boot.known)?;
     invariant_attempts_are_counted(entered, &boot.was.facts, &boot.is.facts)?;
     invariant_good_stays_good(&boot.was.facts, &boot.is.facts)?;
     invariant_redundancy_restored(&boot.is.facts)?;
@@ -58,8 +57,8 @@ pub fn check_boot(boot: &Boot<'_>) -> Check {
 }
 
 /// A boot of a disk whose flush did not cover a write.
-pub fn check_unsure_boot(ending: &Ending, is: &Facts) -> Result<SlotId, Violation> {
-    let entered = invariant_no_strand(ending)?;
+pub fn check_unsure_boot(ending: &Ending, is: &Facts, parts: &Parts) -> Result<SlotId, Violation> {
+    let entered = invariant_no_strand(ending, parts)?;
     invariant_entered_slot_is_whole(entered, ending, is)?;
     invariant_proof_before_entry(entered, is)?;
     invariant_redundancy_restored(is)?;
@@ -77,39 +76,43 @@ pub fn invariant_record_survives(durable: &Facts, live: &Facts, is: &Facts) -> C
 /// Image and tree of the last good slot never change; its trailer may get a mark.
 pub fn invariant_known_good_untouched(was: &Disk, is: &Disk, parts: &Parts, known: &Known) -> Check {
     let Some(id) = was.facts.known_good() else { return Ok(()) };
-    let same = is.pages.equal_in(&was.pages, known.sealed_pages(parts.slots[id.index()]));
+    let Some(version) = was.facts.whole[id.index()] else { return Ok(()) };
+    let same = is.pages.equal_in(&was.pages, known.sealed_pages(version, parts.slots[id.index()]));
     hold(same, "known_good_untouched", || {
-        format!("{} was the last good slot, and was written", SLOTS[id.index()])
+        format!("{} was the last good slot, and was written", parts.names[id.index()])
     })
 }
 
 /// What the record calls proven, on trial or good has every byte of its image.
-pub fn invariant_eligible_slots_are_whole(is: &Facts) -> Check {
+pub fn invariant_eligible_slots_are_whole(is: &Facts, known: &Known) -> Check {
     let Some((_, record)) = &is.record else { return Ok(()) };
     for (id, slot) in record.ids() {
         let claims = slot.state == SlotState::Proven || slot.state.is_eligible();
-        let version = slot.image.as_ref().map(|image| image.version.clone());
-        let found = is.whole[id.index()].map(|version| version.to_string());
-        hold(!claims || (found.is_some() && found == version), "eligible_slots_are_whole", || {
-            format!("{} is {} with version {version:?}, and holds {found:?}", slot.name, slot.state)
+        // One that was filled by other means has no root hash, and nothing to be held against.
+        let Some(root) = slot.image.as_ref().and_then(|image| image.root_hash) else { continue };
+        let found = is.whole[id.index()].and_then(|version| known.root(version));
+        hold(!claims || found == Some(root), "eligible_slots_are_whole", || {
+            format!("{} is {} with image {root}, and holds {found:?}", slot.name, slot.state)
         })?;
     }
     Ok(())
 }
 
 /// A slot with a trailer has every byte of its image.
-pub fn invariant_trailers_tell_the_truth(is: &Facts) -> Check {
+pub fn invariant_trailers_tell_the_truth(is: &Facts, parts: &Parts) -> Check {
     for (slot, trailer) in is.trailers.iter().enumerate() {
         let lies = trailer.is_some() && is.whole[slot].is_none();
-        hold(!lies, "trailers_tell_the_truth", || format!("{} has a trailer, and no image", SLOTS[slot]))?;
+        hold(!lies, "trailers_tell_the_truth", || {
+            format!("{} has a trailer, and no image", parts.names[slot])
+        })?;
     }
     Ok(())
 }
 
 /// The boot ends well, in a slot.
-pub fn invariant_no_strand(ending: &Ending) -> Result<SlotId, Violation> {
+pub fn invariant_no_strand(ending: &Ending, parts: &Parts) -> Result<SlotId, Violation> {
     let name = ending.said.split_once(':').map_or("", |(name, _)| name);
-    let slot = SLOTS.iter().position(|slot| *slot == name).filter(|_| ending.code == Some(0));
+    let slot = parts.slot(name).filter(|_| ending.code == Some(0));
     slot.map(|slot| SlotId(slot as u8)).ok_or_else(|| Violation {
         invariant: "no_strand",
         what: format!("the boot ended with {:?}: {}{}", ending.code, ending.said, ending.errors),
@@ -147,12 +150,7 @@ pub fn invariant_attempts_are_counted(entered: SlotId, was: &Facts, is: &Facts) 
         (_, None) => is.record.as_ref().is_some_and(|(_, record)| record.is_good(entered)),
     };
     hold(counted, "attempts_are_counted", || {
-        format!(
-            "{} is entered with {:?} hand-offs left, it had {:?}",
-            SLOTS[entered.index()],
-            left(is),
-            left(was)
-        )
+        format!("slot {} is entered with {:?} hand-offs left, it had {:?}", entered.0, left(is), left(was))
     })
 }
 
@@ -211,12 +209,13 @@ pub fn invariant_update_finishes(is: &Facts, said: &str) -> Check {
         let default = record.default.filter(|id| record.is_good(*id));
         default.is_some_and(|id| is.whole[id.index()] == Some(NEW))
     });
-    hold(done, "update_finishes", || format!("version 2 is not the default after: {said}"))
+    hold(done, "update_finishes", || format!("the new version is not the default after: {said}"))
 }
 
 /// A trial that is never confirmed ends in the slot that was good, and stays there.
-pub fn invariant_bounded_rollback(entered: &[Option<usize>]) -> Check {
+pub fn invariant_bounded_rollback(entered: &[Option<usize>], tries: usize) -> Check {
     let fell = entered.iter().position(|version| *version == Some(OLD));
-    let stays = fell.is_some_and(|at| at <= 3 && entered[at..].iter().all(|version| *version == Some(OLD)));
+    let stays =
+        fell.is_some_and(|at| at <= tries && entered[at..].iter().all(|version| *version == Some(OLD)));
     hold(stays, "bounded_rollback", || format!("versions entered, boot by boot: {entered:?}"))
 }

@@ -1,7 +1,8 @@
 //! Crash images of a real disk: real updates are recorded in QEMU under a block log, and everything that a power
 //! cut may have left of them is given to the agent.
 //!
-//! `log` reads what QEMU wrote down; `recording` runs the updates; `image` makes the crash images, out of the ways
+//! `subject` is the machine and the update, the campaign's own or a user's; `recording` runs the update, and `log` reads
+//! what QEMU wrote down of it; `image` makes the crash images, out of the ways
 //! that `epoch` enumerates for simulated media too; `replay` has the agent boot each and judges it by
 //! `invariants`; `campaign` does that for all; `boots` has the real kernel boot a `sample`. `told` compares the log
 //! with what the media of the same flows in memory were told, and `bite` shows that the judge sees damage.
@@ -12,6 +13,7 @@ pub mod agent;
 pub mod bite;
 pub mod boots;
 pub mod campaign;
+pub mod console;
 #[path = "../../tests/crash/epoch.rs"]
 pub mod epoch;
 pub mod facts;
@@ -19,6 +21,7 @@ pub mod field;
 pub mod image;
 pub mod invariants;
 pub mod log;
+pub mod parts;
 pub mod recording;
 pub mod replay;
 pub mod report;
@@ -29,6 +32,8 @@ pub mod seed;
 #[allow(unused_imports, reason = "the tests use the rest")]
 pub mod sim;
 pub mod staging;
+pub mod strip;
+pub mod subject;
 pub mod told;
 #[path = "../../tests/crash/violation.rs"]
 pub mod violation;
@@ -38,14 +43,14 @@ use address::Address;
 use anyhow::{Context, Result, ensure};
 use boots::Snapshot;
 use campaign::{Found, Shop};
-use everboot::bundle::Keys;
-use everboot::config::Config;
 use field::{Failure, Field};
 use invariants::Violation;
 use recording::Recording;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
+use strip::Strip;
+use subject::{Brought, Subject};
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -54,12 +59,14 @@ pub struct Options {
     pub images: usize,
     /// So many boots of them in QEMU; more where each kind of outcome asks for one.
     pub boots: usize,
-    /// Seconds for all of it, recording included; what is not done then is left out.
+    /// Seconds for images, two thirds of them, and boots; what is not done then is left out.
     pub seconds: u64,
     /// The number that all chance comes from.
     pub seed: u64,
     /// Threads, and guests.
     pub threads: usize,
+    /// What a user brings, in place of the campaign's own machine and update.
+    pub brought: Brought,
 }
 
 impl Report {
@@ -71,7 +78,7 @@ impl Report {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { images: 4000, boots: 40, seconds: 300, seed: 1, threads: 2 }
+        Self { images: 4000, boots: 40, seconds: 300, seed: 1, threads: 2, brought: Brought::default() }
     }
 }
 
@@ -90,6 +97,8 @@ pub struct Counts {
     pub epochs: u64,
     /// Of these: those whose subsets were all enumerated.
     pub exhaustive: u64,
+    /// Of these: with so many sectors that they get lost in larger pieces only.
+    pub coarse: u64,
     /// Ways in which they may end.
     pub enumerated: u64,
     /// Images that were made, those that were known included.
@@ -119,6 +128,8 @@ pub struct Report {
     pub failures: Vec<Failure>,
     /// What was asked for and not reached: in the time that there was, or because there is no more.
     pub shortfalls: Vec<String>,
+    /// The crash space of each recording.
+    pub strips: Vec<Strip>,
     /// The milliseconds of each step.
     pub steps: Vec<(&'static str, u128)>,
 }
@@ -130,9 +141,7 @@ pub struct Report {
 pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Result<Report> {
     let bed = Bed::shared()?;
     let _one_at_a_time = paths::lock("faults")?;
-    let scene = Scene::new(bed)?;
     let start = Instant::now();
-    let until = start + Duration::from_secs(options.seconds);
     let mut counts = Counts::default();
     let mut steps = Vec::new();
     let mut step = |name| {
@@ -141,18 +150,23 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     };
 
     progress("recording", &counts);
-    let recordings = recording::record(bed)?;
+    let scene = Scene::new(bed, Subject::prepare(bed, &options.brought)?)?;
+    step("prepare");
+    let recordings = recording::record(bed, &scene.subject)?;
     step("record");
     let fields = scene.fields(&recordings, options.seed, &mut counts)?;
     counts.bites = bite::run(&fields[0], &scene.shop())?;
     step("compare barriers, enumerate");
+    let until = Instant::now() + Duration::from_secs(options.seconds) * 2 / 3;
     let Found { counts, judged, mut failures } =
         campaign::run(&fields, &scene.shop(), options, until, counts, &|counts| progress("images", counts))?;
     step("judge images");
     let mut counts = counts;
     let sample = sample::sample(&judged, options.boots, options.seed, &mut counts.kinds);
-    let snapshot = Snapshot::take(bed, &scene.folder.join("boots"), recordings[0].before.len())?;
+    let snapshot =
+        Snapshot::take(bed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
     step("take the snapshot");
+    let until = until.max(Instant::now()) + Duration::from_secs(options.seconds) / 3;
     let tell = |boots| progress("boots", &Counts { boots, ..counts.clone() });
     let (boots, failed) = boots::run(bed, &snapshot, &fields, &sample, options.threads, until, &tell)?;
     step("boot");
@@ -163,7 +177,8 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     let short = wanted.into_iter().filter(|(_, found, wanted)| *found < *wanted as u64);
     let short = short.map(|(what, found, wanted)| format!("expected {wanted} {what}, there were {found}"));
     let shortfalls = short.collect();
-    Ok(Report { counts, failures, shortfalls, steps })
+    let strips = strip::strips(&fields, &judged);
+    Ok(Report { counts, failures, shortfalls, strips, steps })
 }
 
 /// Judges one image of the last recordings again, and boots it. A picture of it, and what came of it.
@@ -173,8 +188,8 @@ pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
         address.with_context(|| format!("expected a path like running/sure/12/3/1, found {path}"))?;
     let bed = Bed::shared()?;
     let _one_at_a_time = paths::lock("faults")?;
-    let scene = Scene::new(bed)?;
-    let recordings = recording::kept()?;
+    let scene = Scene::new(bed, Subject::kept()?)?;
+    let recordings = recording::kept(&scene.subject)?;
     let new = |recording| Field::new(recording, address.seed);
     let fields = recordings.iter().map(new).collect::<Result<Vec<_>>>()?;
     let (picture, judged) = campaign::replay(&fields, &scene.shop(), &address)?;
@@ -182,7 +197,8 @@ pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
         Ok(judged) => judged,
         Err(violation) => return Ok((picture, Err(violation))),
     };
-    let snapshot = Snapshot::take(bed, &scene.folder.join("boots"), recordings[0].before.len())?;
+    let snapshot =
+        Snapshot::take(bed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
     let until = Instant::now() + crate::harness::machine::LIMIT;
     let said = judged.outcome.said.clone();
     let (_, failed) = boots::run(bed, &snapshot, &fields, &[judged], 1, until, &|_| ())?;
@@ -192,30 +208,21 @@ pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
 /// Where all of it happens: a folder in memory that goes with its owner.
 struct Scene {
     folder: PathBuf,
-    settings: PathBuf,
     agent: PathBuf,
-    config: Config,
-    keys: Keys,
+    subject: Subject,
 }
 
 impl Scene {
-    fn new(bed: &Bed) -> Result<Self> {
+    fn new(bed: &Bed, subject: Subject) -> Result<Self> {
         let memory = Path::new("/dev/shm");
         let name = format!("everboot-faults-{}", std::process::id());
         let folder = if memory.is_dir() { memory.join(name) } else { paths::work(&name)? };
-        let settings = folder.join("etc");
-        fs::create_dir_all(settings.join("keys")).with_context(|| format!("create {}", folder.display()))?;
-        let conf = paths::repo().join("initramfs/everboot.conf");
-        fs::copy(&conf, settings.join("everboot.conf"))?;
-        fs::copy(&bed.key.public, settings.join("keys/everboot.pub"))?;
-        let config = Config::parse(&fs::read_to_string(conf)?)?;
-        let mut keys = Keys::default();
-        keys.add(&fs::read_to_string(&bed.key.public)?)?;
-        Ok(Self { folder, settings, agent: bed.agent.clone(), config, keys })
+        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+        Ok(Self { folder, agent: bed.agent.clone(), subject })
     }
 
     fn shop(&self) -> Shop<'_> {
-        Shop { folder: &self.folder, agent: &self.agent, settings: &self.settings }
+        Shop { folder: &self.folder, agent: &self.agent, settings: &self.subject.settings }
     }
 
     /// Compares the barriers of each recording, and enumerates its images.
@@ -227,7 +234,7 @@ impl Scene {
     ) -> Result<Vec<Field<'a>>> {
         let mut fields = Vec::new();
         for recording in recordings {
-            let agreed = told::compare(recording, &self.folder, &self.config, &self.keys)?;
+            let agreed = told::compare(recording, &self.folder, &self.subject.config, &self.subject.keys)?;
             let field = Field::new(recording, seed)?;
             let flushes = recording.entries.iter().filter(|entry| **entry == log::Entry::Flush).count();
             counts.entries += recording.entries.len() as u64;

@@ -1,29 +1,25 @@
 //! Two real updates on logged disks: the early apply of a bundle that was staged before, and an update in the
 //! running system.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use everboot::apply::TRAILER_LEN;
+use everboot::record::Selection;
+use everboot::slot::{RootHash, SlotId};
+use everboot::store;
 use serde_json::{Value, json};
 
+use super::console::{self, PROMPT, STICK, STUCK};
+use super::facts::looked;
 use super::log::{Entry, parse};
+use super::parts::Parts;
 use super::sim::pages::Pages;
-use crate::harness::disk::{Disk, Extent};
-use crate::harness::machine::{LIMIT, SLOTS, make_ext4};
-use crate::harness::{Bed, Drive, Guest, Machine, bundle, paths, system};
-
-/// The systems of both versions: a shell that does what it is told.
-const INIT: &str = "export PS1='root@everboot:~# '\nsh -i\npoweroff -f";
-const PROMPT: &str = "root@everboot:~# ";
-/// Of an image, of a slot, of the data partition.
-const MEBIBYTES: u64 = 3;
-const SLOT: &str = "4";
-const DATA: &str = "6";
-/// Pairs of files in an image: one that is the same in each version, and one that is not, so that there are many
-/// blocks to write that are no neighbours.
-const FILES: usize = 12;
+use super::subject::Subject;
+use crate::harness::command::{program, run};
+use crate::harness::machine::{LIMIT, make_ext4};
+use crate::harness::{Bed, Drive, Guest, Machine, paths};
 
 /// The machines' folders.
 const EARLY: &str = "log-early";
@@ -31,41 +27,9 @@ const RUNNING: &str = "log-running";
 /// What is kept of a recording beside the logs and the disk.
 const ABOUT: &str = "recording.json";
 const BEFORE: &str = "before.img";
-
-/// The versions, as positions in [`Recording::images`]: what is good before the update, and what it brings.
-pub const OLD: usize = 1;
-/// The same.
-pub const NEW: usize = 2;
-
-/// Where the partitions of the disk are.
-#[derive(Debug, Clone, Copy)]
-pub struct Parts {
-    /// The record's.
-    pub record: Extent,
-    /// The slots'.
-    pub slots: [Extent; 2],
-    /// The data partition.
-    pub data: Extent,
-}
-
-impl Parts {
-    /// What a byte of the disk belongs to.
-    pub fn name(&self, at: u64) -> &'static str {
-        let within = |part: Extent| at.checked_sub(part.start).filter(|inside| *inside < part.length);
-        if let Some(at) = within(self.record) {
-            let is_copy = at < 4096 || at >= self.record.length - 4096;
-            return if is_copy { "record" } else { "history" };
-        }
-        for (slot, name) in
-            self.slots.into_iter().zip([["slot-a", "slot-a's trailer"], ["slot-b", "slot-b's trailer"]])
-        {
-            if let Some(at) = within(slot) {
-                return name[usize::from(at >= slot.length - TRAILER_LEN)];
-            }
-        }
-        if within(self.data).is_some() { "data" } else { "table" }
-    }
-}
+const INITRAMFS: &str = "console.img";
+/// The bundle on a second disk.
+const UPDATE: &str = "update.everboot";
 
 /// A part of the recorded time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,20 +55,18 @@ pub struct Recording {
     pub phases: Vec<Phase>,
     /// The disk.
     pub parts: Parts,
-    /// The images of versions 0, 1 and 2. Before the update the first one is in the first slot, and the second
-    /// one in the other slot, which is the default; the third one takes the place of the first.
-    pub images: [PathBuf; 3],
-    /// The bundle that brings version 2.
+    /// The slot that is good and the default before the update, which goes to the other one.
+    pub old: usize,
+    /// The bundle that is brought, and the root hash of its image.
     pub bundle: PathBuf,
+    /// The same.
+    pub root: RootHash,
+    /// Boots of the new version that nobody confirms.
+    pub tries: usize,
+    /// Whether the systems say `UP` and their version when they are up.
+    pub says_up: bool,
     /// The disk as QEMU left it.
     pub after: Pages,
-}
-
-/// What both recordings need.
-struct Studio {
-    bed: &'static Bed,
-    images: [PathBuf; 3],
-    bundles: [PathBuf; 3],
 }
 
 /// One machine under the eyes of the log.
@@ -115,97 +77,82 @@ struct Session<'a> {
 }
 
 /// Records both, side by side.
-pub fn record(bed: &'static Bed) -> Result<Vec<Recording>> {
-    let [zero, one, two] = [version(bed, "0")?, version(bed, "1")?, version(bed, "2")?];
-    let (images, bundles) = ([zero.0, one.0, two.0], [zero.1, one.1, two.1]);
-    let studio = Studio { bed, images, bundles };
+pub fn record(bed: &'static Bed, subject: &Subject) -> Result<Vec<Recording>> {
     std::thread::scope(|scope| {
-        let early = scope.spawn(|| studio.early());
-        let running = studio.running();
+        let early = scope.spawn(|| early(bed, subject));
+        let running = running(bed, subject);
         let early = early.join().map_err(|_| anyhow!("the recording panicked"))?;
         Ok(vec![early?, running?])
     })
 }
 
 /// The recordings of the last run.
-pub fn kept() -> Result<Vec<Recording>> {
+pub fn kept(subject: &Subject) -> Result<Vec<Recording>> {
     let folders = [EARLY, RUNNING].map(|name| paths::out(&format!("work/{name}")));
-    folders.into_iter().map(|folder| Recording::kept(&folder?)).collect()
+    folders.into_iter().map(|folder| Recording::kept(&folder?, subject)).collect()
 }
 
-/// A small system: its image, and its bundle.
-fn version(bed: &Bed, version: &str) -> Result<(PathBuf, PathBuf)> {
-    let mut mini = system::mini(bed, version, INIT);
-    (mini.mebibytes, mini.modules) = (MEBIBYTES, false);
-    for number in 0..FILES {
-        let block = |text: String| text.repeat(4096 / text.len() + 1)[..4096].to_owned();
-        let file = |kind: &str| format!("/opt/{number:02}-{kind}");
-        mini.overlay = mini.overlay.file(&file("changes"), block(format!("{number} of version {version}\n")));
-        mini.overlay = mini.overlay.file(&file("stays"), block(format!("{number} of every version\n")));
-    }
-    let image = mini.image(&bed.kernel)?;
-    let bundle = bundle::pack(bed, &image, version, &["--modules", "none"])?;
-    Ok((image, bundle))
+fn early(bed: &'static Bed, subject: &Subject) -> Result<Recording> {
+    let machine = Machine::copy_of(bed, EARLY, &subject.disk, &subject.settings)?;
+    machine.must(&["stage", &subject.bundle.to_string_lossy()])?;
+    machine.must(&["activate"])?;
+    put_staged(&machine, subject)?;
+    let mut session = Session::new(bed, &machine, subject)?;
+    session.boot("boot", &[], "apply", &[("confirm", "everboot confirm")])?;
+    session.finish("early", subject)
 }
 
-impl Studio {
-    /// A machine on which version 0 came from the factory, and version 1 is good and the default.
-    fn machine(&self, name: &str) -> Result<Machine> {
-        let words = ["--slot-size", SLOT, "--data-size", DATA, "--record-size", "1"];
-        let machine = Machine::new(self.bed, name, &self.bundles[0], &words)?;
-        for words in [&["boot"][..], &["confirm"]] {
-            machine.must(words)?;
-        }
-        machine.must(&["install", &self.bundles[1].to_string_lossy()])?;
-        for words in [&["boot"][..], &["confirm"]] {
-            machine.must(words)?;
-        }
-        machine.status()?.expect_default(SLOTS[1], "1")?;
-        Ok(machine)
-    }
+fn running(bed: &'static Bed, subject: &Subject) -> Result<Recording> {
+    let machine = Machine::copy_of(bed, RUNNING, &subject.disk, &subject.settings)?;
+    let (folder, image) = (machine.work.join("stick"), machine.work.join("stick.img"));
+    fs::create_dir_all(&folder)?;
+    fs::copy(&subject.bundle, folder.join(UPDATE))?;
+    make_ext4(&folder, fs::metadata(&subject.bundle)?.len() * 5 / 4 + (4 << 20), &image)?;
+    let (mount, stage) =
+        (format!("mount -t ext4 -o ro /dev/vdb {STICK}"), format!("everboot stage {STICK}/{UPDATE}"));
+    let update = [
+        ("confirm-old", "everboot confirm"),
+        ("mount", &*mount),
+        ("stage", &*stage),
+        ("prepare", "everboot prepare"),
+        ("activate", "everboot activate"),
+    ];
+    let mut session = Session::new(bed, &machine, subject)?;
+    session.boot("first", &[Drive::Snapshot(image)], "boot", &update)?;
+    session.boot("second", &[], "trial", &[("confirm", "everboot confirm")])?;
+    session.finish("running", subject)
+}
 
-    fn early(&self) -> Result<Recording> {
-        let machine = self.machine(EARLY)?;
-        machine.stage(&self.bundles[NEW])?;
-        let mut session = Session::new(&machine)?;
-        session.boot("boot", "2", &[], "apply", &[("confirm", "everboot confirm")])?;
-        self.finish("early", &machine, session)
+/// What was staged on the host is put into the file system of the data partition, which stays as it is otherwise.
+fn put_staged(machine: &Machine, subject: &Subject) -> Result<()> {
+    let (data, script) = (machine.work.join("data.img"), machine.work.join("debugfs"));
+    let at = Parts::of(machine.disk.path(), &subject.config)?.data;
+    machine.disk.extract_part(at, &data)?;
+    let mut commands = "mkdir /everboot\n".to_owned();
+    for entry in fs::read_dir(machine.staging())? {
+        let entry = entry?;
+        commands += &format!(
+            "rm /everboot/{0}\nwrite {1} /everboot/{0}\n",
+            entry.file_name().to_string_lossy(),
+            entry.path().display()
+        );
     }
-
-    fn running(&self) -> Result<Recording> {
-        let machine = self.machine(RUNNING)?;
-        let folder = machine.work.join("stick");
-        fs::create_dir_all(&folder)?;
-        fs::copy(&self.bundles[NEW], folder.join("v2.everboot"))?;
-        make_ext4(&folder, 8 << 20, &machine.work.join("stick.img"))?;
-        let stick = Drive::Snapshot(machine.work.join("stick.img"));
-        let mut session = Session::new(&machine)?;
-        let update = [
-            ("confirm-old", "everboot confirm"),
-            ("mount", "mount -t ext4 -o ro /dev/vdb /mnt"),
-            ("stage", "everboot stage /mnt/v2.everboot"),
-            ("prepare", "everboot prepare"),
-            ("activate", "everboot activate"),
-        ];
-        session.boot("first", "1", &[stick], "boot", &update)?;
-        session.boot("second", "2", &[], "trial", &[("confirm", "everboot confirm")])?;
-        self.finish("running", &machine, session)
-    }
-
-    /// What is kept of it is enough to make it again: to replay a failure.
-    fn finish(&self, name: &str, machine: &Machine, session: Session<'_>) -> Result<Recording> {
-        machine.status()?.expect_default(SLOTS[0], "2")?;
-        let files: Vec<_> =
-            self.images.iter().chain([&self.bundles[NEW]]).map(|path| path.to_string_lossy()).collect();
-        let about = json!({ "name": name, "files": files, "boots": session.boots });
-        fs::write(machine.work.join(ABOUT), about.to_string())?;
-        Recording::kept(&machine.work)
-    }
+    fs::write(&script, commands)?;
+    // A file system that was not unmounted has a journal to be replayed first.
+    let checked = program("e2fsck").args(["-p", "-f"]).arg(&data).output().context("start e2fsck")?;
+    ensure!(
+        checked.status.code().is_some_and(|code| code < 4),
+        "the data partition: expected an ext4 file system, found {}",
+        String::from_utf8_lossy(&checked.stdout).trim()
+    );
+    run(program("debugfs").arg("-w").arg("-f").arg(&script).arg(&data))?;
+    let file = File::options().write(true).open(machine.disk.path())?;
+    Ok(file.write_all_at(&fs::read(&data)?, at.start)?)
 }
 
 impl Recording {
     /// The recording in a machine's folder.
-    pub fn kept(folder: &Path) -> Result<Recording> {
+    pub fn kept(folder: &Path, subject: &Subject) -> Result<Recording> {
         let text = fs::read_to_string(folder.join(ABOUT));
         let text = text.with_context(|| format!("expected a recording in {}", folder.display()))?;
         let about: Value = serde_json::from_str(&text)?;
@@ -218,54 +165,64 @@ impl Recording {
             let from = entries.len();
             for mark in boot["marks"].as_array().into_iter().flatten() {
                 let upto = usize::try_from(mark[1].as_u64().unwrap_or_default())?.min(bytes.len());
-                phases.push(Phase { name: text(&mark[0]), end: from + parse(&bytes[..upto])?.len() });
+                // A boot may write nothing, and the log is empty then.
+                let entries = if upto == 0 { 0 } else { parse(&bytes[..upto])?.len() };
+                phases.push(Phase { name: text(&mark[0]), end: from + entries });
             }
             entries.extend(parse(&bytes)?);
             phases.push(Phase { name: "poweroff".to_owned(), end: entries.len() });
             switched_off.push(entries.len());
         }
-        let disk = Disk::open(&folder.join("disk.img"));
-        let slots = [disk.part(SLOTS[0])?, disk.part(SLOTS[1])?];
-        let parts = Parts { record: disk.part("everboot-record")?, slots, data: disk.part("everboot-data")? };
-        let files: Vec<PathBuf> = list("files").iter().map(|file| text(file).into()).collect();
-        let [zero, one, two, bundle] = files.try_into().ok().context("expected three images and a bundle")?;
-        Ok(Recording {
+        let (before, after) = (pages(&folder.join(BEFORE))?, pages(&folder.join("disk.img"))?);
+        let parts = Parts::of(&folder.join("disk.img"), &subject.config)?;
+        let recording = Recording {
             name: text(&about["name"]),
-            before: pages(&folder.join(BEFORE))?,
+            old: default_of(&before, &parts)?.index(),
             entries,
             switched_off,
             phases,
+            bundle: subject.bundle.clone(),
+            root: subject.manifest.payload.root_hash,
+            tries: subject.tries(),
+            says_up: subject.says_up,
+            before,
+            after,
             parts,
-            images: [zero, one, two],
-            bundle,
-            after: pages(disk.path())?,
-        })
+        };
+        let new = default_of(&recording.after, &recording.parts)?.index();
+        ensure!(new != recording.old, "{}: the update was not confirmed", recording.name);
+        Ok(recording)
     }
 }
 
+/// The default slot.
+fn default_of(disk: &Pages, parts: &Parts) -> Result<SlotId> {
+    let record = match store::load(&looked(disk, parts.record)).selection {
+        Selection::Current { record, .. } => Some(record),
+        Selection::Newer { .. } | Selection::Lost => None,
+    };
+    let good = record.and_then(|record| record.default.filter(|id| record.is_good(*id)));
+    good.context("expected a record with a good default slot, found none")
+}
+
 impl<'a> Session<'a> {
-    fn new(machine: &'a Machine) -> Result<Self> {
+    fn new(bed: &Bed, machine: &'a Machine, subject: &Subject) -> Result<Self> {
+        console::initramfs(bed, subject, &machine.work.join(INITRAMFS))?;
         machine.disk.copy_to(&machine.work.join(BEFORE))?;
         Ok(Self { machine, boots: Vec::new() })
     }
 
-    /// One boot up to a version's shell, what is typed there, and the end.
-    fn boot(
-        &mut self,
-        name: &str,
-        version: &str,
-        more: &[Drive],
-        phase: &str,
-        typed: &[(&str, &str)],
-    ) -> Result<()> {
+    /// One boot up to the shell in the root, what is typed there, and the end.
+    fn boot(&mut self, name: &str, more: &[Drive], phase: &str, typed: &[(&str, &str)]) -> Result<()> {
         let file = format!("{name}.blklog");
         let log = self.machine.work.join(&file);
         let mut options = self.machine.options(name);
+        options.initramfs = Some(self.machine.work.join(INITRAMFS));
         options.drives = vec![Drive::Logged(self.machine.disk.path().into(), log.clone())];
         options.drives.extend_from_slice(more);
         let mut guest = Guest::start(&options)?;
-        guest.wait_for(&format!("UP {version}"), LIMIT)?;
-        guest.wait_for(PROMPT, LIMIT)?;
+        let (which, _) = guest.wait_for_any(&[PROMPT, STUCK], LIMIT)?;
+        ensure!(which == 0, "the machine does not boot; log: {}", guest.log().display());
         let mut marks = vec![json!([phase, log.metadata()?.len()])];
         for (phase, command) in typed {
             let (code, said) = guest.shell(command, LIMIT)?;
@@ -276,6 +233,13 @@ impl<'a> Session<'a> {
         guest.wait_exit(LIMIT)?;
         self.boots.push(json!({ "log": file, "marks": marks }));
         Ok(())
+    }
+
+    /// What is kept of it is enough to make it again: to replay a failure.
+    fn finish(self, name: &str, subject: &Subject) -> Result<Recording> {
+        let about = json!({ "name": name, "boots": self.boots });
+        fs::write(self.machine.work.join(ABOUT), about.to_string())?;
+        Recording::kept(&self.machine.work, subject)
     }
 }
 

@@ -6,7 +6,8 @@
 use super::agent::{Bench, Ending};
 use super::facts::{Facts, Known, decisive};
 use super::invariants::{self, Boot, Disk, Violation, hold};
-use super::recording::{Parts, Recording};
+use super::parts::Parts;
+use super::recording::Recording;
 use super::sim::pages::{Pages, mix};
 use super::staging::{Shelf, Staged};
 use anyhow::Result;
@@ -17,8 +18,8 @@ use std::collections::HashSet;
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 
-/// Boots of a new system that never confirms itself; it has three tries.
-const UNCONFIRMED_BOOTS: usize = 6;
+/// Boots of a new system that never confirms itself, beyond its tries.
+const MORE_BOOTS: usize = 3;
 
 /// What all judges of a recording share.
 #[derive(Debug)]
@@ -96,6 +97,13 @@ impl<'a> Court<'a> {
         Disk { pages, facts }
     }
 
+    /// Whether the slot that the update takes holds an image before it, which the record calls good.
+    pub fn has_oldest(&self) -> bool {
+        let is = self.disk(self.recording.before.clone()).facts;
+        let other = SlotId(1 - self.recording.old as u8);
+        is.whole[other.index()].is_some() && is.record.is_some_and(|(_, record)| record.is_good(other))
+    }
+
     fn parts(&self) -> &Parts {
         &self.recording.parts
     }
@@ -160,7 +168,7 @@ impl<'a> Judge<'a> {
         let is = self.court.disk(self.bench.look()?);
         let (parts, known) = (self.court.parts(), &self.court.known);
         invariants::check_boot(&Boot { was, is: &is, ending: &ending, parts, known })?;
-        let entered = invariants::invariant_no_strand(&ending)?;
+        let entered = invariants::invariant_no_strand(&ending, parts)?;
         Ok((is, ending, entered))
     }
 
@@ -168,7 +176,7 @@ impl<'a> Judge<'a> {
     fn unsure_boot(&mut self) -> Result<(Disk, Ending, SlotId), Trouble> {
         let ending = self.bench.run(&["boot"])?;
         let is = self.court.disk(self.bench.look()?);
-        let entered = invariants::check_unsure_boot(&ending, &is.facts)?;
+        let entered = invariants::check_unsure_boot(&ending, &is.facts, self.court.parts())?;
         Ok((is, ending, entered))
     }
 
@@ -216,12 +224,13 @@ impl<'a> Judge<'a> {
     fn never_confirmed(&mut self, after: &Disk) -> Result<(), Trouble> {
         let mut was = after.clone();
         let mut versions = Vec::new();
-        for _ in 0..UNCONFIRMED_BOOTS {
+        let tries = self.court.recording.tries;
+        for _ in 0..tries + MORE_BOOTS {
             let (is, _, entered) = self.boot(&was)?;
             versions.push(is.facts.whole[entered.index()]);
             was = is;
         }
-        invariants::invariant_bounded_rollback(&versions)?;
+        invariants::invariant_bounded_rollback(&versions, tries)?;
         Ok(())
     }
 

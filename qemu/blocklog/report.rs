@@ -15,8 +15,8 @@ impl fmt::Display for Counts {
         )?;
         writeln!(
             f,
-            "enumerated {} ways in {} epochs, {} of them exhaustively",
-            self.enumerated, self.epochs, self.exhaustive
+            "enumerated {} ways in {} epochs, {} of them exhaustively, {} in pieces larger than a sector",
+            self.enumerated, self.epochs, self.exhaustive, self.coarse
         )?;
         writeln!(
             f,

@@ -5,9 +5,46 @@ use serde_json::Value;
 
 const STYLE: &str = "body{font:15px sans-serif;max-width:70em;margin:2em auto;padding:0 1em}\
 table{border-collapse:collapse;margin:1em 0}td,th{padding:.15em .8em;border-bottom:1px solid #ddd;text-align:left}\
-td.n{text-align:right}svg{background:#fafafa;border:1px solid #ddd}.broken{color:#b00}code{background:#f2f2f2}";
+td.n{text-align:right}svg{background:#fafafa;border:1px solid #ddd}.broken{color:#b00}.strip{display:inline-block;vertical-align:top;margin:0 1.5em .8em 0}.legend span{margin-right:1em;white-space:nowrap}\
+.legend i{display:inline-block;width:.8em;height:.8em;margin-right:.3em}code{background:#f2f2f2}";
+/// What a column says, after what it is.
+const KEY: &str = "; its height is the number of disks that this may leave, on a logarithmic scale.";
 /// One for each outcome of a boot, in the order of the report.
 const COLOURS: [&str; 4] = ["#3a8f4d", "#3b6fb6", "#e0a030", "#b03030"];
+/// What is counted in process.
+const CRASH: &[(&str, &str)] = &[
+    ("states", "crash states, each booted and judged once"),
+    ("images", "disks made, those that were known already included"),
+    ("exhaustive_epochs", "times between two barriers of which every subset of sectors was lost"),
+    ("family_epochs", "the same, of which families of subsets and samples were"),
+    ("sampled", "disks by chance"),
+    ("weak", "states on devices that broke their word"),
+    ("rotten", "states with lost copies of the record"),
+    ("faulty", "states after an I/O error"),
+    ("faults", "operations that failed"),
+    ("nodes", "states from which the search went on"),
+    ("acts", "acts that were cut everywhere"),
+    ("most_cuts", "power cuts one after the other, at most"),
+];
+/// What is counted of the block log.
+const LOG: &[(&str, &str)] = &[
+    ("entries", "entries of the logs"),
+    ("flushes", "flushes among them"),
+    ("barriers", "barriers of the agent, each of which the disk saw"),
+    ("needed", "flushes whose absence is noticed"),
+    ("epochs", "times between two flushes with a write"),
+    ("exhaustive", "of these, those of which every subset of sectors was enumerated"),
+    ("coarse", "of these, those with so many sectors that larger pieces are lost"),
+    ("enumerated", "ways in which they may end"),
+    ("made", "disks made, those that were known already included"),
+    ("images", "distinct disks, each booted by the agent and judged"),
+    ("unsure", "of these, with a write that no flush surely covered"),
+    ("staging_lost", "of these, with a staging area that could not be read"),
+    ("bites", "damages that no power cut leaves, each of which was seen"),
+    ("agent_runs", "runs of the agent"),
+    ("kinds", "kinds of outcomes"),
+    ("boots", "boots in QEMU"),
+];
 /// What each letter of a strip is.
 const CHANGES: [(char, &str, &str); 5] = [
     ('r', "the record is written", "#555"),
@@ -19,7 +56,7 @@ const CHANGES: [(char, &str, &str); 5] = [
 
 /// The page of a report.
 pub(super) fn page(report: &Value) -> String {
-    let crash = &report["crash"];
+    let (crash, log) = (&report["crash"], &report["log"]);
     let page = html! {
         (DOCTYPE)
         html lang="en" {
@@ -28,14 +65,23 @@ pub(super) fn page(report: &Value) -> String {
                 h1 { "everboot: faults" }
                 (verdict(report))
                 h2 { "In process" }
-                (totals(&crash["counts"]))
+                (totals(&crash["counts"], CRASH))
                 (progress(crash))
-                (scenarios(crash))
+                (scenarios(crash, &report["policy"]))
                 h2 { "The crash space at the start of each scenario" }
+                p { "Each column is a moment at which power fails" (KEY) }
                 (legend(crash))
-                @for scenario in list(&crash["scenarios"]) { (strips(scenario)) }
+                @for scenario in list(&crash["scenarios"]) {
+                    h3 { (text(&scenario["name"])) }
+                    (strips(scenario))
+                }
                 h2 { "Block log of a real disk" }
-                (totals(&report["log"]["counts"]))
+                (totals(&log["counts"], LOG))
+                @for failure in list(&log["failures"]) { (broken(failure, "qemu/faults replay", "")) }
+                h2 { "The crash space of the block log" }
+                p { "Each column is the time between two flushes in which power fails" (KEY) }
+                (legend(log))
+                (strips(log))
             }
         }
     };
@@ -59,21 +105,27 @@ fn verdict(report: &Value) -> Markup {
     html! {
         @if broken.is_empty() { p { "No promise was broken." } }
         @for what in broken { p.broken { (text(what)) } }
-        p { "seed " (text(&report["seed"])) ", " (text(&report["minutes"])) " minutes" }
-    }
-}
-
-fn totals(counts: &Value) -> Markup {
-    html! {
-        table {
-            @for (name, count) in counts.as_object().into_iter().flatten() {
-                tr { td { (name.replace('_', " ")) } td.n { (text(count)) } }
+        p {
+            "seed " (text(&report["seed"])) ", " (text(&report["minutes"])) " minutes; "
+            @match (report["bundle"].as_str(), report["disk"].as_str()) {
+                (Some(bundle), Some(disk)) => { "update " code { (bundle) } " on the machine of " code { (disk) } }
+                (Some(bundle), None) => { "update " code { (bundle) } " on a machine of the campaign's own" }
+                _ => "a machine and an update of the campaign's own"
             }
         }
     }
 }
 
-fn scenarios(crash: &Value) -> Markup {
+fn totals(counts: &Value, names: &[(&str, &str)]) -> Markup {
+    html! {
+        table {
+            @for (name, what) in names { tr { td { (what) } td.n { (text(&counts[name])) } } }
+        }
+    }
+}
+
+fn scenarios(crash: &Value, policy: &Value) -> Markup {
+    let policy = policy.as_str().map_or(String::new(), |file| format!(" --policy '{file}'"));
     let words = ["states", "images", "nodes", "most_cuts"];
     html! {
         table {
@@ -83,10 +135,9 @@ fn scenarios(crash: &Value) -> Markup {
                     td { (text(&scenario["name"])) }
                     @for word in words { td.n { (text(&scenario["counts"][word])) } }
                     td {
-                        @if scenario["closed"] == true { "yes" } @else { (text(&scenario["waiting"])) " nodes wait" }
-                        @if let Some(what) = scenario["failure"]["what"].as_str() {
-                            p.broken { (text(&scenario["failure"]["invariant"])) ": " (what) }
-                            code { "everboot-crash replay '" (text(&scenario["failure"]["replay"])) "'" }
+                        @if scenario["closed"] == true { "yes" } @else { (text(&scenario["waiting"])) " wait" }
+                        @if scenario["failure"].is_object() {
+                            (broken(&scenario["failure"], "out/everboot-crash replay", &policy))
                         }
                     }
                 }
@@ -95,10 +146,20 @@ fn scenarios(crash: &Value) -> Markup {
     }
 }
 
+/// A promise that was broken, and the command that shows it again.
+fn broken(failure: &Value, command: &str, flags: &str) -> Markup {
+    html! {
+        p.broken { (text(&failure["invariant"])) ": " (text(&failure["what"])) }
+        p { code { (command) " '" (text(&failure["replay"])) "'" (flags) } }
+    }
+}
+
 /// Crash states over time.
 fn progress(crash: &Value) -> Markup {
-    let points: Vec<(f64, f64)> =
-        list(&crash["points"]).map(|point| (number(&point["seconds"]), number(&point["states"]))).collect();
+    let kept = number(&crash["kept"]);
+    let seen = list(&crash["points"]).map(|point| (number(&point["seconds"]), number(&point["states"])));
+    let last = (number(&crash["seconds"]), number(&crash["counts"]["states"]));
+    let points: Vec<(f64, f64)> = [(0.0, kept)].into_iter().chain(seen).chain([last]).collect();
     let most = |of: fn(&(f64, f64)) -> f64| points.iter().map(of).fold(1.0, f64::max);
     let (time, states) = (most(|point| point.0), most(|point| point.1));
     let (width, height) = (900.0, 160.0);
@@ -107,32 +168,38 @@ fn progress(crash: &Value) -> Markup {
     };
     let line: Vec<String> = points.iter().map(place).collect();
     html! {
-        p { (format!("Crash states over time: {states:.0} after {time:.0} s")) }
+        p {
+            (format!("Crash states over time: {states:.0} after {time:.0} s"))
+            @if kept > 0.0 { (format!(", {kept:.0} of them in earlier runs with this seed")) }
+        }
         svg width=(width) height=(height) {
+            text x="6" y="16" font-size="12" { (format!("{states:.0}")) }
+            text x=(width - 6.0) y=(height - 6.0) font-size="12" text-anchor="end" { (format!("{time:.0} s")) }
             polyline points=(line.join(" ")) fill="none" stroke=(COLOURS[1]) stroke-width="2" {}
         }
     }
 }
 
-fn legend(crash: &Value) -> Markup {
+fn legend(of: &Value) -> Markup {
     html! {
-        p {
-            "Each column is a moment at which power fails; its height is the number of disks that this may leave, \
-             its colours where they boot: "
-            @for (outcome, colour) in list(&crash["outcomes"]).zip(COLOURS) {
-                span style=(format!("color:{colour}")) { "■ " (text(outcome)) "  " }
-            }
-            "Below: what happens then. "
-            @for (_, what, colour) in CHANGES { span style=(format!("color:{colour}")) { "■ " (what) "  " } }
+        p.legend {
+            "Where they boot: "
+            @for (outcome, colour) in list(&of["outcomes"]).zip(COLOURS) { (sample(text(outcome), colour)) }
+            br;
+            "Below, what happens then: "
+            @for (_, what, colour) in CHANGES { (sample(what.to_owned(), colour)) }
         }
     }
 }
 
+fn sample(what: String, colour: &str) -> Markup {
+    html! { span { i style=(format!("background:{colour}")) {} (what) } }
+}
+
 fn strips(scenario: &Value) -> Markup {
     html! {
-        h3 { (text(&scenario["name"])) }
         @for strip in list(&scenario["strips"]) {
-            div { code { (text(&strip["act"])) } br; (picture(strip)) }
+            div.strip { code { (text(&strip["act"])) } br; (picture(strip)) }
         }
     }
 }
@@ -159,9 +226,11 @@ fn picture(strip: &Value) -> Markup {
         parts
     });
     let text = text(&strip["changes"]);
+    // In process the first column is the moment before the first change; an epoch of a log is a change.
+    let first = columns.len().saturating_sub(text.chars().count()) as f64;
     let marks = text.chars().enumerate().filter_map(|(at, letter)| {
         let (_, _, colour) = CHANGES.iter().find(|(known, ..)| *known == letter)?;
-        Some(((at as f64 + 1.0) * wide, *colour))
+        Some(((at as f64 + first) * wide, *colour))
     });
     html! {
         svg width=(format!("{:.0}", columns.len() as f64 * wide)) height=(high + 10.0) {
@@ -179,13 +248,25 @@ fn picture(strip: &Value) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::blocklog::Counts;
     use serde_json::json;
+
+    #[test]
+    fn all_that_is_counted_is_shown() {
+        let counts = serde_json::to_value(Counts::default()).unwrap();
+        let mut shown: Vec<_> = LOG.iter().map(|(name, _)| *name).collect();
+        shown.sort_unstable();
+        let mut counted: Vec<_> = counts.as_object().unwrap().keys().map(String::as_str).collect();
+        counted.sort_unstable();
+        assert_eq!(shown, counted);
+    }
 
     #[test]
     fn a_page_shows_what_is_broken_and_needs_no_other_file() {
         let strip =
             json!({ "act": "boot", "changes": "rs", "outcomes": [[1, 0, 0, 0], [3, 1, 0, 0], [0, 2, 0, 0]] });
         let failure = json!({ "invariant": "no_strand", "what": "a < b", "replay": "v1/due/1/boot" });
+        let failure_of_log = json!({ "invariant": "no_regress", "what": "b", "replay": "early/sure/1/2/3" });
         let report = json!({
             "seed": 7, "minutes": 6, "wrong": ["1 of 2 scenarios"],
             "crash": {
@@ -194,12 +275,19 @@ mod tests {
                 "scenarios": [{ "name": "due", "closed": false, "waiting": 3, "counts": {}, "strips": [strip],
                                 "failure": failure }],
             },
-            "log": { "counts": { "images": 4000 } },
+            "log": { "counts": { "images": 4000 }, "failures": [failure_of_log] },
+            "policy": "my.conf",
         });
         let page = page(&report);
-        for part in
-            ["1 of 2 scenarios", "no_strand", "a &lt; b", "replay 'v1/due/1/boot'", "4000", "3 nodes wait"]
-        {
+        for part in [
+            "1 of 2 scenarios",
+            "no_strand",
+            "a &lt; b",
+            "replay 'v1/due/1/boot' --policy 'my.conf'",
+            "4000",
+            "3 wait",
+            "faults replay 'early/sure/1/2/3'",
+        ] {
             assert!(page.contains(part), "{part} is not in {page}");
         }
         assert_eq!(page.matches("<rect").count(), 4 + 2, "{page}");

@@ -113,7 +113,11 @@ impl Disk {
 
     /// Copies a partition into a file of its own.
     pub fn extract(&self, label: &str, to: &Path) -> Result<()> {
-        let part = self.part(label)?;
+        self.extract_part(self.part(label)?, to)
+    }
+
+    /// The same, by its place.
+    pub fn extract_part(&self, part: Extent, to: &Path) -> Result<()> {
         run(program("dd")
             .arg(format!("if={}", self.path.display()))
             .arg(format!("of={}", to.display()))

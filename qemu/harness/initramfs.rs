@@ -11,6 +11,7 @@ use super::build::replace;
 use super::cpio::{Archive, Node};
 use super::kernel::Kernel;
 use super::paths;
+use super::rootfs::mini;
 
 /// What Debian's cloud kernel has as modules and a slot's disk or file system needs; each one costs boot time.
 /// (ext4 and nvme are built in.)
@@ -47,6 +48,37 @@ pub fn everboot_archive(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) ->
         archive.add(&format!("etc/everboot/keys/{name}"), 0o644, Node::File(read(key)?));
     }
     Ok(archive)
+}
+
+/// An initramfs whose init is this script, which finds busybox, the agent as `/everboot`, a machine's settings, and
+/// these drivers beside the usual ones.
+pub fn scripted(
+    kernel: &Kernel,
+    agent: &Path,
+    settings: &Path,
+    init: &str,
+    drivers: &[&str],
+) -> Result<Archive> {
+    let mut archive = base(kernel)?;
+    add_modules(&mut archive, kernel, drivers)?;
+    archive.add("init", 0o755, Node::File(init.into()));
+    archive.add("everboot", 0o755, Node::File(read(agent)?));
+    archive.add("bin/busybox", 0o755, Node::File(read(&mini::busybox()?)?));
+    for name in files_in(settings)? {
+        let bytes = read(&settings.join(&name))?;
+        archive.add(&format!("etc/everboot/{name}"), 0o644, Node::File(bytes));
+    }
+    Ok(archive)
+}
+
+/// The files of a machine's settings, by their names below its folder.
+fn files_in(settings: &Path) -> Result<Vec<String>> {
+    let mut names = vec!["everboot.conf".to_owned()];
+    for entry in fs::read_dir(settings.join("keys"))? {
+        names.push(format!("keys/{}", entry?.file_name().to_string_lossy()));
+    }
+    names.sort();
+    Ok(names)
 }
 
 /// What every initramfs of the test bed has, whatever its init: mount points, the console, modules.

@@ -43,19 +43,44 @@ pub struct Machine {
     pub disk: Disk,
     /// Logs, sockets and scratch files.
     pub work: PathBuf,
+    /// Its `/etc/everboot`.
+    pub settings: PathBuf,
 }
 
 impl Machine {
     /// From the factory: this bundle in the first slot, good and default. `words` go to `everboot-pack disk`.
     pub fn new(bed: &'static Bed, story: &str, first: &Path, words: &[&str]) -> Result<Machine> {
+        let configuration = fs::read_to_string(paths::repo().join("initramfs/everboot.conf"))?;
+        Machine::with(bed, story, &configuration, first, words)
+    }
+
+    /// The same with another configuration.
+    pub fn with(
+        bed: &'static Bed,
+        story: &str,
+        configuration: &str,
+        first: &Path,
+        words: &[&str],
+    ) -> Result<Machine> {
         let work = paths::work(story)?;
-        let disk = work.join("disk.img");
+        let (disk, settings) = (work.join("disk.img"), work.join("etc"));
+        fs::create_dir_all(settings.join("keys"))?;
+        fs::write(settings.join("everboot.conf"), configuration)?;
+        fs::copy(&bed.key.public, settings.join("keys/everboot.pub"))?;
         let mut pack = Command::new(bed.tool("everboot-pack")?);
         pack.arg("disk").arg("-o").arg(&disk);
-        pack.arg("--config").arg(paths::repo().join("initramfs/everboot.conf"));
+        pack.arg("--config").arg(settings.join("everboot.conf"));
         pack.arg("--pub").arg(&bed.key.public).arg("--bundle").arg(first).args(words);
         run(&mut pack)?;
-        Ok(Machine { bed, disk: Disk::open(&disk), work })
+        Ok(Machine { bed, disk: Disk::open(&disk), work, settings })
+    }
+
+    /// A machine with a copy of this disk and of these settings.
+    pub fn copy_of(bed: &'static Bed, story: &str, disk: &Path, settings: &Path) -> Result<Machine> {
+        let work = paths::work(story)?;
+        let disk = Disk::open(disk).copy_to(&work.join("disk.img"))?;
+        run(program("cp").args(["-rL", "--no-preserve=mode"]).arg(settings).arg(work.join("etc")))?;
+        Ok(Machine { bed, disk, settings: work.join("etc"), work })
     }
 
     /// What the next boot boots; a name says which boot it is.
@@ -94,12 +119,8 @@ impl Machine {
 
     /// The host's agent on the disk image, not started yet.
     pub fn agent(&self, words: &[&str]) -> Result<Command> {
-        let settings = self.work.join("etc");
-        fs::create_dir_all(settings.join("keys"))?;
-        fs::copy(paths::repo().join("initramfs/everboot.conf"), settings.join("everboot.conf"))?;
-        fs::copy(&self.bed.key.public, settings.join("keys/everboot.pub"))?;
         let mut command = Command::new(&self.bed.agent);
-        command.arg("--disk").arg(self.disk.path()).arg("--config").arg(settings);
+        command.arg("--disk").arg(self.disk.path()).arg("--config").arg(&self.settings);
         fs::create_dir_all(self.staging())?;
         command.arg("--staging").arg(self.staging()).args(words);
         Ok(command)

@@ -7,11 +7,13 @@ use crate::blocklog::address::Address;
 use crate::blocklog::epoch::{Loss, Odd};
 use crate::blocklog::image::{Coverage, epochs};
 use crate::blocklog::log::{Entry, parse};
-use crate::blocklog::recording::{Parts, Phase, Recording};
+use crate::blocklog::parts::Parts;
+use crate::blocklog::recording::{Phase, Recording};
 use crate::blocklog::sim::pages::Pages;
 use crate::blocklog::sim::power::Event;
 use crate::blocklog::told::check;
 use crate::harness::disk::Extent;
+use everboot::slot::RootHash;
 
 /// A log of sectors of 512 bytes that says that it has so many entries.
 fn log_of(says: u64, entries: &[(u64, u64, u64, &[u8])]) -> Vec<u8> {
@@ -72,7 +74,8 @@ fn what_is_no_log_is_an_error() {
 /// A disk of a record, two slots and a data partition of 64 KiB each.
 fn parts() -> Parts {
     let extent = |number: u64| Extent { start: number << 16, length: 1 << 16 };
-    Parts { record: extent(0), slots: [extent(1), extent(2)], data: extent(3) }
+    let names = ["slot-a", "slot-b"].map(str::to_owned);
+    Parts { record: extent(0), slots: [extent(1), extent(2)], names, data: extent(3) }
 }
 
 fn recording(entries: Vec<Entry>, switched_off: Vec<usize>) -> Recording {
@@ -85,8 +88,11 @@ fn recording(entries: Vec<Entry>, switched_off: Vec<usize>) -> Recording {
         switched_off,
         phases,
         parts: parts(),
-        images: Default::default(),
+        old: 1,
         bundle: Default::default(),
+        root: RootHash([0; 32]),
+        tries: 3,
+        says_up: true,
     }
 }
 

@@ -1,0 +1,74 @@
+//! Where the partitions of a machine are on its disk.
+
+use crate::harness::disk::Extent;
+use anyhow::{Context, Result, bail, ensure};
+use everboot::apply::TRAILER_LEN;
+use everboot::config::{Config, Locator};
+use everboot::machine::{Machine, Survey};
+use everboot::sys::DiskFileMachine;
+use std::path::Path;
+
+const PAGE: u64 = 4096;
+
+/// What everboot has of a disk.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// The record's.
+    pub record: Extent,
+    /// The slots'.
+    pub slots: [Extent; 2],
+    /// How they are called.
+    pub names: [String; 2],
+    /// The data partition.
+    pub data: Extent,
+}
+
+impl Parts {
+    /// Finds what the configuration names on a disk in a file.
+    pub fn of(disk: &Path, config: &Config) -> Result<Self> {
+        let survey = DiskFileMachine::look(disk, None).survey()?;
+        let [first, other] = &config.slots[..] else {
+            bail!("expected a configuration of two slots, found {}", config.slots.len())
+        };
+        let find = |locator| find(&survey, locator).with_context(|| disk.display().to_string());
+        Ok(Self {
+            record: find(&config.record)?,
+            slots: [find(&first.1)?, find(&other.1)?],
+            names: [first.0.to_string(), other.0.to_string()],
+            data: find(&config.staging)?,
+        })
+    }
+
+    /// What a byte of the disk belongs to.
+    pub fn name(&self, at: u64) -> String {
+        let within = |part: Extent| at.checked_sub(part.start).filter(|inside| *inside < part.length);
+        if let Some(at) = within(self.record) {
+            let is_copy = at < PAGE || at >= self.record.length - PAGE;
+            return if is_copy { "record" } else { "history" }.to_owned();
+        }
+        for (slot, name) in self.slots.into_iter().zip(&self.names) {
+            if let Some(at) = within(slot) {
+                let is_trailer = at >= slot.length - TRAILER_LEN;
+                return if is_trailer { format!("{name}'s trailer") } else { name.clone() };
+            }
+        }
+        if within(self.data).is_some() { "data" } else { "table" }.to_owned()
+    }
+
+    /// The position of a slot by its name.
+    pub fn slot(&self, name: &str) -> Option<usize> {
+        self.names.iter().position(|known| known == name)
+    }
+}
+
+fn find(survey: &Survey, locator: &Locator) -> Result<Extent> {
+    let (found, what) = match locator {
+        Locator::PartLabel(label) => (survey.find(|part| part.label == *label), format!("PARTLABEL={label}")),
+        Locator::PartUuid(guid) => (survey.find(|part| part.guid == *guid), format!("PARTUUID={guid}")),
+    };
+    let [at] = found[..] else { bail!("expected one partition {what}, found {}", found.len()) };
+    let part = survey.part(at);
+    let is_aligned = part.start.is_multiple_of(PAGE) && part.len.is_multiple_of(PAGE);
+    ensure!(is_aligned, "expected partition {what} at a multiple of 4096 bytes, found it at {}", part.start);
+    Ok(Extent { start: part.start, length: part.len })
+}

@@ -1,0 +1,51 @@
+//! The crash space of a recording as a strip: a column for each epoch of its log.
+
+use super::facts::OLD;
+use super::field::Field;
+use super::image::Coverage;
+use super::parts::Parts;
+use super::sample::Judged;
+use serde::Serialize;
+
+/// What the colours of a column are.
+pub const OUTCOMES: [&str; 2] = ["the old version", "the new version"];
+
+/// One.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Strip {
+    /// The recording, and what was done in it, in order.
+    pub act: String,
+    /// How many images of each epoch boot into which version.
+    pub outcomes: Vec<[u64; OUTCOMES.len()]>,
+    /// What each epoch writes: `r` the record, `w` a slot, `f` the data partition.
+    pub changes: String,
+}
+
+/// The strips of all recordings, out of the images that were judged well.
+pub fn strips(fields: &[Field<'_>], judged: &[Judged]) -> Vec<Strip> {
+    fields.iter().map(|field| strip(field, judged)).collect()
+}
+
+fn strip(field: &Field<'_>, judged: &[Judged]) -> Strip {
+    let recording = field.court().recording;
+    let sure = || field.places.iter().filter(|place| place.coverage == Coverage::All);
+    let mut outcomes = vec![[0; OUTCOMES.len()]; sure().count()];
+    for one in judged.iter().filter(|one| field.has(&one.address) && one.address.coverage == Coverage::All) {
+        if let Some(column) = outcomes.get_mut(one.address.epoch) {
+            column[usize::from(one.outcome.version != OLD)] += 1;
+        }
+    }
+    let phases: Vec<&str> = recording.phases.iter().map(|phase| &*phase.name).collect();
+    let changes = sure().map(|place| letter(&place.epoch.kind(&recording.parts), &recording.parts)).collect();
+    Strip { act: format!("{}: {}", recording.name, phases.join(", ")), outcomes, changes }
+}
+
+/// What matters most of what an epoch writes.
+fn letter(kind: &str, parts: &Parts) -> char {
+    match kind {
+        kind if kind.contains("record") => 'r',
+        kind if parts.names.iter().any(|name| kind.contains(name.as_str())) => 'w',
+        kind if kind.contains("data") => 'f',
+        _ => 'r',
+    }
+}
