@@ -67,7 +67,7 @@ struct Options {
     /// Plants a bug, and fails when it is not found.
     #[arg(long, global = true)]
     seeded_bug: Option<String>,
-    /// Takes tries, handoffs, apply-starts and assess of every machine from this everboot.conf.
+    /// Takes tries, handoffs, apply-starts and assess of every machine from this everboot.conf; those of two scenarios are in their names.
     #[arg(long, global = true, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Writes crash.json, or bugs.json, there.
@@ -156,7 +156,7 @@ fn campaign(options: &Options) -> Result<()> {
     }
     let before: u64 = begun.iter().map(|explorer| explorer.counts.states).sum();
     let (states, time) = (options.states.unwrap_or(u64::MAX), Duration::from_secs(options.seconds));
-    let (watch, points) = (progress_line(), Mutex::new(Vec::new()));
+    let (watch, points) = (progress_line(begun.len()), Mutex::new(Vec::new()));
     let start = Instant::now();
     let see = |progress: &Progress| {
         watch(progress);
@@ -223,7 +223,7 @@ fn verdict(done: &Campaign, before: u64, least: u64) -> Result<()> {
 }
 
 /// A line that is written over itself on a terminal, and told now and then elsewhere.
-fn progress_line() -> impl Fn(&Progress) + Sync {
+fn progress_line(count: usize) -> impl Fn(&Progress) + Sync {
     let (start, told) = (Instant::now(), Mutex::new(Instant::now()));
     let is_terminal = std::io::stderr().is_terminal();
     move |progress: &Progress| {
@@ -236,12 +236,8 @@ fn progress_line() -> impl Fn(&Progress) + Sync {
         let seconds = start.elapsed().as_secs();
         let (counts, end) = (&progress.counts, if is_terminal { "\r" } else { "\n" });
         eprint!(
-            "{seconds} s: {} crash states, {} of {} scenarios closed, {} nodes, {} wait{end}",
-            counts.states,
-            progress.closed,
-            SCENARIOS.len(),
-            counts.nodes,
-            progress.frontier
+            "{seconds} s: {} crash states, {} of {count} scenarios closed, {} nodes, {} wait{end}",
+            counts.states, progress.closed, counts.nodes, progress.frontier
         );
     }
 }

@@ -14,6 +14,7 @@ mod prepare;
 mod repair;
 mod role;
 mod stage;
+mod trouble;
 mod verbs;
 mod view;
 
@@ -24,8 +25,9 @@ pub use inspect::{SlotReport, Staging as StagingReport, Status, bootable, slot_d
 pub use prepare::prepare;
 pub use repair::{init, repair};
 pub use stage::{StagedNow, stage};
+pub use trouble::Trouble;
 pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
-pub use view::{Trouble, View};
+pub use view::View;
 
 use crate::bundle::Keys;
 use crate::config::Config;

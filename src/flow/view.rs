@@ -1,5 +1,6 @@
 //! One look at the machine: where the record and the slots are, and what the record says.
 
+use super::trouble::Trouble;
 use super::{Error, Site};
 use crate::apply::{self, Trailer};
 use crate::bundle::Keys;
@@ -9,72 +10,10 @@ use crate::machine::{Access, Machine, Part, PartRef, Survey};
 use crate::manifest::Manifest;
 use crate::medium::Medium;
 use crate::record::history::Kind;
-use crate::record::{FORMAT_VERSION, LastBoot, Record, Selection};
+use crate::record::{LastBoot, Record, Selection};
 use crate::seeded::{self, Bug};
 use crate::slot::{Image, SlotId, SlotName, Uuid};
 use crate::store::{self, History, Loaded, SaveError};
-use std::fmt;
-
-/// What stands between the record and its use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
-    /// No partition for it.
-    NoPartition,
-    /// Several disks have one, and nothing tells which is meant.
-    Ambiguous(Vec<String>),
-    /// The partition cannot be opened, or is too small.
-    Unusable(String),
-    /// The partition cannot be opened for writing.
-    ReadOnly(String),
-    /// Both copies are bad. What the slots say of themselves serves instead.
-    Lost(String),
-    /// One copy can be used, and the other one cannot be read at the moment. It may be the newer one.
-    OneCopy(String),
-    /// No copy can be used, and at least one cannot be read at the moment.
-    Unreadable(String),
-    /// The record belongs to another disk.
-    OtherDisk(Uuid),
-    /// A newer everboot wrote it.
-    Newer(u16),
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoPartition => {
-                f.write_str("expected its partition on a disk, found none; see `record` in everboot.conf")
-            }
-            Self::Ambiguous(disks) => write!(
-                f,
-                "expected it on one disk, found it on {}; remove one, or name it by PARTUUID",
-                disks.join(" and ")
-            ),
-            Self::Unusable(why) => write!(f, "its partition cannot be used: {why}"),
-            Self::ReadOnly(why) => write!(f, "cannot be opened for writing: {why}"),
-            Self::Lost(why) => {
-                write!(
-                    f,
-                    "both copies are bad ({why}); run `everboot record repair`, on a new disk `record init`"
-                )
-            }
-            Self::OneCopy(why) => {
-                write!(f, "a copy cannot be read ({why}), so nothing new is tried; run `everboot confirm`")
-            }
-            Self::Unreadable(why) => {
-                write!(f, "cannot be read ({why}); `everboot record repair --force` writes it anew")
-            }
-            Self::OtherDisk(disk) => {
-                write!(f, "belongs to the disk {disk}; run `everboot record repair`")
-            }
-            Self::Newer(version) => {
-                write!(
-                    f,
-                    "expected format version {FORMAT_VERSION}, found {version}: a newer everboot wrote it"
-                )
-            }
-        }
-    }
-}
 
 /// What a look found. There is always a record to decide by, if only one made from the slots.
 #[derive(Debug)]
@@ -152,7 +91,7 @@ impl<M: Machine> Site<'_, M> {
     fn open_record(&mut self, at: PartRef) -> Result<(M::Disk, Option<Trouble>), String> {
         match self.machine.open(at, Access::Shared) {
             Ok(medium) if medium.len() < store::MIN_LEN => {
-                Err(SaveError::TooSmall { found: medium.len() }.to_string())
+                Err(format!("expected at least {} bytes, found {}", store::MIN_LEN, medium.len()))
             }
             Ok(medium) => Ok((medium, None)),
             Err(error) => {
@@ -331,8 +270,8 @@ pub(super) fn find_slot(record: &Record, name: &str) -> Result<SlotId, Error> {
 }
 
 impl<D: Medium> View<D> {
-    /// Saves the record, unless it is what is stored already, and not in one copy alone: a copy that a cut tore
-    /// is made good again by the next boot.
+    /// Saves the record, unless both copies can be used and it is what is stored already: one that is torn or cannot
+    /// be read is written with it.
     pub fn save(&mut self, record: Record) -> Result<(), SaveError> {
         let stored = matches!(&self.loaded.selection, Selection::Current { record: old, .. } if **old == record)
             && self.loaded.is_whole();

@@ -82,7 +82,7 @@ pub(super) fn never_stop_output() {
 
 /// Whether standard input has something to read, or ended, within so many milliseconds.
 pub fn wait_for_input(ms: u64) -> bool {
-    // Shorter than any clock that is petted meanwhile.
+    // A clock that is held meanwhile was left running with 10 s at least, the least that `watchdog =` takes.
     const LONGEST: u64 = 4000;
     let mut left = ms;
     loop {

@@ -55,7 +55,8 @@ impl Drop for Watchdog {
     }
 }
 
-/// A clock that was left running, and that nobody can stop.
+/// A clock that was left running, and that nobody can stop. A global, since no flow knows of it: whatever waits for a
+/// person gives the sign of life.
 static HELD: OnceLock<File> = OnceLock::new();
 
 /// Takes the clock back that was left running for a system which did not come, if nobody can stop it: it is petted

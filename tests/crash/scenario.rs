@@ -36,22 +36,22 @@ const DUE_OVER_GOOD: &[Act] = &[Boot, Confirm, Stage2, Activate, Boot, Confirm, 
 
 /// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "factory", start: few_tries, prelude: &[], acts: &[Stage2, Activate, Confirm] },
+    Scenario { name: "factory", start: factory, prelude: &[], acts: &[Stage2, Activate, Confirm] },
     Scenario {
         name: "prepare",
-        start: few_tries,
+        start: factory,
         prelude: &[Boot, Confirm],
         acts: &[Stage2, Prepare, Activate, Confirm],
     },
     Scenario {
         name: "due",
-        start: few_tries,
+        start: factory,
         prelude: &[Boot, Confirm, Stage2, Activate],
         acts: &[Confirm, Cancel, Activate],
     },
     Scenario {
         name: "staged-twice",
-        start: few_tries,
+        start: factory,
         prelude: &[Boot, Confirm],
         acts: &[Stage2, Stage3, Activate, Confirm],
     },
@@ -63,45 +63,40 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario {
         name: "over-a-good-slot",
-        start: few_tries,
+        start: factory,
         prelude: TWO_GOOD,
         acts: &[Stage3, Activate, Confirm],
     },
-    Scenario { name: "due-over-a-good-slot", start: few_tries, prelude: DUE_OVER_GOOD, acts: &[Confirm] },
-    Scenario { name: "rollback", start: few_tries, prelude: TWO_GOOD, acts: &[Rollback, Confirm, Reject] },
+    Scenario { name: "due-over-a-good-slot", start: factory, prelude: DUE_OVER_GOOD, acts: &[Confirm] },
+    Scenario { name: "rollback", start: factory, prelude: TWO_GOOD, acts: &[Rollback, Confirm, Reject] },
     Scenario {
         name: "rollback-of-a-trial",
-        start: few_tries,
+        start: factory,
         prelude: &[Boot, Confirm, Stage2, Activate, Boot],
         acts: &[Rollback, Confirm, Reject, Cancel],
     },
     Scenario {
         name: "rejected-and-running",
-        start: few_tries,
+        start: factory,
         prelude: &[Boot, Confirm, Stage2, Activate, Boot],
         acts: &[Reject, Stage3, Prepare],
     },
-    Scenario {
-        name: "boot-once",
-        start: few_tries,
-        prelude: TWO_GOOD,
-        acts: &[OnceA, OnceB, Confirm, Reject],
-    },
+    Scenario { name: "boot-once", start: factory, prelude: TWO_GOOD, acts: &[OnceA, OnceB, Confirm, Reject] },
     Scenario {
         name: "tries-exhausted",
-        start: few_tries,
+        start: factory,
         prelude: &[Boot, Confirm, Stage2, Activate, Boot, Boot],
         acts: &[Stage2, Activate, Confirm],
     },
     Scenario {
         name: "bad-image",
-        start: few_tries,
+        start: factory,
         prelude: &[Boot, Confirm],
         acts: &[StageBad, Activate, Confirm],
     },
     Scenario {
         name: "bad-image-prepared",
-        start: few_tries,
+        start: factory,
         prelude: &[Boot, Confirm],
         acts: &[StageBad, Prepare, Activate, Confirm],
     },
@@ -169,7 +164,7 @@ pub static POLICY: OnceLock<Policy> = OnceLock::new();
 const FEW_TRIES: Policy = Policy { tries: 2, handoffs: 3, apply_starts: 2, assess: Assess::Always };
 
 /// The factory's machine.
-fn few_tries() -> World {
+fn factory() -> World {
     let mut world = World::factory();
     let Policy { tries, handoffs, apply_starts, assess } = *POLICY.get().unwrap_or(&FEW_TRIES);
     let config = &mut world.config;
@@ -179,14 +174,14 @@ fn few_tries() -> World {
 }
 
 fn assess_upgrade() -> World {
-    let mut world = few_tries();
+    let mut world = factory();
     world.config.assess = Assess::Upgrade;
     world
 }
 
 /// A prepare that was cut in the middle of the blocks.
 fn half_prepared() -> World {
-    let mut world = few_tries();
+    let mut world = factory();
     let acts: [fn(&mut World); 2] =
         [|world| drop(world.boot()), |world| drop(everboot::flow::confirm(world.site()))];
     acts.iter().for_each(|act| act(&mut world));
@@ -204,13 +199,13 @@ fn wipe(world: &World, part: usize, at: u64, len: u64) {
 }
 
 fn no_record() -> World {
-    let world = few_tries();
+    let world = factory();
     wipe(&world, RECORD, 0, 1 << 20);
     world
 }
 
 fn no_record_two_good() -> World {
-    let mut world = few_tries();
+    let mut world = factory();
     world.fill(SLOT_B, manifest(2), &image(2, SimRoot::Boots));
     wipe(&world, RECORD, 0, 1 << 20);
     world
@@ -218,7 +213,7 @@ fn no_record_two_good() -> World {
 
 /// Slots that were filled and never confirmed.
 fn no_record_unmarked() -> World {
-    let mut world = few_tries();
+    let mut world = factory();
     world.fill(SLOT_B, manifest(2), &image(2, SimRoot::Boots));
     for part in [SLOT_A, SLOT_B] {
         everboot::apply::unmark(&world.machine.parts[part]).unwrap();
@@ -228,13 +223,13 @@ fn no_record_unmarked() -> World {
 }
 
 fn first_copy_bad() -> World {
-    let world = few_tries();
+    let world = factory();
     wipe(&world, RECORD, 0, 4096);
     world
 }
 
 fn last_copy_bad() -> World {
-    let world = few_tries();
+    let world = factory();
     wipe(&world, RECORD, (1 << 20) - 4096, 4096);
     world
 }
@@ -270,7 +265,7 @@ fn older_copy_unreadable() -> World {
 
 /// Version 2 is staged, and its apply is due.
 fn due() -> World {
-    let mut world = few_tries();
+    let mut world = factory();
     world.boot();
     everboot::flow::confirm(world.site()).unwrap();
     let two = known().iter().find(|known| known.version == 2 && known.boots).unwrap();
@@ -281,7 +276,7 @@ fn due() -> World {
 
 /// Both slots are empty, and there is a recovery slot.
 fn recovery_slot() -> World {
-    let mut world = few_tries();
+    let mut world = factory();
     world.machine.add_recovery(SimRoot::Boots);
     for part in [SLOT_A, SLOT_B] {
         wipe(&world, part, 0, 64 * 4096);

@@ -1,6 +1,7 @@
 //! What disks, record and slots tell. Pure.
 
-use super::super::view::{Trouble, matches};
+use super::super::trouble::Trouble;
+use super::super::view::matches;
 use super::Findings;
 use crate::apply::Layout;
 use crate::config::{Config, Locator};

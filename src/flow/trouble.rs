@@ -1,0 +1,68 @@
+//! Why the record cannot be used as it is.
+
+use crate::record::FORMAT_VERSION;
+use crate::slot::Uuid;
+use std::fmt;
+
+/// What stands between the record and its use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// No partition for it.
+    NoPartition,
+    /// Several disks have one, and nothing tells which is meant.
+    Ambiguous(Vec<String>),
+    /// The partition cannot be opened, or is too small.
+    Unusable(String),
+    /// The partition cannot be opened for writing.
+    ReadOnly(String),
+    /// Both copies are bad. What the slots say of themselves serves instead.
+    Lost(String),
+    /// One copy can be used, and the other one cannot be read at the moment. It may be the newer one.
+    OneCopy(String),
+    /// No copy can be used, and at least one cannot be read at the moment.
+    Unreadable(String),
+    /// The record belongs to another disk.
+    OtherDisk(Uuid),
+    /// A newer everboot wrote it.
+    Newer(u16),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoPartition => {
+                f.write_str("expected its partition on a disk, found none; see `record` in everboot.conf")
+            }
+            Self::Ambiguous(disks) => write!(
+                f,
+                "expected it on one disk, found it on {}; remove one, or name it by PARTUUID",
+                disks.join(" and ")
+            ),
+            Self::Unusable(why) => {
+                write!(f, "its partition cannot be used: {why}; `everboot doctor` tells more")
+            }
+            Self::ReadOnly(why) => write!(f, "cannot be opened for writing: {why}"),
+            Self::Lost(why) => {
+                write!(
+                    f,
+                    "both copies are bad ({why}); run `everboot record repair`, on a new disk `record init`"
+                )
+            }
+            Self::OneCopy(why) => {
+                write!(f, "a copy cannot be read ({why}), so nothing new is tried; run `everboot confirm`")
+            }
+            Self::Unreadable(why) => {
+                write!(f, "cannot be read ({why}); `everboot record repair --force` writes it anew")
+            }
+            Self::OtherDisk(disk) => {
+                write!(f, "belongs to the disk {disk}; run `everboot record repair`")
+            }
+            Self::Newer(version) => {
+                write!(
+                    f,
+                    "expected format version {FORMAT_VERSION}, found {version}: a newer everboot wrote it"
+                )
+            }
+        }
+    }
+}
