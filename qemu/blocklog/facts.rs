@@ -27,6 +27,23 @@ pub fn pages_of(at: Extent) -> Range<usize> {
     (at.start / PAGE) as usize..((at.start + at.length) / PAGE) as usize
 }
 
+/// The current record on a disk.
+pub fn record_on(disk: &Pages, parts: &Parts) -> Option<Record> {
+    current(store::load(&looked(disk, parts.record)).selection).map(|(_, record)| record)
+}
+
+fn current(selection: Selection) -> Option<(u64, Record)> {
+    match selection {
+        Selection::Current { generation, record, .. } => Some((generation, *record)),
+        Selection::Newer { .. } | Selection::Lost => None,
+    }
+}
+
+/// The default slot of a record, if it is good.
+pub fn good_default(record: &Record) -> Option<SlotId> {
+    record.default.filter(|id| record.is_good(*id))
+}
+
 /// The versions: what comes from before the good one, what is good before the update, and what that brings.
 pub const OLD: usize = 1;
 /// The same.
@@ -121,12 +138,8 @@ impl Facts {
     /// Looks.
     pub fn of(disk: &Pages, parts: &Parts, known: &Known) -> Self {
         let loaded = store::load(&looked(disk, parts.record));
-        let record = match loaded.selection {
-            Selection::Current { generation, record, .. } => Some((generation, *record)),
-            Selection::Newer { .. } | Selection::Lost => None,
-        };
         Self {
-            record,
+            record: current(loaded.selection),
             copies: loaded.faults.map(|fault| fault.is_none()),
             whole: parts.slots.map(|slot| known.whole(disk, slot)),
             trailers: parts.slots.map(|at| read_trailer(&looked(disk, at)).ok().flatten()),
@@ -140,8 +153,7 @@ impl Facts {
 
     /// The default slot, if it is good.
     pub fn known_good(&self) -> Option<SlotId> {
-        let (_, record) = self.record.as_ref()?;
-        record.default.filter(|id| record.is_good(*id))
+        good_default(&self.record.as_ref()?.1)
     }
 }
 

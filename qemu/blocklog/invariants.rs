@@ -205,10 +205,7 @@ pub fn invariant_named_bundle_is_there(is: &Facts, is_whole: bool) -> Check {
 
 /// Uninterrupted, an update that was staged is brought to its end.
 pub fn invariant_update_finishes(is: &Facts, said: &str) -> Check {
-    let done = is.record.as_ref().is_some_and(|(_, record)| {
-        let default = record.default.filter(|id| record.is_good(*id));
-        default.is_some_and(|id| is.whole[id.index()] == Some(NEW))
-    });
+    let done = is.known_good().is_some_and(|id| is.whole[id.index()] == Some(NEW));
     hold(done, "update_finishes", || format!("the new version is not the default after: {said}"))
 }
 

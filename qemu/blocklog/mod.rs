@@ -1,7 +1,7 @@
 //! Crash images of a real disk: real updates are recorded in QEMU under a block log, and everything that a power
 //! cut may have left of them is given to the agent.
 //!
-//! `subject` is the machine and the update, the campaign's own or a user's; `recording` runs the update, and `log` reads
+//! `subject` is the machine and the update, the campaign's own or what a user `brought`; `recording` runs the update, and `log` reads
 //! what QEMU wrote down of it; `image` makes the crash images, out of the ways
 //! that `epoch` enumerates for simulated media too; `replay` has the agent boot each and judges it by
 //! `invariants`; `campaign` does that for all; `boots` has the real kernel boot a `sample`. `told` compares the log
@@ -12,6 +12,7 @@ pub mod address;
 pub mod agent;
 pub mod bite;
 pub mod boots;
+pub mod brought;
 pub mod campaign;
 pub mod console;
 #[path = "../../tests/crash/epoch.rs"]
@@ -25,6 +26,7 @@ pub mod parts;
 pub mod recording;
 pub mod replay;
 pub mod report;
+pub mod room;
 pub mod sample;
 #[path = "../../tests/crash/seed.rs"]
 pub mod seed;
@@ -42,6 +44,7 @@ use crate::harness::{Bed, paths};
 use address::Address;
 use anyhow::{Context, Result, ensure};
 use boots::Snapshot;
+use brought::Brought;
 use campaign::{Found, Shop};
 use field::{Failure, Field};
 use invariants::Violation;
@@ -50,7 +53,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use strip::Strip;
-use subject::{Brought, Subject};
+use subject::Subject;
 
 /// What to do.
 #[derive(Debug, Clone)]

@@ -6,13 +6,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use everboot::record::Selection;
 use everboot::slot::{RootHash, SlotId};
-use everboot::store;
 use serde_json::{Value, json};
 
 use super::console::{self, PROMPT, STICK, STUCK};
-use super::facts::looked;
+use super::facts::{good_default, record_on};
 use super::log::{Entry, parse};
 use super::parts::Parts;
 use super::sim::pages::Pages;
@@ -142,7 +140,8 @@ fn put_staged(machine: &Machine, subject: &Subject) -> Result<()> {
     let checked = program("e2fsck").args(["-p", "-f"]).arg(&data).output().context("start e2fsck")?;
     ensure!(
         checked.status.code().is_some_and(|code| code < 4),
-        "the data partition: expected an ext4 file system, found {}",
+        "{}: expected an ext4 file system in the data partition, found {}",
+        machine.disk.path().display(),
         String::from_utf8_lossy(&checked.stdout).trim()
     );
     run(program("debugfs").arg("-w").arg("-f").arg(&script).arg(&data))?;
@@ -197,12 +196,8 @@ impl Recording {
 
 /// The default slot.
 fn default_of(disk: &Pages, parts: &Parts) -> Result<SlotId> {
-    let record = match store::load(&looked(disk, parts.record)).selection {
-        Selection::Current { record, .. } => Some(record),
-        Selection::Newer { .. } | Selection::Lost => None,
-    };
-    let good = record.and_then(|record| record.default.filter(|id| record.is_good(*id)));
-    good.context("expected a record with a good default slot, found none")
+    let record = record_on(disk, parts);
+    record.as_ref().and_then(good_default).context("expected a record with a good default slot, found none")
 }
 
 impl<'a> Session<'a> {

@@ -67,9 +67,7 @@ impl Shelf {
         if let Some(known) = self.known.get(&key) {
             return Ok(known.clone());
         }
-        let mut bytes = vec![0; data.length as usize];
-        looked(disk, data).read_at(0, &mut bytes)?;
-        let staged = match files(bytes) {
+        let staged = match files(bytes_of(disk, data)?) {
             Ok(files) => self.keep(&files)?,
             Err(error) => Staged::Lost(error.to_string()),
         };
@@ -92,6 +90,17 @@ impl Shelf {
         }
         Ok(Staged::Files(folder, hash))
     }
+}
+
+/// Whether this data partition has a staging area that can be read.
+pub fn check(disk: &Pages, data: Extent) -> Result<()> {
+    files(bytes_of(disk, data)?).map(drop).context("the data partition: expected an ext4 file system")
+}
+
+fn bytes_of(disk: &Pages, data: Extent) -> Result<Vec<u8>> {
+    let mut bytes = vec![0; data.length as usize];
+    looked(disk, data).read_at(0, &mut bytes)?;
+    Ok(bytes)
 }
 
 /// The files of the staging area; none when there is no such directory.

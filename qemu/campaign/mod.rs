@@ -5,9 +5,9 @@ mod page;
 mod tests;
 
 use crate::blocklog;
+use crate::blocklog::brought::{Brought, settings_of};
 use crate::blocklog::field::Failure;
 use crate::blocklog::strip::OUTCOMES;
-use crate::blocklog::subject::{Brought, settings_of};
 use crate::harness::{Bed, paths};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
@@ -71,6 +71,7 @@ pub(crate) fn run(words: &[&str]) -> Result<ExitCode> {
     };
     let folder = options.check()?;
     let bed = Bed::shared()?;
+    options.brought().check_modules(&bed.kernel.release)?;
     let (crash, mut wrong) = in_process(bed, &options, &folder)?;
     let log = block_log(&options, &mut wrong)?;
     let report = json!({

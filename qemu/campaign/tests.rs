@@ -1,6 +1,7 @@
 //! What `qemu/faults` says to what it cannot use: one line each, before anything is built or booted.
 
 use super::Options;
+use crate::blocklog::room::{Room, check_disk_size};
 use crate::harness::command::run;
 use crate::harness::{build, paths};
 use clap::Parser;
@@ -76,8 +77,8 @@ impl User {
         fs::write(&image, vec![name.len() as u8; mebibytes * MIB]).unwrap();
         let bundle = self.path(name);
         let words = ["image", &image, "-o", &bundle, "--version", "1.0", "--compatible", compatible];
-        let (key, modules) = (self.path(key), ["--modules", "none"]);
-        pack(&[&words[..], &["--key", &key], &modules, more].concat());
+        let modules: &[&str] = if more.contains(&"--modules") { &[] } else { &["--modules", "none"] };
+        pack(&[&words[..], &["--key", &self.path(key)], modules, more].concat());
     }
 
     fn write(&self, at: u64, bytes: &[u8]) {
@@ -141,6 +142,30 @@ fn a_bundle_that_cannot_be_used_is_refused_in_one_line() {
 }
 
 #[test]
+fn a_bundle_that_needs_another_kernel_is_refused_before_the_search() {
+    let user = User::new("faults-modules");
+    user.bundle("v2", 1, "mine", "kiosk", &["--modules", "6.1.0-1,6.1.0-2"]);
+    let bundle = user.path("v2");
+    let brought = |words: &[&str]| parse(words).unwrap().brought();
+    let needs = brought(&["--bundle", &bundle]);
+    needs.check_modules("6.1.0-2").unwrap();
+    let said = needs.check_modules("6.1.0-3").unwrap_err().to_string();
+    assert!(said.starts_with(&format!("--bundle {bundle}: ")), "{said}");
+    assert!(said.contains("found those of 6.1.0-1, 6.1.0-2; pack"), "{said}");
+    brought(&["--bundle", &user.path("v1")]).check_modules("6.1.0-3").unwrap();
+    brought(&[]).check_modules("6.1.0-3").unwrap();
+}
+
+#[test]
+fn an_image_is_too_large_when_the_disk_that_is_made_for_it_is() {
+    let disk =
+        |mebibytes: usize| Room::of((mebibytes * MIB) as u64, (mebibytes * MIB) as u64).unwrap().disk();
+    check_disk_size(disk(300), "").unwrap();
+    let said = check_disk_size(disk(400), "pack a smaller one").unwrap_err().to_string();
+    assert!(said.contains("of 1024 MiB at most, found one of 13") && said.ends_with("smaller one"), "{said}");
+}
+
+#[test]
 fn a_disk_that_cannot_be_used_is_refused_in_one_line() {
     let user = User::new("faults-disk");
     user.bundle("v2", 1, "mine", "kiosk", &[]);
@@ -175,6 +200,11 @@ fn a_disk_that_cannot_be_used_is_refused_in_one_line() {
         "expected a configuration of two slots",
     );
     check(&|| user.write(MIB as u64, &vec![0; 16 * MIB]), "expected a boot record, found none");
+    // Behind the record and two slots of 2 MiB each.
+    check(
+        &|| user.write(21 * MIB as u64, &[0; 4096]),
+        &format!("--disk {}: the data partition: expected an ext4 file system", user.path("disk.img")),
+    );
     check(
         &|| File::options().write(true).open(user.path("disk.img")).unwrap().set_len(2 << 30).unwrap(),
         "1024 MiB",

@@ -1,0 +1,167 @@
+//! What a user brings for a campaign: a bundle, and the disk of the machine that it is for. Whether it can be used is
+//! told before anything is made of it, in one line that names the file.
+
+use super::facts::{good_default, looked, record_on};
+use super::parts::Parts;
+use super::recording::pages;
+use super::room::{Room, check_disk_size};
+use super::sim::pages::Pages;
+use super::staging;
+use anyhow::{Context, Result, bail, ensure};
+use everboot::apply::{Layout, read_trailer};
+use everboot::bundle::{Bundle, Keys};
+use everboot::config::Config;
+use everboot::machine::Access;
+use everboot::manifest::Manifest;
+use everboot::record::Update;
+use everboot::sys::FileMedium;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const MIB: u64 = 1 << 20;
+
+/// What a user brings.
+#[derive(Debug, Clone, Default)]
+pub struct Brought {
+    /// A bundle.
+    pub bundle: Option<PathBuf>,
+    /// The disk image of the machine that it is for; its configuration and keys are in `FILE.config`.
+    pub disk: Option<PathBuf>,
+}
+
+impl Brought {
+    /// Whether the campaign can be run on it, as far as that can be told before anything is built.
+    pub fn check(&self) -> Result<()> {
+        match (&self.bundle, &self.disk) {
+            (None, None) => Ok(()),
+            (None, Some(disk)) => bail!(
+                "--disk {}: expected --bundle FILE with it, an update that this machine trusts, found none",
+                disk.display()
+            ),
+            (Some(bundle), None) => check_alone(bundle).with_context(|| named(bundle)),
+            (Some(bundle), Some(disk)) => {
+                let settings = settings_of(disk);
+                let (config, keys) = read_settings(&settings)?;
+                let parts =
+                    check_disk(disk, &config).with_context(|| format!("--disk {}", disk.display()))?;
+                let opened = open(bundle).and_then(|file| Ok(Bundle::open(file, &keys)?));
+                let opened = opened
+                    .with_context(|| format!("{}, for the keys in {}", named(bundle), settings.display()))?;
+                check_fit(&opened, &config, &parts).with_context(|| named(bundle))
+            }
+        }
+    }
+
+    /// Whether the images that it names have modules for the campaign's kernel: the agent refuses others.
+    pub fn check_modules(&self, release: &str) -> Result<()> {
+        let Some(bundle) = &self.bundle else { return Ok(()) };
+        let opened = Bundle::open_untrusted(open(bundle)?).with_context(|| named(bundle))?;
+        let modules = opened.manifest().modules.as_ref();
+        ensure!(
+            modules.is_none_or(|modules| modules.iter().any(|known| known == release)),
+            "{}: the campaign boots kernel {release}: expected its modules in the image, found {}; pack a bundle \
+             with `everboot-pack image --modules none` for it",
+            named(bundle),
+            modules
+                .filter(|modules| !modules.is_empty())
+                .map_or("none".to_owned(), |found| format!("those of {}", found.join(", ")))
+        );
+        Ok(())
+    }
+}
+
+fn named(bundle: &Path) -> String {
+    format!("--bundle {}", bundle.display())
+}
+
+/// `FILE.config`, where the agent looks with `--disk FILE`.
+pub fn settings_of(disk: &Path) -> PathBuf {
+    let mut name = OsString::from(disk);
+    name.push(".config");
+    name.into()
+}
+
+/// Opens a bundle's file.
+pub fn open(bundle: &Path) -> Result<FileMedium> {
+    ensure!(bundle.is_file(), "expected a file, found none");
+    Ok(FileMedium::open(bundle, Access::Read)?)
+}
+
+/// Reads a machine's `/etc/everboot`.
+pub fn read_settings(folder: &Path) -> Result<(Config, Keys)> {
+    let path = folder.join("everboot.conf");
+    let text = fs::read_to_string(&path);
+    let text = text.with_context(|| format!("{}: expected the machine's configuration", path.display()))?;
+    let config = Config::parse(&text).with_context(|| path.display().to_string())?;
+    let mut keys = Keys::default();
+    for entry in fs::read_dir(folder.join("keys")).into_iter().flatten() {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "pub") {
+            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+            keys.add(&text).with_context(|| path.display().to_string())?;
+        }
+    }
+    ensure!(!keys.is_empty(), "{}/keys: expected the machine's keys, *.pub, found none", folder.display());
+    Ok((config, keys))
+}
+
+/// The machine that is made for a bundle alone has to be small enough.
+fn check_alone(bundle: &Path) -> Result<()> {
+    let opened = Bundle::open_untrusted(open(bundle)?)?;
+    check_sealed(opened.manifest())?;
+    let room = Room::of(opened.manifest().payload.size, opened.total_len())?;
+    check_disk_size(room.disk(), "it is made for the image: pack a smaller one")
+}
+
+fn check_disk(disk: &Path, config: &Config) -> Result<Parts> {
+    let len = fs::metadata(disk)?.len();
+    let parts = Parts::of(disk, config)?;
+    check_disk_size(len, "make one with smaller slots")?;
+    let pages = pages(disk)?;
+    check_idle(&pages, &parts)?;
+    staging::check(&pages, parts.data)?;
+    Ok(parts)
+}
+
+/// The default slot is good and says what is in it, and nothing is under way.
+pub fn check_idle(disk: &Pages, parts: &Parts) -> Result<()> {
+    let record = record_on(disk, parts);
+    let record = record.context("expected a boot record, found none; see `everboot record init`")?;
+    let good = good_default(&record);
+    let good = good.context("expected a good default slot, found none; see `everboot --disk FILE status`")?;
+    ensure!(
+        record.update == Update::None && record.trial().is_none(),
+        "expected a machine without an update under way, found one; see `everboot --disk FILE cancel`"
+    );
+    let name = &parts.names[good.index()];
+    let trailer = read_trailer(&looked(disk, parts.slots[good.index()]))?;
+    let trailer =
+        trailer.with_context(|| format!("{name}: expected an image that everboot wrote, found none"))?;
+    check_sealed(&Manifest::parse(&trailer.signed.manifest)?).with_context(|| name.clone())
+}
+
+fn check_sealed(manifest: &Manifest) -> Result<()> {
+    ensure!(
+        !manifest.payload.open,
+        "expected a sealed image, found an open one, whose bytes change when it runs"
+    );
+    Ok(())
+}
+
+fn check_fit(bundle: &Bundle<FileMedium>, config: &Config, parts: &Parts) -> Result<()> {
+    let manifest = bundle.manifest();
+    ensure!(
+        manifest.compatible == config.compatible,
+        "expected a bundle for {}, found one for {}",
+        config.compatible,
+        manifest.compatible
+    );
+    for (slot, name) in parts.slots.iter().zip(&parts.names) {
+        Layout::new(slot.length, manifest.payload.size).with_context(|| name.clone())?;
+    }
+    // What the file system needs for itself, it says when there is no room.
+    let (room, needed) = (parts.data.length, bundle.total_len() + MIB);
+    ensure!(room >= needed, "expected a data partition of {needed} bytes at least, found one of {room}");
+    check_sealed(manifest)
+}
