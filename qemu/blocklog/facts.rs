@@ -44,9 +44,11 @@ pub fn good_default(record: &Record) -> Option<SlotId> {
     record.default.filter(|id| record.is_good(*id))
 }
 
-/// The versions: what comes from before the good one, what is good before the update, and what that brings.
+/// The version that was in the other slot before the update, if there was one.
+pub const OLDEST: usize = 0;
+/// The version that is good before the update.
 pub const OLD: usize = 1;
-/// The same.
+/// The version that the update brings.
 pub const NEW: usize = 2;
 const VERSIONS: usize = 3;
 
@@ -74,7 +76,9 @@ impl Known {
         ensure!(good.is_some(), "{}: the good slot does not hold its image", recording.name);
         let is_brought = brought.as_ref().is_some_and(|image| image.root == recording.root);
         ensure!(is_brought, "{}: the other slot does not hold the bundle's image", recording.name);
-        Ok(Self { versions: [oldest, good, brought] })
+        let mut versions: [Option<Image>; VERSIONS] = Default::default();
+        (versions[OLDEST], versions[OLD], versions[NEW]) = (oldest, good, brought);
+        Ok(Self { versions })
     }
 
     /// The version whose every byte of image and tree is in a slot.

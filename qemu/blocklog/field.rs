@@ -5,7 +5,7 @@ use super::address::{Address, COVERAGES};
 use super::epoch::{Loss, Odd, SECTOR};
 use super::image::{Coverage, Epoch, epochs};
 use super::invariants::{Disk, Violation};
-use super::parts::Parts;
+use super::parts::{Area, Parts};
 use super::recording::Recording;
 use super::replay::{Case, Court, Outcome};
 use super::sample::Judged;
@@ -105,8 +105,10 @@ impl<'a> Field<'a> {
 
     /// An image that was judged well.
     pub fn judged(&self, address: Address, place: &Place, outcome: Outcome) -> Judged {
-        let moment = (place.epoch.phase.clone(), place.epoch.kind(&self.court.recording.parts));
-        Judged { address, moment, outcome }
+        let parts = &self.court.recording.parts;
+        let moment = (place.epoch.phase.clone(), place.epoch.kind(parts));
+        let saves = place.epoch.areas(parts).contains(&Area::Record);
+        Judged { address, moment, saves, outcome }
     }
 
     /// Whether it has the image of an address.
@@ -174,7 +176,11 @@ impl Place {
                 _ => '.',
             };
             let signs: String = (first..first + count.min(SHOWN)).map(sign).collect();
-            text.push_str(&format!("{:>10} {:<22} {signs}\n", write.at, parts.name(write.at as u64)));
+            text.push_str(&format!(
+                "{:>10} {:<22} {signs}\n",
+                write.at,
+                parts.name(parts.area(write.at as u64))
+            ));
             first += count;
         }
         text + &format!(

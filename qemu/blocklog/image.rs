@@ -5,11 +5,12 @@
 
 use super::epoch::{EXHAUSTIVE, Loss, Odd, Open, SECTOR, expected, losses};
 use super::log::Entry;
-use super::parts::Parts;
+use super::parts::{Area, Parts};
 use super::recording::Recording;
 use super::seed::Seed;
 use super::sim::pages::Pages;
 use anyhow::{Result, ensure};
+use std::collections::BTreeSet;
 
 /// How far a flush is believed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -132,11 +133,14 @@ impl Epoch {
         changing <= EXHAUSTIVE
     }
 
-    /// What it writes: `slot-a`, `data`, `record and data`.
+    /// Where it writes.
+    pub fn areas(&self, parts: &Parts) -> BTreeSet<Area> {
+        self.open.iter().map(|write| parts.area(write.at as u64)).collect()
+    }
+
+    /// The same for people: `slot-a`, `data`, `record and data`.
     pub fn kind(&self, parts: &Parts) -> String {
-        let mut names: Vec<String> = self.open.iter().map(|write| parts.name(write.at as u64)).collect();
-        names.sort_unstable();
-        names.dedup();
+        let names: Vec<String> = self.areas(parts).into_iter().map(|area| parts.name(area)).collect();
         names.join(" and ")
     }
 
@@ -145,19 +149,19 @@ impl Epoch {
         let mut disk = self.base.clone();
         let mut first = 0;
         for write in &self.open {
-            for (number, sector) in write.data.chunks(self.piece).enumerate() {
+            for (number, piece) in write.data.chunks(self.piece).enumerate() {
                 let at = write.at + number * self.piece;
                 match loss.odd {
                     Odd::Garbage(odd) if odd == first + number => {
-                        let mut bytes = vec![0; sector.len()];
+                        let mut bytes = vec![0; piece.len()];
                         Seed::new(seed ^ odd as u64).fill(&mut bytes);
                         disk.write(at, &bytes);
                     }
-                    Odd::Zero(odd) if odd == first + number => disk.write(at, &vec![0; sector.len()]),
+                    Odd::Zero(odd) if odd == first + number => disk.write(at, &vec![0; piece.len()]),
                     Odd::Torn(odd, count) if odd == first + number => {
-                        disk.write(at, &sector[..count.min(sector.len())]);
+                        disk.write(at, &piece[..count.min(piece.len())]);
                     }
-                    _ if loss.kept.get(first + number) == Some(&true) => disk.write(at, sector),
+                    _ if loss.kept.get(first + number) == Some(&true) => disk.write(at, piece),
                     _ => {}
                 }
             }

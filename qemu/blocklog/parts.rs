@@ -10,6 +10,23 @@ use std::path::Path;
 
 const PAGE: u64 = 4096;
 
+/// What a part of a disk is for; what matters most for a boot comes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Area {
+    /// A copy of the record.
+    Record,
+    /// What is between the copies.
+    History,
+    /// Image and tree of a slot.
+    Slot(usize),
+    /// The end of a slot.
+    Trailer(usize),
+    /// The data partition.
+    Data,
+    /// The partition table, and partitions that everboot does not know.
+    Table,
+}
+
 /// What everboot has of a disk.
 #[derive(Debug, Clone)]
 pub struct Parts {
@@ -40,19 +57,31 @@ impl Parts {
     }
 
     /// What a byte of the disk belongs to.
-    pub fn name(&self, at: u64) -> String {
+    pub fn area(&self, at: u64) -> Area {
         let within = |part: Extent| at.checked_sub(part.start).filter(|inside| *inside < part.length);
         if let Some(at) = within(self.record) {
             let is_copy = at < PAGE || at >= self.record.length - PAGE;
-            return if is_copy { "record" } else { "history" }.to_owned();
+            return if is_copy { Area::Record } else { Area::History };
         }
-        for (slot, name) in self.slots.into_iter().zip(&self.names) {
+        for (number, slot) in self.slots.into_iter().enumerate() {
             if let Some(at) = within(slot) {
                 let is_trailer = at >= slot.length - TRAILER_LEN;
-                return if is_trailer { format!("{name}'s trailer") } else { name.clone() };
+                return if is_trailer { Area::Trailer(number) } else { Area::Slot(number) };
             }
         }
-        if within(self.data).is_some() { "data" } else { "table" }.to_owned()
+        if within(self.data).is_some() { Area::Data } else { Area::Table }
+    }
+
+    /// How people call an area.
+    pub fn name(&self, area: Area) -> String {
+        match area {
+            Area::Record => "record".to_owned(),
+            Area::History => "history".to_owned(),
+            Area::Slot(number) => self.names[number].clone(),
+            Area::Trailer(number) => format!("{}'s trailer", self.names[number]),
+            Area::Data => "data".to_owned(),
+            Area::Table => "table".to_owned(),
+        }
     }
 
     /// The position of a slot by its name.

@@ -13,6 +13,8 @@ pub struct Judged {
     pub address: Address,
     /// What was going on, and what was written.
     pub moment: (String, String),
+    /// Whether a copy of the record was written.
+    pub saves: bool,
     /// Where the boot of it went.
     pub outcome: Outcome,
 }
@@ -20,9 +22,7 @@ pub struct Judged {
 /// The images to boot: one at each boundary of a save of the record, one for each kind of outcome, then others by
 /// chance. `kinds` becomes the number of kinds.
 pub fn sample(judged: &[Judged], count: usize, seed: u64, kinds: &mut u64) -> Vec<Judged> {
-    let boundary = |one: &&Judged| {
-        one.address.way == 0 && one.address.coverage == Coverage::All && one.moment.1.contains("record")
-    };
+    let boundary = |one: &&Judged| one.address.way == 0 && one.address.coverage == Coverage::All && one.saves;
     let mut chosen: Vec<Judged> = judged.iter().filter(boundary).cloned().collect();
     let mut groups: BTreeMap<Kind<'_>, Vec<&Judged>> = BTreeMap::new();
     for one in judged.iter().filter(|one| one.address.coverage == Coverage::All) {

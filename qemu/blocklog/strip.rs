@@ -1,11 +1,12 @@
 //! The crash space of a recording as a strip: a column for each epoch of its log.
 
-use super::facts::OLD;
+use super::facts::NEW;
 use super::field::Field;
 use super::image::Coverage;
-use super::parts::Parts;
+use super::parts::Area;
 use super::sample::Judged;
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// What the colours of a column are.
 pub const OUTCOMES: [&str; 2] = ["the old version", "the new version"];
@@ -17,7 +18,7 @@ pub struct Strip {
     pub act: String,
     /// How many images of each epoch boot into which version.
     pub outcomes: Vec<[u64; OUTCOMES.len()]>,
-    /// What each epoch writes: `r` the record, `w` a slot, `f` the data partition.
+    /// What each epoch writes: `r` the record, `w` a slot, `d` the data partition, `t` anything else.
     pub changes: String,
 }
 
@@ -32,20 +33,20 @@ fn strip(field: &Field<'_>, judged: &[Judged]) -> Strip {
     let mut outcomes = vec![[0; OUTCOMES.len()]; sure().count()];
     for one in judged.iter().filter(|one| field.has(&one.address) && one.address.coverage == Coverage::All) {
         if let Some(column) = outcomes.get_mut(one.address.epoch) {
-            column[usize::from(one.outcome.version != OLD)] += 1;
+            column[usize::from(one.outcome.version == NEW)] += 1;
         }
     }
     let phases: Vec<&str> = recording.phases.iter().map(|phase| &*phase.name).collect();
-    let changes = sure().map(|place| letter(&place.epoch.kind(&recording.parts), &recording.parts)).collect();
+    let changes = sure().map(|place| place.epoch.areas(&recording.parts)).map(letter).collect();
     Strip { act: format!("{}: {}", recording.name, phases.join(", ")), outcomes, changes }
 }
 
 /// What matters most of what an epoch writes.
-fn letter(kind: &str, parts: &Parts) -> char {
-    match kind {
-        kind if kind.contains("record") => 'r',
-        kind if parts.names.iter().any(|name| kind.contains(name.as_str())) => 'w',
-        kind if kind.contains("data") => 'f',
-        _ => 'r',
+pub fn letter(areas: BTreeSet<Area>) -> char {
+    match areas.first() {
+        Some(Area::Record | Area::History) => 'r',
+        Some(Area::Slot(_) | Area::Trailer(_)) => 'w',
+        Some(Area::Data) => 'd',
+        Some(Area::Table) | None => 't',
     }
 }

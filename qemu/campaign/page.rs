@@ -33,7 +33,7 @@ const LOG: &[(&str, &str)] = &[
     ("barriers", "barriers of the agent, each of which the disk saw"),
     ("needed", "flushes whose absence is noticed"),
     ("epochs", "times between two flushes with a write"),
-    ("exhaustive", "of these, those of which every subset of sectors was enumerated"),
+    ("exhaustive", "of these, those of which every subset of sectors, or of larger pieces, was enumerated"),
     ("coarse", "of these, those with so many sectors that larger pieces are lost"),
     ("enumerated", "ways in which they may end"),
     ("made", "disks made, those that were known already included"),
@@ -45,13 +45,22 @@ const LOG: &[(&str, &str)] = &[
     ("kinds", "kinds of outcomes"),
     ("boots", "boots in QEMU"),
 ];
-/// What each letter of a strip is.
-const CHANGES: [(char, &str, &str); 5] = [
+/// A letter of a strip, what it is, and its colour.
+type Change = (char, &'static str, &'static str);
+/// The letters of the search in process.
+const CHANGES: &[Change] = &[
     ('r', "the record is written", "#555"),
     ('w', "a slot is written", "#999"),
     ('f', "the staged file is written", "#bbb"),
     ('n', "a name changes", "#c8a"),
     ('s', "a barrier", "#000"),
+];
+/// The letters of the block log.
+const AREAS: &[Change] = &[
+    ('r', "the record is written", "#555"),
+    ('w', "a slot is written", "#999"),
+    ('d', "only the data partition is written: its file system, with the staged file", "#bbb"),
+    ('t', "only the partition table, or a partition that is not everboot's", "#c8a"),
 ];
 
 /// The page of a report.
@@ -70,18 +79,18 @@ pub(super) fn page(report: &Value) -> String {
                 (scenarios(crash, &report["policy"]))
                 h2 { "The crash space at the start of each scenario" }
                 p { "Each column is a moment at which power fails" (KEY) }
-                (legend(crash))
+                (legend(crash, CHANGES))
                 @for scenario in list(&crash["scenarios"]) {
                     h3 { (text(&scenario["name"])) }
-                    (strips(scenario))
+                    (strips(scenario, CHANGES))
                 }
                 h2 { "Block log of a real disk" }
                 (totals(&log["counts"], LOG))
                 @for failure in list(&log["failures"]) { (broken(failure, "qemu/faults replay", "")) }
                 h2 { "The crash space of the block log" }
                 p { "Each column is the time between two flushes in which power fails" (KEY) }
-                (legend(log))
-                (strips(log))
+                (legend(log, AREAS))
+                (strips(log, AREAS))
             }
         }
     };
@@ -180,14 +189,14 @@ fn progress(crash: &Value) -> Markup {
     }
 }
 
-fn legend(of: &Value) -> Markup {
+fn legend(of: &Value, changes: &[Change]) -> Markup {
     html! {
         p.legend {
             "Where they boot: "
             @for (outcome, colour) in list(&of["outcomes"]).zip(COLOURS) { (sample(text(outcome), colour)) }
             br;
             "Below, what happens then: "
-            @for (_, what, colour) in CHANGES { (sample(what.to_owned(), colour)) }
+            @for (_, what, colour) in changes { (sample((*what).to_owned(), colour)) }
         }
     }
 }
@@ -196,15 +205,15 @@ fn sample(what: String, colour: &str) -> Markup {
     html! { span { i style=(format!("background:{colour}")) {} (what) } }
 }
 
-fn strips(scenario: &Value) -> Markup {
+fn strips(scenario: &Value, changes: &[Change]) -> Markup {
     html! {
         @for strip in list(&scenario["strips"]) {
-            div.strip { code { (text(&strip["act"])) } br; (picture(strip)) }
+            div.strip { code { (text(&strip["act"])) } br; (picture(strip, changes)) }
         }
     }
 }
 
-fn picture(strip: &Value) -> Markup {
+fn picture(strip: &Value, changes: &[Change]) -> Markup {
     let columns: Vec<Vec<f64>> =
         list(&strip["outcomes"]).map(|counts| list(counts).map(number).collect()).collect();
     let most = columns.iter().map(|counts| counts.iter().sum::<f64>()).fold(1.0, f64::max);
@@ -229,7 +238,7 @@ fn picture(strip: &Value) -> Markup {
     // In process the first column is the moment before the first change; an epoch of a log is a change.
     let first = columns.len().saturating_sub(text.chars().count()) as f64;
     let marks = text.chars().enumerate().filter_map(|(at, letter)| {
-        let (_, _, colour) = CHANGES.iter().find(|(known, ..)| *known == letter)?;
+        let (_, _, colour) = changes.iter().find(|(known, ..)| *known == letter)?;
         Some(((at as f64 + first) * wide, *colour))
     });
     html! {

@@ -11,6 +11,7 @@ use crate::blocklog::parts::Parts;
 use crate::blocklog::recording::{Phase, Recording};
 use crate::blocklog::sim::pages::Pages;
 use crate::blocklog::sim::power::Event;
+use crate::blocklog::strip::letter;
 use crate::blocklog::told::check;
 use crate::harness::disk::Extent;
 use everboot::slot::RootHash;
@@ -148,6 +149,29 @@ fn an_address_reads_back() {
     }
     for text in ["", "running/sure/12/345", "running/maybe/1/2/3", "running/sure/x/2/3"] {
         assert_eq!(Address::parse(text), None, "{text}");
+    }
+}
+
+#[test]
+fn an_epoch_is_shown_by_what_it_writes_whatever_the_slots_are_called() {
+    let names = ["data", "record"].map(str::to_owned);
+    let extent = |start: u64, length: u64| Extent { start: start << 16, length: length << 16 };
+    let parts = Parts { names, slots: [extent(1, 2), extent(3, 2)], data: extent(5, 1), ..parts() };
+    let shown = |writes: &[u64]| {
+        let entries = writes.iter().map(|at| write(*at, 1)).collect();
+        let epoch = &epochs(&recording(entries, vec![]), Coverage::All)[0];
+        (epoch.kind(&parts), letter(epoch.areas(&parts)))
+    };
+    let end = (1 << 16) - 512;
+    for (writes, kind, sign) in [
+        (&[0, 5 << 16][..], "record and data", 'r'),
+        (&[end, 4096], "record and history", 'r'),
+        (&[1 << 16], "data", 'w'),
+        (&[(4 << 16) + end, 5 << 16], "record's trailer and data", 'w'),
+        (&[5 << 16, 5 << 16], "data", 'd'),
+        (&[6 << 16], "table", 't'),
+    ] {
+        assert_eq!(shown(writes), (kind.to_owned(), sign));
     }
 }
 
