@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
 use everboot::slot::{RootHash, SlotId};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 use super::console::{self, PROMPT, STICK, STUCK};
 use super::facts::{good_default, record_on};
@@ -19,12 +19,15 @@ use crate::harness::command::{program, run};
 use crate::harness::machine::{LIMIT, make_ext4};
 use crate::harness::{Bed, Drive, Guest, Machine, paths};
 
-/// The machines' folders.
+/// The folder of the machine that applies an update in early boot.
 const EARLY: &str = "log-early";
+/// The folder of the machine that updates itself while it runs.
 const RUNNING: &str = "log-running";
-/// What is kept of a recording beside the logs and the disk.
+/// Where [`About`] is kept.
 const ABOUT: &str = "recording.json";
+/// The disk before.
 const BEFORE: &str = "before.img";
+/// What the machine boots.
 const INITRAMFS: &str = "console.img";
 /// The bundle on a second disk.
 const UPDATE: &str = "update.everboot";
@@ -55,9 +58,9 @@ pub struct Recording {
     pub parts: Parts,
     /// The slot that is good and the default before the update, which goes to the other one.
     pub old: usize,
-    /// The bundle that is brought, and the root hash of its image.
+    /// The bundle that is brought.
     pub bundle: PathBuf,
-    /// The same.
+    /// The root hash of its image.
     pub root: RootHash,
     /// Boots of the new version that nobody confirms.
     pub tries: usize,
@@ -67,11 +70,26 @@ pub struct Recording {
     pub after: Pages,
 }
 
+/// What is kept of a recording beside the logs and the disk.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct About {
+    name: String,
+    boots: Vec<BootLog>,
+}
+
+/// The log of one boot.
+#[derive(Debug, Serialize, Deserialize)]
+struct BootLog {
+    /// The file, in the machine's folder.
+    log: String,
+    /// Each phase, and how long the log was at its end.
+    marks: Vec<(String, u64)>,
+}
+
 /// One machine under the eyes of the log.
 struct Session<'a> {
     machine: &'a Machine,
-    /// The logs, each with its length at the end of each phase.
-    boots: Vec<Value>,
+    boots: Vec<BootLog>,
 }
 
 /// Records both, side by side.
@@ -152,21 +170,20 @@ fn put_staged(machine: &Machine, subject: &Subject) -> Result<()> {
 impl Recording {
     /// The recording in a machine's folder.
     pub fn kept(folder: &Path, subject: &Subject) -> Result<Recording> {
-        let text = fs::read_to_string(folder.join(ABOUT));
-        let text = text.with_context(|| format!("expected a recording in {}", folder.display()))?;
-        let about: Value = serde_json::from_str(&text)?;
-        let list = |name: &str| about[name].as_array().cloned().unwrap_or_default();
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let about = About::read(folder)?;
         let (mut entries, mut switched_off, mut phases) = (Vec::new(), Vec::new(), Vec::new());
-        for boot in list("boots") {
-            let log = folder.join(text(&boot["log"]));
+        for boot in about.boots {
+            let log = folder.join(boot.log);
             let bytes = fs::read(&log).with_context(|| format!("read {}", log.display()))?;
             let from = entries.len();
-            for mark in boot["marks"].as_array().into_iter().flatten() {
-                let upto = usize::try_from(mark[1].as_u64().unwrap_or_default())?.min(bytes.len());
+            for (name, upto) in boot.marks {
+                let until = bytes.get(..usize::try_from(upto)?);
+                let until = until.with_context(|| {
+                    format!("{}: expected {upto} bytes or more, found {}", log.display(), bytes.len())
+                })?;
                 // A boot may write nothing, and the log is empty then.
-                let entries = if upto == 0 { 0 } else { parse(&bytes[..upto])?.len() };
-                phases.push(Phase { name: text(&mark[0]), end: from + entries });
+                let entries = if until.is_empty() { 0 } else { parse(until)?.len() };
+                phases.push(Phase { name, end: from + entries });
             }
             entries.extend(parse(&bytes)?);
             phases.push(Phase { name: "poweroff".to_owned(), end: entries.len() });
@@ -175,7 +192,7 @@ impl Recording {
         let (before, after) = (pages(&folder.join(BEFORE))?, pages(&folder.join("disk.img"))?);
         let parts = Parts::of(&folder.join("disk.img"), &subject.config)?;
         let recording = Recording {
-            name: text(&about["name"]),
+            name: about.name,
             old: default_of(&before, &parts)?.index(),
             entries,
             switched_off,
@@ -191,6 +208,15 @@ impl Recording {
         let new = default_of(&recording.after, &recording.parts)?.index();
         ensure!(new != recording.old, "{}: the update was not confirmed", recording.name);
         Ok(recording)
+    }
+}
+
+impl About {
+    /// That of the machine in this folder.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join(ABOUT);
+        let expected = || format!("{}: expected what is kept of a recording", path.display());
+        serde_json::from_str(&fs::read_to_string(&path).with_context(expected)?).with_context(expected)
     }
 }
 
@@ -218,22 +244,22 @@ impl<'a> Session<'a> {
         let mut guest = Guest::start(&options)?;
         let (which, _) = guest.wait_for_any(&[PROMPT, STUCK], LIMIT)?;
         ensure!(which == 0, "the machine does not boot; log: {}", guest.log().display());
-        let mut marks = vec![json!([phase, log.metadata()?.len()])];
+        let mut marks = vec![(phase.to_owned(), log.metadata()?.len())];
         for (phase, command) in typed {
             let (code, said) = guest.shell(command, LIMIT)?;
             ensure!(code == 0, "`{command}` ended with {code} in the guest:\n{said}");
-            marks.push(json!([phase, log.metadata()?.len()]));
+            marks.push(((*phase).to_owned(), log.metadata()?.len()));
         }
         guest.send_line("poweroff -f")?;
         guest.wait_exit(LIMIT)?;
-        self.boots.push(json!({ "log": file, "marks": marks }));
+        self.boots.push(BootLog { log: file, marks });
         Ok(())
     }
 
     /// What is kept of it is enough to make it again: to replay a failure.
     fn finish(self, name: &str, subject: &Subject) -> Result<Recording> {
-        let about = json!({ "name": name, "boots": self.boots });
-        fs::write(self.machine.work.join(ABOUT), about.to_string())?;
+        let about = About { name: name.to_owned(), boots: self.boots };
+        fs::write(self.machine.work.join(ABOUT), serde_json::to_string(&about)?)?;
         Recording::kept(&self.machine.work, subject)
     }
 }

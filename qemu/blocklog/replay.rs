@@ -37,9 +37,9 @@ pub struct Court<'a> {
 /// A crash image to be judged.
 #[derive(Debug)]
 pub struct Case<'a> {
-    /// What was durable, and what there would be if nothing had been lost.
+    /// What was durable.
     pub durable: &'a Disk,
-    /// The same.
+    /// What there would be if nothing had been lost.
     pub live: &'a Disk,
     /// It.
     pub image: Pages,

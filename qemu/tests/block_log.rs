@@ -8,12 +8,13 @@ use crate::blocklog::epoch::{Loss, Odd};
 use crate::blocklog::image::{Coverage, epochs};
 use crate::blocklog::log::{Entry, parse};
 use crate::blocklog::parts::Parts;
-use crate::blocklog::recording::{Phase, Recording};
+use crate::blocklog::recording::{About, Phase, Recording};
 use crate::blocklog::sim::pages::Pages;
 use crate::blocklog::sim::power::Event;
 use crate::blocklog::strip::letter;
 use crate::blocklog::told::check;
 use crate::harness::disk::Extent;
+use crate::harness::paths;
 use everboot::slot::RootHash;
 
 /// A log of sectors of 512 bytes that says that it has so many entries.
@@ -59,6 +60,20 @@ fn a_torn_last_entry_was_never_completed() {
         assert_eq!(parse(&log[..len]).unwrap(), [write(0, 1)], "{len} bytes");
     }
     assert_eq!(parse(&log).unwrap().len(), 2);
+}
+
+#[test]
+fn what_is_kept_of_a_recording_and_is_damaged_is_an_error() {
+    let folder = paths::work("damaged-recording").unwrap();
+    let error = || format!("{:#}", About::read(&folder).unwrap_err());
+    assert!(error().contains("expected what is kept of a recording"), "{}", error());
+    let good = r#"{"name":"early","boots":[{"log":"boot.blklog","marks":[["apply",4096]]}]}"#;
+    for text in ["", "{}", r#"{"name":"early"}"#, &good[..good.len() - 1], &good.replace("4096", "-1")] {
+        std::fs::write(folder.join("recording.json"), text).unwrap();
+        assert!(error().contains("recording.json: expected what is kept of a recording: "), "{text}");
+    }
+    std::fs::write(folder.join("recording.json"), good).unwrap();
+    About::read(&folder).unwrap();
 }
 
 #[test]
