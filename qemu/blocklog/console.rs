@@ -5,13 +5,12 @@
 
 use super::subject::Subject;
 use crate::harness::cpio::Node;
+use crate::harness::guest::PROMPT;
 use crate::harness::{Bed, initramfs};
 use anyhow::{Context, Result};
 use std::fs;
 use std::path::Path;
 
-/// What the shell asks with.
-pub const PROMPT: &str = "root@everboot:~# ";
 /// What is said when there is no root to go to.
 pub const STUCK: &str = "CANNOT GO ON";
 /// Where a second disk may be mounted.
@@ -35,25 +34,30 @@ mkdir /run/campaign/bin /run/campaign/stick
 for at in dev proc sys run; do mount --move /$at /sysroot/$at; done
 exec switch_root /sysroot /run/campaign/init
 ";
-/// The first process of the root.
-const SHELL: &str = "\
-#!/run/campaign/busybox sh
-export PATH=/run/campaign/verbs:/run/campaign/bin PS1='root@everboot:~# '
-/run/campaign/busybox --install -s /run/campaign/bin
-sh -i
-poweroff -f
-";
 /// The agent, with the machine's settings.
 const VERBS: &str = "\
 #!/run/campaign/busybox sh
 exec /run/campaign/everboot --config /run/campaign/etc \"$@\"
 ";
 
+/// The first process of the root.
+fn shell() -> String {
+    format!(
+        "\
+#!/run/campaign/busybox sh
+export PATH=/run/campaign/verbs:/run/campaign/bin PS1='{PROMPT}'
+/run/campaign/busybox --install -s /run/campaign/bin
+sh -i
+poweroff -f
+"
+    )
+}
+
 /// Makes it.
 pub fn initramfs(bed: &Bed, subject: &Subject, path: &Path) -> Result<()> {
     let settings = &subject.settings;
     let mut archive = initramfs::scripted(&bed.kernel, &bed.agent, settings, INIT, subject.drivers())?;
-    archive.add("campaign/init", 0o755, Node::File(SHELL.into()));
+    archive.add("campaign/init", 0o755, Node::File(shell().into()));
     archive.add("campaign/verbs/everboot", 0o755, Node::File(VERBS.into()));
     fs::write(path, archive.to_bytes()).with_context(|| format!("write {}", path.display()))
 }

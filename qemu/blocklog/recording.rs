@@ -9,13 +9,14 @@ use anyhow::{Context, Result, anyhow, ensure};
 use everboot::slot::{RootHash, SlotId};
 use serde::{Deserialize, Serialize};
 
-use super::console::{self, PROMPT, STICK, STUCK};
+use super::console::{self, STICK, STUCK};
 use super::facts::{good_default, record_on};
 use super::log::{Entry, parse};
 use super::parts::Parts;
 use super::sim::pages::Pages;
 use super::subject::Subject;
 use crate::harness::command::{program, run};
+use crate::harness::guest::PROMPT;
 use crate::harness::machine::{LIMIT, make_ext4};
 use crate::harness::{Bed, Drive, Guest, Machine, paths};
 

@@ -1,12 +1,10 @@
 //! The new system hangs: with a watchdog the machine comes back by itself, without one when its power is cut. And
 //! what the watchdog does in an apply. Debian's cloud kernel has the one in software, `softdog`.
 
-use super::common::{NEW, configured, expect_old_for_ever, expect_rolled_back, machine, small, stage};
+use super::common::{HANGS, NEW, configured, expect_old_for_ever, expect_rolled_back, machine, small, stage};
 use crate::harness::Guest;
 use crate::harness::machine::LIMIT;
 
-/// A system that comes up, and does nothing any more.
-pub const HANGS: &str = "while :; do sleep 1000; done";
 const WHY: &str = "all tries used without a confirmation";
 
 #[test]

@@ -1,6 +1,7 @@
 //! The package is installed in a Debian that never heard of everboot, the owner writes configuration and key, and
 //! dracut makes an image that boots.
 
+use crate::harness::guest::PROMPT;
 use crate::harness::machine::LIMIT;
 use crate::harness::rootfs::Overlay;
 use crate::harness::workshop::Workshop;
@@ -46,7 +47,7 @@ fn a_package_and_a_configuration_are_all_that_dracut_needs() {
     options.initramfs = Some(image);
     let mut guest = Guest::start(&options.drive(machine.drive())).unwrap();
     guest.wait_for("BOOT-OK 1", LIMIT).unwrap();
-    guest.wait_for("root@everboot:~# ", LIMIT).unwrap();
+    guest.wait_for(PROMPT, LIMIT).unwrap();
     let mut shell = |command: &str| guest.shell(command, LIMIT).unwrap();
     assert_eq!(shell("systemctl is-system-running --wait"), (0, "running\n".into()));
     assert_eq!(shell("systemctl is-active everboot-confirm"), (0, "active\n".into()));

@@ -1,7 +1,6 @@
 //! A new system hangs on a machine with a watchdog in hardware, an i6300esb, and with the kernel that has its driver.
 
-use super::a_new_system_hangs::HANGS;
-use super::common::{OLD, bed, configuration, expect_rolled_back, stage};
+use super::common::{HANGS, OLD, bed, configuration, expect_rolled_back, stage};
 use crate::harness::kernel::Kernel;
 use crate::harness::machine::LIMIT;
 use crate::harness::{Guest, GuestOptions, Machine, bundle, initramfs, system};

@@ -1,7 +1,6 @@
 //! A watchdog that goes on after a close (nowayout): it is started only for the system that has to take it over.
 
-use super::a_new_system_hangs::HANGS;
-use super::common::{NEW, configured, expect_rolled_back, machine, overlaid, small, stage};
+use super::common::{HANGS, NEW, configured, expect_rolled_back, machine, overlaid, small, stage};
 use crate::harness::cpio::{Archive, Node};
 use crate::harness::machine::LIMIT;
 use crate::harness::rootfs::mini;

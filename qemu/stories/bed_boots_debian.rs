@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::harness::disk::{Disk, Part};
+use crate::harness::guest::PROMPT;
 use crate::harness::kernel::Kernel;
 use crate::harness::rootfs::{Debian, image};
 use crate::harness::setup::{self, Level};
@@ -28,7 +29,7 @@ fn a_sealed_debian_boots_by_a_hand_made_init() {
 
     let mut guest = Guest::start(&options).unwrap();
     guest.wait_for("BOOT-OK 7", Duration::from_secs(120)).unwrap();
-    guest.wait_for("root@everboot:~# ", Duration::from_secs(60)).unwrap();
+    guest.wait_for(PROMPT, Duration::from_secs(60)).unwrap();
     let mut shell = |command: &str| guest.shell(command, Duration::from_secs(60)).unwrap();
     assert_eq!(shell("systemctl is-system-running --wait"), (0, "running\n".into()));
     assert_eq!(shell("touch /data/new && mountpoint -q /data").0, 0);

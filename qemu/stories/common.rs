@@ -2,6 +2,7 @@
 
 use crate::blocklog::seed::Seed;
 use crate::harness::cpio::{Archive, Node};
+use crate::harness::guest::PROMPT;
 use crate::harness::machine::{LIMIT, make_ext4};
 use crate::harness::{Bed, Drive, Guest, GuestOptions, Machine, bundle, initramfs, paths, system};
 use std::fs;
@@ -14,8 +15,8 @@ pub const OLD: &str = "everboot why\neverboot confirm\npoweroff -f";
 /// Version 2 confirms itself, and switches the machine off.
 pub const NEW: &str = "everboot confirm\npoweroff -f";
 
-/// Version 1 is a shell on the serial line.
-const SHELL: &str = "export PS1='root@everboot:~# '\nsh -i\npoweroff -f";
+/// A version that comes up, and does nothing any more.
+pub const HANGS: &str = "while :; do sleep 1000; done";
 
 /// All chance of a story comes from this number, which a failure shows.
 pub fn chance(seed: u64) -> Seed {
@@ -59,10 +60,11 @@ pub fn machine_with(story: &str, init: &str, words: &[&str]) -> Machine {
 
 /// A machine that is on, with a person at its shell and these files at `/mnt`.
 pub fn machine_at_shell(story: &str, files: &[(&str, Vec<u8>)]) -> (Machine, Guest) {
-    let machine = machine_with(story, SHELL, &[]);
+    let shell = format!("export PS1='{PROMPT}'\nsh -i\npoweroff -f");
+    let machine = machine_with(story, &shell, &[]);
     let options = machine.options("boot").drive(machine.drive()).drive(stick(&machine, files));
     let mut guest = Guest::start(&options).unwrap();
-    guest.wait_for("root@everboot:~# ", LIMIT).unwrap();
+    guest.wait_for(PROMPT, LIMIT).unwrap();
     expect(&mut guest, "mount -t ext4 -o ro /dev/vdb /mnt", 0, "");
     (machine, guest)
 }

@@ -4,9 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use super::an_apply::{expect_new, pull_out, ready};
 use super::common::{OLD, bed, machine_with, small, stage};
-use super::the_disk_fails_in_an_apply::{expect_new, ready};
-use super::the_disk_is_pulled_out_in_an_apply::pull_out;
+use crate::harness::guest::PROMPT;
 use crate::harness::machine::LIMIT;
 use crate::harness::rootfs::Overlay;
 use crate::harness::workshop::Workshop;
@@ -53,7 +53,7 @@ fn boots_debian(story: &str, maker: Maker) {
     let machine = Machine::new(bed(), story, &first, &[]).unwrap();
     let mut guest = Guest::start(&options(&machine, "boot", maker, ASK).drive(machine.drive())).unwrap();
     guest.wait_for("BOOT-OK 1", LIMIT).unwrap();
-    guest.wait_for("root@everboot:~# ", LIMIT).unwrap();
+    guest.wait_for(PROMPT, LIMIT).unwrap();
     let mut shell = |command: &str| guest.shell(command, LIMIT).unwrap();
     assert_eq!(shell("systemctl is-system-running --wait"), (0, "running\n".into()));
     let (code, why) = shell("everboot why");

@@ -6,6 +6,7 @@ mod blocklog;
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod an_apply;
 mod common;
 
 mod a_disk_loses_what_no_flush_covered;

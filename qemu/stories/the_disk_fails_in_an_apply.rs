@@ -1,38 +1,12 @@
 //! The disk fails in the middle of an apply: one write, one read, every write from some time on, or all of it. The
 //! old system stays as it was and comes up, or the new one does; on a disk that is well again the machine arrives.
 //!
-//! The new slot is full of other bytes before, so every block has to be written. A clean run tells which reads and
-//! writes are the apply's; a constant seed chooses among them.
+//! A constant seed chooses among the reads and writes of the apply.
 
-use std::ops::Range;
-use std::sync::OnceLock;
-
-use super::common::{NEW, chance, machine, pick, small, stage};
+use super::an_apply::{expect_new, ready, requests};
+use super::common::{NEW, chance, pick, small, stage};
 use crate::harness::machine::LIMIT;
 use crate::harness::{Drive, Guest, Machine};
-
-pub fn ready(story: &str) -> Machine {
-    let machine = machine(story);
-    machine.fill("slot-b", 16 << 20).unwrap();
-    stage(&machine, &small("2", NEW, &[]));
-    machine
-}
-
-/// The reads and the writes of the disk between the first word of the apply and its last.
-pub fn requests() -> &'static [Range<u32>; 2] {
-    static REQUESTS: OnceLock<[Range<u32>; 2]> = OnceLock::new();
-    REQUESTS.get_or_init(|| {
-        let machine = ready("disk-clean");
-        let mut guest = machine.start("boot").unwrap();
-        let mut counts_at = |text| {
-            guest.wait_for(text, LIMIT).unwrap();
-            [guest.reads(0).unwrap(), guest.writes(0).unwrap()]
-        };
-        let ([read, write], [last_read, last_write]) = (counts_at("applying 2"), counts_at("applied, "));
-        guest.wait_exit(LIMIT).unwrap();
-        [read + 1..last_read, write + 1..last_write]
-    })
-}
 
 /// Runs the machine with this disk once; the old slot is the same before and after.
 fn run(machine: &Machine, drive: Drive) -> String {
@@ -47,13 +21,6 @@ fn expect_given_up(machine: &Machine, said: &str) {
     let status = machine.status().unwrap();
     status.expect_default("slot-a", "1").unwrap();
     assert_eq!((status.at("/update/state"), status.slot("slot-b")), ("none".into(), "writing null".into()));
-}
-
-/// On a disk that is well.
-pub fn expect_new(machine: &Machine) {
-    let said = machine.run("well").unwrap();
-    assert!(said.contains("UP 2"), "{said}");
-    machine.status().unwrap().expect_default("slot-b", "2").unwrap();
 }
 
 #[test]

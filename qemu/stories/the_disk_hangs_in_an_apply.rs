@@ -1,8 +1,8 @@
 //! The disk answers nothing any more in the middle of an apply: the watchdog restarts the machine, and the next boot
 //! goes on where this one stood.
 
+use super::an_apply::{expect_new, ready, requests};
 use super::common::{chance, configured, pick};
-use super::the_disk_fails_in_an_apply::{expect_new, ready, requests};
 use crate::harness::machine::LIMIT;
 use crate::harness::{Drive, Guest};
 

@@ -1,24 +1,11 @@
 //! The disk is pulled out in the middle of an apply, and put in again: in the same boot, or before the next one.
 //! (The staging area is looked for on the disk of the record alone, so no disk with only that is ever pulled out.)
 
-use super::common::{chance, pick};
-use super::the_disk_fails_in_an_apply::{expect_new, ready, requests};
+use super::an_apply::{expect_new, pull_out, ready};
 use crate::harness::machine::LIMIT;
-use crate::harness::{Drive, Guest, GuestOptions, Machine};
+use crate::harness::{Guest, Machine};
 
-/// This boot, whose disk is pulled out at a write of the apply that chance picks.
-pub fn pull_out(machine: &Machine, options: GuestOptions, seed: u64) -> Guest {
-    let nth = pick(&mut chance(seed), &requests()[1]);
-    let drive = Drive::StopAtWrite(machine.disk.path().into(), nth);
-    let mut guest = Guest::start(&options.drive(drive).quick_clock()).unwrap();
-    guest.wait_event("STOP", LIMIT).unwrap();
-    guest.pull_out(0).unwrap();
-    guest.carry_on().unwrap();
-    guest.wait_event("DEVICE_DELETED", LIMIT).unwrap();
-    guest
-}
-
-/// The same; the agent has nothing left to boot then, and waits.
+/// A machine whose disk was pulled out; the agent has nothing left to boot then, and waits.
 fn stranded(machine: &Machine, seed: u64) -> Guest {
     let mut guest = pull_out(machine, machine.options("pulled-out"), seed);
     guest.wait_for("everboot   RECOVERY: ", LIMIT).unwrap();

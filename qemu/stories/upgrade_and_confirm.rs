@@ -1,6 +1,7 @@
 //! The main job on a real Debian 12: staged in the running system, applied in early boot, confirmed.
 
 use super::common::{bed, expect, stick};
+use crate::harness::guest::PROMPT;
 use crate::harness::machine::LIMIT;
 use crate::harness::rootfs::Overlay;
 use crate::harness::{Guest, Machine, system};
@@ -14,7 +15,7 @@ fn a_debian_is_upgraded_in_early_boot_and_confirms_itself() {
 
     let mut guest = Guest::start(&machine.options("v1").drive(machine.drive()).drive(stick)).unwrap();
     guest.wait_for("BOOT-OK 1", LIMIT).unwrap();
-    guest.wait_for("root@everboot:~# ", LIMIT).unwrap();
+    guest.wait_for(PROMPT, LIMIT).unwrap();
     let mut shell = |command: &str, code: i32, says: &str| expect(&mut guest, command, code, says);
     shell("systemctl is-system-running --wait", 0, "running");
     shell("systemctl is-active everboot-confirm", 0, "active");
@@ -28,7 +29,7 @@ fn a_debian_is_upgraded_in_early_boot_and_confirms_itself() {
     let mut guest = machine.start("v2").unwrap();
     guest.wait_for("applied, ", LIMIT).unwrap();
     guest.wait_for("BOOT-OK 2", LIMIT).unwrap();
-    guest.wait_for("root@everboot:~# ", LIMIT).unwrap();
+    guest.wait_for(PROMPT, LIMIT).unwrap();
     let (code, said) = guest.shell("systemctl is-system-running --wait; everboot why", LIMIT).unwrap();
     assert!(code == 0 && said.contains("slot-b (version 2)"), "{said}");
     guest.send_line("systemctl poweroff").unwrap();

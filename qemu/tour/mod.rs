@@ -12,12 +12,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::harness::guest::PROMPT;
 use crate::harness::machine::LIMIT;
 use crate::harness::{Bed, Drive, Guest, Machine};
 use narrator::Narrator;
 use versions::Versions;
-
-const PROMPT: &str = "root@everboot:~# ";
 
 /// The write at which the power is cut. An apply of version 4 takes twice as many at least: 188 MiB differ, and
 /// no write is larger than 1 MiB.

@@ -31,6 +31,9 @@ use super::kernel::Kernel;
 /// that comes takes our time, so everboot waits for it as long as ever.
 const QUICK_CLOCK: &str = "tsc=reliable tsc_early_khz=250000 everboot.timeout=300";
 
+/// What the shell of root asks with, on machines that are called as those of the test bed.
+pub const PROMPT: &str = "root@everboot:~# ";
+
 /// The kernel would test its ciphers, half a second of each boot.
 const NO_SELF_TESTS: &str = "cryptomgr.notests";
 
