@@ -3,6 +3,7 @@
 use super::facts::pages_of;
 use super::sim::pages::{PAGE, Pages};
 use super::staging::{Staged, lay_out};
+use crate::harness::command::wait_within;
 use crate::harness::disk::Extent;
 use anyhow::{Context, Result, ensure};
 use rustix::fs::{SeekFrom, seek};
@@ -10,10 +11,13 @@ use std::fs::{self, File};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
-/// An agent that does not end is killed after so many seconds.
-const LIMIT: &str = "120";
+/// An agent that does not end is killed then.
+const LIMIT: Duration = Duration::from_secs(120);
+/// Pages that are read at once: few enough for a processor's cache.
+const AT_ONCE: usize = 16;
 
 /// What a run ended with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +41,6 @@ pub struct Bench {
     /// What is in the file; the data partition is a hole in it, for the agent finds the staging area elsewhere.
     held: Pages,
     data: Extent,
-    buffer: Vec<u8>,
     /// Runs of the agent.
     pub runs: u64,
 }
@@ -57,7 +60,6 @@ impl Bench {
             file,
             held: Pages::zeroed(len),
             data,
-            buffer: vec![0; len],
             runs: 0,
         })
     }
@@ -82,11 +84,14 @@ impl Bench {
     /// Runs the agent.
     pub fn run(&mut self, words: &[&str]) -> Result<Ending> {
         self.runs += 1;
-        let mut command = Command::new("timeout");
-        command.args(["--signal=KILL", LIMIT]).arg(&self.agent);
+        let mut command = Command::new(&self.agent);
         command.arg("--disk").arg(&self.disk).arg("--config").arg(&self.settings);
         command.arg("--staging").arg(&self.staging).args(words);
-        let output = command.output().context("start the agent")?;
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().context("start the agent")?;
+        // What it says has room in a pipe.
+        wait_within(&mut child, LIMIT)?;
+        let output = child.wait_with_output().context("read what the agent says")?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
         Ok(Ending { code: output.status.code(), said: text(output.stdout), errors: text(output.stderr) })
     }
@@ -99,15 +104,24 @@ impl Bench {
             found >= self.data.start + self.data.length,
             "the agent wrote byte {found}, in the data partition"
         );
+        let mut buffer = [0; AT_ONCE * PAGE];
         for range in self.seen() {
-            let bytes = &mut self.buffer[..range.len() * PAGE];
-            self.file.read_exact_at(bytes, (range.start * PAGE) as u64)?;
-            for (number, page) in range.zip(bytes.chunks_exact(PAGE)) {
-                if self.held.page(number) != page {
-                    self.held.write(number * PAGE, page);
-                }
+            for first in range.clone().step_by(AT_ONCE) {
+                self.look_at(first..range.end.min(first + AT_ONCE), &mut buffer)?;
             }
         }
         Ok(self.held.clone())
+    }
+
+    /// Looks at some of the pages.
+    fn look_at(&mut self, range: Range<usize>, buffer: &mut [u8]) -> Result<()> {
+        let bytes = &mut buffer[..range.len() * PAGE];
+        self.file.read_exact_at(bytes, (range.start * PAGE) as u64)?;
+        for (number, page) in range.zip(bytes.chunks_exact(PAGE)) {
+            if self.held.page(number) != page {
+                self.held.write(number * PAGE, page);
+            }
+        }
+        Ok(())
     }
 }

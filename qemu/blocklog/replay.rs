@@ -14,7 +14,7 @@ use anyhow::Result;
 use everboot::flow::STAGED;
 use everboot::record::Update;
 use everboot::slot::{SlotId, SlotState};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::sync::{Mutex, PoisonError};
 
@@ -116,12 +116,14 @@ pub struct Judge<'a> {
     /// The bench.
     pub bench: Bench,
     shelf: Shelf,
+    /// Staging areas that were looked at, and whether they hold the bundle.
+    looked: HashMap<u64, bool>,
 }
 
 impl<'a> Judge<'a> {
     /// A judge.
     pub fn new(court: &'a Court<'a>, bench: Bench, shelf: Shelf) -> Self {
-        Self { court, bench, shelf }
+        Self { court, bench, shelf, looked: HashMap::new() }
     }
 
     /// Boots an image, and what follows.
@@ -156,10 +158,15 @@ impl<'a> Judge<'a> {
         Ok(outcome)
     }
 
-    fn has_bundle(&self, staged: &Staged) -> Result<bool> {
-        let Staged::Files(folder, _) = staged else { return Ok(false) };
+    fn has_bundle(&mut self, staged: &Staged) -> Result<bool> {
+        let Staged::Files(folder, hash) = staged else { return Ok(false) };
+        if let Some(known) = self.looked.get(hash) {
+            return Ok(*known);
+        }
         let file = folder.join(STAGED);
-        Ok(file.exists() && fs::read(file)? == self.court.bundle)
+        let has = file.exists() && fs::read(file)? == self.court.bundle;
+        self.looked.insert(*hash, has);
+        Ok(has)
     }
 
     /// One boot of what is on the bench.

@@ -21,7 +21,7 @@ pub fn out(name: &str) -> Result<PathBuf> {
 
 /// An empty folder under `out/work/`, the caller's own.
 pub fn work(name: &str) -> Result<PathBuf> {
-    let path = out("work/x")?.with_file_name(name);
+    let path = out(&format!("work/{name}"))?;
     remove_tree(&path)?;
     fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;
     Ok(path)
