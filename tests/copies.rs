@@ -30,7 +30,7 @@ fn updates_go_on_when_the_running_system_has_confirmed_itself_over_a_copy_that_c
         let mut world = World::running();
         lose_copy(&world, newer);
         assert_eq!(world.boot_version(), Some(1));
-        assert!(trouble(&mut world).contains("run `everboot confirm`"), "{}", trouble(&mut world));
+        assert!(trouble(&mut world).contains("`everboot confirm` or"), "{}", trouble(&mut world));
         let refused = world.stage(bundle(manifest(2), &image(2, SimRoot::Boots))).unwrap_err();
         assert!(matches!(refused, Error::Record(_)), "{refused}");
         flow::confirm(world.site()).unwrap();
@@ -128,4 +128,20 @@ fn a_partition_that_is_too_small_or_cannot_be_opened_is_named_as_that() {
     assert!(trouble(&mut world).starts_with("its partition cannot be used: open"), "{}", trouble(&mut world));
     let error = flow::repair(world.site(), true).unwrap_err().to_string();
     assert!(error.contains("cannot be used"), "{error}");
+}
+
+/// The copy that is lost may say that one more attempt was begun.
+#[test]
+fn no_attempt_is_given_back_with_a_copy_that_is_written_anew() {
+    let mut world = World::running();
+    world.stage(bundle(manifest(2), &image(2, SimRoot::Boots))).unwrap();
+    flow::activate(world.site()).unwrap();
+    assert_eq!(world.boot_version(), Some(2));
+    lose_copy(&world, true);
+    let refused = flow::repair(world.site(), false).unwrap_err();
+    assert!(matches!(refused, Error::Refused(_)), "{refused}");
+    assert_eq!(world.boot_version(), Some(1));
+    flow::confirm(world.site()).unwrap();
+    assert_eq!(world.picture(), "slot-a:good*! slot-b:proven");
+    assert_eq!(world.boot_version(), Some(1));
 }

@@ -2,6 +2,7 @@
 
 use super::view::find_slot;
 use super::{Error, Site, Trouble, View};
+use crate::lifecycle;
 use crate::machine::Machine;
 use crate::record::history::Kind;
 use crate::record::{Record, Selection};
@@ -72,7 +73,11 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
     if let (Some(index), false) = (view.parts.iter().position(Option::is_none), is_ours) {
         return Err(Error::SlotMissing(view.record.slots[index].name.clone()));
     }
-    let record = view.record.clone();
+    let record = match view.trouble {
+        // An attempt may stand in the copy that is lost, and must not be given back.
+        Some(Trouble::OneCopy(_)) if !force => lifecycle::end_trial(&view.record)?,
+        _ => view.record.clone(),
+    };
     write(view, record, "record repaired")
 }
 

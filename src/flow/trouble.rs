@@ -49,7 +49,10 @@ impl fmt::Display for Trouble {
                 )
             }
             Self::OneCopy(why) => {
-                write!(f, "a copy cannot be read ({why}), so nothing new is tried; run `everboot confirm`")
+                write!(
+                    f,
+                    "a copy cannot be read ({why}), so nothing new is tried; `everboot confirm` or `record repair` writes it anew"
+                )
             }
             Self::Unreadable(why) => {
                 write!(f, "cannot be read ({why}); `everboot record repair --force` writes it anew")

@@ -49,6 +49,18 @@ fn save<D: Medium>(view: &mut View<D>, next: Record, text: String) -> Result<(),
     Ok(())
 }
 
+/// Saves what was said of a slot: in both copies, before whoever said it is told that it is done.
+fn save_verdict<D: Medium>(view: &mut View<D>, next: Record, text: String) -> Result<(), Error> {
+    if seeded::is(Bug::VerdictInOneCopy) {
+        return save(view, next, text);
+    }
+    if next != view.record || !view.loaded.agree {
+        view.save_in_both(next)?;
+        view.note(Kind::Verb, text);
+    }
+    Ok(())
+}
+
 /// Makes the prepared slot's trial, or the staged bundle's apply, due at the next boot.
 pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotName), Error> {
     let mut view = site.look().writable()?;
@@ -65,13 +77,18 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
 /// Says that the running system is good: its slot becomes the default.
 ///
 /// Order: mark in the slot's trailer · barrier → record → the bundle is removed. A cut after the mark leaves
-/// a trial with a mark that counts only where the record, or a copy of it, is lost; confirming again writes the
-/// same mark. A cut after the record leaves a bundle that no record names.
+/// a trial with a mark that counts only where the record is lost; confirming again writes the same mark. A cut
+/// between the two copies of the record leaves a confirmed slot, and an older copy that does not say so yet; no one
+/// was told. A cut after the record leaves a bundle that no record names.
 pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
-    let mut view = site.look().mendable()?;
+    let view = site.look();
+    let is_sure = view.loaded.is_whole();
+    let mut view = view.mendable()?;
     let confirmation = lifecycle::confirm(&view.record)?;
     let slot = view.record.slot(confirmation.slot).clone();
-    if site.machine.root_part().is_some_and(|root| root != slot.part) {
+    // What was booted last may stand in a copy that is lost: then only the running root tells.
+    let is_known = is_sure || confirmation.mark.is_none();
+    if site.machine.root_part().map_or(!is_known, |root| root != slot.part) {
         return Err(Error::WrongRoot(slot.name));
     }
     if seeded::is(Bug::RecordBeforeMark) {
@@ -83,20 +100,20 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
         let part = site.machine.open(at, Access::Shared).map_err(failed)?;
         apply::mark(&part, generation, image).map_err(failed)?;
     }
-    save(&mut view, confirmation.record, format!("{}: confirmed", slot.name))?;
+    save_verdict(&mut view, confirmation.record, format!("{}: confirmed", slot.name))?;
     site.sweep(&view);
     Ok(slot.name)
 }
 
 /// Makes a slot, or the running one, unbootable from now on. The record first, then the slot's mark goes: a cut
-/// between them leaves a mark that counts only where the record, or the copy that calls the slot bad, is lost.
+/// between them leaves a mark that counts only where the record is lost.
 pub fn reject<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>) -> Result<SlotName, Error> {
     let mut view = site.look().writable()?;
     let running = || view.record.last_boot.map(|boot| boot.slot).ok_or(lifecycle::Refusal::NotBooted.into());
     let id = slot.map_or_else(running, |name| view.slot(name))?;
     let name = view.name(id).clone();
     let next = lifecycle::reject(&view.record, id)?;
-    save(&mut view, next, format!("{name}: rejected"))?;
+    save_verdict(&mut view, next, format!("{name}: rejected"))?;
     site.unmark(&view, id);
     site.sweep(&view);
     Ok(name)
@@ -122,7 +139,7 @@ pub fn rollback<M: Machine>(mut site: Site<'_, M>, to: Option<&str>) -> Result<S
     let (next, target) = lifecycle::rollback(&view.record, to)?;
     let name = view.name(target).clone();
     let left = view.record.trial();
-    save(&mut view, next, format!("{name}: default again, by rollback"))?;
+    save_verdict(&mut view, next, format!("{name}: default again, by rollback"))?;
     if let Some(id) = left {
         site.unmark(&view, id);
     }

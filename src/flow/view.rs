@@ -101,19 +101,6 @@ impl<M: Machine> Site<'_, M> {
         }
     }
 
-    /// Carries out the confirmation of a trial that says itself that it was confirmed, where a copy of the record
-    /// is lost, with the save of that confirmation perhaps: the mark in the slot comes before it. So no slot that is
-    /// good is judged as a trial.
-    fn recall_confirmation(&mut self, record: &mut Record, parts: &[Option<PartRef>]) {
-        let Some(id) = record.trial() else { return };
-        let opened = parts[id.index()].and_then(|at| self.machine.open(at, Access::Read).ok());
-        let trailer = opened.and_then(|part| apply::read_trailer(&part).ok().flatten());
-        let mark = trailer.and_then(|trailer| trailer.mark);
-        if mark.is_some_and(|(_, image)| Some(image) == record.slot(id).root_hash()) {
-            *record = lifecycle::recall(record, id);
-        }
-    }
-
     /// Settles which record is decided by, and where its slots are.
     fn interpret(
         &mut self,
@@ -147,9 +134,6 @@ impl<M: Machine> Site<'_, M> {
         // Without a record any disk may say that it has a recovery slot: a locked machine does not believe it.
         let is_ours = disk.is_some() || !self.config.lock;
         let recovery = recovery.filter(|at| is_ours && !parts.contains(&Some(*at)));
-        if !loaded.is_whole() {
-            self.recall_confirmation(&mut record, &parts);
-        }
         self.correct_last_boot(&mut record);
         let can_persist = medium.is_some()
             && match trouble {
@@ -286,14 +270,19 @@ impl<D: Medium> View<D> {
         Ok(())
     }
 
-    /// Saves a record that names a slot *writing*, in both copies: one that is damaged later leaves no older
-    /// one that calls the slot bootable.
-    pub(super) fn save_writing(&mut self, record: Record) -> Result<(), SaveError> {
+    /// Saves a record in both copies, unless they hold it already: what it says is not lost with one of them. So no
+    /// older copy calls a slot bootable that is written or was rejected, or a slot a trial that was confirmed.
+    pub(super) fn save_in_both(&mut self, record: Record) -> Result<(), SaveError> {
         self.save(record)?;
-        if let (Some(medium), false) = (&self.medium, seeded::is(Bug::WritingInOneCopy)) {
+        if let (Some(medium), false) = (&self.medium, self.loaded.agree) {
             self.loaded = store::save(medium, &self.loaded, &self.record)?;
         }
         Ok(())
+    }
+
+    /// Saves a record that names a slot *writing*.
+    pub(super) fn save_writing(&mut self, record: Record) -> Result<(), SaveError> {
+        if seeded::is(Bug::WritingInOneCopy) { self.save(record) } else { self.save_in_both(record) }
     }
 
     /// Adds to the history. A failure is logged and changes nothing.
@@ -322,14 +311,17 @@ impl<D: Medium> View<D> {
     /// Saves take turns. So the copy that can be read lacks the last save at most, and stays as it is while the
     /// other one is written; whatever a cut leaves there, the higher generation is the one to go by. That the last
     /// save is lost is as if power had failed before it, which every flow is made for, but for what came after it:
-    /// - a slot was written: both copies name it *writing* by then;
-    /// - a trial was confirmed: [`Site::recall_confirmation`];
-    /// - an attempt was begun: it is not counted, and must not be given back again and again. So early boot does
-    ///   not do this: it counts nothing, tries nothing, and boots a good slot, whose system does;
+    /// - a slot was written, confirmed, rejected, or left by a rollback: both copies say so by then;
+    /// - an attempt was begun: it must not be given back. So early boot does not do this: it counts nothing, tries
+    ///   nothing, and boots a good slot; its system, which does, ends the trial first;
     /// - somebody was told that what they asked for is done: they have to ask again.
     pub(super) fn mendable(mut self) -> Result<Self, Error> {
         if let Some(Trouble::OneCopy(_)) = self.trouble {
             (self.trouble, self.can_persist) = (None, true);
+            // Of a trial that runs, its confirmation makes a good slot.
+            if let Ok(record) = lifecycle::end_trial(&self.record) {
+                self.record = record;
+            }
         }
         self.writable()
     }

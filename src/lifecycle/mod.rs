@@ -28,9 +28,10 @@ pub use once::{boot_once, not_once};
 pub use rebuild::{Found, rebuild};
 pub use target::{NoTarget, choose_target, may_write};
 pub use update::{
-    Activated, activate, applied, begin_apply, begin_prepare, cancel, prepared, progressed, stage, untried,
+    Activated, activate, applied, begin_apply, begin_prepare, cancel, end_trial, prepared, progressed, stage,
+    untried,
 };
-pub use verdict::{Confirmation, confirm, recall, reject, rollback};
+pub use verdict::{Confirmation, confirm, reject, rollback};
 
 use crate::config::Policy;
 use crate::record::Record;

@@ -149,6 +149,13 @@ pub fn activate(record: &Record, policy: &Policy) -> Result<(Record, Activated),
 
 /// Withdraws an update that was not booted yet. What is in a slot stays there, unbootable until activated.
 pub fn cancel(record: &Record) -> Result<Record, Refusal> {
+    let mut next = end_trial(record)?;
+    next.update = Update::None;
+    Ok(next)
+}
+
+/// Ends a trial that does not run, without a verdict: its slot stays as it is, unbootable until activated.
+pub fn end_trial(record: &Record) -> Result<Record, Refusal> {
     let mut next = record.clone();
     if let Some(id) = record.trial() {
         if record.last_boot.is_some_and(|boot| boot.slot == id) {
@@ -156,6 +163,5 @@ pub fn cancel(record: &Record) -> Result<Record, Refusal> {
         }
         next.slot_mut(id).state = SlotState::Proven;
     }
-    next.update = Update::None;
     Ok(next)
 }

@@ -54,15 +54,6 @@ pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
     Ok(Confirmation { record: next, slot, mark })
 }
 
-/// Carries out the confirmation of the slot in an earlier boot, which the record has lost.
-pub fn recall(record: &Record, slot: SlotId) -> Record {
-    let last_boot = Some(LastBoot { slot, confirmed: false });
-    match confirm(&Record { last_boot, ..record.clone() }) {
-        Ok(Confirmation { record, .. }) => Record { last_boot, ..record },
-        Err(_) => record.clone(),
-    }
-}
-
 /// Makes a slot unbootable from now on, and remembers its image as bad.
 pub fn reject(record: &Record, id: SlotId) -> Result<Record, Refusal> {
     let mut next = record.clone();

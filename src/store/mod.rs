@@ -18,8 +18,9 @@ use std::fmt;
 /// Smallest medium that can hold a record, in bytes: copies and ring in erase units of their own.
 pub const MIN_LEN: u64 = 1 << 20;
 
-/// How often a copy is read that the medium does not give: some faults pass by.
-const READS: u32 = 3;
+/// How often a copy is read that the medium does not give: some faults pass by, and a bad disk may take a minute each
+/// time.
+const READS: u32 = 2;
 
 /// What the two copies were found to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +29,15 @@ pub struct Loaded {
     pub selection: Selection,
     /// What is wrong with the first and with the last copy, if anything.
     pub faults: [Option<BadCopy>; 2],
+    /// Whether both copies hold the same record: nothing is lost with one of them.
+    pub agree: bool,
 }
 
 impl Default for Loaded {
     /// Nothing was read.
     fn default() -> Self {
-        Self { selection: Selection::Lost, faults: [Some(BadCopy::NoRecord), Some(BadCopy::NoRecord)] }
+        let faults = [Some(BadCopy::NoRecord), Some(BadCopy::NoRecord)];
+        Self { selection: Selection::Lost, faults, agree: false }
     }
 }
 
@@ -119,8 +123,12 @@ pub fn load(medium: &impl Medium) -> Loaded {
         Copy::Bad(fault) => Some(fault.clone()),
         Copy::Valid { .. } | Copy::Newer { .. } => None,
     });
+    let agree = match &copies {
+        [Copy::Valid { record: one, .. }, Copy::Valid { record: other, .. }] => one == other,
+        _ => false,
+    };
     let [first, last] = copies;
-    Loaded { selection: Selection::of(first, last), faults }
+    Loaded { selection: Selection::of(first, last), faults, agree }
 }
 
 /// Saves `record` beside what was `loaded`, and returns what a load would now find.
@@ -135,8 +143,9 @@ pub fn save(medium: &impl Medium, loaded: &Loaded, record: &Record) -> Result<Lo
     write(medium, side, record, generation)?;
     let mut faults = loaded.faults.clone();
     faults[side as usize] = None;
+    let agree = matches!(&loaded.selection, Selection::Current { record: other, .. } if **other == *record);
     let record = Box::new(record.clone());
-    Ok(Loaded { selection: Selection::Current { record, generation, side }, faults })
+    Ok(Loaded { selection: Selection::Current { record, generation, side }, faults, agree })
 }
 
 /// Makes both copies hold `record`, whatever was there, for `record init` and `record repair`.

@@ -8,7 +8,7 @@
 use super::act::{Act, Run};
 use super::epoch::{Loss, expected, lie_losses, losses, page_losses};
 use super::facts::Facts;
-use super::invariants::{Crash, Violation};
+use super::invariants::{Crash, Violation, check_crash};
 use super::judge::{Judge, Outcome, Place, Profile, Rot};
 use super::kept::{Kept, KeptNode};
 use super::replay::retrace;
@@ -87,7 +87,15 @@ pub struct Explorer {
     queue: BTreeMap<u64, VecDeque<Node>>,
     trails: Vec<(usize, Step)>,
     nodes: HashSet<u64>,
-    images: HashMap<u64, Outcome>,
+    images: HashMap<u64, Seen>,
+}
+
+/// An image that was judged.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    outcome: Outcome,
+    /// As one that a sound device may leave, so that it was searched from.
+    is_sound: bool,
 }
 
 /// The trail of the start.
@@ -149,7 +157,7 @@ impl Explorer {
             queue: self.queue.values().flatten().map(node).collect(),
             trails: self.trails.iter().map(trail).collect(),
             nodes: self.nodes.iter().copied().collect(),
-            images: self.images.iter().map(|(image, outcome)| (*image, *outcome)).collect(),
+            images: self.images.iter().map(|(image, seen)| (*image, seen.outcome, seen.is_sound)).collect(),
         }
     }
 
@@ -164,7 +172,8 @@ impl Explorer {
             explorer.wait(Node { place: None, trail: at(trail), cuts, had_fault });
         }
         explorer.nodes = kept.nodes.into_iter().collect();
-        explorer.images = kept.images.into_iter().collect();
+        let seen = |(image, outcome, is_sound)| (image, Seen { outcome, is_sound });
+        explorer.images = kept.images.into_iter().map(seen).collect();
         (explorer.counts, explorer.strips) = (kept.counts, kept.strips);
         Some(explorer)
     }
@@ -189,6 +198,9 @@ impl Explorer {
         if let Err((violation, trail, step)) = self.expand(&node, &place) {
             let mut steps = self.steps(trail);
             steps.push(step);
+            // A search that is put aside now finds it again.
+            let again = Node { place: Some(place), ..node };
+            self.queue.entry(again.cuts + u64::from(again.had_fault)).or_default().push_front(again);
             self.failure = Some(Failure { violation, steps });
             return false;
         }
@@ -272,26 +284,34 @@ impl Explorer {
         is_new.then_some(trail)
     }
 
-    /// Whether an image was not judged before.
-    fn is_new(&mut self, image: u64) -> bool {
+    /// Whether an image was not judged before: one that a sound device may leave, as such.
+    fn is_new(&mut self, image: u64, is_sound: bool) -> bool {
         self.counts.images += 1;
-        !self.images.contains_key(&image)
+        self.images.get(&image).is_none_or(|seen| is_sound && !seen.is_sound)
     }
 
-    fn judged(&mut self, image: u64) {
-        self.images.insert(image, self.judge.reached);
-        self.counts.states += 1;
+    /// Whether it counts: each image does once.
+    fn judged(&mut self, image: u64, is_sound: bool) -> bool {
+        let seen = Seen { outcome: self.judge.reached, is_sound };
+        let counts = self.images.insert(image, seen).is_none();
+        self.counts.states += u64::from(counts);
+        counts
     }
 
     /// Copies of the record are lost beside what the crash did.
     fn rot(&mut self, trail: usize, now: &Still) -> Result<(), (Violation, usize, Step)> {
         for (which, _) in Rot::ALL {
-            let image = hash(&which.of(now));
-            if self.is_new(image) {
+            let lost = which.of(now);
+            // Where the other copy is torn, none is left, and one may be read tomorrow: the machine boots, and waits
+            // for somebody to repair its record.
+            if which.is_unreadable() && self.judge.reader.facts(&lost).record.is_none() {
+                continue;
+            }
+            let image = hash(&lost);
+            if self.is_new(image, false) {
                 let judged = self.judge.rot(now, which);
                 judged.map_err(|violation| (violation, trail, Step::Rot(which)))?;
-                self.judged(image);
-                self.counts.rotten += 1;
+                self.counts.rotten += u64::from(self.judged(image, false));
             }
         }
         Ok(())
@@ -324,18 +344,20 @@ impl Explorer {
         for loss in found.all {
             let now = timeline.image(&loss, self.seed);
             let image = hash(&now);
-            if !self.is_new(image) {
-                self.mark(node, cut, image);
-                continue;
-            }
             let step = Step::Crash { act, cut, lies: 0, loss };
             let is = self.judge.reader.facts(&now);
             let before = &place.still;
             let had_fault = node.had_fault;
             let crash = Crash { before, was, durable: &durable, live: &live, now: &now, is: &is, had_fault };
-            let judged = self.judge.crash(&crash, Profile::Sound);
+            // Also of an image that is known: from here, other promises may hold for it.
+            check_crash(&crash).map_err(|violation| (violation, node.trail, step.clone()))?;
+            if !self.is_new(image, true) {
+                self.mark(node, cut, image);
+                continue;
+            }
+            let judged = self.judge.recover(&now, Profile::Sound);
             judged.map_err(|violation| (violation, node.trail, step.clone()))?;
-            self.judged(image);
+            self.judged(image, true);
             self.mark(node, cut, image);
             if let Some(trail) =
                 self.step_to(node, step, Place { still: now.clone(), entered: None }, 1, false)
@@ -356,9 +378,9 @@ impl Explorer {
     /// Draws an image into the picture of the start.
     fn mark(&mut self, node: &Node, cut: usize, image: u64) {
         if let (true, Some(strip), Some(outcome)) =
-            (node.trail == START, self.strips.last_mut(), self.images.get(&image))
+            (node.trail == START, self.strips.last_mut(), self.images.get(&image).map(|seen| seen.outcome))
         {
-            strip.mark(cut, *outcome);
+            strip.mark(cut, outcome);
         }
     }
 
@@ -385,13 +407,12 @@ impl Explorer {
     /// A crash image of a device that broke its word: the machine has to come up, and that is all.
     fn weakly(&mut self, node: &Node, step: Step, now: Still) -> Result<(), (Violation, usize, Step)> {
         let image = hash(&now);
-        if !self.is_new(image) {
+        if !self.is_new(image, false) {
             return Ok(());
         }
         let judged = self.judge.recover(&now, Profile::Weak);
         judged.map_err(|violation| (violation, node.trail, step))?;
-        self.judged(image);
-        self.counts.weak += 1;
+        self.counts.weak += u64::from(self.judged(image, false));
         Ok(())
     }
 
@@ -412,13 +433,12 @@ impl Explorer {
                 self.counts.faults += 1;
                 for (kept, now) in [false, true].into_iter().zip(ended) {
                     let image = hash(&now);
-                    if !self.is_new(image) {
+                    if !self.is_new(image, false) {
                         continue;
                     }
                     let judged = self.judge.recover(&now, Profile::Sound);
                     judged.map_err(|violation| (violation, node.trail, step(kept)))?;
-                    self.judged(image);
-                    self.counts.faulty += 1;
+                    self.counts.faulty += u64::from(self.judged(image, false));
                     self.step_to(node, step(kept), Place { still: now, entered: None }, 0, true);
                 }
             }

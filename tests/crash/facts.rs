@@ -122,19 +122,17 @@ impl Facts {
         record.default.filter(|id| record.is_good(*id) && self.whole[id.index()].is_some())
     }
 
-    /// Whether the slot is a trial that says itself that it was confirmed, where a copy of the record is lost.
-    pub fn recalls(&self, id: SlotId) -> bool {
-        let is_trial = self.record.as_ref().is_some_and(|(_, record)| record.trial() == Some(id));
-        let is_marked = self.trailers[id.index()].as_ref().is_some_and(|trailer| trailer.mark.is_some());
-        is_trial && is_marked && self.copies != [true, true]
+    /// Whether a slot is good that has all its bytes, by the record or, without one, by its mark.
+    pub fn is_good(&self, slot: usize) -> bool {
+        let good = match &self.record {
+            Some((_, record)) => record.is_good(SlotId(slot as u8)),
+            None => self.trailers[slot].as_ref().is_some_and(|trailer| trailer.mark.is_some()),
+        };
+        good && self.whole[slot].is_some()
     }
 
-    /// Whether a slot is good that has all its bytes, by the record or, without one, by its mark.
+    /// Whether one is.
     pub fn has_good(&self) -> bool {
-        let good = |at: usize| match &self.record {
-            Some((_, record)) => record.is_good(SlotId(at as u8)),
-            None => self.trailers[at].as_ref().is_some_and(|trailer| trailer.mark.is_some()),
-        };
-        (0..2).any(|at| self.whole[at].is_some() && good(at))
+        (0..2).any(|slot| self.is_good(slot))
     }
 }

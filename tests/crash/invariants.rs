@@ -194,16 +194,23 @@ pub fn invariant_atomic_choice(run: &Run, is: &Facts) -> Check {
     })
 }
 
-/// Promise 4. Whatever the caches lose now, the attempt stays counted.
+/// Whether the medium does not give a copy of the record, so that nothing is saved.
+fn has_unreadable(still: &Still) -> bool {
+    let record = &still.parts[RECORD];
+    [0, record.count() - 1].iter().any(|page| record.page(*page) == &UNREADABLE)
+}
+
+/// Promise 4. Whatever the caches lose now, the attempt stays counted. Where no slot is good and nothing can be saved,
+/// any slot is better than none.
 fn invariant_attempts_are_durable(boot: &Boot<'_>) -> Check {
     let Ending::Entered(root, _) = &boot.run.ending else { return Ok(()) };
     let (Some(slot), Some((_, durable))) = (slot_on(root.at.part), &boot.durable.record) else {
         return Ok(());
     };
-    let id = SlotId(slot as u8);
-    if boot.is.recalls(id) {
+    if has_unreadable(boot.before) && !boot.was.has_good() {
         return Ok(());
     }
+    let id = SlotId(slot as u8);
     let before = boot.was.record.as_ref().and_then(|(_, record)| handoffs_left(record, id));
     let after = match durable.slot(id).state {
         SlotState::Trial { handoffs_left, .. } => Some(handoffs_left),
@@ -283,10 +290,8 @@ pub fn invariant_counters_never_rise(was: &Facts, run: &Run) -> Check {
 }
 
 /// Promise 6. Neither a power cycle nor a device makes a good slot less than good; only an update that is
-/// due may take it. Another default there may be where a trial says itself that it was confirmed.
+/// due may take it.
 pub fn invariant_good_stays_good(was: &Facts, is: &Facts) -> Check {
-    let recalled = |record: &Record| record.default.is_some_and(|id| was.recalls(id));
-    let recalled = is.record.as_ref().is_some_and(|(_, record)| recalled(record));
     let (Some((_, was)), Some((_, is))) = (&was.record, &is.record) else { return Ok(()) };
     for (id, slot) in was.ids().filter(|(_, slot)| slot.state == SlotState::Good) {
         let taken = was.update.target() == Some(id);
@@ -296,9 +301,7 @@ pub fn invariant_good_stays_good(was: &Facts, is: &Facts) -> Check {
         })?;
     }
     let lost = was.default.is_some_and(|id| was.is_good(id)) && is.default != was.default;
-    hold(!lost || recalled, "good_stays_good", || {
-        format!("the default was {:?}, and is {:?}", was.default, is.default)
-    })
+    hold(!lost, "good_stays_good", || format!("the default was {:?}, and is {:?}", was.default, is.default))
 }
 
 /// Promise 9. Only a trial that is used up or cannot be entered makes its image bad.
@@ -324,9 +327,7 @@ pub fn invariant_bad_for_a_cause(was: &Facts, is: &Facts) -> Check {
 /// the system that runs, and no other one is written without it.
 fn invariant_redundancy_restored(boot: &Boot<'_>) -> Check {
     let saved = boot.is.record.is_some();
-    let record = &boot.before.parts[RECORD];
-    let is_unreadable = [0, record.count() - 1].iter().any(|page| record.page(*page) == &UNREADABLE);
-    let expected = if is_unreadable { boot.was.copies } else { [true, true] };
+    let expected = if has_unreadable(boot.before) { boot.was.copies } else { [true, true] };
     hold(!saved || boot.is.copies == expected, "redundancy_restored", || {
         format!("copies of the record that can be used: {:?}", boot.is.copies)
     })

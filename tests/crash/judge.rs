@@ -12,7 +12,7 @@ use super::timeline::{Timeline, without_history};
 use super::verbs;
 use crate::sim::pages::{PAGE, mix};
 use crate::sim::power::Trouble;
-use crate::sim::{RECORD, SLOT_A, Still};
+use crate::sim::{RECORD, SLOT_A, Still, UNREADABLE};
 use everboot::machine::Root;
 use everboot::record::Update;
 use everboot::slot::SlotId;
@@ -38,21 +38,40 @@ pub enum Rot {
     First,
     Last,
     Both,
+    /// The medium does not give it any more until it is written.
+    UnreadableFirst,
+    UnreadableLast,
 }
 
 impl Rot {
-    pub const ALL: [(Self, &'static str); 3] =
-        [(Self::First, "lose-first-copy"), (Self::Last, "lose-last-copy"), (Self::Both, "lose-both-copies")];
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::First, "lose-first-copy"),
+        (Self::Last, "lose-last-copy"),
+        (Self::Both, "lose-both-copies"),
+        (Self::UnreadableFirst, "unreadable-first-copy"),
+        (Self::UnreadableLast, "unreadable-last-copy"),
+    ];
+
+    /// Whether the copy may be read another time.
+    pub fn is_unreadable(self) -> bool {
+        matches!(self, Self::UnreadableFirst | Self::UnreadableLast)
+    }
 
     /// The disk without them.
     pub fn of(self, still: &Still) -> Still {
         let mut still = still.clone();
         let record = &mut still.parts[RECORD];
         let last = record.len() - PAGE;
-        for at in [0, last] {
-            if self == Self::Both || (self == Self::First) == (at == 0) {
-                record.write(at, &[0xff; PAGE]);
-            }
+        let lost = [0xff; PAGE];
+        let (first, other) = match self {
+            Self::First => (Some(&lost), None),
+            Self::Last => (None, Some(&lost)),
+            Self::Both => (Some(&lost), Some(&lost)),
+            Self::UnreadableFirst => (Some(&UNREADABLE), None),
+            Self::UnreadableLast => (None, Some(&UNREADABLE)),
+        };
+        for (at, page) in [(0, first), (last, other)] {
+            page.into_iter().for_each(|page| record.write(at, page));
         }
         still
     }
@@ -163,7 +182,8 @@ impl Judge {
         } else {
             let live = normal::hash(&mut self.reader, &run.end, None);
             let same = normal::hash(&mut self.reader, &durable, None) == live;
-            verbs::check_verb(act, &run, was, &place.still, same)?;
+            let is = self.reader.facts(&run.end);
+            verbs::check_verb(act, &run, was, &is, &place.still, same)?;
         }
         Ok(run)
     }
@@ -300,8 +320,7 @@ fn broken(invariant: &'static str, what: String) -> Check {
 
 fn good_slots(facts: &Facts) -> Vec<SlotId> {
     let Some((_, record)) = &facts.record else { return Vec::new() };
-    let is_good = |id: SlotId| record.is_good(id) || facts.recalls(id);
-    record.ids().map(|(id, _)| id).filter(|id| is_good(*id)).collect()
+    record.ids().filter(|(id, _)| record.is_good(*id)).map(|(id, _)| id).collect()
 }
 
 /// A system that never confirms gets its attempts; then the machine is back on a good slot, and stays there.
@@ -310,9 +329,7 @@ fn invariant_bounded_rollback(began: &Facts, is: &Facts, went: &[Option<usize>])
         return Ok(());
     }
     let last = went.last().copied().flatten().and_then(|part| part.checked_sub(SLOT_A));
-    let settled = last.is_some_and(|slot| {
-        slot < 2 && good_slots(is).contains(&SlotId(slot as u8)) && is.whole[slot].is_some()
-    });
+    let settled = last.is_some_and(|slot| slot < 2 && is.is_good(slot));
     if is.record.as_ref().is_some_and(|(_, record)| record.trial().is_some()) {
         return broken("bounded_rollback", format!("after {} boots the trial has not ended", went.len()));
     }

@@ -20,8 +20,8 @@ pub struct Kept {
     pub trails: Vec<(Option<u64>, String)>,
     /// Normal forms that are known.
     pub nodes: Vec<u64>,
-    /// Images that were judged.
-    pub images: Vec<(u64, Outcome)>,
+    /// Images that were judged, and whether as ones that a sound device may leave.
+    pub images: Vec<(u64, Outcome, bool)>,
 }
 
 /// A node that waits.

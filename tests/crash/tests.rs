@@ -151,7 +151,8 @@ fn only_the_order_of_generations_counts() {
     }
     let generations: Vec<_> = seen.iter().map(|(generation, ..)| *generation).collect();
     assert!(generations.windows(2).all(|pair| pair[0] < pair[1]), "{generations:?}");
-    assert!(seen.windows(2).all(|pair| pair[0].1 == pair[1].1 && pair[0].2 != pair[1].2));
+    // Three saves in each round: every second one ends with the same copy.
+    assert!(seen.windows(3).all(|rounds| rounds[0].1 == rounds[2].1 && rounds[0].2 != rounds[2].2));
 }
 
 #[test]

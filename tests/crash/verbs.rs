@@ -12,14 +12,41 @@ use everboot::record::Record;
 use everboot::slot::SlotId;
 
 /// A verb of the running system, without faults.
-pub fn check_verb(act: Act, run: &Run, was: &Facts, before: &Still, durable_is_live: bool) -> Check {
+pub fn check_verb(
+    act: Act,
+    run: &Run,
+    was: &Facts,
+    is: &Facts,
+    before: &Still,
+    durable_is_live: bool,
+) -> Check {
     invariant_orderly(run)?;
     invariant_refusal_changes_nothing(run)?;
     invariant_running_untouched(run, before)?;
     if act != Act::Reject && act != Act::Rollback {
         invariant_known_good_untouched(was, before, &run.end)?;
     }
+    if matches!(act, Act::Confirm | Act::Reject | Act::Rollback) {
+        invariant_verdict_in_both_copies(run, is)?;
+    }
     invariant_done_is_durable(run, durable_is_live)
+}
+
+/// What was said of a slot is not lost with a copy of the record: a confirmed slot does not become a trial again, a
+/// rejected one does not come back.
+fn invariant_verdict_in_both_copies(run: &Run, is: &Facts) -> Check {
+    let states = |record: &Record| {
+        (
+            record.slots.iter().map(|slot| slot.state).collect::<Vec<_>>(),
+            record.default,
+            record.bad_images.clone(),
+        )
+    };
+    let newer = is.record.as_ref().map(|(_, record)| states(record));
+    let older = is.older.as_deref().map(states);
+    hold(run.ending != Ending::Done || newer == older, "verdict_in_both_copies", || {
+        format!("the verb is done; one copy says {newer:?}, the other one {older:?}")
+    })
 }
 
 /// Promise 7.
@@ -68,7 +95,7 @@ fn invariant_no_record_no_trial(was: &Facts, run: &Run, durable: &Facts) -> Chec
     // Of a record that cannot be read, the other copy decides; it is older by one save.
     let by_older = |older: &Record| older.is_good(id) || older.default.is_none();
     let is_older = run.failed == Some(RECORD) && was.older.as_deref().is_some_and(by_older);
-    if record.is_good(id) || was.recalls(id) || is_older || run.failed == Some(part_of(known_good)) {
+    if record.is_good(id) || is_older || run.failed == Some(part_of(known_good)) {
         return Ok(());
     }
     let left = |facts: &Facts| facts.record.as_ref().and_then(|(_, record)| handoffs_left(record, id));
