@@ -6,13 +6,15 @@
 //!
 //! `slot`, `record`, `manifest`, `config`, `verbs`, `decide`, `lifecycle`, `password` and `tree` are pure: no I/O, no
 //! clock, no log, no environment. `store`, `apply` and `bundle` know a [`medium::Medium`] and not Linux. Only `sys`
-//! does.
+//! does. `crew` shares work among threads, and `lanes` hashes with vectors.
 
 pub mod apply;
 pub mod bundle;
 pub mod config;
+pub mod crew;
 pub mod decide;
 pub mod flow;
+mod lanes;
 pub mod lifecycle;
 pub mod machine;
 pub mod manifest;

@@ -4,6 +4,7 @@
 //! memory. So the same flows run in the initramfs, in the running system, on a file, and under simulation.
 
 use crate::config::Breakpoint;
+use crate::crew::Threads;
 use crate::medium::{self, Medium, Staging};
 use crate::slot::Uuid;
 use std::fmt;
@@ -106,6 +107,9 @@ pub trait Machine {
     /// Releases the staging area, and unmounts its file system if [`Machine::staging`] had mounted it. Called
     /// when nothing of it is open any more; that nothing was mounted is no error.
     fn close_staging(&mut self);
+
+    /// The threads that long work may take beside the first one.
+    fn threads(&self) -> Threads;
 
     /// Shows how far a long step is: so many of so many blocks.
     fn show_progress(&mut self, done: u64, of: u64);

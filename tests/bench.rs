@@ -2,6 +2,7 @@
 
 use everboot::bundle::sign::{NewKeys, Signer};
 use everboot::bundle::{Bundle, Keys, write::assemble};
+use everboot::crew::Threads;
 use everboot::machine::{Access, Machine};
 use everboot::manifest::{Manifest, Payload};
 use everboot::medium::Medium;
@@ -97,7 +98,7 @@ impl Bench {
         let file = FileMedium::open(&self.path("factory.everboot"), Access::Read).unwrap();
         let mut bundle = Bundle::open(file, &Keys::parse(&keys().public).unwrap()).unwrap();
         self.on_part(slot, |part| {
-            everboot::apply::apply(&mut bundle, part, &mut |_| ()).unwrap();
+            everboot::apply::apply(&mut bundle, part, Threads::NONE, &mut |_| ()).unwrap();
             everboot::apply::mark(part, 1, bundle.manifest().payload.root_hash).unwrap();
         });
     }

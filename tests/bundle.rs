@@ -1,9 +1,11 @@
 //! Bundles: made by everboot-pack and opened by the tools of others, signed by the real minisign and opened
 //! by us, and damaged in every way.
 
+use everboot::apply;
 use everboot::bundle::sign::{NewKeys, Signer};
 use everboot::bundle::write::{SeekTable, assemble, header, member, tree};
-use everboot::bundle::{Bundle, Error, Fault, Keys, TrustError};
+use everboot::bundle::{Bundle, Error, Fault, Keys, TrustError, Unpacker};
+use everboot::crew::Threads;
 use everboot::manifest::{Manifest, Payload};
 use everboot::medium::{self, Medium, Op};
 use everboot::slot::{BLOCK, RootHash};
@@ -112,11 +114,17 @@ fn small_bundle() -> Vec<u8> {
 /// Opens a bundle, proves it, and returns its manifest's bytes and its image.
 fn unpack(bytes: &[u8], keys: &Keys) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let mut bundle = Bundle::open(Bytes(bytes.to_vec()), keys)?;
-    bundle.check_all(&mut |_, _| {})?;
-    let (mut image, mut content) = (Vec::new(), Vec::new());
-    for frame in 0..bundle.frame_count() {
-        bundle.read_frame(frame, &mut content)?;
-        image.extend_from_slice(&content);
+    apply::check(&mut bundle, Threads::NONE, &mut |_, _| {}).map_err(|error| match error {
+        apply::Error::Bundle(error) => error,
+        other => panic!("{other}"),
+    })?;
+    let mut image = vec![0; bundle.manifest().payload.size as usize];
+    let frame_len = bundle.manifest().payload.frame_blocks as usize * BLOCK;
+    let (mut tree, packed) = bundle.halves();
+    let mut unpacker = Unpacker::default();
+    for (frame, content) in (0..).zip(image.chunks_mut(frame_len)) {
+        let digests = tree.digests(packed.frames().blocks(frame))?;
+        packed.read(frame, &digests, &mut unpacker, content)?;
     }
     Ok((bundle.signed().manifest.clone(), image))
 }
@@ -142,17 +150,19 @@ fn what_was_assembled_is_read_back() {
     let bytes = small_bundle();
     let mut bundle = Bundle::open(Bytes(bytes.clone()), &keys()).unwrap();
     assert_eq!(bundle.total_len(), bytes.len() as u64);
-    assert_eq!(bundle.frame_count(), 3);
+    assert_eq!(bundle.frames().count(), 3);
     let (expected, root) = tree(&image(5), &[9; 32]).unwrap();
     assert_eq!(bundle.manifest().payload.root_hash, root);
     let mut found = vec![0; expected.len()];
+    assert_eq!(bundle.tree_len(), expected.len() as u64);
+    let (mut tree, packed) = bundle.halves();
     for (number, block) in (0..).zip(found.chunks_exact_mut(BLOCK)) {
-        bundle.tree_block(number, block).unwrap();
+        tree.block(number, block).unwrap();
     }
-    assert!(found == expected && bundle.tree_len() == expected.len() as u64);
-    assert!(bundle.tree_block(2, &mut [0; BLOCK]).is_err());
-    assert!(bundle.leaf(5).is_err());
-    assert!(bundle.read_frame(3, &mut Vec::new()).is_err());
+    assert!(found == expected);
+    assert!(tree.block(2, &mut [0; BLOCK]).is_err());
+    assert!(tree.digests(5..6).is_err());
+    assert!(packed.read(3, &[], &mut Unpacker::default(), &mut []).is_err());
     assert_eq!(unpack(&bytes, &keys()).unwrap().1, image(5));
 }
 

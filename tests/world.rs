@@ -4,6 +4,7 @@ use crate::sim::{Power, SimDisk};
 use crate::sim::{SLOT_A, SLOT_B, SimMachine, SimRoot};
 use everboot::bundle::{Keys, sign::Signer, write::assemble};
 use everboot::config::Config;
+use everboot::crew::Threads;
 use everboot::flow::{self, Destination, Outcome, Site};
 use everboot::manifest::{Manifest, Payload};
 use everboot::medium::Medium;
@@ -89,7 +90,7 @@ impl World {
         let file = SimDisk::with_power(bundle(manifest, image), &Power::default());
         let mut bundle = everboot::bundle::Bundle::open(file, &self.keys).unwrap();
         let target = self.machine.parts[part].clone();
-        everboot::apply::apply(&mut bundle, &target, &mut |_| ()).unwrap();
+        everboot::apply::apply(&mut bundle, &target, Threads::NONE, &mut |_| ()).unwrap();
         everboot::apply::mark(&target, 1, bundle.manifest().payload.root_hash).unwrap();
     }
 

@@ -1,21 +1,23 @@
-//! The apply itself.
+//! The apply itself: what is done in which order.
 
 use super::layout::Layout;
+use super::worker::{Job, Origin, Outcome, Span, Worker, Written};
 use super::{Error, trailer};
-use crate::bundle::{self, Bundle};
-use crate::medium::Medium;
+use crate::bundle::{Bundle, Frames, Tree};
+use crate::crew::{self, Plan, Threads};
+use crate::medium::{Aligned, Medium};
 use crate::seeded::{self, Bug};
 use crate::slot::BLOCK;
 use crate::tree::Hasher;
 
-/// Bytes that are written between two barriers, and held in memory until they were read back. After a cut at
-/// most this much is written again.
-const EPOCH: usize = 8 << 20;
+/// Blocks that are written between two barriers. After a cut at most twice as many are written again: those behind
+/// which a barrier is under way, and those that are written meanwhile.
+const EPOCH: usize = (32 << 20) / BLOCK;
 /// Frames between two barriers, when little has to be written: what a start has proven counts at a barrier, and a
 /// slow medium must get to one.
 const FRAMES: u64 = 64;
 /// Tree blocks that are handled at once.
-const TREE_STEP: u64 = 64;
+const STEP: u64 = 64;
 
 /// How far an apply is. Numbers never go down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,10 +35,12 @@ pub struct Progress {
 /// Makes the part `target` equal to the image of `bundle`: promises 3 and 10. The caller has made sure that
 /// nobody boots the slot meanwhile, by saving its state as *writing*.
 ///
-/// `watch` is called after each frame, each barrier, and each step of the tree.
+/// With no `threads` beside this one, everything happens in order. `watch` is called
+/// after each step. Memory: at most 24 MiB, whatever the size of the image.
 pub fn apply<S: Medium, T: Medium>(
     bundle: &mut Bundle<S>,
     target: &T,
+    threads: Threads,
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
     let layout = Layout::new(target.len(), bundle.manifest().payload.size).map_err(Error::DoesNotFit)?;
@@ -48,167 +52,205 @@ pub fn apply<S: Medium, T: Medium>(
     if seeded::is(Bug::TrailerFirst) {
         trailer::write_trailer(target, layout.trailer, bundle.signed()).map_err(Error::Target)?;
     }
-    let mut engine = Engine::new(bundle, target, layout, watch);
-    engine.image()?;
-    engine.tree()?;
-    let progress = engine.progress;
-    let signed = bundle.signed();
-    match trailer::write_trailer(target, layout.trailer, signed).map_err(Error::Target)? {
+    let progress = blocks(bundle, target, layout, threads, watch)?;
+    match trailer::write_trailer(target, layout.trailer, bundle.signed()).map_err(Error::Target)? {
         true => Ok(progress),
         false => Err(Error::ReadBack { block: layout.trailer / BLOCK as u64 }),
     }
 }
 
-/// A run of blocks that was written and not read back yet.
-struct Written {
-    first: u64,
-    bytes: Vec<u8>,
+/// Image and tree, durable and proven.
+fn blocks<S: Medium, T: Medium>(
+    bundle: &mut Bundle<S>,
+    target: &T,
+    layout: Layout,
+    threads: Threads,
+    watch: &mut dyn FnMut(&Progress),
+) -> Result<Progress, Error> {
+    let (tree, packed) = bundle.halves();
+    let mut engine = Engine::new(tree, packed.frames(), packed.hasher(), layout, watch);
+    crew::work(&mut engine, packed.frames().threads(threads), &|| {
+        let mut worker = Worker::new(Some(&packed), Some(target), packed.hasher());
+        Box::new(move |job| worker.work(job))
+    });
+    match engine.error {
+        None => Ok(engine.progress),
+        Some(error) => Err(error),
+    }
 }
 
-struct Engine<'a, S: Medium, T: Medium> {
-    bundle: &'a mut Bundle<S>,
-    target: &'a T,
+/// Hands out the frames, then the tree in steps; between them barriers, and behind each barrier the reading back of
+/// what it covers.
+///
+/// Crash argument: a barrier covers the writes whose outcomes had come before it was handed out. Writes that go on
+/// meanwhile belong to the next one, whatever the medium makes of them. The last barrier is handed out when nothing
+/// else is under way, so nothing that was written is without one when the trailer is.
+struct Engine<'a, S> {
+    tree: Tree<'a, S>,
+    frames: &'a Frames,
+    hasher: &'a Hasher,
     layout: Layout,
     watch: &'a mut dyn FnMut(&Progress),
     progress: Progress,
-    hasher: Hasher,
-    epoch: Vec<Written>,
-    /// Content of the frame, and of the same blocks in the slot.
-    frame: Vec<u8>,
-    there: Vec<u8>,
+    /// Frames and steps of the tree that were handed out, and how many of these are under way.
+    next: u64,
+    out: u64,
+    /// What no barrier covers yet, its blocks, and the frames since the last barrier.
+    fresh: Vec<Written>,
+    fresh_blocks: usize,
+    since: u64,
+    barrier: Barrier,
+    /// What lies behind a barrier and was not read back yet.
+    behind: Vec<Written>,
+    error: Option<Error>,
 }
 
-impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
+/// How it stands with barriers.
+#[derive(PartialEq)]
+enum Barrier {
+    None,
+    UnderWay,
+    Last,
+}
+
+impl<'a, S: Medium> Engine<'a, S> {
     fn new(
-        bundle: &'a mut Bundle<S>,
-        target: &'a T,
+        tree: Tree<'a, S>,
+        frames: &'a Frames,
+        hasher: &'a Hasher,
         layout: Layout,
         watch: &'a mut dyn FnMut(&Progress),
     ) -> Self {
-        let hasher = Hasher::new(&bundle.manifest().payload.salt);
         let progress = Progress { blocks: layout.blocks(), ..Progress::default() };
-        let (epoch, frame, there) = (Vec::new(), Vec::new(), Vec::new());
-        Self { bundle, target, layout, watch, progress, hasher, epoch, frame, there }
+        let (fresh, behind, barrier) = (Vec::new(), Vec::new(), Barrier::None);
+        let (next, out, fresh_blocks, since, error) = (0, 0, 0, 0, None);
+        Self {
+            tree,
+            frames,
+            hasher,
+            layout,
+            watch,
+            progress,
+            next,
+            out,
+            fresh,
+            fresh_blocks,
+            since,
+            barrier,
+            behind,
+            error,
+        }
     }
 
-    fn image(&mut self) -> Result<(), Error> {
-        let frame_len = self.bundle.manifest().payload.frame_blocks as usize * BLOCK;
-        for frame in 0..self.bundle.frame_count() {
-            if self.epoch_len() + frame_len > EPOCH || frame % FRAMES == 0 {
-                self.barrier()?;
+    /// Frames, and steps of the tree behind them.
+    fn count(&self) -> u64 {
+        self.frames.count() + self.tree_blocks().div_ceil(STEP)
+    }
+
+    fn tree_blocks(&self) -> u64 {
+        self.layout.tree_len / BLOCK as u64
+    }
+
+    fn is_full(&self) -> bool {
+        self.fresh_blocks >= EPOCH || self.since >= FRAMES && !self.fresh.is_empty()
+    }
+
+    /// The barrier that is due, with what it covers.
+    fn barrier(&mut self) -> Option<Job> {
+        let is_last = self.next == self.count() && self.out == 0;
+        if self.barrier != Barrier::None || !self.is_full() && !is_last {
+            return None;
+        }
+        self.barrier = if is_last { Barrier::Last } else { Barrier::UnderWay };
+        (self.fresh_blocks, self.since) = (0, 0);
+        let fresh = std::mem::take(&mut self.fresh);
+        if is_last && seeded::is(Bug::NoBarrierBeforeTrailer) {
+            self.behind = fresh;
+            return self.behind.pop().map(Job::Prove);
+        }
+        Some(Job::Sync(fresh))
+    }
+
+    fn blocks(&mut self) -> Result<Job, Error> {
+        let number = self.next;
+        (self.next, self.out, self.since) = (self.next + 1, self.out + 1, self.since + 1);
+        let Some(step) = number.checked_sub(self.frames.count()) else {
+            let blocks = self.frames.blocks(number);
+            let span = Span { first: blocks.start, digests: self.tree.digests(blocks)? };
+            return Ok(Job::Bring(span, Origin::Frame(number)));
+        };
+        let first = step * STEP;
+        let count = STEP.min(self.tree_blocks() - first) as usize;
+        let mut content = Aligned::zeroed(count * BLOCK);
+        for (number, block) in (first..).zip(content.chunks_exact_mut(BLOCK)) {
+            self.tree.block(number, block)?;
+        }
+        let digests = self.hasher.blocks(&content.chunks_exact(BLOCK).collect::<Vec<_>>());
+        Ok(Job::Bring(Span { first: self.layout.blocks() + first, digests }, Origin::Memory(content)))
+    }
+
+    fn brought(&mut self, written: Written) {
+        let (all, wrong) = (written.span.digests.len() as u64, written.blocks.len());
+        self.out -= 1;
+        self.progress.bytes_written += (wrong * BLOCK) as u64;
+        if written.span.first < self.layout.blocks() {
+            self.progress.proven += all - wrong as u64;
+        }
+        if wrong > 0 {
+            self.fresh_blocks += wrong;
+            self.fresh.push(written);
+        }
+    }
+
+    fn proven(&mut self, written: &Written) {
+        if written.span.first < self.layout.blocks() {
+            self.progress.proven += written.blocks.len() as u64;
+            self.progress.written += written.blocks.len() as u64;
+        }
+    }
+}
+
+impl<S: Medium> Plan for Engine<'_, S> {
+    type Job = Job;
+    type Outcome = Result<Outcome, Error>;
+
+    fn next(&mut self) -> Option<Job> {
+        if self.error.is_some() {
+            return None;
+        }
+        if let Some(written) = self.behind.pop() {
+            return Some(Job::Prove(written));
+        }
+        if let Some(barrier) = self.barrier() {
+            return Some(barrier);
+        }
+        // While a barrier is slow, no more is written than the next one may cover.
+        if self.next == self.count() || self.is_full() {
+            return None;
+        }
+        match self.blocks() {
+            Ok(job) => Some(job),
+            Err(error) => {
+                self.error = Some(error);
+                None
             }
-            self.frame(frame)?;
-            (self.watch)(&self.progress);
         }
-        self.barrier()
     }
 
-    /// Brings the blocks of one frame into the slot. Those that are right are only read: bytes that equal
-    /// bytes which were hashed need no hash of their own.
-    fn frame(&mut self, frame: u64) -> Result<(), Error> {
-        let first = frame * u64::from(self.bundle.manifest().payload.frame_blocks);
-        let mut content = std::mem::take(&mut self.frame);
-        self.bundle.read_frame(frame, &mut content)?;
-        self.check(first, &content)?;
-        let wrong = self.wrong_blocks(first, &content);
-        self.progress.proven += (content.len() / BLOCK - wrong.len()) as u64;
-        for run in wrong.chunk_by(|one, next| one + 1 == *next) {
-            self.write(first, run, &content)?;
-        }
-        self.frame = content;
-        Ok(())
-    }
-
-    /// Nothing of a payload is written before its hash was checked against the signed root.
-    fn check(&mut self, first: u64, content: &[u8]) -> Result<(), Error> {
-        for (block, bytes) in (first..).zip(content.chunks_exact(BLOCK)) {
-            if self.hasher.block(bytes) != self.bundle.leaf(block)? {
-                return Err(Error::Bundle(bundle::Error::WrongBlock { block }));
-            }
-        }
-        Ok(())
-    }
-
-    /// Positions, counted from block `first`, of the blocks whose bytes in the slot are not those of
-    /// `content`. A block that cannot be read is not right; writing it may mend the medium.
-    fn wrong_blocks(&mut self, first: u64, content: &[u8]) -> Vec<usize> {
-        self.there.resize(content.len(), 0);
-        if self.target.read_at(first * BLOCK as u64, &mut self.there).is_err() {
-            return (0..content.len() / BLOCK).collect();
-        }
-        let end = if seeded::is(Bug::HalfCompared) { BLOCK / 2 } else { BLOCK };
-        let blocks = self.there.chunks_exact(BLOCK).zip(content.chunks_exact(BLOCK)).enumerate();
-        blocks.filter(|(_, (there, wanted))| there[..end] != wanted[..end]).map(|(at, _)| at).collect()
-    }
-
-    fn write(&mut self, first: u64, run: &[usize], content: &[u8]) -> Result<(), Error> {
-        let (Some(from), Some(last)) = (run.first(), run.last()) else { return Ok(()) };
-        let (first, bytes) = (first + *from as u64, &content[from * BLOCK..(last + 1) * BLOCK]);
-        self.target.write_at(first * BLOCK as u64, bytes).map_err(Error::Target)?;
-        self.progress.bytes_written += bytes.len() as u64;
-        self.epoch.push(Written { first, bytes: bytes.to_vec() });
-        Ok(())
-    }
-
-    fn epoch_len(&self) -> usize {
-        self.epoch.iter().map(|run| run.bytes.len()).sum()
-    }
-
-    /// Makes the epoch durable and reads it back from the medium. Only then is it proven.
-    fn barrier(&mut self) -> Result<(), Error> {
-        if self.epoch.is_empty() {
-            return Ok(());
-        }
-        self.target.sync().map_err(Error::Target)?;
-        for run in std::mem::take(&mut self.epoch) {
-            self.there.resize(run.bytes.len(), 0);
-            self.target.read_at(run.first * BLOCK as u64, &mut self.there).map_err(Error::Target)?;
-            let blocks = (run.first..).zip(self.there.chunks_exact(BLOCK).zip(run.bytes.chunks_exact(BLOCK)));
-            for (block, (there, written)) in blocks {
-                if there != written && !seeded::is(Bug::BlocksNotReadBack) {
-                    return Err(Error::ReadBack { block });
+    fn done(&mut self, outcome: Self::Outcome) {
+        match outcome {
+            Ok(Outcome::Brought(written)) => self.brought(written),
+            Ok(Outcome::Synced(mut written)) => {
+                written.reverse();
+                self.behind = written;
+                if self.barrier == Barrier::UnderWay {
+                    self.barrier = Barrier::None;
                 }
             }
-            let blocks = (run.bytes.len() / BLOCK) as u64;
-            self.progress.proven += blocks;
-            self.progress.written += blocks;
+            Ok(Outcome::Proven(written)) => self.proven(&written),
+            Ok(Outcome::Checked(_) | Outcome::Judged(..)) => {}
+            Err(error) => self.error = Some(self.error.take().unwrap_or(error)),
         }
         (self.watch)(&self.progress);
-        Ok(())
-    }
-
-    /// Writes the tree behind the image, in the same manner: compare, write, barrier, read back.
-    fn tree(&mut self) -> Result<(), Error> {
-        let blocks = self.layout.tree_len / BLOCK as u64;
-        for first in (0..blocks).step_by(TREE_STEP as usize) {
-            self.tree_step(first, TREE_STEP.min(blocks - first), true)?;
-            (self.watch)(&self.progress);
-        }
-        if !seeded::is(Bug::NoBarrierBeforeTrailer) {
-            self.target.sync().map_err(Error::Target)?;
-        }
-        for first in (0..blocks).step_by(TREE_STEP as usize) {
-            self.tree_step(first, TREE_STEP.min(blocks - first), false)?;
-            (self.watch)(&self.progress);
-        }
-        Ok(())
-    }
-
-    /// Compares some blocks of the tree; those that differ are written, or else are an error.
-    fn tree_step(&mut self, first: u64, count: u64, may_write: bool) -> Result<(), Error> {
-        let (len, at) = ((count as usize) * BLOCK, self.layout.image_len + first * BLOCK as u64);
-        self.frame.resize(len, 0);
-        for (block, bytes) in (first..).zip(self.frame.chunks_exact_mut(BLOCK)) {
-            self.bundle.tree_block(block, bytes)?;
-        }
-        self.there.resize(len, 0);
-        match self.target.read_at(at, &mut self.there) {
-            Ok(()) if self.there == self.frame => return Ok(()),
-            Err(error) if !may_write => return Err(Error::Target(error)),
-            _ if !may_write => return Err(Error::ReadBack { block: at / BLOCK as u64 }),
-            _ => {}
-        }
-        self.progress.bytes_written += len as u64;
-        self.target.write_at(at, &self.frame).map_err(Error::Target)
     }
 }

@@ -4,16 +4,22 @@
 //!
 //! erase the trailer → blocks and tree → read back → trailer → (the caller's) record
 //!
+//! Frames are unpacked, compared and written by all processors at once ([`crate::crew`]). Reading back a run of
+//! blocks goes on beside the writing of later ones; the engine says why that is safe.
+//!
 //! Crash argument: without a trailer a slot says nothing of itself, so a cut before the last barrier leaves
 //! a slot that nobody boots. Repeating the apply reads and hashes every block and writes only those that
 //! are not right, so no proven block is written twice. A cut after the trailer and before the record leaves
 //! a slot that is complete and an apply that finds nothing to write.
 
+mod check;
 mod engine;
 mod layout;
 mod trailer;
 mod verify;
+mod worker;
 
+pub use check::check;
 pub use engine::{Progress, apply};
 pub use layout::{DoesNotFit, Layout, TRAILER_LEN};
 pub use trailer::{Trailer, mark, read_trailer, unmark};

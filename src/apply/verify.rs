@@ -2,15 +2,18 @@
 
 use super::Error;
 use super::layout::Layout;
+use super::worker::{Job, Outcome, Span, Worker};
+use crate::crew::{self, Plan, Threads};
 use crate::manifest::Manifest;
 use crate::medium::Medium;
-use crate::slot::BLOCK;
-use crate::tree::{Geometry, Hasher, Reader, TreeError};
+use crate::tree::{Geometry, Hasher, Reader};
 
 /// Most differing blocks that are listed by number.
 const LISTED: usize = 64;
 /// Blocks that are read at once.
-const STEP: usize = 256;
+const STEP: u64 = 256;
+/// The most threads, each with room for a step.
+const THREADS: usize = 8;
 
 /// The outcome of a verification.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,46 +34,73 @@ impl Difference {
         self.differing == 0 && self.unknown == 0
     }
 
+    /// Threads judge in no order, so the first are known when all are.
     fn note(&mut self, block: u64) {
         self.differing += 1;
-        if self.listed.len() < LISTED {
-            self.listed.push(block);
-        }
+        let at = self.listed.partition_point(|listed| *listed < block);
+        self.listed.insert(at, block);
+        self.listed.truncate(LISTED);
     }
 }
 
 /// Reads every block of the part and judges it by the part's own tree, which is checked against the root
-/// hash of the signed `manifest` as it is read. `watch` is told the number of blocks that are done.
-pub fn verify(
-    part: &impl Medium,
+/// hash of the signed `manifest` as it is read, with these threads beside this one. `watch` is told the number of
+/// blocks that are done.
+pub fn verify<M: Medium>(
+    part: &M,
     manifest: &Manifest,
+    threads: Threads,
     watch: &mut dyn FnMut(u64),
 ) -> Result<Difference, Error> {
     let payload = &manifest.payload;
     let layout = Layout::new(part.len(), payload.size).map_err(Error::DoesNotFit)?;
     let Some(geometry) = Geometry::new(layout.blocks()) else { return Ok(Difference::default()) };
+    let tree = Reader::new(geometry, &payload.salt, payload.root_hash);
+    let found = Difference { blocks: layout.blocks(), ..Difference::default() };
+    let mut verify = Verify { part, tree, layout, next: 0, done: 0, found, watch };
     let hasher = Hasher::new(&payload.salt);
-    let mut tree = Reader::new(geometry, &payload.salt, payload.root_hash);
-    let mut found = Difference { blocks: layout.blocks(), ..Difference::default() };
-    let mut content = vec![0; STEP * BLOCK];
-    for first in (0..layout.blocks()).step_by(STEP) {
-        let count = (layout.blocks() - first).min(STEP as u64) as usize;
-        let content = &mut content[..count * BLOCK];
-        let readable = part.read_at(first * BLOCK as u64, content).is_ok();
-        for (block, bytes) in (first..).zip(content.chunks_exact_mut(BLOCK)) {
-            let leaf = tree.leaf(block, &mut |at, node: &mut [u8]| part.read_at(layout.image_len + at, node));
-            let at = block * BLOCK as u64;
-            match leaf {
-                Err(TreeError::Fetch(_) | TreeError::Mismatch { .. }) => found.unknown += 1,
-                Ok(digest) => {
-                    let there = readable || part.read_at(at, bytes).is_ok();
-                    if !there || hasher.block(bytes) != digest {
-                        found.note(block);
-                    }
-                }
-            }
+    crew::work(&mut verify, threads.at_most(THREADS), &|| {
+        let mut worker = Worker::<M, M>::new(None, Some(part), &hasher);
+        Box::new(move |job| worker.work(job))
+    });
+    Ok(verify.found)
+}
+
+struct Verify<'a, M> {
+    part: &'a M,
+    tree: Reader,
+    layout: Layout,
+    next: u64,
+    done: u64,
+    found: Difference,
+    watch: &'a mut dyn FnMut(u64),
+}
+
+impl<M: Medium> Plan for Verify<'_, M> {
+    type Job = Job;
+    type Outcome = Result<Outcome, Error>;
+
+    fn next(&mut self) -> Option<Job> {
+        let (first, end) = (self.next, (self.next + STEP).min(self.layout.blocks()));
+        self.next = end;
+        let at = self.layout.image_len;
+        let mut fetch = |offset, node: &mut [u8]| self.part.read_at(at + offset, node);
+        let (mut digests, mut unknown) = (Vec::new(), Vec::new());
+        for (at, block) in (first..end).enumerate() {
+            let digest = self.tree.leaf(block, &mut fetch);
+            unknown.extend(digest.is_err().then_some(at));
+            digests.push(digest.unwrap_or_default());
         }
-        watch(first + count as u64);
+        self.found.unknown += unknown.len() as u64;
+        self.done += unknown.len() as u64;
+        (first < end).then_some(Job::Judge(Span { first, digests }, unknown))
     }
-    Ok(found)
+
+    fn done(&mut self, outcome: Self::Outcome) {
+        if let Ok(Outcome::Judged(judged, differing)) = outcome {
+            self.done += judged;
+            differing.into_iter().for_each(|block| self.found.note(block));
+            (self.watch)(self.done);
+        }
+    }
 }

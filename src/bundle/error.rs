@@ -53,9 +53,9 @@ pub enum Error {
         /// Its number in the image.
         block: u64,
     },
-    /// A compressed frame is damaged.
+    /// Compressed blocks are damaged.
     Frame {
-        /// Its number.
+        /// The number of their frame.
         frame: u64,
         /// What is wrong with it.
         what: &'static str,

@@ -3,9 +3,11 @@
 
 use super::Error;
 use super::archive::Member;
+use crate::crew::Threads;
 use crate::manifest::Payload;
 use crate::medium::Medium;
 use crate::slot::BLOCK;
+use std::ops::Range;
 use zstd_safe::DCtx;
 
 /// The most frames in a bundle: 1 TiB in frames of 4 MiB. It bounds the table in memory to 2 MiB.
@@ -19,6 +21,8 @@ pub(super) const TABLE_FOOTER: u64 = 9;
 pub(super) const TABLE_ENTRY: u64 = 8;
 /// Table entries that are read at once.
 const STEP: u64 = 4096;
+/// Bytes that all threads together may take.
+const MEMORY: usize = 16 << 20;
 
 /// Where each frame is, and how many bytes it unpacks to.
 #[derive(Debug)]
@@ -101,6 +105,29 @@ impl Frames {
         self.ends.len() as u64
     }
 
+    /// The most bytes that a packed frame has.
+    fn packed_most(&self) -> usize {
+        let frames = 0..self.count();
+        frames.filter_map(|frame| self.place(frame)).map(|(_, len)| len).max().unwrap_or(0)
+    }
+
+    /// Those of the threads that may work on frames at once, each with room for a packed frame and twice its
+    /// content, in bounded memory.
+    pub fn threads(&self, threads: Threads) -> Threads {
+        let each = self.packed_most() + 2 * self.frame_len as usize + (256 << 10);
+        threads.at_most(MEMORY / each)
+    }
+
+    /// The first block of frame number `frame`.
+    pub fn first(&self, frame: u64) -> u64 {
+        frame.saturating_mul(self.frame_len) / BLOCK as u64
+    }
+
+    /// Blocks of frame number `frame`.
+    pub fn blocks(&self, frame: u64) -> Range<u64> {
+        self.first(frame)..self.first(frame) + (self.content_len(frame) / BLOCK) as u64
+    }
+
     /// Bytes that frame number `frame` unpacks to; 0 when there is no such frame.
     pub fn content_len(&self, frame: u64) -> usize {
         let first = frame.saturating_mul(self.frame_len);
@@ -166,17 +193,20 @@ impl Decoder {
         Self(DCtx::create())
     }
 
-    /// Unpacks frame number `frame`, which must be one zstd frame of exactly `len` bytes of content that asks
-    /// for no window larger than that (or zstd's least, 1 KiB). `out` holds the content afterwards; nothing
-    /// vouches for it yet.
-    pub fn decode(&mut self, frame: u64, packed: &[u8], len: usize, out: &mut Vec<u8>) -> Result<(), Error> {
+    /// Unpacks frame number `frame`, which must be one zstd frame of exactly as many bytes of content as `out` has,
+    /// and ask for no window larger than that and what it was packed against (or zstd's least, 1 KiB). Nothing
+    /// vouches for the content yet.
+    pub fn decode(&mut self, frame: u64, packed: &[u8], prefix: &[u8], out: &mut [u8]) -> Result<(), Error> {
+        let len = out.len();
         let damaged = |what| Error::Frame { frame, what };
         let window = window(packed).ok_or(damaged("expected a zstd frame"))?;
-        if window > (len as u64).next_power_of_two().max(1 << 10) {
+        if window > ((len + prefix.len()) as u64).next_power_of_two().max(1 << 10) {
             return Err(damaged("it asks for a window larger than a frame"));
         }
-        out.resize(len, 0);
-        let found = self.0.decompress(&mut out[..], packed);
+        let found = match prefix {
+            [] => self.0.decompress(out, packed),
+            prefix => self.0.decompress_using_dict(out, packed, prefix),
+        };
         match found.map_err(zstd_safe::get_error_name) {
             Ok(found) if found == len => Ok(()),
             Ok(_) => Err(damaged("it unpacks to fewer bytes than its blocks have")),

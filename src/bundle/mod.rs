@@ -3,13 +3,12 @@
 //! The bytes are specified in `FORMAT.md`. Invariants:
 //! - the manifest's bytes are read once, checked against the signature, and parsed from that same buffer;
 //! - every number from the archive is bounded and added with overflow checks before it is used;
-//! - a digest from the tree was checked up to the signed root hash; the content of a frame was not, and its
-//!   reader checks each block against its digest before anything is done with it.
+//! - a digest from the tree was checked up to the signed root hash, and nothing of a frame is given away that was
+//!   not checked against its digest.
 //!
 //! Deliberately absent: Linux, paths, versions and machine types (whether a bundle fits is for the verbs).
 
 mod archive;
-mod check;
 mod error;
 mod frames;
 mod reader;
@@ -20,6 +19,6 @@ mod signed;
 pub mod write;
 
 pub use error::{Error, Fault};
-pub use frames::{Decoder, FRAMES_MAX, Frames};
-pub use reader::Bundle;
+pub use frames::{FRAMES_MAX, Frames};
+pub use reader::{Bundle, Packed, Tree, Unpacker};
 pub use signed::{KEYS_MAX, KeyError, Keys, SIGNATURE_MAX, Signed, TrustError};

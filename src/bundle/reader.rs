@@ -7,7 +7,8 @@ use super::{Error, Keys, SIGNATURE_MAX};
 use crate::manifest::{MANIFEST_MAX, Manifest};
 use crate::medium::Medium;
 use crate::slot::{BLOCK, Digest};
-use crate::tree::{Geometry, Reader, Superblock};
+use crate::tree::{Geometry, Hasher, Reader, Superblock};
+use std::ops::Range;
 
 /// A bundle whose manifest is signed by a trusted key and whose archive has the right form. Its tree and its
 /// frames are checked as they are read.
@@ -19,8 +20,6 @@ pub struct Bundle<M> {
     tree: Member,
     reader: Reader,
     frames: Frames,
-    decoder: Decoder,
-    packed: Vec<u8>,
     total_len: u64,
 }
 
@@ -56,8 +55,7 @@ impl<M: Medium> Bundle<M> {
         let frames = Frames::read(&medium, zst, payload)?;
         let reader = Reader::new(geometry, &payload.salt, payload.root_hash);
         let total_len = zst.next().saturating_add(2 * UNIT).min(medium.len());
-        let (decoder, packed) = (Decoder::new(), Vec::new());
-        let bundle = Self { medium, signed, manifest, tree, reader, frames, decoder, packed, total_len };
+        let bundle = Self { medium, signed, manifest, tree, reader, frames, total_len };
         bundle.check_superblock()?;
         Ok(bundle)
     }
@@ -94,34 +92,9 @@ impl<M: Medium> Bundle<M> {
         &self.medium
     }
 
-    /// The digest that block number `block` of the image must have, checked up to the signed root hash. Asked
-    /// in order, each tree block is read once.
-    pub fn leaf(&mut self, block: u64) -> Result<Digest, Error> {
-        let (medium, start) = (&self.medium, self.tree.start);
-        Ok(self.reader.leaf(block, &mut |offset, buf| medium.read_at(start + offset, buf))?)
-    }
-
     /// Bytes of the tree, its superblock included.
     pub fn tree_len(&self) -> u64 {
         self.tree.len
-    }
-
-    /// Fills `buf`, of 4096 bytes, with block number `block` of the tree, checked up to the signed root hash;
-    /// block 0 is the superblock.
-    pub fn tree_block(&mut self, block: u64, buf: &mut [u8]) -> Result<(), Error> {
-        if block == 0 {
-            buf.copy_from_slice(&self.superblock());
-            return Ok(());
-        }
-        let (medium, start) = (&self.medium, self.tree.start);
-        let mut fetch = |offset, buf: &mut [u8]| medium.read_at(start + offset, buf);
-        buf.copy_from_slice(self.reader.block(block.saturating_mul(BLOCK as u64), &mut fetch)?);
-        Ok(())
-    }
-
-    /// How many frames carry the image.
-    pub fn frame_count(&self) -> u64 {
-        self.frames.count()
     }
 
     /// Where the frames are.
@@ -129,23 +102,90 @@ impl<M: Medium> Bundle<M> {
         &self.frames
     }
 
-    /// Replaces `packed` by the packed bytes of frame number `frame`, for a [`Decoder`]; at most what zstd
-    /// makes of 4 MiB.
-    pub fn packed_frame(&self, frame: u64, packed: &mut Vec<u8>) -> Result<(), Error> {
-        let (at, len) =
-            self.frames.place(frame).ok_or(Error::Frame { frame, what: "there is no such frame" })?;
-        packed.resize(len, 0);
-        Ok(self.medium.read_at(at, packed)?)
+    /// Its two halves: the tree for one thread, the frames for any number.
+    pub fn halves(&mut self) -> (Tree<'_, M>, Packed<'_, M>) {
+        let superblock = self.superblock();
+        let hasher = Hasher::new(&self.manifest.payload.salt);
+        let packed = Packed { medium: &self.medium, frames: &self.frames, hasher };
+        (Tree { medium: &self.medium, start: self.tree.start, reader: &mut self.reader, superblock }, packed)
+    }
+}
+
+/// The tree of a bundle. What it gives was checked up to the signed root hash.
+#[derive(Debug)]
+pub struct Tree<'a, M> {
+    medium: &'a M,
+    start: u64,
+    reader: &'a mut Reader,
+    superblock: [u8; BLOCK],
+}
+
+impl<M: Medium> Tree<'_, M> {
+    /// The digests that these blocks of the image must have. Asked in order, each tree block is read once.
+    pub fn digests(&mut self, blocks: Range<u64>) -> Result<Vec<Digest>, Error> {
+        let (medium, start) = (self.medium, self.start);
+        let mut fetch = |offset, buf: &mut [u8]| medium.read_at(start + offset, buf);
+        blocks.map(|block| Ok(self.reader.leaf(block, &mut fetch)?)).collect()
     }
 
-    /// Replaces `out` by the content of frame number `frame`: all its blocks, at most 4 MiB. Nothing vouches
-    /// for them: the caller checks each block against its [`Bundle::leaf`].
-    pub fn read_frame(&mut self, frame: u64, out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut packed = std::mem::take(&mut self.packed);
-        self.packed_frame(frame, &mut packed)?;
-        let read = self.decoder.decode(frame, &packed, self.frames.content_len(frame), out);
-        self.packed = packed;
-        read
+    /// Fills `buf`, of 4096 bytes, with block number `block` of the tree; block 0 is the superblock.
+    pub fn block(&mut self, block: u64, buf: &mut [u8]) -> Result<(), Error> {
+        if block == 0 {
+            buf.copy_from_slice(&self.superblock);
+            return Ok(());
+        }
+        let (medium, start) = (self.medium, self.start);
+        let mut fetch = |offset, buf: &mut [u8]| medium.read_at(start + offset, buf);
+        buf.copy_from_slice(self.reader.block(block.saturating_mul(BLOCK as u64), &mut fetch)?);
+        Ok(())
+    }
+}
+
+/// The frames of a bundle, packed.
+#[derive(Debug)]
+pub struct Packed<'a, M> {
+    medium: &'a M,
+    frames: &'a Frames,
+    hasher: Hasher,
+}
+
+/// What a thread needs to unpack frames: about 160 KiB, and room for a packed frame.
+#[derive(Debug, Default)]
+pub struct Unpacker {
+    decoder: Decoder,
+    packed: Vec<u8>,
+}
+
+impl<M: Medium> Packed<'_, M> {
+    /// Fills `content` with the blocks of frame number `frame`, of which each has its digest; else it is an error.
+    pub fn read(
+        &self,
+        frame: u64,
+        digests: &[Digest],
+        unpacker: &mut Unpacker,
+        content: &mut [u8],
+    ) -> Result<(), Error> {
+        let (at, len) =
+            self.frames.place(frame).ok_or(Error::Frame { frame, what: "there is no such frame" })?;
+        unpacker.packed.resize(len, 0);
+        self.medium.read_at(at, &mut unpacker.packed)?;
+        unpacker.decoder.decode(frame, &unpacker.packed, &[], content)?;
+        let blocks: Vec<&[u8]> = content.chunks_exact(BLOCK).collect();
+        let found = self.hasher.blocks(&blocks);
+        match found.iter().zip(digests).position(|(found, wanted)| found != wanted) {
+            None if found.len() == digests.len() => Ok(()),
+            wrong => Err(Error::WrongBlock { block: self.frames.first(frame) + wrong.unwrap_or(0) as u64 }),
+        }
+    }
+
+    /// Where the frames are.
+    pub fn frames(&self) -> &Frames {
+        self.frames
+    }
+
+    /// A hasher with the salt of the tree.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
     }
 }
 

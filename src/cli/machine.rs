@@ -4,6 +4,7 @@
 use super::progress::Progress;
 use super::recovery::Recovery;
 use everboot::config::Breakpoint;
+use everboot::crew::Threads;
 use everboot::machine::{Access, EarlyBoot, Machine, PartRef, Plight, Root, RootFailure, Survey, Wish};
 use everboot::medium::Error;
 use everboot::slot::Uuid;
@@ -75,6 +76,10 @@ impl Machine for AnyMachine {
         if let Some(watchdog) = &mut self.watchdog {
             watchdog.stop();
         }
+    }
+
+    fn threads(&self) -> Threads {
+        sys::threads()
     }
 
     fn show_progress(&mut self, done: u64, of: u64) {

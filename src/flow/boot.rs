@@ -414,7 +414,8 @@ fn early_apply<M: Machine>(
     log::info!("{name}: applying {}", bundle.manifest().version);
     let policy = site.config.policy();
     let mut has_progressed = false;
-    let progress = apply::apply(&mut bundle, &target, &mut |progress| {
+    let threads = site.machine.threads();
+    let progress = apply::apply(&mut bundle, &target, threads, &mut |progress| {
         if progress.written > 0 && !has_progressed {
             has_progressed = true;
             let _ = view.save(lifecycle::progressed(&view.record, &policy));

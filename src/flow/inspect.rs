@@ -119,6 +119,7 @@ pub fn slot_difference<M: Machine>(
     let manifest = read_manifest(&part, site.keys).ok_or_else(|| Error::Untreed(name.clone()))?;
     let blocks = manifest.payload.size / crate::slot::BLOCK as u64;
     let machine = &mut *site.machine;
-    let found = apply::verify(&part, &manifest, &mut |done| machine.show_progress(done, blocks))?;
+    let threads = machine.threads();
+    let found = apply::verify(&part, &manifest, threads, &mut |done| machine.show_progress(done, blocks))?;
     Ok((name, found))
 }

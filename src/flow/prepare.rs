@@ -23,7 +23,8 @@ pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress)
     apply::fits(&part, bundle.manifest())?;
     view.save_writing(next)?;
     let machine = &mut *site.machine;
-    let applied = apply::apply(&mut bundle, &part, &mut |progress| {
+    let threads = machine.threads();
+    let applied = apply::apply(&mut bundle, &part, threads, &mut |progress| {
         machine.show_progress(progress.proven, progress.blocks);
     });
     drop(bundle);

@@ -43,7 +43,7 @@ pub fn stage<M: Machine>(
     let next = lifecycle::stage(&view.record, staged, force)?;
     fits(&view, &manifest)?;
     let machine = &mut *site.machine;
-    bundle.check_all(&mut |done, of| machine.show_progress(done, of))?;
+    apply::check(&mut bundle, machine.threads(), &mut |done, of| machine.show_progress(done, of))?;
     let area = site.machine.staging(view.staging, Access::Exclusive).map_err(Error::Staging)?;
     let len = bundle.total_len();
     if seeded::is(Bug::RecordBeforeBundle) {

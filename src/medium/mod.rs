@@ -6,8 +6,10 @@
 //! - after an error from `sync`, nothing written since the last good `sync` may be trusted: the caller
 //!   verifies by reading, or gives up. A second `sync` that succeeds proves nothing about those writes.
 
+mod aligned;
 mod stream;
 
+pub use aligned::{Aligned, PAGE};
 pub use stream::Stream;
 
 use std::fmt;
@@ -15,9 +17,10 @@ use std::io;
 
 /// Positional storage: a partition, a disk image's range, a file, or a simulation of one.
 ///
-/// Methods take `&self`, so that an engine may keep several operations under way. Offsets and lengths are
-/// bytes. An implementation accepts any offset and length; multiples of 4096 need no read-modify-write.
-pub trait Medium {
+/// Methods take `&self`, so that several threads may keep operations under way: a barrier covers the writes that had
+/// returned before it was called. Offsets and lengths are bytes. An implementation accepts any offset and length;
+/// multiples of 4096 need no read-modify-write, and in [`Aligned`] memory no copy.
+pub trait Medium: Sync {
     /// Size in bytes.
     fn len(&self) -> u64;
 

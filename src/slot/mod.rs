@@ -2,11 +2,13 @@
 //!
 //! Invariant: a state is a sum type, so that a slot is never "good and being written" at once.
 
+mod block;
 mod checksum;
 mod hash;
 mod name;
 mod state;
 
+pub(crate) use block::{is_zero, same};
 pub(crate) use checksum::checksum;
 #[cfg(any(test, feature = "pack"))]
 pub(crate) use hash::to_hex;

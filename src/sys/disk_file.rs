@@ -8,6 +8,7 @@ use super::lock::{Lock, LockError};
 use super::progress::Progress;
 use super::staging::DirStaging;
 use super::table::{self, Extent};
+use crate::crew::Threads;
 use crate::machine::{Access, Machine, PartRef, Root, RootFailure, Survey};
 use crate::medium::{Error, Medium, Op};
 use crate::slot::Uuid;
@@ -76,6 +77,10 @@ impl Machine for DiskFileMachine {
     }
 
     fn close_staging(&mut self) {}
+
+    fn threads(&self) -> Threads {
+        super::threads()
+    }
 
     fn show_progress(&mut self, done: u64, of: u64) {
         self.progress.show(done, of);

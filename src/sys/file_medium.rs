@@ -10,10 +10,9 @@
 //!
 //! Absent: any discard. A discarded range reads as whatever the device likes.
 
-use super::aligned::{Aligned, PAGE};
 use super::ioctl;
 use crate::machine::Access;
-use crate::medium::{Error, Medium, Op, Place};
+use crate::medium::{Aligned, Error, Medium, Op, PAGE, Place};
 use rustix::fs::{Advice, CWD, FallocateFlags, Mode, OFlags, fadvise, fallocate, fdatasync, openat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -92,7 +91,7 @@ impl FileMedium {
         }
         let unit = if self.block { rustix::fs::ioctl_blksszget(&self.file)? as usize } else { PAGE };
         let whole_units = self.len().is_multiple_of(unit as u64) && unit <= PAGE;
-        let refused = match self.file.read_at(Aligned::zeroed(unit).bytes(), 0) {
+        let refused = match self.file.read_at(&mut Aligned::zeroed(unit), 0) {
             Err(error) => error.raw_os_error() == Some(Errno::INVAL.raw_os_error()),
             Ok(_) => false,
         };
@@ -168,7 +167,7 @@ impl FileMedium {
             let at = offset + done as u64;
             let head = (at % unit as u64) as usize;
             let count = (len - done).min(BOUNCE - unit - head);
-            let buffer = &mut bounce.bytes()[..(head + count).next_multiple_of(unit)];
+            let buffer = &mut bounce[..(head + count).next_multiple_of(unit)];
             each(Piece { at: at - head as u64, buffer, head, done, count })?;
             done += count;
         }
@@ -275,11 +274,11 @@ fn cannot(error: &io::Error) -> bool {
 
 impl FileMedium {
     fn write_zero_bytes(&self, from: u64, to: u64) -> Result<(), Error> {
-        let mut zeroes = Aligned::zeroed((to - from).min(BOUNCE as u64) as usize);
+        let zeroes = Aligned::zeroed((to - from).min(BOUNCE as u64) as usize);
         let mut at = from;
         while at < to {
             let count = (to - at).min(BOUNCE as u64) as usize;
-            self.write_at(at, &zeroes.bytes()[..count])?;
+            self.write_at(at, &zeroes[..count])?;
             at += count as u64;
         }
         Ok(())

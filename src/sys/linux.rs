@@ -15,6 +15,7 @@ use super::roots::{Roots, read_text};
 use super::staging::DirStaging;
 use super::survey::{self, Found, Node};
 use super::{boot_facts, ioctl, mountinfo};
+use crate::crew::Threads;
 use crate::machine::{Access, Machine, PartRef, Survey};
 use crate::medium::{Error, Op};
 use crate::slot::Uuid;
@@ -197,6 +198,10 @@ impl Machine for LinuxMachine {
         {
             log::warn!("unmount {STAGING_POINT}: {error}");
         }
+    }
+
+    fn threads(&self) -> Threads {
+        super::threads()
     }
 
     fn show_progress(&mut self, done: u64, of: u64) {

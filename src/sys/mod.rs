@@ -1,9 +1,8 @@
 //! Linux, and nothing but: files and block devices, partition tables, mounts, the kernel log, the hand-off.
 //!
-//! Invariants: all `unsafe` of the package is here, each with its reason; nothing here decides anything; a
+//! Invariants: all `unsafe` of the package but that of [`crate::lanes`] is here, each with its reason; nothing here decides anything; a
 //! partition table is only ever read.
 
-mod aligned;
 mod boot_facts;
 mod child;
 mod clock;
@@ -32,6 +31,7 @@ mod staging;
 mod survey;
 mod table;
 mod terminal;
+mod threads;
 mod watchdog;
 
 pub use boot_facts::{BOOT_FACTS, ROOT_FACT, read_fact, write_fact};
@@ -51,4 +51,5 @@ pub use progress::{Progress, terminal_width};
 pub use reboot::{power_off, reboot, restart};
 pub use staging::DirStaging;
 pub use terminal::{Terminal, read_byte, wait_for_input};
+pub use threads::{start_threads, threads};
 pub use watchdog::{Watchdog, hold_watchdog, leave_watchdog, pet_watchdog};

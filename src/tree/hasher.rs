@@ -1,33 +1,118 @@
 //! The salted hash of a block.
 
-use crate::slot::{BLOCK, Digest};
+use crate::lanes::{self, CHUNK, Data, LANES, State, Vectors};
+use crate::slot::{BLOCK, Digest, is_zero};
 use sha2::{Digest as _, Sha256};
 
-/// Blocks of zeroes, of which an image has many, are looked up and not computed.
-const ZEROES: [u8; BLOCK] = [0; BLOCK];
+/// Fewer blocks than this are hashed one by one.
+const FEW: usize = 3;
 
 /// SHA-256 that has already taken in the salt of a tree. Cheap to clone; uses the CPU's SHA instructions
-/// where it has them.
+/// where it has them, and its vectors where it has not.
 #[derive(Clone)]
 pub struct Hasher {
     salted: Sha256,
     zeroes: Digest,
+    many: Option<Many>,
 }
 
 impl Hasher {
     /// A hasher for trees with this salt.
     pub fn new(salt: &[u8]) -> Self {
         let salted = Sha256::new_with_prefix(salt);
-        let zeroes = salted.clone().chain_update(ZEROES).finalize().into();
-        Self { salted, zeroes }
+        // Blocks of zeroes, of which an image has many, are looked up and not computed.
+        let zeroes = salted.clone().chain_update([0; BLOCK]).finalize().into();
+        Self { salted, zeroes, many: lanes::vectors().map(|vectors| Many::new(vectors, salt)) }
     }
 
     /// The digest of one data or tree block: SHA-256 of the salt, then the block.
     pub fn block(&self, block: &[u8]) -> Digest {
-        if block == ZEROES {
+        if is_zero(block) {
             return self.zeroes;
         }
         self.salted.clone().chain_update(block).finalize().into()
+    }
+
+    /// The digest of a block of zeroes.
+    pub fn zeroes(&self) -> Digest {
+        self.zeroes
+    }
+
+    /// The digests of some blocks, of 4096 bytes each.
+    pub fn blocks(&self, blocks: &[&[u8]]) -> Vec<Digest> {
+        let mut digests = vec![self.zeroes; blocks.len()];
+        let left: Vec<usize> = (0..blocks.len()).filter(|at| !is_zero(blocks[*at])).collect();
+        for group in left.chunks(LANES) {
+            match &self.many {
+                Some(many) if group.len() >= FEW => {
+                    // Lanes that are left over do what the last one does.
+                    let of_lane = |lane: usize| group[lane.min(group.len() - 1)];
+                    let state = many.hash(&std::array::from_fn(|lane| blocks[of_lane(lane)]));
+                    for (lane, at) in group.iter().enumerate() {
+                        digests[*at] = digest(&state, lane);
+                    }
+                }
+                _ => group.iter().for_each(|at| digests[*at] = self.block(blocks[*at])),
+            }
+        }
+        digests
+    }
+}
+
+fn digest(state: &State, lane: usize) -> Digest {
+    let mut digest = [0; 32];
+    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word[lane].to_be_bytes();
+    }
+    digest
+}
+
+/// The same for many blocks at once.
+#[derive(Clone)]
+struct Many {
+    vectors: Vectors,
+    /// The state behind the whole chunks of the salt.
+    state: [u32; 8],
+    /// The rest of the salt.
+    rest: Vec<u8>,
+    /// Bytes of salt and block.
+    len: usize,
+}
+
+impl Many {
+    fn new(vectors: Vectors, salt: &[u8]) -> Self {
+        let (whole, rest) = salt.split_at(salt.len() - salt.len() % CHUNK);
+        let mut state = lanes::START.map(|word| [word; LANES]);
+        lanes::compress(vectors, &mut state, &[whole; LANES]);
+        Self { vectors, state: state.map(|word| word[0]), rest: rest.to_vec(), len: salt.len() + BLOCK }
+    }
+
+    /// The rest of the salt and what completes its chunk; the whole chunks of the block; what is left of it, which
+    /// is as long as the rest of the salt, and the padding (FIPS 180-4, section 5.1.1).
+    fn hash(&self, blocks: &Data<'_>) -> State {
+        let mut state = self.state.map(|word| [word; LANES]);
+        let rest = self.rest.len();
+        let (head, end) = ((CHUNK - rest) % CHUNK, BLOCK - rest);
+        if rest > 0 {
+            let heads = blocks.map(|block| {
+                let mut chunk = [0; CHUNK];
+                chunk[..rest].copy_from_slice(&self.rest);
+                chunk[rest..].copy_from_slice(&block[..head]);
+                chunk
+            });
+            lanes::compress(self.vectors, &mut state, &heads.each_ref().map(|chunk| &chunk[..]));
+        }
+        lanes::compress(self.vectors, &mut state, &blocks.map(|block| &block[head..end]));
+        let chunks = if rest + 9 <= CHUNK { CHUNK } else { 2 * CHUNK };
+        let tails = blocks.map(|block| {
+            let mut tail = [0; 2 * CHUNK];
+            tail[..rest].copy_from_slice(&block[end..BLOCK]);
+            tail[rest] = 0x80;
+            tail[chunks - 8..chunks].copy_from_slice(&(self.len as u64 * 8).to_be_bytes());
+            tail
+        });
+        lanes::compress(self.vectors, &mut state, &tails.each_ref().map(|tail| &tail[..chunks]));
+        state
     }
 }
 
@@ -51,8 +136,21 @@ mod tests {
         ];
         for (salt, digest) in rows {
             assert_eq!(to_hex(&Hasher::new(salt).block(&[0; 4096])), digest);
-            let other = Sha256::new_with_prefix(salt).chain_update([0; 4095]).finalize();
-            assert_eq!(Hasher::new(salt).block(&[0; 4095])[..], other[..]);
+        }
+    }
+
+    #[test]
+    fn many_blocks_have_the_digests_of_each_with_every_salt() {
+        let block = |number: usize| -> Vec<u8> {
+            (0..BLOCK).map(|at| if number % 5 == 4 { 0 } else { (at * number + (at >> 8)) as u8 }).collect()
+        };
+        let blocks: Vec<Vec<u8>> = (0..2 * LANES + 5).map(block).collect();
+        let blocks: Vec<&[u8]> = blocks.iter().map(|block| &block[..]).collect();
+        for salt_len in 0..=256 {
+            let hasher = Hasher::new(&vec![0x5a; salt_len]);
+            let count = salt_len % (blocks.len() + 1);
+            let one_by_one: Vec<Digest> = blocks[..count].iter().map(|block| hasher.block(block)).collect();
+            assert_eq!(hasher.blocks(&blocks[..count]), one_by_one, "{salt_len}");
         }
     }
 }

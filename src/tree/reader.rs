@@ -51,11 +51,6 @@ impl Reader {
         &self.geometry
     }
 
-    /// A hasher with the tree's salt, for data blocks.
-    pub fn hasher(&self) -> &Hasher {
-        &self.hasher
-    }
-
     /// The digest that data block number `block` must have.
     pub fn leaf<E>(&mut self, block: u64, fetch: &mut Fetch<'_, E>) -> Result<Digest, TreeError<E>> {
         if block >= self.geometry.blocks() {

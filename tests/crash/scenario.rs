@@ -187,7 +187,7 @@ fn half_prepared() -> World {
     acts.iter().for_each(|act| act(&mut world));
     let two = known().iter().find(|known| known.version == 2 && known.boots).unwrap();
     world.stage(two.file.to_vec()).unwrap();
-    world.machine.power.cut_after(9);
+    world.machine.power.cut_after(8);
     let _ = everboot::flow::prepare(world.site());
     world.machine.crash(crate::sim::Survives::TornLast);
     world

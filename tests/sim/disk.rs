@@ -3,10 +3,8 @@
 use super::pages::Pages;
 use super::power::{Answer, Event, MediumId, Power};
 use everboot::medium::{Error, Medium, Op};
-use std::cell::RefCell;
 use std::io;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// The bytes of a block that the medium does not give until it is written again.
 pub const UNREADABLE: [u8; 4096] = [0xde; 4096];
@@ -44,7 +42,7 @@ struct Inner {
 /// A medium in memory. Clones share its content.
 #[derive(Debug, Clone)]
 pub struct SimDisk {
-    inner: Rc<RefCell<Inner>>,
+    inner: Arc<Mutex<Inner>>,
     power: Power,
     id: MediumId,
 }
@@ -71,13 +69,13 @@ impl SimDisk {
             lies: false,
             rewritten: vec![],
         };
-        Self { inner: Rc::new(RefCell::new(inner)), power: power.clone(), id }
+        Self { inner: Arc::new(Mutex::new(inner)), power: power.clone(), id }
     }
 
     /// A file that grows as it is written.
     pub fn growing(power: &Power, id: MediumId) -> Self {
         let disk = Self::of(Pages::zeroed(0), power, id);
-        disk.inner.borrow_mut().grows = true;
+        disk.inner.lock().unwrap().grows = true;
         disk
     }
 
@@ -91,12 +89,12 @@ impl SimDisk {
 
     /// Makes every write fail with EIO.
     pub fn fail_writes(&self, fails: bool) {
-        self.inner.borrow_mut().fails_writes = fails;
+        self.inner.lock().unwrap().fails_writes = fails;
     }
 
     /// Makes the medium take writes and forget them.
     pub fn lie(&self, lies: bool) {
-        self.inner.borrow_mut().lies = lies;
+        self.inner.lock().unwrap().lies = lies;
     }
 
     /// What a reader sees.
@@ -106,18 +104,18 @@ impl SimDisk {
 
     /// The same, in pages.
     pub fn live(&self) -> Pages {
-        self.inner.borrow().live.clone()
+        self.inner.lock().unwrap().live.clone()
     }
 
     /// Blocks that were written although they held these very bytes, since the last time this was asked.
     pub fn take_rewritten(&self) -> Vec<u64> {
-        std::mem::take(&mut self.inner.borrow_mut().rewritten)
+        std::mem::take(&mut self.inner.lock().unwrap().rewritten)
     }
 
     /// Power comes back: of what no barrier had covered, so much is there.
     pub fn crash(&self, survives: Survives) {
         self.power.restore();
-        let mut inner = self.inner.borrow_mut();
+        let mut inner = self.inner.lock().unwrap();
         let inner = &mut *inner;
         let epoch = std::mem::take(&mut inner.epoch);
         let last = epoch.len().saturating_sub(1);
@@ -161,12 +159,12 @@ impl SimDisk {
 
 impl Medium for SimDisk {
     fn len(&self) -> u64 {
-        self.inner.borrow().live.len() as u64
+        self.inner.lock().unwrap().live.len() as u64
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
         self.power.check(Op::Read, self.id)?;
-        let is_there = self.inner.borrow().live.read(offset as usize, buf);
+        let is_there = self.inner.lock().unwrap().live.read(offset as usize, buf);
         if buf.chunks(UNREADABLE.len()).any(|block| block == UNREADABLE) {
             return Err(Error::at(Op::Read, offset, io::Error::from_raw_os_error(5)));
         }
@@ -175,7 +173,7 @@ impl Medium for SimDisk {
 
     fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), Error> {
         let answer = self.power.spend(Op::Write, self.id)?;
-        let mut inner = self.inner.borrow_mut();
+        let mut inner = self.inner.lock().unwrap();
         if inner.fails_writes {
             return Err(Error::at(Op::Write, offset, io::Error::from_raw_os_error(5)));
         }
@@ -200,7 +198,7 @@ impl Medium for SimDisk {
     /// What a failed barrier should have covered is lost at the next cut, whatever later barriers say.
     fn sync(&self) -> Result<(), Error> {
         let answer = self.power.spend(Op::Sync, self.id);
-        let mut inner = self.inner.borrow_mut();
+        let mut inner = self.inner.lock().unwrap();
         let inner = &mut *inner;
         if let Err(error) = answer {
             if !self.power.is_cut() {

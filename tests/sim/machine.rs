@@ -4,6 +4,7 @@ use super::pages::Pages;
 use super::power::DIRECTORY;
 use super::{Power, SimDisk, SimStaging, Survives};
 use everboot::config::Breakpoint;
+use everboot::crew::Threads;
 use everboot::machine::{
     Access, Disk, EarlyBoot, Machine, Part, PartRef, Plight, Root, RootFailure, Survey, Wish,
 };
@@ -185,6 +186,10 @@ impl Machine for SimMachine {
     }
 
     fn close_staging(&mut self) {}
+
+    fn threads(&self) -> Threads {
+        Threads::NONE
+    }
 
     fn show_progress(&mut self, _: u64, _: u64) {}
 

@@ -1,10 +1,8 @@
 //! Power, faults and time for all media of a machine.
 
 use everboot::medium::{Error, Op};
-use std::cell::RefCell;
 use std::io;
-use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 /// A medium of a machine by its number: its partitions come first.
 pub type MediumId = usize;
@@ -71,7 +69,7 @@ impl Trouble {
 
 /// Power for all media of a machine: a number of operations, and then nothing.
 #[derive(Debug, Clone, Default)]
-pub struct Power(Rc<RefCell<Supply>>);
+pub struct Power(Arc<Mutex<Supply>>);
 
 #[derive(Debug, Default)]
 struct Supply {
@@ -99,74 +97,74 @@ pub enum Answer {
 impl Power {
     /// Cuts the power after so many more operations.
     pub fn cut_after(&self, operations: u64) {
-        let mut supply = self.0.borrow_mut();
+        let mut supply = self.0.lock().unwrap();
         supply.limit = Some(supply.used + operations);
     }
 
     /// Gives power for ever.
     pub fn restore(&self) {
-        self.0.borrow_mut().limit = None;
+        self.0.lock().unwrap().limit = None;
     }
 
     /// Whether it is cut.
     pub fn is_cut(&self) -> bool {
-        let supply = self.0.borrow();
+        let supply = self.0.lock().unwrap();
         supply.limit.is_some_and(|limit| supply.used >= limit)
     }
 
     /// Changing operations so far.
     pub fn used(&self) -> u64 {
-        self.0.borrow().used
+        self.0.lock().unwrap().used
     }
 
     /// More operations than this are an endless loop: a panic.
     pub fn set_budget(&self, operations: u64) {
-        self.0.borrow_mut().budget = Some(operations);
+        self.0.lock().unwrap().budget = Some(operations);
     }
 
     /// Lets operation number `call` fail, reads and opens counted.
     pub fn fail(&self, call: usize, how: Trouble) {
-        self.0.borrow_mut().fault = Some((call, how));
+        self.0.lock().unwrap().fault = Some((call, how));
     }
 
     /// Media on which the last write before a barrier passes it.
     pub fn swap_writes(&self) {
-        self.0.borrow_mut().swap_writes = true;
+        self.0.lock().unwrap().swap_writes = true;
     }
 
     /// Media that ignore every third barrier.
     pub fn drop_syncs(&self) {
-        self.0.borrow_mut().drop_syncs = true;
+        self.0.lock().unwrap().drop_syncs = true;
     }
 
     /// Whether a medium is to ignore the barrier that was counted last.
     pub fn ignores_sync(&self) -> bool {
-        let supply = self.0.borrow();
+        let supply = self.0.lock().unwrap();
         let syncs = || supply.calls.iter().filter(|(op, _)| *op == Op::Sync).count();
         supply.drop_syncs && syncs() % 3 == 0
     }
 
     /// Every operation so far, reads and opens too.
     pub fn calls(&self) -> Vec<(Op, MediumId)> {
-        self.0.borrow().calls.clone()
+        self.0.lock().unwrap().calls.clone()
     }
 
     /// Every change since the last time this was asked.
     pub fn take_events(&self) -> Vec<Event> {
-        std::mem::take(&mut self.0.borrow_mut().events)
+        std::mem::take(&mut self.0.lock().unwrap().events)
     }
 
     /// Writes past the end of a medium.
     pub fn strays(&self) -> u64 {
-        self.0.borrow().strays
+        self.0.lock().unwrap().strays
     }
 
     pub fn stray(&self) {
-        self.0.borrow_mut().strays += 1;
+        self.0.lock().unwrap().strays += 1;
     }
 
     pub fn happened(&self, event: Event) {
-        let mut supply = self.0.borrow_mut();
+        let mut supply = self.0.lock().unwrap();
         if let (true, Event::Sync(medium), Some(Event::Write { medium: last, .. })) =
             (supply.swap_writes, &event, supply.events.last())
             && medium == last
@@ -182,13 +180,13 @@ impl Power {
     /// before the next change.
     pub fn spend(&self, op: Op, medium: MediumId) -> Result<Answer, Error> {
         let answer = self.check(op, medium)?;
-        self.0.borrow_mut().used += 1;
+        self.0.lock().unwrap().used += 1;
         Ok(answer)
     }
 
     /// Fails when the power is cut, or when the medium is to fail here.
     pub fn check(&self, op: Op, medium: MediumId) -> Result<Answer, Error> {
-        let mut supply = self.0.borrow_mut();
+        let mut supply = self.0.lock().unwrap();
         let supply = &mut *supply;
         if supply.limit.is_some_and(|limit| supply.used >= limit) {
             return Err(Error::at(op, 0, io::Error::other("power is cut")));

@@ -138,7 +138,7 @@ fn make(
     let survey = machine.survey()?;
     let find = |wanted: &str| survey.find(|part| part.label == wanted)[0];
     let slot = machine.open(find(&plan[1].label), Access::Exclusive)?;
-    let written = apply::apply(bundle, &slot, &mut |_| ())?;
+    let written = apply::apply(bundle, &slot, machine.threads(), &mut |_| ())?;
     apply::mark(&slot, 1, bundle.manifest().payload.root_hash)?;
     fill_data(&mut machine, find(&plan[plan.len() - 1].label), arguments.data.as_deref())?;
     let site = Site { machine: &mut machine, config, keys };

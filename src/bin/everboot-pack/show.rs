@@ -2,6 +2,7 @@
 
 use crate::source::Source;
 use anyhow::{Context, Result, ensure};
+use everboot::apply;
 use everboot::bundle::{Bundle, Keys, TrustError};
 use everboot::medium::Medium;
 use serde_json::{Value, json};
@@ -28,7 +29,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut bundle = Bundle::open_untrusted(Source::open(&arguments.bundle)?).with_context(named)?;
     let trusted = arguments.public.as_ref().map(|path| verify(&bundle, path)).transpose()?;
     if arguments.check {
-        bundle.check_all(&mut |_, _| {}).with_context(named)?;
+        apply::check(&mut bundle, everboot::sys::threads(), &mut |_, _| {}).with_context(named)?;
     }
     if arguments.json {
         println!("{:#}", facts(&bundle, trusted.as_ref(), arguments.check)?);
@@ -91,7 +92,7 @@ fn print(bundle: &Bundle<Source>, trusted: Option<&Trust>, checked: bool) {
     );
     println!("image         {} bytes, {}", payload.size, if payload.open { "open" } else { "sealed" });
     println!("root hash     {}", payload.root_hash);
-    println!("frames        {} of {} blocks", bundle.frame_count(), payload.frame_blocks);
+    println!("frames        {} of {} blocks", bundle.frames().count(), payload.frame_blocks);
     println!(
         "signature     {}",
         match trusted {

@@ -1,0 +1,221 @@
+//! What a thread does to neighbouring blocks of a slot.
+
+use super::Error;
+use crate::bundle::{Packed, Unpacker};
+use crate::medium::{Aligned, Medium};
+use crate::seeded::{self, Bug};
+use crate::slot::{BLOCK, Digest, same};
+use crate::tree::Hasher;
+
+/// So many blocks of a slot are looked at first: when none of them is right, the others are compared with what the
+/// bundle has, which is cheaper than to hash them.
+const FIRST: usize = 16;
+/// So many blocks of zeroes, or more, are left to the device to write.
+const ZEROES: usize = 16;
+
+/// Neighbouring blocks of a slot.
+#[derive(Debug)]
+pub(super) struct Span {
+    /// The first of them.
+    pub(super) first: u64,
+    /// What each of them must have.
+    pub(super) digests: Vec<Digest>,
+}
+
+impl Span {
+    fn at(&self, block: usize) -> u64 {
+        (self.first + block as u64) * BLOCK as u64
+    }
+
+    fn len(&self) -> usize {
+        self.digests.len() * BLOCK
+    }
+}
+
+/// Blocks of a span that were written and not read back yet.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) span: Span,
+    /// Positions in the span.
+    pub(super) blocks: Vec<usize>,
+}
+
+/// Where the content of a span comes from.
+#[derive(Debug)]
+pub(super) enum Origin {
+    /// It is that frame of the bundle.
+    Frame(u64),
+    /// It is this.
+    Memory(Aligned),
+}
+
+/// What there is to do.
+#[derive(Debug)]
+pub(super) enum Job {
+    /// Make these blocks of the slot what they must be.
+    Bring(Span, Origin),
+    /// Unpack them, and no more.
+    Check(Span, Origin),
+    /// Look which blocks of the slot are right; these positions nobody knows.
+    Judge(Span, Vec<usize>),
+    /// Make durable what was written, these among it.
+    Sync(Vec<Written>),
+    /// Read back from behind a barrier.
+    Prove(Written),
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// All blocks are as they must be, those that are not listed because they were so.
+    Brought(Written),
+    /// So many blocks have their digests.
+    Checked(u64),
+    /// So many blocks were judged, and these of the slot are wrong or cannot be read.
+    Judged(u64, Vec<u64>),
+    /// A barrier lies behind these.
+    Synced(Vec<Written>),
+    /// They were read back.
+    Proven(Written),
+}
+
+/// A thread's view of bundle and slot, and its memory.
+pub(super) struct Worker<'a, S, T> {
+    packed: Option<&'a Packed<'a, S>>,
+    target: Option<&'a T>,
+    hasher: &'a Hasher,
+    unpacker: Unpacker,
+    content: Aligned,
+    there: Aligned,
+}
+
+impl<'a, S: Medium, T: Medium> Worker<'a, S, T> {
+    /// A worker for jobs that need a bundle's frames, or a slot, or both.
+    pub(super) fn new(packed: Option<&'a Packed<'a, S>>, target: Option<&'a T>, hasher: &'a Hasher) -> Self {
+        let (content, there) = (Aligned::default(), Aligned::default());
+        Self { packed, target, hasher, unpacker: Unpacker::default(), content, there }
+    }
+
+    pub(super) fn work(&mut self, job: Job) -> Result<Outcome, Error> {
+        match (job, self.target) {
+            (Job::Check(span, from), _) => {
+                self.unpack(&span, from)?;
+                Ok(Outcome::Checked(span.digests.len() as u64))
+            }
+            (Job::Bring(span, from), Some(target)) => self.bring(target, span, from),
+            (Job::Judge(span, unknown), Some(target)) => Ok(self.judge(target, &span, &unknown)),
+            (Job::Sync(written), Some(target)) => {
+                target.sync().map_err(Error::Target)?;
+                Ok(Outcome::Synced(written))
+            }
+            (Job::Prove(written), Some(target)) => self.prove(target, written),
+            (_, None) => Ok(Outcome::Checked(0)),
+        }
+    }
+
+    /// Fills `content` with what the span must have.
+    fn unpack(&mut self, span: &Span, from: Origin) -> Result<(), Error> {
+        match from {
+            Origin::Memory(content) => self.content = content,
+            Origin::Frame(frame) => {
+                self.content.resize(span.len());
+                if let Some(packed) = self.packed {
+                    packed.read(frame, &span.digests, &mut self.unpacker, &mut self.content)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Blocks that have their digest are only read. What is not right, or cannot be read, is written: that may
+    /// mend the medium.
+    fn bring(&mut self, target: &T, span: Span, from: Origin) -> Result<Outcome, Error> {
+        self.there.resize(span.len());
+        let is_readable = target.read_at(span.at(0), &mut self.there).is_ok();
+        if is_readable && are_right(self.hasher, &self.there, &span.digests) {
+            return Ok(Outcome::Brought(Written { span, blocks: Vec::new() }));
+        }
+        self.unpack(&span, from)?;
+        let end = if seeded::is(Bug::HalfCompared) { BLOCK / 2 } else { BLOCK };
+        let blocks = self.there.chunks_exact(BLOCK).zip(self.content.chunks_exact(BLOCK));
+        let differs = |(there, wanted): (&[u8], &[u8])| !is_readable || !same(&there[..end], &wanted[..end]);
+        let wrong = blocks.enumerate().filter_map(|(at, pair)| differs(pair).then_some(at)).collect();
+        let written = Written { span, blocks: wrong };
+        self.write(target, &written)?;
+        Ok(Outcome::Brought(written))
+    }
+
+    fn write(&self, target: &T, written: &Written) -> Result<(), Error> {
+        let Written { span, blocks } = written;
+        let is_zero = |at: &usize| span.digests[*at] == self.hasher.zeroes();
+        for run in blocks.chunk_by(|one, next| one + 1 == *next) {
+            let mut rest = run;
+            while !rest.is_empty() {
+                let zeroes = rest.iter().take_while(|at| is_zero(at)).count();
+                let count = if zeroes >= ZEROES { zeroes } else { before_zeroes(rest, &is_zero) };
+                let (from, bytes) = (rest[0], count * BLOCK);
+                let done = match zeroes >= ZEROES {
+                    true => target.write_zeroes(span.at(from), bytes as u64),
+                    false => target.write_at(span.at(from), &self.content[from * BLOCK..][..bytes]),
+                };
+                done.map_err(Error::Target)?;
+                rest = &rest[count..];
+            }
+        }
+        Ok(())
+    }
+
+    fn prove(&mut self, target: &T, written: Written) -> Result<Outcome, Error> {
+        let Written { span, blocks } = &written;
+        for run in blocks.chunk_by(|one, next| one + 1 == *next) {
+            let (from, count) = (run[0], run.len());
+            self.there.resize(count * BLOCK);
+            target.read_at(span.at(from), &mut self.there).map_err(Error::Target)?;
+            let found = digests(self.hasher, &self.there);
+            let wrong = found.iter().zip(&span.digests[from..]).position(|(found, wanted)| found != wanted);
+            if let Some(wrong) = wrong.filter(|_| !seeded::is(Bug::BlocksNotReadBack)) {
+                return Err(Error::ReadBack { block: span.first + (from + wrong) as u64 });
+            }
+        }
+        Ok(Outcome::Proven(written))
+    }
+
+    fn judge(&mut self, target: &T, span: &Span, unknown: &[usize]) -> Outcome {
+        self.there.resize(span.len());
+        let mut is_there = vec![true; span.digests.len()];
+        if target.read_at(span.at(0), &mut self.there).is_err() {
+            let blocks = self.there.chunks_exact_mut(BLOCK).zip(&mut is_there).enumerate();
+            blocks.for_each(|(at, (block, is_there))| *is_there = target.read_at(span.at(at), block).is_ok());
+        }
+        let found = digests(self.hasher, &self.there);
+        let is_wrong = |at: &usize| !is_there[*at] || found[*at] != span.digests[*at];
+        let wrong = (0..found.len()).filter(|at| !unknown.contains(at)).filter(is_wrong);
+        let judged = (span.digests.len() - unknown.len()) as u64;
+        Outcome::Judged(judged, wrong.map(|at| span.first + at as u64).collect())
+    }
+}
+
+/// How many of these blocks come before so many zeroes that the device is to write them.
+fn before_zeroes(blocks: &[usize], is_zero: &impl Fn(&usize) -> bool) -> usize {
+    let mut count = 0;
+    for part in blocks.chunk_by(|one, next| is_zero(one) == is_zero(next)) {
+        if is_zero(&part[0]) && part.len() >= ZEROES {
+            break;
+        }
+        count += part.len();
+    }
+    count
+}
+
+fn digests(hasher: &Hasher, bytes: &[u8]) -> Vec<Digest> {
+    hasher.blocks(&bytes.chunks_exact(BLOCK).collect::<Vec<_>>())
+}
+
+/// Whether all blocks have their digests. It looks at a few first.
+fn are_right(hasher: &Hasher, bytes: &[u8], wanted: &[Digest]) -> bool {
+    let first = wanted.len().min(FIRST);
+    let (bytes, rest) = bytes.split_at(first * BLOCK);
+    !seeded::is(Bug::HalfCompared)
+        && digests(hasher, bytes) == wanted[..first]
+        && digests(hasher, rest) == wanted[first..]
+}

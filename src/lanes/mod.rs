@@ -1,0 +1,45 @@
+//! SHA-256 (FIPS 180-4) of sixteen messages of one length at once, each in a lane of the CPU's vectors.
+//!
+//! For CPUs that have wide vectors and no SHA instructions; those that have them are as fast with one message at a
+//! time. What is `unsafe` here is the step to instructions that not every CPU has, behind the question whether this
+//! one has them, and the loads and stores of whole vectors.
+#![allow(unsafe_code)]
+
+/// Messages at once.
+pub const LANES: usize = 16;
+/// Bytes that go in at once.
+pub const CHUNK: usize = 64;
+
+/// Words of the state, each for all lanes.
+pub type State = [[u32; LANES]; 8];
+/// What goes in: slices of one length, whole chunks.
+pub type Data<'a> = [&'a [u8]; LANES];
+
+/// The state before the first chunk.
+pub const START: [u32; 8] =
+    [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
+
+/// Instructions that this CPU has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Vectors {
+    /// 16 lanes, with rotations and three-way logic.
+    Avx512,
+    /// 8 lanes.
+    Avx2,
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64;
+
+#[cfg(target_arch = "x86_64")]
+pub use x86_64::{compress, vectors};
+
+/// Other architectures have SHA instructions, or take one message at a time.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn vectors() -> Option<Vectors> {
+    None
+}
+
+/// Never called where [`vectors`] knows none.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn compress(_: Vectors, _: &mut State, _: &Data<'_>) {}

@@ -1,0 +1,29 @@
+//! Comparing blocks, eight bytes at a time: the C library of a small program goes one by one.
+
+/// Whether all bytes are zero, of blocks whose length is a multiple of eight.
+pub(crate) fn is_zero(block: &[u8]) -> bool {
+    block.as_chunks().0.iter().all(|eight| *eight == [0; 8])
+}
+
+/// Whether two blocks hold the same bytes, of lengths that are a multiple of eight.
+pub(crate) fn same(one: &[u8], other: &[u8]) -> bool {
+    let (one, other) = (one.as_chunks::<8>().0, other.as_chunks::<8>().0);
+    one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one == other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_counts() {
+        let mut block = [0; 4096];
+        assert!(is_zero(&block) && same(&block, &[0; 4096]));
+        for at in 0..block.len() {
+            block[at] = 1;
+            assert!(!is_zero(&block) && !same(&block, &[0; 4096]), "{at}");
+            block[at] = 0;
+        }
+        assert!(!same(&block, &[0; 4088]));
+    }
+}
