@@ -7,6 +7,7 @@ use super::recording::pages;
 use super::room::{Room, check_disk_size};
 use super::sim::pages::Pages;
 use super::staging;
+use crate::harness::paths;
 use anyhow::{Context, Result, bail, ensure};
 use everboot::apply::{Layout, read_trailer};
 use everboot::bundle::{Bundle, Keys};
@@ -33,6 +34,7 @@ pub struct Brought {
 impl Brought {
     /// Whether the campaign can be run on it, as far as that can be told before anything is built.
     pub fn check(&self) -> Result<()> {
+        self.bundle.iter().chain(&self.disk).try_for_each(|path| check_place(path))?;
         match (&self.bundle, &self.disk) {
             (None, None) => Ok(()),
             (None, Some(disk)) => bail!(
@@ -104,6 +106,20 @@ pub fn read_settings(folder: &Path) -> Result<(Config, Keys)> {
     }
     ensure!(!keys.is_empty(), "{}/keys: expected the machine's keys, *.pub, found none", folder.display());
     Ok((config, keys))
+}
+
+/// What lies where the campaign makes its own files would be gone with them.
+fn check_place(path: &Path) -> Result<()> {
+    let work = paths::out("work")?;
+    let is_below = fs::canonicalize(path)
+        .is_ok_and(|path| fs::canonicalize(&work).is_ok_and(|work| path.starts_with(work)));
+    ensure!(
+        !is_below,
+        "{}: expected a file elsewhere, found one below {}, which a campaign empties; copy it first",
+        path.display(),
+        work.display()
+    );
+    Ok(())
 }
 
 /// The machine that is made for a bundle alone has to be small enough.

@@ -42,7 +42,10 @@ struct User {
 
 impl User {
     fn new(name: &str) -> Self {
-        let user = Self { folder: paths::work(name).unwrap() };
+        let folder = paths::out(&format!("users/{name}")).unwrap();
+        paths::remove_tree(&folder).unwrap();
+        fs::create_dir_all(&folder).unwrap();
+        let user = Self { folder };
         fs::create_dir_all(user.folder.join("disk.img.config/keys")).unwrap();
         for key in ["mine", "other"] {
             pack(&["keygen", "-o", &user.path(key)]);
@@ -137,6 +140,10 @@ fn a_bundle_that_cannot_be_used_is_refused_in_one_line() {
         let said = user.refused(bundle);
         assert!(said.starts_with("--bundle") && said.contains(expected), "{bundle}: {said}");
     }
+    let below = paths::work("faults-below").unwrap().join("v1");
+    fs::copy(user.path("v1"), &below).unwrap();
+    let said = refused(&["--bundle", &below.to_string_lossy()]);
+    assert!(said.contains("out/work, which a campaign empties"), "{said}");
     let said = refused(&["--bundle", &user.path("unsigned")]);
     assert!(said.contains("expected member manifest.json.minisig"), "{said}");
 }
