@@ -40,23 +40,23 @@ impl Medium for Bytes {
 }
 
 /// A directory that is removed at the end.
-struct Room(PathBuf);
+pub struct Room(pub PathBuf);
 
 impl Room {
-    fn new(name: &str) -> Self {
+    pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("everboot-bundle-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
     /// Runs a command line here and returns what it printed; it must succeed.
-    fn run(&self, line: &str) -> String {
+    pub fn run(&self, line: &str) -> String {
         let (status, text) = self.try_run(line);
         assert_eq!(status, Some(0), "{line}: {text}");
         text
     }
 
-    fn try_run(&self, line: &str) -> (Option<i32>, String) {
+    pub fn try_run(&self, line: &str) -> (Option<i32>, String) {
         let bins = Path::new(env!("CARGO_BIN_EXE_everboot-pack")).parent().unwrap();
         let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", bins.display());
         let output =
@@ -65,15 +65,15 @@ impl Room {
         (output.status.code(), String::from_utf8_lossy(&text).into_owned())
     }
 
-    fn read(&self, name: &str) -> Vec<u8> {
+    pub fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.0.join(name)).unwrap()
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) {
+    pub fn write(&self, name: &str, bytes: &[u8]) {
         std::fs::write(self.0.join(name), bytes).unwrap();
     }
 
-    fn keys(&self, name: &str) -> Keys {
+    pub fn keys(&self, name: &str) -> Keys {
         Keys::parse(&String::from_utf8(self.read(name)).unwrap()).unwrap()
     }
 }
@@ -112,7 +112,7 @@ fn small_bundle() -> Vec<u8> {
 }
 
 /// Opens a bundle, proves it, and returns its manifest's bytes and its image.
-fn unpack(bytes: &[u8], keys: &Keys) -> Result<(Vec<u8>, Vec<u8>), Error> {
+pub fn unpack(bytes: &[u8], keys: &Keys) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let mut bundle = Bundle::open(Bytes(bytes.to_vec()), keys)?;
     apply::check(&mut bundle, Threads::NONE, &mut |_, _| {}).map_err(|error| match error {
         apply::Error::Bundle(error) => error,

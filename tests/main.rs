@@ -17,5 +17,6 @@ mod record;
 mod shell;
 mod sim;
 mod slot;
+mod sources;
 mod tree;
 mod world;

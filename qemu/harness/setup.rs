@@ -31,13 +31,20 @@ const BUILD: &[Tool] = &[
 /// What the tests take that boot nothing.
 const CHECK: &[Tool] = &[
     tool("git", "git"),
+    tool("util-linux", "setpriv"),
     tool("shellcheck", "shellcheck"),
     tool("cryptsetup-bin", "veritysetup"),
     tool("gdisk", "sgdisk"),
     tool("e2fsprogs", "mke2fs"),
     tool("zstd", "zstd"),
     tool("squashfs-tools", "mksquashfs"),
+    tool("squashfs-tools-ng", "tar2sqfs"),
     tool("erofs-utils", "mkfs.erofs"),
+    tool("attr", "setfattr"),
+    tool("xz-utils", "xz"),
+    tool("fakeroot", "fakeroot"),
+    tool("skopeo", "skopeo"),
+    tool("docker-registry", "docker-registry"),
     tool("groff-base", "groff"),
     tool("mandoc", "mandoc"),
     tool("dpkg-dev", "dpkg-shlibdeps"),
@@ -48,11 +55,10 @@ const BED: &[Tool] = &[
     tool("qemu-system-x86", "qemu-system-x86_64"),
     tool("mmdebstrap", "mmdebstrap"),
     tool("busybox-static", "busybox"),
-    tool("util-linux", "setpriv"),
 ];
 
 /// What an ordinary user needs on top, to make root-owned trees.
-const WITHOUT_ROOT: &[Tool] = &[tool("fakeroot", "fakeroot"), tool("uidmap", "newuidmap")];
+const WITHOUT_ROOT: &[Tool] = &[tool("uidmap", "newuidmap")];
 
 /// How much is needed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

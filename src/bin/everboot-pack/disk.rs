@@ -4,6 +4,7 @@
 //! by mke2fs.
 
 use crate::output;
+use crate::root::tool::{run as run_tool, tool};
 use crate::source::Source;
 use anyhow::{Context, Result, bail, ensure};
 use everboot::apply::{self, Layout};
@@ -15,7 +16,6 @@ use everboot::sys::DiskFileMachine;
 use gpt::partition_types::{LINUX_FS, Type};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 const MIB: u64 = 1 << 20;
 /// Room before the first partition and behind the last one, in MiB: table, backup, alignment.
@@ -225,14 +225,7 @@ fn tempfile(len: u64, given: Option<&Path>) -> Result<Made<'_>> {
     let path = std::env::temp_dir().join(format!("everboot-data.{}", std::process::id()));
     let made = Made::Empty(path);
     File::create(made.path())?.set_len(len)?;
-    // It is in /sbin, where an ordinary user's PATH does not look.
-    let path = std::env::var("PATH").unwrap_or_default() + ":/usr/sbin:/sbin";
-    let ran = Command::new("mke2fs")
-        .env("PATH", path)
-        .args(["-q", "-F", "-t", "ext4", "-L", "everboot-data"])
-        .arg(made.path())
-        .output();
-    let ran = ran.context("run mke2fs (package e2fsprogs)")?;
-    ensure!(ran.status.success(), "mke2fs: {}", String::from_utf8_lossy(&ran.stderr).trim());
+    let mut mke2fs = tool("mke2fs", "e2fsprogs")?;
+    run_tool(mke2fs.args(["-q", "-F", "-t", "ext4", "-L", "everboot-data"]).arg(made.path()))?;
     Ok(made)
 }

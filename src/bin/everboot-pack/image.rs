@@ -1,4 +1,4 @@
-//! `image`: a signed bundle of a root file system image.
+//! `image`: a signed bundle of a root file system, which may have to be made first.
 //!
 //! One pass over the image: each frame is read, hashed and packed by one of as many threads as there are
 //! cores, and written in order. Memory: a few frames for each thread. The same image and arguments give the
@@ -6,6 +6,7 @@
 
 use crate::modules::Modules;
 use crate::output::Output;
+use crate::root;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use everboot::bundle::FRAMES_MAX;
 use everboot::bundle::sign::Signer;
@@ -16,14 +17,20 @@ use everboot::tree::{Builder, BuilderError, Geometry, Hasher};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// The image; it is padded with zeroes to a multiple of 4096 bytes, at least 8192
-    image: PathBuf,
+    /// What the image is made of: a folder, a tar (also packed by gzip, zstd or xz), an OCI image, or an image
+    /// as it is, which is padded with zeroes to a multiple of 4096 bytes, at least 8192. OCI images are named as
+    /// by skopeo: oci:DIR[:NAME], oci-archive:FILE[:NAME], docker-archive:FILE[:NAME],
+    /// docker://REGISTRY/NAME[:TAG|@DIGEST]. ext4 and erofs of files take root, or fakeroot in its place
+    #[arg(value_name = "SOURCE")]
+    source: PathBuf,
+    #[command(flatten)]
+    root: root::Arguments,
     /// Where the bundle goes
     #[arg(short, long, value_name = "FILE.everboot")]
     output: PathBuf,
@@ -77,12 +84,13 @@ fn parse_salt(text: &str) -> Result<Salt, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let named = || arguments.image.display();
-    let image = File::open(&arguments.image).with_context(|| format!("open {}", named()))?;
+    let named = || arguments.source.display();
+    let signer = read_key(arguments)?;
+    let made = root::image(&arguments.source, &arguments.root, arguments.open, &arguments.output)?;
+    let image = File::open(&made.path).with_context(|| format!("open {}", named()))?;
     let len = image.metadata().with_context(|| format!("open {}", named()))?.len();
     ensure!(len > 0, "{}: expected an image, found an empty file", named());
-    let signer = read_key(arguments)?;
-    let manifest = describe(arguments, len)?;
+    let manifest = describe(arguments, &made.path, len)?;
     let layout = Layout::new(&manifest, &signer)?;
     let output = Output::create(&arguments.output)?;
     let packer = Packer { image: &image, image_len: len, payload: &manifest.payload, level: arguments.level };
@@ -110,7 +118,7 @@ fn sign(signer: &Signer, manifest: &Manifest, json: &str) -> Vec<u8> {
 }
 
 /// The manifest, all but the root hash, whose values are checked before the long work begins.
-fn describe(arguments: &Arguments, len: u64) -> Result<Manifest> {
+fn describe(arguments: &Arguments, image: &Path, len: u64) -> Result<Manifest> {
     let salt = match &arguments.salt {
         Some(Salt(salt)) => salt.clone(),
         None => Hasher::new(b"everboot tree salt\0").block(arguments.compatible.as_bytes()).to_vec(),
@@ -120,7 +128,7 @@ fn describe(arguments: &Arguments, len: u64) -> Result<Manifest> {
         version: arguments.version.clone(),
         upgrade_from: arguments.from.clone(),
         tries: arguments.tries,
-        modules: arguments.modules.resolve(&arguments.image)?,
+        modules: arguments.modules.resolve(image)?,
         payload: Payload {
             name: "root".into(),
             part: "root".into(),

@@ -7,6 +7,7 @@ mod keygen;
 mod manual;
 mod modules;
 mod output;
+mod root;
 mod show;
 mod source;
 
@@ -25,7 +26,7 @@ struct Arguments {
 enum Command {
     /// Make a pair of minisign keys: FILE (secret, not encrypted) and FILE.pub
     Keygen(keygen::Arguments),
-    /// Make a signed bundle of a root file system image
+    /// Make a signed bundle of a root file system: an image, a folder, a tar or an OCI image
     Image(image::Arguments),
     /// Make a disk image as it leaves the factory
     Disk(disk::Arguments),

@@ -1,5 +1,6 @@
 //! For which kernels an image has modules: looked up in the image itself.
 
+use crate::root::tool::tool;
 use anyhow::{Context, Result, anyhow, bail};
 use backhand::{FilesystemReader, InnerNode};
 use ext4_view::Ext4;
@@ -8,7 +9,6 @@ use std::fs::File;
 use std::io::BufReader;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::Command;
 
 /// Where modules are; the second is the first in a system with a merged /usr.
 const PLACES: [&str; 2] = ["/usr/lib/modules", "/lib/modules"];
@@ -101,12 +101,12 @@ fn squashfs(file: File) -> Result<BTreeSet<String>> {
 /// Through dump.erofs of erofs-utils, which ends with 0 also where the path is not there.
 fn erofs(image: &Path) -> Result<BTreeSet<String>> {
     let dump = |path: &str, list: bool| -> Result<String> {
-        let mut command = Command::new("dump.erofs");
+        let mut command = tool("dump.erofs", "erofs-utils")?;
         if list {
             command.arg("--ls");
         }
         let output = command.arg(format!("--path={path}")).arg(image).output();
-        let output = output.context("run dump.erofs of erofs-utils")?;
+        let output = output.context("run dump.erofs")?;
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     };
     let mut found = BTreeSet::new();
