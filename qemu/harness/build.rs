@@ -37,8 +37,11 @@ pub fn tools() -> Result<Vec<PathBuf>> {
     let mut built = Vec::new();
     for target in targets.iter().filter(|target| is_tool(target)) {
         let name = target["name"].as_str().unwrap_or_default();
-        let features: Vec<&str> =
+        let mut features: Vec<&str> =
             target["required-features"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if name == "everboot-pack" {
+            features.push("registry");
+        }
         let mut cargo = Command::new("cargo");
         cargo.current_dir(paths::repo()).args(["build", "--quiet", "--profile", "tools", "--bin", name]);
         cargo.args(["--features", &features.join(",")]);

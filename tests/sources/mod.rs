@@ -2,6 +2,8 @@
 
 mod inspect;
 mod layer;
+#[cfg(feature = "registry")]
+mod registry;
 
 use crate::bundle::{Room, unpack};
 use layer::{Layer, Layout, ROOT, TIME, flat, gzip, layers, sum};

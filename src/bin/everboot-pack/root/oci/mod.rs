@@ -7,6 +7,8 @@ mod files;
 mod layout;
 mod place;
 mod platform;
+#[cfg(feature = "registry")]
+mod registry;
 
 use super::member;
 use super::scratch::Scratch;
@@ -40,7 +42,13 @@ pub(crate) fn tree(place: &Place, platform: Option<&Platform>, scratch: &Scratch
         Place::DockerArchive(path, name) => return layout::docker(path, name.as_deref(), scratch),
         Place::Folder(path, name) => Box::new(layout::Layout::folder(path, name.as_deref())),
         Place::Archive(path, name) => Box::new(layout::Layout::archive(path, name.as_deref(), scratch)?),
-        Place::Registry(name) => bail!("expected files; copy it to one: skopeo copy docker://{name} oci:DIR"),
+        #[cfg(feature = "registry")]
+        Place::Registry(name) => Box::new(registry::Registry::new(name, scratch)?),
+        #[cfg(not(feature = "registry"))]
+        Place::Registry(name) => bail!(
+            "this everboot-pack was built without the feature registry; skopeo copy docker://{name} oci:DIR, \
+            and oci:DIR will do"
+        ),
     };
     let manifest = manifest(&*store, platform)?;
     let config = text(&*store, manifest.config()).context("the image's configuration")?;

@@ -1,0 +1,87 @@
+//! A real registry: Debian's docker-registry, filled by skopeo.
+
+use super::layer::{Layer, Layout, gzip, sum};
+use super::{filled, pack, refuse};
+use crate::bundle::Room;
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// A registry on a port of its own; it ends with the test.
+struct Registry {
+    child: Child,
+    host: String,
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Registry {
+    fn start(room: &Room) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let host = format!("127.0.0.1:{port}");
+        let storage = room.0.join("storage");
+        let config = format!(
+            "version: 0.1\nlog: {{ level: error }}\nhttp: {{ addr: \"{host}\" }}\nstorage: {{ filesystem: {{ rootdirectory: \"{}\" }} }}\n",
+            storage.display()
+        );
+        room.write("registry.yml", config.as_bytes());
+        let child = Command::new("docker-registry")
+            .args(["serve", "registry.yml"])
+            .current_dir(&room.0)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("docker-registry: {error}; run ./tests/run, which installs it"));
+        let registry = Self { child, host };
+        while TcpStream::connect(&registry.host).is_err() {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        registry
+    }
+
+    fn push(&self, room: &Room, from: &str, name: &str) {
+        let to = format!("docker://{}/{name}", self.host);
+        let skopeo = "skopeo --insecure-policy copy -q --all --dest-tls-verify=false";
+        room.run(&format!("{skopeo} {from} {to}"));
+    }
+}
+
+#[test]
+fn a_registry_has_the_same_image() {
+    let room = filled("registry");
+    let registry = Registry::start(&room);
+    registry.push(&room, "oci:layout:1", "test/root:1.0");
+    let bundle = pack(&room, "flat.tar", "--fs squashfs");
+    let at = |name: &str| format!("docker://{}/{name}", registry.host);
+    assert!(pack(&room, &at("test/root:1.0"), "--fs squashfs") == bundle);
+    let digest = room.run(&format!(
+        "skopeo inspect --tls-verify=false --format '{{{{.Digest}}}}' {}",
+        at("test/root:1.0")
+    ));
+    assert!(pack(&room, &at(&format!("test/root@{}", digest.trim())), "--fs squashfs") == bundle);
+    refuse(&room, &at("test/root:2.0"), "", "test/root:2.0");
+    refuse(&room, &at("test/none:1.0"), "", "test/none:1.0");
+    refuse(&room, "docker://REGISTRY/A@b", "", "expected REGISTRY/NAME[:TAG|@DIGEST]");
+}
+
+#[test]
+fn a_registry_that_has_other_bytes_under_a_name_is_found_out() {
+    let room = filled("registry-damaged");
+    let registry = Registry::start(&room);
+    let path = room.0.join("one");
+    let tar = Layer::new().file("a", (0o644, 0, 0), b"content").tar();
+    let image = Layout(&path).image(std::slice::from_ref(&tar), "amd64", &["gzip"]);
+    Layout(&path).index(&[(image, Some("1"))]);
+    registry.push(&room, "oci:one:1", "test/one:1");
+    let digest = sum(&gzip(&tar)).replace("sha256:", "");
+    let blob = format!("storage/docker/registry/v2/blobs/sha256/{}/{digest}/data", &digest[..2]);
+    let mut bytes = room.read(&blob);
+    bytes[20] ^= 1;
+    room.write(&blob, &bytes);
+    refuse(&room, &format!("docker://{}/test/one:1", registry.host), "--fs squashfs", "sha256:");
+}
