@@ -156,6 +156,12 @@ fn an_ext4_is_as_large_as_is_asked_for_and_an_open_one_has_a_journal_and_room() 
 }
 
 #[test]
+fn a_bundle_does_not_go_into_the_folder_that_it_is_made_of() {
+    let room = room("inside");
+    refuse(&room, ".", "", "expected an output outside of the folder, found one in it");
+}
+
+#[test]
 fn no_file_is_newer_than_source_date_epoch() {
     let room = filled("epoch");
     let newest = pack(&room, "flat.tar", "");

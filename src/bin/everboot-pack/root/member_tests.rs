@@ -156,3 +156,47 @@ fn what_no_file_system_has_is_refused() {
     refuse(&member(b"a", EntryType::new(b'M'), b""), "no file system has");
     refuse(&member(b"a", EntryType::GNUSparse, b""), "--sparse");
 }
+
+/// Gives a header whose bytes were changed the right sum, so that what it says is looked at.
+fn mend(block: &mut [u8]) {
+    let mut header = Header::from_byte_slice(block).clone();
+    header.set_cksum();
+    block.copy_from_slice(header.as_bytes());
+}
+
+#[test]
+fn damage_of_any_kind_is_refused_or_harmless_and_never_a_panic() {
+    use super::super::{stream, tree::Tree};
+    let mut builder = Builder::new(Vec::new());
+    builder.append_pax_extensions([("SCHILY.xattr.user.a", &b"b"[..]), ("uid", b"77")]).unwrap();
+    builder.append_data(&mut header(EntryType::Regular, 3), "n/".repeat(70) + "file", &b"abc"[..]).unwrap();
+    builder.append_link(&mut header(EntryType::Symlink, 0), "link", "n/n").unwrap();
+    builder.append_link(&mut header(EntryType::Link, 0), "link/hard", "link").unwrap();
+    let whole = builder.into_inner().unwrap();
+    let mut state = 0x2545_F491_4F6C_DD1D_u64;
+    let mut next = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below as u64) as usize
+    };
+    let (mut refused, mut taken) = (0, 0);
+    for _ in 0..1000 {
+        let mut bytes = whole.clone();
+        let block = next(bytes.len() / 512) * 512;
+        for _ in 0..1 + next(3) {
+            // Half of them where a header has its numbers and its kind.
+            let at = if next(2) == 0 { 100 + next(57) } else { next(512) };
+            bytes[block + at] =
+                *[0, b' ', b'/', b'.', b'0', b'7', b'g', 0x80, 0xff, next(256) as u8].get(next(10)).unwrap();
+        }
+        mend(&mut bytes[block..block + 512]);
+        let mut tree = Tree::new();
+        let done = entries(&archive(&bytes)).and_then(|entries| tree.add_layer(entries));
+        match done.and_then(|()| stream::digest(&tree, 9)) {
+            Ok(_) => taken += 1,
+            Err(_) => refused += 1,
+        }
+    }
+    assert!(refused > 50 && taken > 50, "{refused} refused, {taken} taken");
+}

@@ -1,6 +1,8 @@
 //! A tree as the image of a file system, made by the file system's own tools. The same tree gives the same bytes.
 //!
-//! squashfs is made from a stream; for the others the tree is unpacked first.
+//! squashfs is made from a stream; for the others the tree is unpacked first. Of a file with several extended
+//! attributes an erofs tells them in the order of the file system that it was unpacked on, if that has one of
+//! its own.
 
 use super::entry::ATTRIBUTE;
 use super::scratch::Scratch;
