@@ -40,7 +40,7 @@ const ROWS: [Row; 14] = [
 ];
 const GONE: [&str; 5] = ["/etc/old", "/etc/gone", "/cache/x", "/cache/.wh..wh..opq", "/.wh..wh.aufs"];
 
-const ATTRIBUTES: [(&str, &str, &[u8]); 2] =
+pub const ATTRIBUTES: [(&str, &str, &[u8]); 2] =
     [("/etc", "user.note", NOTE), ("/bin/tool", "security.capability", CAPABILITY)];
 
 fn files() -> BTreeMap<String, Vec<u8>> {
