@@ -16,5 +16,5 @@ pub(crate) fn archive(folder: &Path, scratch: &Scratch) -> Result<Arc<File>> {
     tar.args(["--create", "--file=-", "--format=pax", "--numeric-owner", "--one-file-system"]);
     tar.args(["--xattrs", "--xattrs-include=*"]);
     tar.arg("--directory").arg(folder).arg(".");
-    run_from(&mut tar, scratch, |stdout| Ok(spool(stdout, scratch)?.file))
+    run_from(&mut tar, scratch, |stdout| spool(stdout, scratch))
 }

@@ -78,7 +78,7 @@ impl<'a> Source<'a> {
         let archive = match self {
             Self::Oci(place) => return oci::tree(place, platform, scratch),
             Self::Folder(path) => folder::archive(path, scratch)?,
-            Self::Tar(path) => spool::spool(File::open(path)?, scratch)?.file,
+            Self::Tar(path) => spool::spool(File::open(path)?, scratch)?,
         };
         let mut tree = Tree::new();
         tree.add(member::entries(&archive)?)?;

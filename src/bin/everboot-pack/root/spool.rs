@@ -1,4 +1,4 @@
-//! A stream as a file, unpacked, with the sums of both.
+//! A stream as a file, unpacked.
 
 use super::scratch::Scratch;
 use anyhow::{Context, Result};
@@ -20,18 +20,27 @@ pub(crate) struct Spooled {
     pub packed_len: u64,
 }
 
-/// Reads a stream to its end; it may be packed by gzip, zstd or xz.
-pub(crate) fn spool(from: impl Read, scratch: &Scratch) -> Result<Spooled> {
-    let mut counted = BufReader::with_capacity(1 << 18, Sum::new(from));
+/// A stream as an unpacked file; it may be packed by gzip, zstd or xz.
+pub(crate) fn spool(from: impl Read, scratch: &Scratch) -> Result<Arc<File>> {
     let file = scratch.file()?;
-    let mut out = Sum::new(&file);
-    unpack(&mut counted, &mut out)?;
-    // What stands behind the packed stream belongs to its sum as well.
-    io::copy(&mut counted, &mut io::sink())?;
-    let from = counted.into_inner();
+    unpack(&mut buffered(from), &mut &file)?;
+    Ok(Arc::new(file))
+}
+
+/// The same with both sums. What stands behind the packed stream belongs to its sum as well.
+pub(crate) fn spool_and_sum(from: impl Read, scratch: &Scratch) -> Result<Spooled> {
+    let file = scratch.file()?;
+    let (mut from, mut out) = (buffered(Sum::new(from)), Sum::new(&file));
+    unpack(&mut from, &mut out)?;
+    io::copy(&mut from, &mut io::sink())?;
+    let from = from.into_inner();
     let digest = out.hash.finalize().into();
     let (packed_digest, packed_len) = (from.hash.finalize().into(), from.len);
     Ok(Spooled { file: Arc::new(file), digest, packed_digest, packed_len })
+}
+
+fn buffered<T: Read>(from: T) -> BufReader<T> {
+    BufReader::with_capacity(1 << 18, from)
 }
 
 /// How a stream is packed, by what it begins with.

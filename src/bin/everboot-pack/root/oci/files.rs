@@ -21,7 +21,7 @@ impl Files {
     pub(crate) fn archive(path: &Path, scratch: &Scratch) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
         let mut tree = Tree::new();
-        tree.add(member::entries(&spool(file, scratch)?.file)?)?;
+        tree.add(member::entries(&spool(file, scratch)?)?)?;
         Ok(Self::Archive(tree))
     }
 

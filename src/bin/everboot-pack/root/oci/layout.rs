@@ -1,7 +1,7 @@
 //! Images in files: the layout of OCI, and the archives that `docker save` writes.
 
 use super::super::scratch::Scratch;
-use super::super::spool::spool;
+use super::super::spool::spool_and_sum;
 use super::super::tree::Tree;
 use super::files::Files;
 use super::{Store, TEXT_MAX, lay};
@@ -101,7 +101,7 @@ pub(crate) fn docker(path: &Path, name: Option<&str>, scratch: &Scratch) -> Resu
     let mut tree = Tree::new();
     for (layer, diff_id) in image.layers.iter().zip(diff_ids) {
         let named = || format!("layer {layer}");
-        let packed = spool(files.open(layer).with_context(named)?, scratch).with_context(named)?;
+        let packed = spool_and_sum(files.open(layer).with_context(named)?, scratch).with_context(named)?;
         lay(&mut tree, &packed, diff_id).with_context(named)?;
     }
     Ok(tree)

@@ -12,7 +12,7 @@ mod registry;
 
 use super::member;
 use super::scratch::Scratch;
-use super::spool::{Spooled, spool};
+use super::spool::{Spooled, spool_and_sum};
 use super::tree::Tree;
 use anyhow::{Context, Result, bail, ensure};
 use everboot::slot::RootHash;
@@ -67,7 +67,7 @@ pub(crate) fn tree(place: &Place, platform: Option<&Platform>, scratch: &Scratch
         let named = || format!("layer {}", layer.digest());
         let is_tar = layer.media_type().to_string().contains("tar");
         ensure!(is_tar, "{}: expected a tar, found {}", named(), layer.media_type());
-        let packed = spool(store.open(layer).with_context(named)?, scratch).with_context(named)?;
+        let packed = spool_and_sum(store.open(layer).with_context(named)?, scratch).with_context(named)?;
         check_blob(layer, &packed).with_context(named)?;
         lay(&mut tree, &packed, diff_id).with_context(named)?;
     }
