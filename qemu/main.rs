@@ -1,6 +1,7 @@
-//! The command behind `initramfs/build`, `qemu/demo` and `tests/run`: what a shell script would
+//! The command behind `initramfs/build`, `qemu/demo`, `tests/run` and `tests/bench`: what a shell script would
 //! do, in Rust. Scripts only launch it.
 
+mod bench;
 mod blocklog;
 mod campaign;
 mod figures;
@@ -21,6 +22,7 @@ const USAGE: &str = "\
 everboot-harness build            out/everboot, out/everboot-*, out/initramfs.img
 everboot-harness build --deb      and out/everboot_*.deb, out/everboot-pack_*.deb
 everboot-harness test [--quick]   format, lints, all tests; --quick: no QEMU
+everboot-harness bench [--help]   everboot beside its peers: tests/BENCH.md
 everboot-harness demo [--shell]   the main job on a real Debian; --shell: its console
 everboot-harness demo --figures   the figures of the README, measured here
 everboot-harness faults [--help]  every crash point: a campaign and its report
@@ -54,6 +56,8 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         }
         ["test"] => return Ok(suite::run(false)),
         ["test", "--quick"] => return Ok(suite::run(true)),
+        ["bench", options @ ..] => return bench::run(options),
+        [bench::measure::VERB, words @ ..] => return bench::measure::measured(words),
         ["demo"] => return tour::run(),
         ["demo", "--shell"] => return tour::shell(),
         ["demo", "--figures"] => figures::run()?,

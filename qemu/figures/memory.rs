@@ -1,14 +1,14 @@
 //! Peak memory of `everboot prepare --disk` at two sizes of images.
 
-use std::fs::{self, File};
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use crate::harness::{Bed, Machine, bundle, paths, system};
+use crate::harness::rootfs::image;
+use crate::harness::{Bed, Machine, bundle, system};
 
 /// The kernel keeps the peak itself; this is how often we read it while the process lives.
 const LOOK: Duration = Duration::from_millis(2);
@@ -17,7 +17,7 @@ pub(super) fn measure(bed: &'static Bed) -> Result<Vec<(String, String)>> {
     let first = system::pack(bed, &system::mini(bed, "1", "poweroff -f"), &[])?;
     let mut rows = Vec::new();
     for (name, mebibytes) in [("400 MB", 400_u64), ("4 GB", 4000)] {
-        let image = sparse_image(mebibytes)?;
+        let image = image::sparse(mebibytes)?;
         let update = bundle::pack(bed, &image, "2", &["--modules", "none"])?;
         let slot = (mebibytes + mebibytes / 50).to_string();
         let words = ["--slot-size", slot.as_str(), "--data-size", "32"];
@@ -27,22 +27,6 @@ pub(super) fn measure(bed: &'static Bed) -> Result<Vec<(String, String)>> {
         rows.push((format!("peak memory of everboot prepare, image of {name}"), format!("{peak} KiB")));
     }
     Ok(rows)
-}
-
-/// A file whose every 16th block is not zero.
-fn sparse_image(mebibytes: u64) -> Result<std::path::PathBuf> {
-    let path = paths::out(&format!("images/sparse-{mebibytes}.bin"))?;
-    if path.exists() {
-        return Ok(path);
-    }
-    let fresh = path.with_extension("new");
-    let file = File::create(&fresh)?;
-    file.set_len(mebibytes << 20)?;
-    for at in (0..mebibytes << 20).step_by(16 * 4096) {
-        file.write_all_at(&at.to_le_bytes().repeat(512), at)?;
-    }
-    fs::rename(&fresh, &path)?;
-    Ok(path)
 }
 
 /// In KiB.

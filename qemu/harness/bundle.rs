@@ -20,7 +20,7 @@ use super::{Bed, paths};
 pub const COMPATIBLE: &str = "demo-x86_64";
 
 /// Fast rather than small: bundles of the test bed do not travel far.
-const LEVEL: &str = "3";
+pub const LEVEL: &str = "3";
 
 /// Packs an image that is named after its content, as those of `rootfs` are.
 pub fn pack(bed: &Bed, image: &Path, version: &str, words: &[&str]) -> Result<PathBuf> {

@@ -10,9 +10,12 @@ use anyhow::{Context, Result, bail};
 use super::command::{program, run};
 use super::paths;
 
-struct Tool {
-    package: &'static str,
-    program: &'static str,
+/// A program, and the Debian package that has it.
+pub struct Tool {
+    /// The package.
+    pub package: &'static str,
+    /// The program.
+    pub program: &'static str,
 }
 
 const fn tool(package: &'static str, program: &'static str) -> Tool {
@@ -60,6 +63,21 @@ const BED: &[Tool] = &[
 /// What an ordinary user needs on top, to make root-owned trees.
 const WITHOUT_ROOT: &[Tool] = &[tool("uidmap", "newuidmap")];
 
+/// What everboot is measured beside, and what they take to run here.
+pub const PEERS: &[Tool] = &[
+    tool("rauc", "rauc"),
+    tool("swupdate", "swupdate"),
+    tool("casync", "casync"),
+    tool("zchunk", "zck"),
+    tool("zstd", "zstd"),
+    tool("bmap-tools", "bmaptool"),
+    tool("xdelta3", "xdelta3"),
+    tool("dbus-daemon", "dbus-daemon"),
+    tool("openssl", "openssl"),
+    tool("cpio", "cpio"),
+    tool("mount", "losetup"),
+];
+
 /// How much is needed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -69,6 +87,8 @@ pub enum Level {
     Check,
     /// `tests/run` and `qemu/demo`
     Bed,
+    /// `tests/bench`
+    Bench,
 }
 
 /// Makes sure that all programs of a level are there.
@@ -82,6 +102,9 @@ pub fn prepare(level: Level) -> Result<()> {
         if !is_root() {
             wanted.extend(WITHOUT_ROOT);
         }
+    }
+    if level >= Level::Bench {
+        wanted.extend(PEERS);
     }
     let missing: Vec<&str> = wanted
         .into_iter()

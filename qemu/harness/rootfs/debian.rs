@@ -165,8 +165,13 @@ fn prepare_base(kernel: &Kernel) -> Result<PathBuf> {
 
 /// Makes a folder a Debian with these packages beside the essential ones.
 pub fn unpack(packages: &str, tree: &Path) -> Result<()> {
+    unpack_with("essential", packages, &[], tree)
+}
+
+/// The same from another of mmdebstrap's variants, and with further words for it.
+pub fn unpack_with(variant: &str, packages: &str, words: &[&str], tree: &Path) -> Result<()> {
     let tar = tree.with_added_extension("tar");
-    run(&mut mmdebstrap(packages, &tar))?;
+    run(&mut mmdebstrap(variant, packages, words, &tar))?;
     paths::remove_tree(tree)?;
     fs::create_dir_all(tree)?;
     // The guest's devtmpfs brings /dev; device nodes need root here.
@@ -177,9 +182,12 @@ pub fn unpack(packages: &str, tree: &Path) -> Result<()> {
     Ok(fs::remove_file(&tar)?)
 }
 
-fn mmdebstrap(packages: &str, tar: &Path) -> Command {
+fn mmdebstrap(variant: &str, packages: &str, words: &[&str], tar: &Path) -> Command {
     let mut command = program("mmdebstrap");
-    command.args(["--quiet", "--variant=essential"]).arg(format!("--include={packages}"));
+    command.arg("--quiet").arg(format!("--variant={variant}")).args(words);
+    if !packages.is_empty() {
+        command.arg(format!("--include={packages}"));
+    }
     command.arg("--aptopt=Acquire::Languages \"none\"");
     for folder in ["doc", "man", "locale"] {
         command.arg(format!("--dpkgopt=path-exclude=/usr/share/{folder}/*"));

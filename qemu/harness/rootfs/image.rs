@@ -1,14 +1,18 @@
 //! ext4 images from folders, without mounting anything and without root.
 
 use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use sha2::{Digest, Sha256};
 
 use super::super::command::{program, run};
 use super::super::{paths, setup};
 use super::overlay::{Overlay, TIME};
+
+const BLOCK: usize = 4096;
 
 /// Fixed, so that images of nearly equal trees are nearly equal.
 const UUID: &str = "e5e7b007-0000-4000-8000-000000000001";
@@ -38,6 +42,41 @@ pub fn ext4(
 /// An empty file system, such as a data partition starts with.
 pub fn empty(mebibytes: u64) -> Result<PathBuf> {
     ext4("empty", mebibytes, "0", &Overlay::default(), |_| Ok(()))
+}
+
+/// A file whose every 16th block is not zero.
+pub fn sparse(mebibytes: u64) -> Result<PathBuf> {
+    let write = |file: &File| {
+        (0..mebibytes << 20)
+            .step_by(16 * BLOCK)
+            .try_for_each(|at| file.write_all_at(&at.to_le_bytes().repeat(BLOCK / 8), at))
+    };
+    raw(&format!("sparse-{mebibytes}"), mebibytes, write)
+}
+
+/// A file in which one MiB is random, the same each time, and the next one zero.
+pub fn half_random(mebibytes: u64) -> Result<PathBuf> {
+    let write = |file: &File| {
+        (0..mebibytes << 20).step_by(2 << 20).try_for_each(|at| {
+            let hashes =
+                (at..at + (1 << 20)).step_by(32).flat_map(|place| Sha256::digest(place.to_le_bytes()));
+            file.write_all_at(&hashes.collect::<Vec<u8>>(), at)
+        })
+    };
+    raw(&format!("half-random-{mebibytes}"), mebibytes, write)
+}
+
+/// A file that is no file system: made once, of holes and what is written.
+fn raw(name: &str, mebibytes: u64, write: impl Fn(&File) -> std::io::Result<()>) -> Result<PathBuf> {
+    let path = paths::out(&format!("images/{name}.bin"))?;
+    if !path.exists() {
+        let fresh = path.with_extension("new");
+        let file = File::create(&fresh)?;
+        file.set_len(mebibytes << 20)?;
+        write(&file).with_context(|| format!("write {}", fresh.display()))?;
+        fs::rename(&fresh, &path)?;
+    }
+    Ok(path)
 }
 
 fn make(tree: &Path, mebibytes: u64, image: &Path) -> Result<()> {
