@@ -1,22 +1,26 @@
 //! Reading the GUID partition table of one disk (UEFI specification, chapter 5.3).
 //!
 //! Invariants:
-//! - nothing is ever written: the gpt crate sees a device whose `write` fails;
+//! - nothing is ever written;
 //! - a damaged primary header or table gives way to the backup, which is only read;
-//! - a hostile table cannot make the gpt crate panic or allocate without bound: a header is hidden from it
-//!   unless its entries are of 128 bytes and at most [`MOST_ENTRIES`] of them;
+//! - a hostile table costs bounded memory: entries are of 128 bytes, and at most [`MOST_ENTRIES`] of them are read;
 //! - a sector that does not read hides its header and no more.
+//!
+//! The gpt crate reads the header. Entries are read here: the crate looks up the name of every type that the world
+//! knows, which is 10 kB.
 
 use crate::machine::{Disk, Part};
-use crate::slot::Uuid;
+use crate::slot::{Uuid, checksum};
 use gpt::disk::LogicalBlockSize;
-use std::fmt::Debug;
+use gpt::header::{Header, HeaderError, read_header_from_arbitrary_device};
 use std::fs::File;
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
 /// Most entries that a table may have; tools make 128.
 const MOST_ENTRIES: u32 = 1024;
+/// Bytes of an entry.
+const ENTRY: usize = 128;
 
 /// Where a partition lies on its disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,111 +50,99 @@ pub(super) fn read(disk: &File, name: &str, sector: Option<u32>) -> io::Result<O
     result
 }
 
-fn read_with<D: FileExt + Debug>(
+fn read_with<D: FileExt>(
     disk: &D,
     name: &str,
     size: LogicalBlockSize,
     len: u64,
 ) -> io::Result<Option<(Disk, Vec<Extent>)>> {
     let Some(last) = (len / size.as_u64()).checked_sub(1).filter(|last| *last >= 2) else { return Ok(None) };
-    let places = [size.as_u64(), last * size.as_u64()];
-    let mut failure = io::Error::other("its partition table is damaged, and so is the backup");
-    let sound = places.map(|at| {
-        sound_header(disk, at).unwrap_or_else(|error| {
-            failure = error;
-            Some(false)
-        })
-    });
-    match sound {
-        [None, None] => return Ok(None),
-        [Some(true), _] | [_, Some(true)] => {}
-        _ => return Err(failure),
-    }
-    // The first try reads the primary if it is there. Its entries may be damaged though its header is sound,
-    // so the second one is shown the backup alone.
-    for shown in [[sound[0], sound[1]], [None, sound[1]]] {
-        let hidden = |at: usize| if shown[at] == Some(true) { u64::MAX } else { places[at] };
-        let view = View { disk, position: 0, len, hidden: [hidden(0), hidden(1)] };
-        match gpt::GptConfig::new().logical_block_size(size).open_from_device(view) {
-            Ok(table) => return Ok(Some(describe(&table, name, size, len))),
-            Err(gpt::GptError::Io(error)) => failure = error,
-            Err(_) => {}
+    let (mut failure, mut is_there) =
+        (io::Error::other("its partition table is damaged, and so is the backup"), false);
+    for at in [size.as_u64(), last * size.as_u64()] {
+        let table = read_header_from_arbitrary_device(&mut At { disk, at }, size)
+            .and_then(|header| Ok(entries(disk, &header, size)?.map(|entries| (header, entries))));
+        match table {
+            Ok(Some((header, entries))) => return Ok(Some(describe(&header, &entries, name, size, len))),
+            Err(HeaderError::InvalidGptSignature) => continue,
+            Err(HeaderError::Io(error)) => failure = error,
+            Ok(None) | Err(_) => {}
         }
+        is_there = true;
     }
-    Err(failure)
+    if is_there { Err(failure) } else { Ok(None) }
 }
 
-/// Whether the header at `at` is one that the gpt crate can be shown; `None` when there is no header at all.
-fn sound_header(disk: &impl FileExt, at: u64) -> io::Result<Option<bool>> {
-    let mut header = [0; 92];
-    disk.read_exact_at(&mut header, at)?;
-    if &header[..8] != b"EFI PART" {
+/// The entries behind a header whose checksum is right; `None` when they are damaged, or of another kind than tools
+/// make.
+fn entries(disk: &impl FileExt, header: &Header, size: LogicalBlockSize) -> io::Result<Option<Vec<u8>>> {
+    let at = header.part_start.checked_mul(size.as_u64());
+    let Some(at) = at.filter(|_| header.num_parts <= MOST_ENTRIES && header.part_size as usize == ENTRY)
+    else {
         return Ok(None);
-    }
-    let number = |at: usize| u32::from_le_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    Ok(Some(number(80) <= MOST_ENTRIES && number(84) == 128))
+    };
+    let mut entries = vec![0; header.num_parts as usize * ENTRY];
+    disk.read_exact_at(&mut entries, at)?;
+    Ok((checksum(&[&entries]) == header.crc32_parts).then_some(entries))
 }
 
-fn describe<D: FileExt + Debug>(
-    table: &gpt::GptDisk<View<'_, D>>,
+fn describe(
+    header: &Header,
+    entries: &[u8],
     name: &str,
     size: LogicalBlockSize,
     len: u64,
 ) -> (Disk, Vec<Extent>) {
     let mut parts = Vec::new();
     let mut extents = Vec::new();
-    for (number, entry) in table.partitions() {
-        let (Ok(start), Ok(bytes)) = (entry.bytes_start(size), entry.bytes_len(size)) else { continue };
-        if !entry.is_used() || start.checked_add(bytes).is_none_or(|end| end > len) {
+    for (number, entry) in (1..).zip(entries.as_chunks::<ENTRY>().0) {
+        let [kind, guid] = [0, 16].map(|at| guid(entry, at));
+        let [first, last] = [32, 40].map(|at| number_at(entry, at).checked_mul(size.as_u64()));
+        let (Some(start), Some(last)) = (first, last) else { continue };
+        let Some(bytes) = last.checked_sub(start).map(|bytes| bytes + size.as_u64()) else { continue };
+        if kind == Uuid([0; 16]) || start.checked_add(bytes).is_none_or(|end| end > len) {
             continue;
         }
-        let (guid, kind) = (Uuid(*entry.part_guid.as_bytes()), Uuid(*entry.part_type_guid.guid.as_bytes()));
-        parts.push(Part { label: entry.name.clone(), guid, kind, start, len: bytes });
-        extents.push(Extent { number: *number, start, len: bytes });
+        let units = entry[56..].as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit));
+        let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
+        parts.push(Part { label: String::from_utf16_lossy(&units), guid, kind, start, len: bytes });
+        extents.push(Extent { number, start, len: bytes });
     }
-    (Disk { name: name.to_owned(), guid: Uuid(*table.guid().as_bytes()), parts }, extents)
+    (Disk { name: name.to_owned(), guid: Uuid(*header.disk_guid.as_bytes()), parts }, extents)
 }
 
-/// A disk that can only be read, and whose hidden headers are zeroes: they are not read at all.
-#[derive(Debug)]
-struct View<'a, D> {
+fn number_at(entry: &[u8; ENTRY], at: usize) -> u64 {
+    let mut number = [0; 8];
+    number.copy_from_slice(&entry[at..at + 8]);
+    u64::from_le_bytes(number)
+}
+
+/// A GUID as it stands in a table: its first three fields have their lowest byte first (UEFI, appendix A).
+fn guid(entry: &[u8; ENTRY], at: usize) -> Uuid {
+    let mut guid = [0; 16];
+    guid.copy_from_slice(&entry[at..at + 16]);
+    guid[..4].reverse();
+    guid[4..6].reverse();
+    guid[6..8].reverse();
+    Uuid(guid)
+}
+
+/// What lies at one place of a disk, wherever it is looked for: the gpt crate reads a header where the primary is.
+struct At<'a, D> {
     disk: &'a D,
-    position: u64,
-    len: u64,
-    hidden: [u64; 2],
+    at: u64,
 }
 
-impl<D: FileExt> Read for View<'_, D> {
+impl<D: FileExt> Read for At<'_, D> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = if self.hidden.contains(&self.position) {
-            buf.fill(0);
-            buf.len()
-        } else {
-            self.disk.read_at(buf, self.position)?
-        };
-        self.position += count as u64;
-        Ok(count)
+        self.disk.read_exact_at(buf, self.at)?;
+        Ok(buf.len())
     }
 }
 
-impl<D> Write for View<'_, D> {
-    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-        Err(io::ErrorKind::PermissionDenied.into())
-    }
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<D> Seek for View<'_, D> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let target = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(delta) => self.len.checked_add_signed(delta),
-            SeekFrom::Current(delta) => self.position.checked_add_signed(delta),
-        };
-        self.position = target.ok_or(io::ErrorKind::InvalidInput)?;
-        Ok(self.position)
+impl<D> Seek for At<'_, D> {
+    fn seek(&mut self, _: SeekFrom) -> io::Result<u64> {
+        Ok(self.at)
     }
 }
 
