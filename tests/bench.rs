@@ -98,7 +98,14 @@ impl Bench {
         let file = FileMedium::open(&self.path("factory.everboot"), Access::Read).unwrap();
         let mut bundle = Bundle::open(file, &Keys::parse(&keys().public).unwrap()).unwrap();
         self.on_part(slot, |part| {
-            everboot::apply::apply(&mut bundle, part, Threads::NONE, &mut |_| ()).unwrap();
+            everboot::apply::apply(
+                &mut bundle,
+                &mut everboot::bundle::Sources::none(),
+                part,
+                Threads::NONE,
+                &mut |_| (),
+            )
+            .unwrap();
             everboot::apply::mark(part, 1, bundle.manifest().payload.root_hash).unwrap();
         });
     }

@@ -4,7 +4,7 @@
 use everboot::apply;
 use everboot::bundle::sign::{NewKeys, Signer};
 use everboot::bundle::write::{SeekTable, assemble, header, member, tree};
-use everboot::bundle::{Bundle, Error, Fault, Keys, TrustError, Unpacker};
+use everboot::bundle::{Bundle, Carried, Error, Fault, Keys, Sources, TrustError, Unpacker};
 use everboot::crew::Threads;
 use everboot::manifest::{Manifest, Payload};
 use everboot::medium::{self, Medium, Op};
@@ -114,13 +114,15 @@ fn small_bundle() -> Vec<u8> {
 /// Opens a bundle, proves it, and returns its manifest's bytes and its image.
 pub fn unpack(bytes: &[u8], keys: &Keys) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let mut bundle = Bundle::open(Bytes(bytes.to_vec()), keys)?;
-    apply::check(&mut bundle, Threads::NONE, &mut |_, _| {}).map_err(|error| match error {
-        apply::Error::Bundle(error) => error,
-        other => panic!("{other}"),
-    })?;
+    apply::check(&mut bundle, &mut Sources::<Bytes>::none(), Threads::NONE, &mut |_, _| {}).map_err(
+        |error| match error {
+            apply::Error::Bundle(error) => error,
+            other => panic!("{other}"),
+        },
+    )?;
     let mut image = vec![0; bundle.manifest().payload.size as usize];
     let frame_len = bundle.manifest().payload.frame_blocks as usize * BLOCK;
-    let (mut tree, packed) = bundle.halves();
+    let (_, Carried::Whole(mut tree, packed)) = bundle.carried() else { panic!("a delta") };
     let mut unpacker = Unpacker::default();
     for (frame, content) in (0..).zip(image.chunks_mut(frame_len)) {
         let digests = tree.digests(packed.frames().blocks(frame))?;
@@ -150,16 +152,15 @@ fn what_was_assembled_is_read_back() {
     let bytes = small_bundle();
     let mut bundle = Bundle::open(Bytes(bytes.clone()), &keys()).unwrap();
     assert_eq!(bundle.total_len(), bytes.len() as u64);
-    assert_eq!(bundle.frames().count(), 3);
     let (expected, root) = tree(&image(5), &[9; 32]).unwrap();
     assert_eq!(bundle.manifest().payload.root_hash, root);
     let mut found = vec![0; expected.len()];
-    assert_eq!(bundle.tree_len(), expected.len() as u64);
-    let (mut tree, packed) = bundle.halves();
+    let (_, Carried::Whole(mut tree, packed)) = bundle.carried() else { panic!("a delta") };
     for (number, block) in (0..).zip(found.chunks_exact_mut(BLOCK)) {
         tree.block(number, block).unwrap();
     }
     assert!(found == expected);
+    assert_eq!(packed.frames().count(), 3);
     assert!(tree.block(2, &mut [0; BLOCK]).is_err());
     assert!(tree.digests(5..6).is_err());
     assert!(packed.read(3, &[], &mut Unpacker::default(), &mut []).is_err());

@@ -7,6 +7,7 @@ mod copies;
 mod crash;
 mod cuts;
 mod decide;
+mod delta;
 mod flows;
 mod layers;
 mod lifecycle;

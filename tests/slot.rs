@@ -5,7 +5,7 @@ use crate::world::{image, manifest};
 use everboot::apply::{self, Layout, TRAILER_LEN};
 use everboot::bundle::sign::Signer;
 use everboot::bundle::write::assemble;
-use everboot::bundle::{Bundle, Keys};
+use everboot::bundle::{Bundle, Keys, Sources};
 use everboot::crew::Threads;
 use everboot::medium::Medium;
 use everboot::slot::RootHash;
@@ -25,7 +25,7 @@ fn slot(keys: &Keys) -> SimDisk {
     let file = SimDisk::with_power(golden("bundle-v1.everboot"), bundle.power());
     let slot = SimDisk::new(64 * 4096);
     let mut bundle = Bundle::open(file, keys).unwrap();
-    apply::apply(&mut bundle, &slot, Threads::NONE, &mut |_| ()).unwrap();
+    apply::apply(&mut bundle, &mut Sources::none(), &slot, Threads::NONE, &mut |_| ()).unwrap();
     slot
 }
 
@@ -42,7 +42,7 @@ fn the_golden_bundle_is_read_and_written_to_the_letter() {
     assert!(made[..packed] == stored[..packed]);
     let keys = Keys::parse(&text("key.pub")).unwrap();
     let mut bundle = Bundle::open(SimDisk::with_power(stored, SimDisk::new(0).power()), &keys).unwrap();
-    apply::check(&mut bundle, Threads::NONE, &mut |_, _| ()).unwrap();
+    apply::check(&mut bundle, &mut Sources::<SimDisk>::none(), Threads::NONE, &mut |_, _| ()).unwrap();
     assert_eq!(bundle.manifest().version, "2.0");
 }
 
@@ -108,7 +108,14 @@ fn an_apply_leaves_the_room_between_tree_and_trailer_alone() {
     let keys = Keys::parse(&text("key.pub")).unwrap();
     let file = SimDisk::with_power(golden("bundle-v1.everboot"), SimDisk::new(0).power());
     let slot = SimDisk::with_power(vec![0xaa; 64 * 4096], file.power());
-    apply::apply(&mut Bundle::open(file, &keys).unwrap(), &slot, Threads::NONE, &mut |_| ()).unwrap();
+    apply::apply(
+        &mut Bundle::open(file, &keys).unwrap(),
+        &mut Sources::none(),
+        &slot,
+        Threads::NONE,
+        &mut |_| (),
+    )
+    .unwrap();
     let content = slot.content();
     let (end_of_tree, trailer) = ((12 + 2) * 4096, 48 * 4096);
     assert!(content[end_of_tree..trailer].iter().all(|byte| *byte == 0xaa));

@@ -90,7 +90,14 @@ impl World {
         let file = SimDisk::with_power(bundle(manifest, image), &Power::default());
         let mut bundle = everboot::bundle::Bundle::open(file, &self.keys).unwrap();
         let target = self.machine.parts[part].clone();
-        everboot::apply::apply(&mut bundle, &target, Threads::NONE, &mut |_| ()).unwrap();
+        everboot::apply::apply(
+            &mut bundle,
+            &mut everboot::bundle::Sources::none(),
+            &target,
+            Threads::NONE,
+            &mut |_| (),
+        )
+        .unwrap();
         everboot::apply::mark(&target, 1, bundle.manifest().payload.root_hash).unwrap();
     }
 

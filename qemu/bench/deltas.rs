@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::io::{BufWriter, Write};
 use std::path::Path;
+use std::process::Command;
 use std::thread;
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -30,6 +31,7 @@ type Method = fn(&Pair, &Path) -> Result<u64>;
 
 /// The columns; a further method is a line here.
 const METHODS: &[(&str, Method)] = &[
+    ("everboot-pack delta", everboot),
     ("full, zstd -19", full),
     ("casync", casync),
     ("zchunk", zchunk),
@@ -89,6 +91,23 @@ fn tell(pairs: &[Pair], found: &[Found]) -> (Table, Vec<String>) {
 
 fn size(path: &Path) -> Result<u64> {
     Ok(path.metadata().with_context(|| format!("look at {}", path.display()))?.len())
+}
+
+/// Signed, as all that everboot ships.
+fn everboot(pair: &Pair, folder: &Path) -> Result<u64> {
+    let pack = paths::out("everboot-pack")?;
+    let in_folder = || {
+        let mut command = Command::new(&pack);
+        command.current_dir(folder);
+        command
+    };
+    run(in_folder().args(["keygen", "-o", "key"]))?;
+    for (version, image) in [("1", &pair.old), ("2", &pair.new)] {
+        let said = ["--version", version, "--compatible", "bench", "--key", "key", "--modules", "none"];
+        run(in_folder().arg("image").arg(image).args(said).args(["--level", "1", "-o", version]))?;
+    }
+    run(in_folder().args(["delta", "1", "2", "-o", "delta"]))?;
+    size(&folder.join("delta"))
 }
 
 fn full(pair: &Pair, folder: &Path) -> Result<u64> {

@@ -1,33 +1,33 @@
 //! Proving a bundle whole.
 
 use super::Error;
-use super::worker::{Job, Origin, Outcome, Span, Worker};
-use crate::bundle::{Bundle, Frames, Tree};
+use super::feed::{self, Feed};
+use super::worker::{Job, Outcome, Worker};
+use crate::bundle::{Bundle, Sources};
 use crate::crew::{self, Plan, Threads};
 use crate::medium::Medium;
 
-/// Reads all of a bundle, with these threads: every block of the image is unpacked and compared with its digest, and
-/// so every tree block with its parent. `watch` is told after each frame how many blocks are proven, and how many
-/// there are.
-pub fn check<M: Medium>(
-    bundle: &mut Bundle<M>,
+/// Reads all of a bundle, with these threads: every block of the image is unpacked, for a delta with what `sources`
+/// hold, and compared with its digest, and so every tree block with its parent. `watch` is told after each frame how
+/// many blocks are proven, and how many there are.
+pub fn check<S: Medium, T: Medium>(
+    bundle: &mut Bundle<S>,
+    sources: &mut Sources<T>,
     threads: Threads,
     watch: &mut dyn FnMut(u64, u64),
 ) -> Result<(), Error> {
     let blocks = bundle.manifest().payload.blocks();
-    let (tree, packed) = bundle.halves();
-    let threads = packed.frames().threads(threads);
-    let mut check = Check { tree, frames: packed.frames(), next: 0, proven: 0, blocks, error: None, watch };
+    let feed::Opened { feed, carrier, hasher, threads } = feed::open(bundle, sources, None, threads)?;
+    let mut check = Check { feed, next: 0, proven: 0, blocks, error: None, watch };
     crew::work(&mut check, threads, &|| {
-        let mut worker = Worker::<M, M>::new(Some(&packed), None, packed.hasher());
+        let mut worker = Worker::new(carrier, None, hasher);
         Box::new(move |job| worker.work(job))
     });
     check.error.map_or(Ok(()), Err)
 }
 
-struct Check<'a, M> {
-    tree: Tree<'a, M>,
-    frames: &'a Frames,
+struct Check<'a, S, T> {
+    feed: Feed<'a, S, T>,
     next: u64,
     proven: u64,
     blocks: u64,
@@ -35,20 +35,19 @@ struct Check<'a, M> {
     watch: &'a mut dyn FnMut(u64, u64),
 }
 
-impl<M: Medium> Plan for Check<'_, M> {
+impl<S: Medium, T: Medium> Plan for Check<'_, S, T> {
     type Job = Job;
     type Outcome = Result<Outcome, Error>;
 
     fn next(&mut self) -> Option<Job> {
-        if self.error.is_some() || self.next == self.frames.count() {
+        if self.error.is_some() || self.next == self.feed.count() {
             return None;
         }
-        let (frame, blocks) = (self.next, self.frames.blocks(self.next));
         self.next += 1;
-        match self.tree.digests(blocks.clone()) {
-            Ok(digests) => Some(Job::Check(Span { first: blocks.start, digests }, Origin::Frame(frame))),
+        match self.feed.piece(self.next - 1) {
+            Ok((span, origin)) => Some(Job::Check(span, origin)),
             Err(error) => {
-                self.error = Some(error.into());
+                self.error = Some(error);
                 None
             }
         }

@@ -1,23 +1,21 @@
 //! The apply itself: what is done in which order.
 
+use super::feed::{self, Feed};
 use super::layout::Layout;
-use super::worker::{Job, Origin, Outcome, Span, Worker, Written};
+use super::worker::{Job, Outcome, Worker, Written};
 use super::{Error, trailer};
-use crate::bundle::{Bundle, Frames, Tree};
+use crate::bundle::{Bundle, Sources};
 use crate::crew::{self, Plan, Threads};
-use crate::medium::{Aligned, Medium};
+use crate::medium::Medium;
 use crate::seeded::{self, Bug};
 use crate::slot::BLOCK;
-use crate::tree::Hasher;
 
 /// Blocks that are written between two barriers. After a cut at most twice as many are written again: those behind
 /// which a barrier is under way, and those that are written meanwhile.
 const EPOCH: usize = (32 << 20) / BLOCK;
-/// Frames between two barriers, when little has to be written: what a start has proven counts at a barrier, and a
+/// Pieces between two barriers, when little has to be written: what a start has proven counts at a barrier, and a
 /// slow medium must get to one.
-const FRAMES: u64 = 64;
-/// Tree blocks that are handled at once.
-const STEP: u64 = 64;
+const PIECES: u64 = 64;
 
 /// How far an apply is. Numbers never go down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -39,21 +37,24 @@ pub struct Progress {
 /// after each step. Memory: at most 24 MiB, whatever the size of the image.
 pub fn apply<S: Medium, T: Medium>(
     bundle: &mut Bundle<S>,
+    sources: &mut Sources<T>,
     target: &T,
     threads: Threads,
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
     let layout = Layout::new(target.len(), bundle.manifest().payload.size).map_err(Error::DoesNotFit)?;
+    let signed = bundle.signed().clone();
+    let opened = feed::open(bundle, sources, Some((target, layout)), threads)?;
     let is_erased =
         seeded::is(Bug::TrailerKept) || trailer::erase(target, layout.trailer).map_err(Error::Target)?;
     if !is_erased {
         return Err(Error::ReadBack { block: layout.trailer / BLOCK as u64 });
     }
     if seeded::is(Bug::TrailerFirst) {
-        trailer::write_trailer(target, layout.trailer, bundle.signed()).map_err(Error::Target)?;
+        trailer::write_trailer(target, layout.trailer, &signed).map_err(Error::Target)?;
     }
-    let progress = blocks(bundle, target, layout, threads, watch)?;
-    match trailer::write_trailer(target, layout.trailer, bundle.signed()).map_err(Error::Target)? {
+    let progress = blocks(opened, target, layout, watch)?;
+    match trailer::write_trailer(target, layout.trailer, &signed).map_err(Error::Target)? {
         true => Ok(progress),
         false => Err(Error::ReadBack { block: layout.trailer / BLOCK as u64 }),
     }
@@ -61,16 +62,17 @@ pub fn apply<S: Medium, T: Medium>(
 
 /// Image and tree, durable and proven.
 fn blocks<S: Medium, T: Medium>(
-    bundle: &mut Bundle<S>,
+    opened: feed::Opened<'_, S, T>,
     target: &T,
     layout: Layout,
-    threads: Threads,
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
-    let (tree, packed) = bundle.halves();
-    let mut engine = Engine::new(tree, packed.frames(), packed.hasher(), layout, watch);
-    crew::work(&mut engine, packed.frames().threads(threads), &|| {
-        let mut worker = Worker::new(Some(&packed), Some(target), packed.hasher());
+    let feed::Opened { mut feed, carrier, hasher, threads } = opened;
+    let bytes_written = feed.prepare()?;
+    let mut engine = Engine::new(feed, layout, watch);
+    engine.progress.bytes_written = bytes_written;
+    crew::work(&mut engine, threads, &|| {
+        let mut worker = Worker::new(carrier, Some(target), hasher);
         Box::new(move |job| worker.work(job))
     });
     match engine.error {
@@ -79,23 +81,21 @@ fn blocks<S: Medium, T: Medium>(
     }
 }
 
-/// Hands out the frames, then the tree in steps; between them barriers, and behind each barrier the reading back of
+/// Hands out the pieces of the image, and of its tree; between them barriers, and behind each barrier the reading back of
 /// what it covers.
 ///
 /// Crash argument: a barrier covers the writes whose outcomes had come before it was handed out. Writes that go on
 /// meanwhile belong to the next one, whatever the medium makes of them. The last barrier is handed out when nothing
 /// else is under way, so nothing that was written is without one when the trailer is.
-struct Engine<'a, S> {
-    tree: Tree<'a, S>,
-    frames: &'a Frames,
-    hasher: &'a Hasher,
+struct Engine<'a, S, T> {
+    feed: Feed<'a, S, T>,
     layout: Layout,
     watch: &'a mut dyn FnMut(&Progress),
     progress: Progress,
-    /// Frames and steps of the tree that were handed out, and how many of these are under way.
+    /// Pieces that were handed out, and how many of these are under way.
     next: u64,
     out: u64,
-    /// What no barrier covers yet, its blocks, and the frames since the last barrier.
+    /// What no barrier covers yet, its blocks, and the pieces since the last barrier.
     fresh: Vec<Written>,
     fresh_blocks: usize,
     since: u64,
@@ -113,51 +113,21 @@ enum Barrier {
     Last,
 }
 
-impl<'a, S: Medium> Engine<'a, S> {
-    fn new(
-        tree: Tree<'a, S>,
-        frames: &'a Frames,
-        hasher: &'a Hasher,
-        layout: Layout,
-        watch: &'a mut dyn FnMut(&Progress),
-    ) -> Self {
+impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
+    fn new(feed: Feed<'a, S, T>, layout: Layout, watch: &'a mut dyn FnMut(&Progress)) -> Self {
         let progress = Progress { blocks: layout.blocks(), ..Progress::default() };
         let (fresh, behind, barrier) = (Vec::new(), Vec::new(), Barrier::None);
         let (next, out, fresh_blocks, since, error) = (0, 0, 0, 0, None);
-        Self {
-            tree,
-            frames,
-            hasher,
-            layout,
-            watch,
-            progress,
-            next,
-            out,
-            fresh,
-            fresh_blocks,
-            since,
-            barrier,
-            behind,
-            error,
-        }
-    }
-
-    /// Frames, and steps of the tree behind them.
-    fn count(&self) -> u64 {
-        self.frames.count() + self.tree_blocks().div_ceil(STEP)
-    }
-
-    fn tree_blocks(&self) -> u64 {
-        self.layout.tree_len / BLOCK as u64
+        Self { feed, layout, watch, progress, next, out, fresh, fresh_blocks, since, barrier, behind, error }
     }
 
     fn is_full(&self) -> bool {
-        self.fresh_blocks >= EPOCH || self.since >= FRAMES && !self.fresh.is_empty()
+        self.fresh_blocks >= EPOCH || self.since >= PIECES && !self.fresh.is_empty()
     }
 
     /// The barrier that is due, with what it covers.
     fn barrier(&mut self) -> Option<Job> {
-        let is_last = self.next == self.count() && self.out == 0;
+        let is_last = self.next == self.feed.count() && self.out == 0;
         if self.barrier != Barrier::None || !self.is_full() && !is_last {
             return None;
         }
@@ -169,24 +139,6 @@ impl<'a, S: Medium> Engine<'a, S> {
             return self.behind.pop().map(Job::Prove);
         }
         Some(Job::Sync(fresh))
-    }
-
-    fn blocks(&mut self) -> Result<Job, Error> {
-        let number = self.next;
-        (self.next, self.out, self.since) = (self.next + 1, self.out + 1, self.since + 1);
-        let Some(step) = number.checked_sub(self.frames.count()) else {
-            let blocks = self.frames.blocks(number);
-            let span = Span { first: blocks.start, digests: self.tree.digests(blocks)? };
-            return Ok(Job::Bring(span, Origin::Frame(number)));
-        };
-        let first = step * STEP;
-        let count = STEP.min(self.tree_blocks() - first) as usize;
-        let mut content = Aligned::zeroed(count * BLOCK);
-        for (number, block) in (first..).zip(content.chunks_exact_mut(BLOCK)) {
-            self.tree.block(number, block)?;
-        }
-        let digests = self.hasher.blocks(&content.chunks_exact(BLOCK).collect::<Vec<_>>());
-        Ok(Job::Bring(Span { first: self.layout.blocks() + first, digests }, Origin::Memory(content)))
     }
 
     fn brought(&mut self, written: Written) {
@@ -210,7 +162,7 @@ impl<'a, S: Medium> Engine<'a, S> {
     }
 }
 
-impl<S: Medium> Plan for Engine<'_, S> {
+impl<S: Medium, T: Medium> Plan for Engine<'_, S, T> {
     type Job = Job;
     type Outcome = Result<Outcome, Error>;
 
@@ -225,11 +177,12 @@ impl<S: Medium> Plan for Engine<'_, S> {
             return Some(barrier);
         }
         // While a barrier is slow, no more is written than the next one may cover.
-        if self.next == self.count() || self.is_full() {
+        if self.next == self.feed.count() || self.is_full() {
             return None;
         }
-        match self.blocks() {
-            Ok(job) => Some(job),
+        (self.next, self.out, self.since) = (self.next + 1, self.out + 1, self.since + 1);
+        match self.feed.piece(self.next - 1) {
+            Ok((span, origin)) => Some(Job::Bring(span, origin)),
             Err(error) => {
                 self.error = Some(error);
                 None

@@ -14,6 +14,7 @@
 
 mod check;
 mod engine;
+mod feed;
 mod layout;
 mod trailer;
 mod verify;

@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::layout::Layout;
-use super::worker::{Job, Outcome, Span, Worker};
+use super::worker::{Carrier, Job, Outcome, Span, Worker};
 use crate::crew::{self, Plan, Threads};
 use crate::manifest::Manifest;
 use crate::medium::Medium;
@@ -60,7 +60,7 @@ pub fn verify<M: Medium>(
     let mut verify = Verify { part, tree, layout, next: 0, done: 0, found, watch };
     let hasher = Hasher::new(&payload.salt);
     crew::work(&mut verify, threads.at_most(THREADS), &|| {
-        let mut worker = Worker::<M, M>::new(None, Some(part), &hasher);
+        let mut worker = Worker::<M, M>::new(Carrier::None, Some(part), &hasher);
         Box::new(move |job| worker.work(job))
     });
     Ok(verify.found)

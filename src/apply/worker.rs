@@ -1,15 +1,18 @@
 //! What a thread does to neighbouring blocks of a slot.
 
 use super::Error;
-use crate::bundle::{Packed, Unpacker};
+use crate::bundle::{Delta, Group, Packed, Patcher, Unpacker};
 use crate::medium::{Aligned, Medium};
 use crate::seeded::{self, Bug};
 use crate::slot::{BLOCK, Digest, same};
 use crate::tree::Hasher;
+use std::ops::Range;
 
 /// So many blocks of a slot are looked at first: when none of them is right, the others are compared with what the
 /// bundle has, which is cheaper than to hash them.
 const FIRST: usize = 16;
+/// So many blocks of a group are handled at once.
+const PART: usize = 256;
 /// So many blocks of zeroes, or more, are left to the device to write.
 const ZEROES: usize = 16;
 
@@ -45,6 +48,8 @@ pub(super) struct Written {
 pub(super) enum Origin {
     /// It is that frame of the bundle.
     Frame(u64),
+    /// It is that group of a delta; its new blocks are packed against blocks with these digests.
+    Group(u64, Group, Option<Vec<Digest>>),
     /// It is this.
     Memory(Aligned),
 }
@@ -79,30 +84,58 @@ pub(super) enum Outcome {
     Proven(Written),
 }
 
+/// Where a thread finds the content of frames and groups.
+#[derive(Debug)]
+pub(super) enum Carrier<'a, S, T> {
+    /// Nowhere: none is asked for.
+    None,
+    /// In a whole image.
+    Whole(Packed<'a, S>),
+    /// In a delta and other slots.
+    Delta(&'a S, &'a Delta, &'a [T]),
+}
+
+impl<S, T> Clone for Carrier<'_, S, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S, T> Copy for Carrier<'_, S, T> {}
+
 /// A thread's view of bundle and slot, and its memory.
 pub(super) struct Worker<'a, S, T> {
-    packed: Option<&'a Packed<'a, S>>,
+    carrier: Carrier<'a, S, T>,
     target: Option<&'a T>,
     hasher: &'a Hasher,
     unpacker: Unpacker,
+    patcher: Patcher,
     content: Aligned,
     there: Aligned,
 }
 
 impl<'a, S: Medium, T: Medium> Worker<'a, S, T> {
     /// A worker for jobs that need a bundle's frames, or a slot, or both.
-    pub(super) fn new(packed: Option<&'a Packed<'a, S>>, target: Option<&'a T>, hasher: &'a Hasher) -> Self {
-        let (content, there) = (Aligned::default(), Aligned::default());
-        Self { packed, target, hasher, unpacker: Unpacker::default(), content, there }
+    pub(super) fn new(carrier: Carrier<'a, S, T>, target: Option<&'a T>, hasher: &'a Hasher) -> Self {
+        let (unpacker, patcher) = (Unpacker::default(), Patcher::default());
+        Self {
+            carrier,
+            target,
+            hasher,
+            unpacker,
+            patcher,
+            content: Aligned::default(),
+            there: Aligned::default(),
+        }
     }
 
     pub(super) fn work(&mut self, job: Job) -> Result<Outcome, Error> {
         match (job, self.target) {
-            (Job::Check(span, from), _) => {
-                self.unpack(&span, from)?;
+            (Job::Check(span, mut origin), _) => {
+                parts(&span, &origin).try_for_each(|part| self.unpack(&span, part, &mut origin))?;
                 Ok(Outcome::Checked(span.digests.len() as u64))
             }
-            (Job::Bring(span, from), Some(target)) => self.bring(target, span, from),
+            (Job::Bring(span, origin), Some(target)) => self.bring(target, span, origin),
             (Job::Judge(span, unknown), Some(target)) => Ok(self.judge(target, &span, &unknown)),
             (Job::Sync(written), Some(target)) => {
                 target.sync().map_err(Error::Target)?;
@@ -113,40 +146,52 @@ impl<'a, S: Medium, T: Medium> Worker<'a, S, T> {
         }
     }
 
-    /// Fills `content` with what the span must have.
-    fn unpack(&mut self, span: &Span, from: Origin) -> Result<(), Error> {
-        match from {
-            Origin::Memory(content) => self.content = content,
-            Origin::Frame(frame) => {
-                self.content.resize(span.len());
-                if let Some(packed) = self.packed {
-                    packed.read(frame, &span.digests, &mut self.unpacker, &mut self.content)?;
-                }
+    /// Fills `content` with what these blocks of the span must have. Parts come in order, and the first that is
+    /// asked for of a group unpacks its new blocks.
+    fn unpack(&mut self, span: &Span, part: Range<usize>, origin: &mut Origin) -> Result<(), Error> {
+        let digests = &span.digests[part.clone()];
+        self.content.resize(digests.len() * BLOCK);
+        match (&self.carrier, origin) {
+            (_, Origin::Memory(content)) => self.content = std::mem::take(content),
+            (Carrier::Whole(packed), Origin::Frame(frame)) => {
+                packed.read(*frame, digests, &mut self.unpacker, &mut self.content)?;
             }
+            (Carrier::Delta(medium, delta, parts), Origin::Group(number, group, prefix)) => {
+                let of = (*number, &*group);
+                if let Some(prefix) = prefix.take() {
+                    self.patcher.unpack((*medium, *delta, *parts), of, &prefix)?;
+                }
+                self.patcher.fill((*delta, *parts), of, (part.start, digests), &mut self.content)?;
+            }
+            _ => {}
         }
         Ok(())
     }
 
     /// Blocks that have their digest are only read. What is not right, or cannot be read, is written: that may
     /// mend the medium.
-    fn bring(&mut self, target: &T, span: Span, from: Origin) -> Result<Outcome, Error> {
-        self.there.resize(span.len());
-        let is_readable = target.read_at(span.at(0), &mut self.there).is_ok();
-        if is_readable && are_right(self.hasher, &self.there, &span.digests) {
-            return Ok(Outcome::Brought(Written { span, blocks: Vec::new() }));
+    fn bring(&mut self, target: &T, span: Span, mut origin: Origin) -> Result<Outcome, Error> {
+        let mut blocks = Vec::new();
+        for part in parts(&span, &origin) {
+            self.there.resize(part.len() * BLOCK);
+            let is_readable = target.read_at(span.at(part.start), &mut self.there).is_ok();
+            if is_readable && are_right(self.hasher, &self.there, &span.digests[part.clone()]) {
+                continue;
+            }
+            self.unpack(&span, part.clone(), &mut origin)?;
+            let end = if seeded::is(Bug::HalfCompared) { BLOCK / 2 } else { BLOCK };
+            let pairs = self.there.chunks_exact(BLOCK).zip(self.content.chunks_exact(BLOCK));
+            let differs =
+                |(there, wanted): (&[u8], &[u8])| !is_readable || !same(&there[..end], &wanted[..end]);
+            let before = blocks.len();
+            blocks.extend(part.clone().zip(pairs).filter_map(|(at, pair)| differs(pair).then_some(at)));
+            self.write(target, &span, part.start, &blocks[before..])?;
         }
-        self.unpack(&span, from)?;
-        let end = if seeded::is(Bug::HalfCompared) { BLOCK / 2 } else { BLOCK };
-        let blocks = self.there.chunks_exact(BLOCK).zip(self.content.chunks_exact(BLOCK));
-        let differs = |(there, wanted): (&[u8], &[u8])| !is_readable || !same(&there[..end], &wanted[..end]);
-        let wrong = blocks.enumerate().filter_map(|(at, pair)| differs(pair).then_some(at)).collect();
-        let written = Written { span, blocks: wrong };
-        self.write(target, &written)?;
-        Ok(Outcome::Brought(written))
+        Ok(Outcome::Brought(Written { span, blocks }))
     }
 
-    fn write(&self, target: &T, written: &Written) -> Result<(), Error> {
-        let Written { span, blocks } = written;
+    /// Writes these blocks of a span; `content` begins with its block `first`.
+    fn write(&self, target: &T, span: &Span, first: usize, blocks: &[usize]) -> Result<(), Error> {
         let is_zero = |at: &usize| span.digests[*at] == self.hasher.zeroes();
         for run in blocks.chunk_by(|one, next| one + 1 == *next) {
             let mut rest = run;
@@ -156,7 +201,7 @@ impl<'a, S: Medium, T: Medium> Worker<'a, S, T> {
                 let (from, bytes) = (rest[0], count * BLOCK);
                 let done = match zeroes >= ZEROES {
                     true => target.write_zeroes(span.at(from), bytes as u64),
-                    false => target.write_at(span.at(from), &self.content[from * BLOCK..][..bytes]),
+                    false => target.write_at(span.at(from), &self.content[(from - first) * BLOCK..][..bytes]),
                 };
                 done.map_err(Error::Target)?;
                 rest = &rest[count..];
@@ -193,6 +238,13 @@ impl<'a, S: Medium, T: Medium> Worker<'a, S, T> {
         let judged = (span.digests.len() - unknown.len()) as u64;
         Outcome::Judged(judged, wrong.map(|at| span.first + at as u64).collect())
     }
+}
+
+/// The blocks of a span that are handled at once: all of a frame, some of a group.
+fn parts(span: &Span, origin: &Origin) -> impl Iterator<Item = Range<usize>> + use<> {
+    let end = span.digests.len();
+    let step = if matches!(origin, Origin::Group(..)) { PART } else { end.max(1) };
+    (0..end).step_by(step).map(move |first| first..(first + step).min(end))
 }
 
 /// How many of these blocks come before so many zeroes that the device is to write them.

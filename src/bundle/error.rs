@@ -3,6 +3,7 @@
 use super::TrustError;
 use crate::manifest::ManifestError;
 use crate::medium;
+use crate::slot::RootHash;
 use crate::tree::TreeError;
 use std::fmt;
 
@@ -53,9 +54,26 @@ pub enum Error {
         /// Its number in the image.
         block: u64,
     },
+    /// What tells a group of a delta is damaged.
+    Recipe {
+        /// Its number.
+        group: u64,
+    },
+    /// A delta needs an image that no slot of this machine has.
+    Source {
+        /// Its root hash.
+        root: RootHash,
+    },
+    /// With what the slots of this machine hold, a group of a delta does not become what it must.
+    WrongSource {
+        /// Its number.
+        group: u64,
+    },
+    /// A delta tells another image than its manifest.
+    WrongRoot,
     /// Compressed blocks are damaged.
     Frame {
-        /// The number of their frame.
+        /// The number of their frame or group.
         frame: u64,
         /// What is wrong with it.
         what: &'static str,
@@ -125,6 +143,17 @@ impl fmt::Display for Error {
                 write!(f, "tree: the block at byte {offset} has not the expected hash")
             }
             Self::WrongBlock { block } => write!(f, "image: block {block} has not the expected hash"),
+            Self::Recipe { group } => write!(f, "delta: group {group} is damaged"),
+            Self::Source { root } => {
+                write!(
+                    f,
+                    "delta: expected image {root} in a sealed slot, found it in none; use the whole bundle"
+                )
+            }
+            Self::WrongSource { group } => {
+                write!(f, "delta: group {group} and the slots do not give the image; use the whole bundle")
+            }
+            Self::WrongRoot => f.write_str("delta: it does not tell the signed image"),
             Self::Frame { frame, what } => write!(f, "image: frame {frame}: {what}"),
         }
     }

@@ -203,10 +203,7 @@ impl Decoder {
         if window > ((len + prefix.len()) as u64).next_power_of_two().max(1 << 10) {
             return Err(damaged("it asks for a window larger than a frame"));
         }
-        let found = match prefix {
-            [] => self.0.decompress(out, packed),
-            prefix => self.0.decompress_using_dict(out, packed, prefix),
-        };
+        let found = self.0.decompress_using_dict(out, packed, prefix);
         match found.map_err(zstd_safe::get_error_name) {
             Ok(found) if found == len => Ok(()),
             Ok(_) => Err(damaged("it unpacks to fewer bytes than its blocks have")),

@@ -9,16 +9,20 @@
 //! Deliberately absent: Linux, paths, versions and machine types (whether a bundle fits is for the verbs).
 
 mod archive;
+mod delta;
 mod error;
 mod frames;
 mod reader;
+mod recipe;
 #[cfg(feature = "pack")]
 pub mod sign;
 mod signed;
 #[cfg(feature = "pack")]
 pub mod write;
 
+pub use delta::{Delta, GROUPS_MAX, Patcher, Sources, Trees, build};
 pub use error::{Error, Fault};
 pub use frames::{FRAMES_MAX, Frames};
-pub use reader::{Bundle, Packed, Tree, Unpacker};
+pub use reader::{Body, Bundle, Carried, Packed, Tree, Unpacker, Whole};
+pub use recipe::{GROUP_BLOCKS, GROUP_NEW, GROUP_PREFIX, Group, Piece, Run, SOURCES_MAX};
 pub use signed::{KEYS_MAX, KeyError, Keys, SIGNATURE_MAX, Signed, TrustError};

@@ -1,10 +1,11 @@
 //! An open bundle.
 
 use super::archive::{Member, UNIT};
+use super::delta::Delta;
 use super::frames::{Decoder, Frames};
 use super::signed::{Signed, within};
 use super::{Error, Keys, SIGNATURE_MAX};
-use crate::manifest::{MANIFEST_MAX, Manifest};
+use crate::manifest::{MANIFEST_MAX, Manifest, Payload};
 use crate::medium::Medium;
 use crate::slot::{BLOCK, Digest};
 use crate::tree::{Geometry, Hasher, Reader, Superblock};
@@ -17,10 +18,28 @@ pub struct Bundle<M> {
     medium: M,
     signed: Signed,
     manifest: Manifest,
+    body: Body,
+    total_len: u64,
+}
+
+/// How a bundle carries its image.
+#[derive(Debug)]
+pub enum Body {
+    /// All of it.
+    Whole(Box<Whole>),
+    /// What other images have not.
+    Delta(Box<Delta>),
+}
+
+/// A tree, and the image in frames.
+#[derive(Debug)]
+pub struct Whole {
     tree: Member,
     reader: Reader,
-    frames: Frames,
-    total_len: u64,
+    superblock: [u8; BLOCK],
+    /// The frames.
+    pub frames: Frames,
+    hasher: Hasher,
 }
 
 impl<M: Medium> Bundle<M> {
@@ -44,32 +63,13 @@ impl<M: Medium> Bundle<M> {
 
     fn open_payload(medium: M, signed: Signed, manifest: Manifest, at: u64) -> Result<Self, Error> {
         let payload = &manifest.payload;
-        let geometry =
-            Geometry::new(payload.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
-        let tree = Member::read(&medium, at, &format!("{}.tree", payload.name))?;
-        if tree.len != geometry.len_bytes() {
-            let expected = geometry.len_bytes();
-            return Err(Error::Number { what: "bytes of the tree", expected, found: tree.len });
-        }
-        let zst = Member::read(&medium, tree.next(), &format!("{}.zst", payload.name))?;
-        let frames = Frames::read(&medium, zst, payload)?;
-        let reader = Reader::new(geometry, &payload.salt, payload.root_hash);
-        let total_len = zst.next().saturating_add(2 * UNIT).min(medium.len());
-        let bundle = Self { medium, signed, manifest, tree, reader, frames, total_len };
-        bundle.check_superblock()?;
-        Ok(bundle)
-    }
-
-    /// Nothing signed covers the superblock, so it must be the one that the manifest implies.
-    fn check_superblock(&self) -> Result<(), Error> {
-        let mut found = [0; BLOCK];
-        self.medium.read_at(self.tree.start, &mut found)?;
-        if found == self.superblock() { Ok(()) } else { Err(Error::Superblock) }
-    }
-
-    fn superblock(&self) -> [u8; BLOCK] {
-        let payload = &self.manifest.payload;
-        Superblock::new(payload.root_hash, payload.blocks(), &payload.salt).encode()
+        let (body, next) = match Member::read(&medium, at, &format!("{}.delta", payload.name)) {
+            Ok(member) => (Body::Delta(Box::new(Delta::read(&medium, member, payload)?)), member.next()),
+            Err(Error::Member { .. }) => Whole::read(&medium, payload, at)?,
+            Err(error) => return Err(error),
+        };
+        let total_len = next.saturating_add(2 * UNIT).min(medium.len());
+        Ok(Self { medium, signed, manifest, body, total_len })
     }
 
     /// The manifest.
@@ -92,22 +92,62 @@ impl<M: Medium> Bundle<M> {
         &self.medium
     }
 
+    /// How it carries the image.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The halves in which the image is used: what one thread has, and what all share.
+    pub fn carried(&mut self) -> (&Payload, Carried<'_, M>) {
+        let medium = &self.medium;
+        let carried = match &mut self.body {
+            Body::Delta(delta) => Carried::Delta(medium, delta),
+            Body::Whole(whole) => {
+                let Whole { tree, reader, superblock, frames, hasher } = &mut **whole;
+                let tree = Tree { medium, start: tree.start, reader, superblock };
+                Carried::Whole(tree, Packed { medium, frames, hasher })
+            }
+        };
+        (&self.manifest.payload, carried)
+    }
+}
+
+/// The image of a bundle, to be used by several threads.
+#[derive(Debug)]
+pub enum Carried<'a, M> {
+    /// The tree for one of them, and the frames for all.
+    Whole(Tree<'a, M>, Packed<'a, M>),
+    /// The bundle's medium and the delta, for all.
+    Delta(&'a M, &'a Delta),
+}
+
+impl Whole {
     /// Bytes of the tree, its superblock included.
     pub fn tree_len(&self) -> u64 {
         self.tree.len
     }
 
-    /// Where the frames are.
-    pub fn frames(&self) -> &Frames {
-        &self.frames
-    }
-
-    /// Its two halves: the tree for one thread, the frames for any number.
-    pub fn halves(&mut self) -> (Tree<'_, M>, Packed<'_, M>) {
-        let superblock = self.superblock();
-        let hasher = Hasher::new(&self.manifest.payload.salt);
-        let packed = Packed { medium: &self.medium, frames: &self.frames, hasher };
-        (Tree { medium: &self.medium, start: self.tree.start, reader: &mut self.reader, superblock }, packed)
+    /// Reads headers and seek table, and says where the archive goes on.
+    fn read(medium: &impl Medium, payload: &Payload, at: u64) -> Result<(Body, u64), Error> {
+        let geometry =
+            Geometry::new(payload.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
+        let tree = Member::read(medium, at, &format!("{}.tree", payload.name))?;
+        if tree.len != geometry.len_bytes() {
+            let expected = geometry.len_bytes();
+            return Err(Error::Number { what: "bytes of the tree", expected, found: tree.len });
+        }
+        let zst = Member::read(medium, tree.next(), &format!("{}.zst", payload.name))?;
+        let frames = Frames::read(medium, zst, payload)?;
+        let reader = Reader::new(geometry, &payload.salt, payload.root_hash);
+        // Nothing signed covers the superblock, so it must be the one that the manifest implies.
+        let superblock = Superblock::new(payload.root_hash, payload.blocks(), &payload.salt).encode();
+        let mut found = [0; BLOCK];
+        medium.read_at(tree.start, &mut found)?;
+        if found != superblock {
+            return Err(Error::Superblock);
+        }
+        let whole = Self { tree, reader, superblock, frames, hasher: Hasher::new(&payload.salt) };
+        Ok((Body::Whole(Box::new(whole)), zst.next()))
     }
 }
 
@@ -117,7 +157,7 @@ pub struct Tree<'a, M> {
     medium: &'a M,
     start: u64,
     reader: &'a mut Reader,
-    superblock: [u8; BLOCK],
+    superblock: &'a [u8; BLOCK],
 }
 
 impl<M: Medium> Tree<'_, M> {
@@ -131,7 +171,7 @@ impl<M: Medium> Tree<'_, M> {
     /// Fills `buf`, of 4096 bytes, with block number `block` of the tree; block 0 is the superblock.
     pub fn block(&mut self, block: u64, buf: &mut [u8]) -> Result<(), Error> {
         if block == 0 {
-            buf.copy_from_slice(&self.superblock);
+            buf.copy_from_slice(self.superblock);
             return Ok(());
         }
         let (medium, start) = (self.medium, self.start);
@@ -146,8 +186,16 @@ impl<M: Medium> Tree<'_, M> {
 pub struct Packed<'a, M> {
     medium: &'a M,
     frames: &'a Frames,
-    hasher: Hasher,
+    hasher: &'a Hasher,
 }
+
+impl<M> Clone for Packed<'_, M> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<M> Copy for Packed<'_, M> {}
 
 /// What a thread needs to unpack frames: about 160 KiB, and room for a packed frame.
 #[derive(Debug, Default)]
@@ -156,7 +204,7 @@ pub struct Unpacker {
     packed: Vec<u8>,
 }
 
-impl<M: Medium> Packed<'_, M> {
+impl<'a, M: Medium> Packed<'a, M> {
     /// Fills `content` with the blocks of frame number `frame`, of which each has its digest; else it is an error.
     pub fn read(
         &self,
@@ -179,13 +227,13 @@ impl<M: Medium> Packed<'_, M> {
     }
 
     /// Where the frames are.
-    pub fn frames(&self) -> &Frames {
+    pub fn frames(&self) -> &'a Frames {
         self.frames
     }
 
     /// A hasher with the salt of the tree.
-    pub fn hasher(&self) -> &Hasher {
-        &self.hasher
+    pub fn hasher(&self) -> &'a Hasher {
+        self.hasher
     }
 }
 

@@ -1,6 +1,7 @@
 //! The writing half of the bundle's bytes, for the tools that make bundles. No agent has it.
 
 use super::archive::UNIT;
+use super::delta::{MAGIC as DELTA_MAGIC, VERSION as DELTA_VERSION};
 use super::frames::{SEEKABLE_MAGIC, SKIPPABLE_MAGIC, TABLE_ENTRY, TABLE_FOOTER};
 use crate::manifest::{Manifest, Payload};
 use crate::slot::{BLOCK, RootHash};
@@ -64,6 +65,47 @@ impl Encoder {
         packed.truncate(len);
         Ok(packed)
     }
+}
+
+/// Packs new blocks against old ones.
+pub struct PrefixEncoder(i32);
+
+impl PrefixEncoder {
+    /// An encoder of this zstd level.
+    pub fn new(level: i32) -> Self {
+        Self(level)
+    }
+
+    /// One zstd frame as [`Encoder`] makes it, with the old blocks as what comes before it.
+    pub fn encode(&self, old: &[u8], content: &[u8]) -> Result<Vec<u8>, &'static str> {
+        let mut context = CCtx::create();
+        let window = (old.len() + content.len()).next_power_of_two().trailing_zeros().max(10);
+        for parameter in [CParameter::CompressionLevel(self.0), CParameter::WindowLog(window)] {
+            context.set_parameter(parameter).map_err(get_error_name)?;
+        }
+        if !old.is_empty() {
+            context.ref_prefix(old).map_err(get_error_name)?;
+        }
+        let mut packed = vec![0; zstd_safe::compress_bound(content.len())];
+        let len = context.compress2(&mut packed[..], content).map_err(get_error_name)?;
+        packed.truncate(len);
+        Ok(packed)
+    }
+}
+
+/// Header and table of a delta: root hash and blocks of each other image; blocks, and bytes of recipe and packed new
+/// blocks, of each group.
+pub fn delta_head(sources: &[(RootHash, u64)], groups: &[[u32; 3]]) -> Vec<u8> {
+    let mut bytes = DELTA_MAGIC.to_vec();
+    bytes.extend(DELTA_VERSION.to_le_bytes());
+    bytes.extend((sources.len() as u16).to_le_bytes());
+    bytes.extend((groups.len() as u32).to_le_bytes());
+    for (root, blocks) in sources {
+        bytes.extend(root.0);
+        bytes.extend(blocks.to_le_bytes());
+    }
+    bytes.extend(groups.iter().flatten().flat_map(|number| number.to_le_bytes()));
+    bytes
 }
 
 /// The seek table while frames are written.

@@ -408,14 +408,15 @@ fn early_apply<M: Machine>(
     let opened = site.machine.open(view.part(id)?, Access::Exclusive);
     let target = opened.map_err(|error| Error::Slot(name.clone(), error))?;
     apply::fits(&target, bundle.manifest())?;
+    let sources = site.sources(view, &bundle, Some(id))?;
     if !seeded::is(Bug::NotNamedWriting) {
         view.save_writing(lifecycle::begin_apply(&view.record))?;
     }
     log::info!("{name}: applying {}", bundle.manifest().version);
     let policy = site.config.policy();
     let mut has_progressed = false;
-    let threads = site.machine.threads();
-    let progress = apply::apply(&mut bundle, &target, threads, &mut |progress| {
+    let (mut sources, threads) = (sources, site.machine.threads());
+    let progress = apply::apply(&mut bundle, &mut sources, &target, threads, &mut |progress| {
         if progress.written > 0 && !has_progressed {
             has_progressed = true;
             let _ = view.save(lifecycle::progressed(&view.record, &policy));

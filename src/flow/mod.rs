@@ -13,6 +13,7 @@ mod inspect;
 mod prepare;
 mod repair;
 mod role;
+mod sources;
 mod stage;
 mod trouble;
 mod verbs;

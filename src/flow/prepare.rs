@@ -9,7 +9,7 @@ use crate::slot::SlotName;
 
 /// Writes the staged image to a slot that neither runs nor is the default, and proves it.
 ///
-/// Order: all checks → record: *preparing*, the slot *writing*, in both copies → apply → record: *proven*.
+/// Order: all checks, and for a delta that what it needs is there → record: *preparing*, the slot *writing*, in both copies → apply → record: *proven*.
 /// A cut leaves a slot that nobody boots, and a record that says how far it is; preparing again goes on
 /// with the same slot and writes no proven block twice. It is not activated.
 pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress), Error> {
@@ -21,10 +21,11 @@ pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress)
     let opened = site.machine.open(view.part(target)?, Access::Exclusive);
     let part = opened.map_err(|error| Error::Slot(name.clone(), error))?;
     apply::fits(&part, bundle.manifest())?;
+    let mut sources = site.sources(&view, &bundle, Some(target))?;
     view.save_writing(next)?;
     let machine = &mut *site.machine;
     let threads = machine.threads();
-    let applied = apply::apply(&mut bundle, &part, threads, &mut |progress| {
+    let applied = apply::apply(&mut bundle, &mut sources, &part, threads, &mut |progress| {
         machine.show_progress(progress.proven, progress.blocks);
     });
     drop(bundle);

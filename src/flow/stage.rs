@@ -42,8 +42,12 @@ pub fn stage<M: Machine>(
     let staged = Staged { manifest: bundle.signed().digest(), image: image_of(&manifest) };
     let next = lifecycle::stage(&view.record, staged, force)?;
     fits(&view, &manifest)?;
+    let target = lifecycle::choose_target(&view.record).ok();
+    let mut sources = site.sources(&view, &bundle, target)?;
     let machine = &mut *site.machine;
-    apply::check(&mut bundle, machine.threads(), &mut |done, of| machine.show_progress(done, of))?;
+    apply::check(&mut bundle, &mut sources, machine.threads(), &mut |done, of| {
+        machine.show_progress(done, of)
+    })?;
     let area = site.machine.staging(view.staging, Access::Exclusive).map_err(Error::Staging)?;
     let len = bundle.total_len();
     if seeded::is(Bug::RecordBeforeBundle) {

@@ -45,9 +45,10 @@ impl Hasher {
         for group in left.chunks(LANES) {
             match &self.many {
                 Some(many) if group.len() >= FEW => {
-                    // Lanes that are left over do what the last one does.
-                    let of_lane = |lane: usize| group[lane.min(group.len() - 1)];
-                    let state = many.hash(&std::array::from_fn(|lane| blocks[of_lane(lane)]));
+                    // Lanes that are left over do what the first one does.
+                    let mut lanes = [blocks[group[0]]; LANES];
+                    lanes.iter_mut().zip(group).for_each(|(lane, at)| *lane = blocks[*at]);
+                    let state = many.hash(&lanes);
                     for (lane, at) in group.iter().enumerate() {
                         digests[*at] = digest(&state, lane);
                     }
@@ -93,26 +94,30 @@ impl Many {
         let mut state = self.state.map(|word| [word; LANES]);
         let rest = self.rest.len();
         let (head, end) = ((CHUNK - rest) % CHUNK, BLOCK - rest);
+        let mut edge = [[0; 2 * CHUNK]; LANES];
         if rest > 0 {
-            let heads = blocks.map(|block| {
-                let mut chunk = [0; CHUNK];
-                chunk[..rest].copy_from_slice(&self.rest);
-                chunk[rest..].copy_from_slice(&block[..head]);
-                chunk
-            });
-            lanes::compress(self.vectors, &mut state, &heads.each_ref().map(|chunk| &chunk[..]));
+            for (edge, block) in edge.iter_mut().zip(blocks) {
+                edge[..rest].copy_from_slice(&self.rest);
+                edge[rest..CHUNK].copy_from_slice(&block[..head]);
+            }
+            self.compress(&mut state, edge.iter().map(|edge| &edge[..CHUNK]));
         }
-        lanes::compress(self.vectors, &mut state, &blocks.map(|block| &block[head..end]));
-        let chunks = if rest + 9 <= CHUNK { CHUNK } else { 2 * CHUNK };
-        let tails = blocks.map(|block| {
-            let mut tail = [0; 2 * CHUNK];
-            tail[..rest].copy_from_slice(&block[end..BLOCK]);
-            tail[rest] = 0x80;
-            tail[chunks - 8..chunks].copy_from_slice(&(self.len as u64 * 8).to_be_bytes());
-            tail
-        });
-        lanes::compress(self.vectors, &mut state, &tails.each_ref().map(|tail| &tail[..chunks]));
+        self.compress(&mut state, blocks.iter().map(|block| &block[head..end]));
+        let len = if rest + 9 <= CHUNK { CHUNK } else { 2 * CHUNK };
+        for (edge, block) in edge.iter_mut().zip(blocks) {
+            edge.fill(0);
+            edge[..rest].copy_from_slice(&block[end..BLOCK]);
+            edge[rest] = 0x80;
+            edge[len - 8..len].copy_from_slice(&(self.len as u64 * 8).to_be_bytes());
+        }
+        self.compress(&mut state, edge.iter().map(|edge| &edge[..len]));
         state
+    }
+
+    fn compress<'a>(&self, state: &mut State, data: impl Iterator<Item = &'a [u8]>) {
+        let mut lanes: Data<'_> = [&[]; LANES];
+        lanes.iter_mut().zip(data).for_each(|(lane, data)| *lane = data);
+        lanes::compress(self.vectors, state, &lanes);
     }
 }
 

@@ -8,7 +8,7 @@ use crate::root::tool::{run as run_tool, tool};
 use crate::source::Source;
 use anyhow::{Context, Result, bail, ensure};
 use everboot::apply::{self, Layout};
-use everboot::bundle::{Bundle, Keys};
+use everboot::bundle::{Bundle, Keys, Sources};
 use everboot::config::{Config, Locator};
 use everboot::flow::{self, Site};
 use everboot::machine::{Access, Machine, PartRef};
@@ -138,7 +138,7 @@ fn make(
     let survey = machine.survey()?;
     let find = |wanted: &str| survey.find(|part| part.label == wanted)[0];
     let slot = machine.open(find(&plan[1].label), Access::Exclusive)?;
-    let written = apply::apply(bundle, &slot, machine.threads(), &mut |_| ())?;
+    let written = apply::apply(bundle, &mut Sources::none(), &slot, machine.threads(), &mut |_| ())?;
     apply::mark(&slot, 1, bundle.manifest().payload.root_hash)?;
     fill_data(&mut machine, find(&plan[plan.len() - 1].label), arguments.data.as_deref())?;
     let site = Site { machine: &mut machine, config, keys };

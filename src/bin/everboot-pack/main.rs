@@ -1,6 +1,7 @@
 //! everboot-pack: makes and shows bundles, and disks with a first one. A tool for the machine that builds images; the agent has none of
 //! it. Exit status: 0 done, 1 failed, 2 wrong usage.
 
+mod delta;
 mod disk;
 mod image;
 mod keygen;
@@ -28,6 +29,8 @@ enum Command {
     Keygen(keygen::Arguments),
     /// Make a signed bundle of a root file system: an image, a folder, a tar or an OCI image
     Image(image::Arguments),
+    /// Make a bundle of what a new image has and older ones have not
+    Delta(delta::Arguments),
     /// Make a disk image as it leaves the factory
     Disk(disk::Arguments),
     /// Show what a bundle says of itself
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Keygen(arguments) => keygen::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
+        Command::Delta(arguments) => delta::run(&arguments),
         Command::Disk(arguments) => disk::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Manual(arguments) => manual::run(&arguments),

@@ -3,7 +3,7 @@
 use crate::source::Source;
 use anyhow::{Context, Result, ensure};
 use everboot::apply;
-use everboot::bundle::{Bundle, Keys, TrustError};
+use everboot::bundle::{Body, Bundle, Keys, Sources, TrustError};
 use everboot::medium::Medium;
 use serde_json::{Value, json};
 use std::fs;
@@ -29,7 +29,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut bundle = Bundle::open_untrusted(Source::open(&arguments.bundle)?).with_context(named)?;
     let trusted = arguments.public.as_ref().map(|path| verify(&bundle, path)).transpose()?;
     if arguments.check {
-        apply::check(&mut bundle, everboot::sys::threads(), &mut |_, _| {}).with_context(named)?;
+        let is_whole = matches!(bundle.body(), Body::Whole(_));
+        ensure!(
+            is_whole,
+            "{}: expected a whole bundle, found a delta, which only `stage` can check",
+            named()
+        );
+        apply::check(&mut bundle, &mut Sources::<Source>::none(), everboot::sys::threads(), &mut |_, _| {})
+            .with_context(named)?;
     }
     if arguments.json {
         println!("{:#}", facts(&bundle, trusted.as_ref(), arguments.check)?);
@@ -53,12 +60,18 @@ fn verify(bundle: &Bundle<Source>, path: &PathBuf) -> Result<Trust> {
 /// Names and sizes of the members.
 fn members(bundle: &Bundle<Source>) -> Vec<(String, u64)> {
     let (signed, name) = (bundle.signed(), &bundle.manifest().payload.name);
-    vec![
+    let mut members = vec![
         ("manifest.json".into(), signed.manifest.len() as u64),
         ("manifest.json.minisig".into(), signed.signature.len() as u64),
-        (format!("{name}.tree"), bundle.tree_len()),
-        (format!("{name}.zst"), bundle.frames().member_len()),
-    ]
+    ];
+    match bundle.body() {
+        Body::Whole(whole) => members.extend([
+            (format!("{name}.tree"), whole.tree_len()),
+            (format!("{name}.zst"), whole.frames.member_len()),
+        ]),
+        Body::Delta(delta) => members.push((format!("{name}.delta"), delta.member_len())),
+    }
+    members
 }
 
 fn facts(bundle: &Bundle<Source>, trusted: Option<&Trust>, checked: bool) -> Result<Value> {
@@ -92,7 +105,17 @@ fn print(bundle: &Bundle<Source>, trusted: Option<&Trust>, checked: bool) {
     );
     println!("image         {} bytes, {}", payload.size, if payload.open { "open" } else { "sealed" });
     println!("root hash     {}", payload.root_hash);
-    println!("frames        {} of {} blocks", bundle.frames().count(), payload.frame_blocks);
+    match bundle.body() {
+        Body::Whole(whole) => {
+            println!("frames        {} of {} blocks", whole.frames.count(), payload.frame_blocks);
+        }
+        Body::Delta(delta) => {
+            println!("delta         {} groups", delta.count());
+            for (root, blocks) in delta.sources() {
+                println!("needs         image {root}, {blocks} blocks");
+            }
+        }
+    }
     println!(
         "signature     {}",
         match trusted {

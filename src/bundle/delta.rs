@@ -1,0 +1,327 @@
+//! A bundle's image as a delta: told by blocks that images in other slots have, and new ones packed against such
+//! blocks.
+//!
+//! Nothing of it is signed, and nothing needs to be. The digests that it gives are believed when the tree over them
+//! has the signed root hash, which is found out before anything is written; each block when it has its digest.
+
+use super::Error;
+use super::archive::Member;
+use super::frames::Decoder;
+use super::recipe::{GROUP_BLOCKS, GROUP_NEW, Group, Piece, Run, SOURCES_MAX};
+use crate::manifest::{Manifest, Payload};
+use crate::medium::{Aligned, Medium};
+use crate::slot::{BLOCK, Digest, RootHash};
+use crate::tree::{Builder, BuilderError, Emit, Geometry, Hasher, Reader};
+use std::ops::Range;
+
+pub(super) const MAGIC: [u8; 8] = *b"evbdelta";
+pub(super) const VERSION: u16 = 1;
+pub(super) const HEADER: usize = 16;
+pub(super) const SOURCE: usize = 40;
+pub(super) const ENTRY: usize = 12;
+/// The most groups: 1 TiB.
+pub const GROUPS_MAX: u64 = 1 << 18;
+/// The most bytes that tell a group: its blocks one by one, the digests, and what they are packed against.
+const RECIPE_MAX: usize = 128 << 10;
+
+/// A delta, whose groups are where its table says.
+#[derive(Debug)]
+pub struct Delta {
+    sources: Vec<(RootHash, u64)>,
+    groups: Vec<Entry>,
+    blocks: u64,
+    hasher: Hasher,
+    len: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// The first block of the image that it tells.
+    first: u64,
+    /// Byte offset in the bundle of the recipe; the packed new blocks follow.
+    at: u64,
+    recipe: usize,
+    packed: usize,
+}
+
+impl Delta {
+    /// Reads header and table, and checks all their numbers.
+    pub(super) fn read(medium: &impl Medium, member: Member, payload: &Payload) -> Result<Self, Error> {
+        let within = |len: u64| match member.len.checked_sub(len) {
+            Some(_) => Ok(()),
+            None => Err(Error::Number { what: "bytes of the delta", expected: len, found: member.len }),
+        };
+        within(HEADER as u64)?;
+        let mut header = [0; HEADER];
+        medium.read_at(member.start, &mut header)?;
+        if header[..8] != MAGIC || u16::from_le_bytes([header[8], header[9]]) != VERSION {
+            return Err(Error::Unsupported { what: "the form of the delta" });
+        }
+        let sources = usize::from(u16::from_le_bytes([header[10], header[11]]));
+        let groups = u64::from(number(&header, 12));
+        if sources > SOURCES_MAX || groups > GROUPS_MAX {
+            return Err(Error::Unsupported { what: "a delta of so many groups or other images" });
+        }
+        let mut at = HEADER as u64 + (sources * SOURCE) as u64 + groups * ENTRY as u64;
+        within(at)?;
+        let mut bytes = vec![0; at as usize - HEADER];
+        medium.read_at(member.start + HEADER as u64, &mut bytes)?;
+        let (of_sources, of_groups) = bytes.split_at(sources * SOURCE);
+        let sources = of_sources.as_chunks::<SOURCE>().0.iter().map(source).collect();
+        let hasher = Hasher::new(&payload.salt);
+        let mut delta =
+            Self { sources, groups: Vec::new(), blocks: payload.blocks(), hasher, len: member.len };
+        let mut first = 0;
+        for entry in of_groups.as_chunks::<ENTRY>().0 {
+            let [blocks, recipe, packed] = [0, 4, 8].map(|at| number(entry, at) as usize);
+            let packed_max = zstd_safe::compress_bound(GROUP_NEW * BLOCK);
+            if blocks > GROUP_BLOCKS as usize || recipe > RECIPE_MAX || packed > packed_max {
+                return Err(Error::Recipe { group: delta.count() });
+            }
+            delta.groups.push(Entry { first, at: member.start + at, recipe, packed });
+            first += blocks as u64;
+            at += (recipe + packed) as u64;
+            within(at)?;
+        }
+        match first == delta.blocks {
+            true => Ok(delta),
+            false => Err(Error::Number { what: "blocks of the delta", expected: delta.blocks, found: first }),
+        }
+    }
+
+    /// The root hashes of the images that it needs, and how many blocks each has.
+    pub fn sources(&self) -> &[(RootHash, u64)] {
+        &self.sources
+    }
+
+    /// Bytes of the archive member.
+    pub fn member_len(&self) -> u64 {
+        self.len
+    }
+
+    /// How many groups there are.
+    pub fn count(&self) -> u64 {
+        self.groups.len() as u64
+    }
+
+    /// A hasher with the salt of the image.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
+    }
+
+    fn entry(&self, group: u64) -> Result<&Entry, Error> {
+        self.groups.get(group as usize).ok_or(Error::Recipe { group })
+    }
+
+    fn blocks(&self, group: u64) -> Result<Range<u64>, Error> {
+        let end = self.groups.get(group as usize + 1).map_or(self.blocks, |next| next.first);
+        Ok(self.entry(group)?.first..end)
+    }
+
+    /// Reads what is told of group number `group`.
+    pub fn group(&self, medium: &impl Medium, group: u64) -> Result<Group, Error> {
+        let entry = self.entry(group)?;
+        let mut bytes = vec![0; entry.recipe];
+        medium.read_at(entry.at, &mut bytes)?;
+        let sources: Vec<u64> = self.sources.iter().map(|(_, blocks)| *blocks).collect();
+        Group::parse(group, self.blocks(group)?, &bytes, &sources)
+    }
+
+    /// The packed new blocks of group number `group`, in `packed`.
+    fn packed(&self, medium: &impl Medium, group: u64, packed: &mut Vec<u8>) -> Result<(), Error> {
+        let entry = self.entry(group)?;
+        packed.resize(entry.packed, 0);
+        Ok(medium.read_at(entry.at + entry.recipe as u64, packed)?)
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+fn source(bytes: &[u8; SOURCE]) -> (RootHash, u64) {
+    let (mut root, mut blocks) = ([0; 32], [0; 8]);
+    root.copy_from_slice(&bytes[..32]);
+    blocks.copy_from_slice(&bytes[32..]);
+    (RootHash(root), u64::from_le_bytes(blocks))
+}
+
+/// The other images that a delta needs, in slots of this machine, in the delta's order. They are only read.
+#[derive(Debug)]
+pub struct Sources<M> {
+    parts: Vec<M>,
+    trees: Vec<SourceTree>,
+}
+
+#[derive(Debug)]
+struct SourceTree {
+    root: RootHash,
+    /// Where it begins in its part.
+    at: u64,
+    reader: Reader,
+}
+
+impl<M: Medium> Sources<M> {
+    /// None: all that a whole image needs.
+    pub fn none() -> Self {
+        Self { parts: Vec::new(), trees: Vec::new() }
+    }
+
+    /// One more: the image of this manifest, and behind it its tree, in this part.
+    pub fn push(&mut self, part: M, manifest: &Manifest) -> Result<(), Error> {
+        let payload = &manifest.payload;
+        let missing = Error::Source { root: payload.root_hash };
+        let geometry = Geometry::new(payload.blocks()).ok_or(missing)?;
+        let reader = Reader::new(geometry, &payload.salt, payload.root_hash);
+        self.parts.push(part);
+        self.trees.push(SourceTree { root: payload.root_hash, at: payload.size, reader });
+        Ok(())
+    }
+
+    /// Their trees for one thread, their blocks for any number; refused when they are not those that the delta
+    /// names.
+    pub fn halves(&mut self, delta: &Delta) -> Result<(Trees<'_, M>, &[M]), Error> {
+        for (at, (root, _)) in delta.sources.iter().enumerate() {
+            if self.trees.get(at).is_none_or(|tree| tree.root != *root) {
+                return Err(Error::Source { root: *root });
+            }
+        }
+        Ok((Trees { parts: &self.parts, trees: &mut self.trees }, &self.parts))
+    }
+}
+
+/// The trees of the other images. What they give was checked up to their root hashes, which the delta names.
+#[derive(Debug)]
+pub struct Trees<'a, M> {
+    parts: &'a [M],
+    trees: &'a mut [SourceTree],
+}
+
+impl<M: Medium> Trees<'_, M> {
+    /// The digests that the blocks of a group are to have, as the delta says: nothing vouches for those of new
+    /// blocks, and for none before the tree over all of them was compared with the signed root hash.
+    pub fn digests(&mut self, hasher: &Hasher, group: &Group) -> Result<Vec<Digest>, Error> {
+        let (mut digests, mut new) = (Vec::new(), group.new.iter());
+        for run in &group.runs {
+            match run {
+                Run::Zero(count) => digests.extend((0..*count).map(|_| hasher.zeroes())),
+                Run::New(count) => digests.extend(new.by_ref().take(*count as usize)),
+                Run::Copy(piece) => self.of(piece, &mut digests)?,
+            }
+        }
+        Ok(digests)
+    }
+
+    /// Those of the blocks that the new blocks of a group are packed against.
+    pub fn prefix(&mut self, group: &Group) -> Result<Vec<Digest>, Error> {
+        let mut digests = Vec::new();
+        group.prefix.iter().try_for_each(|piece| self.of(piece, &mut digests))?;
+        Ok(digests)
+    }
+
+    fn of(&mut self, piece: &Piece, digests: &mut Vec<Digest>) -> Result<(), Error> {
+        let (part, SourceTree { at, reader, .. }) =
+            (&self.parts[piece.source], &mut self.trees[piece.source]);
+        let mut fetch = |offset, buf: &mut [u8]| part.read_at(*at + offset, buf);
+        for block in piece.first..piece.first + piece.count {
+            digests.push(reader.leaf(block, &mut fetch)?);
+        }
+        Ok(())
+    }
+}
+
+/// What a thread needs to unpack groups: less than 8 MiB.
+#[derive(Debug, Default)]
+pub struct Patcher {
+    decoder: Decoder,
+    packed: Vec<u8>,
+    prefix: Aligned,
+    new: Aligned,
+}
+
+impl Patcher {
+    /// Unpacks the new blocks of a group. Each block that they are packed against has its digest in `prefix`.
+    pub fn unpack<M: Medium>(
+        &mut self,
+        (medium, delta, parts): (&impl Medium, &Delta, &[M]),
+        (number, group): (u64, &Group),
+        prefix: &[Digest],
+    ) -> Result<(), Error> {
+        self.new.resize(group.new.len() * BLOCK);
+        if group.new.is_empty() {
+            return Ok(());
+        }
+        self.prefix.resize(prefix.len() * BLOCK);
+        let mut at = 0;
+        for piece in &group.prefix {
+            let len = piece.count as usize * BLOCK;
+            parts[piece.source].read_at(piece.first * BLOCK as u64, &mut self.prefix[at..at + len])?;
+            at += len;
+        }
+        let blocks: Vec<&[u8]> = self.prefix.chunks_exact(BLOCK).collect();
+        if delta.hasher.blocks(&blocks) != prefix {
+            return Err(Error::WrongSource { group: number });
+        }
+        delta.packed(medium, number, &mut self.packed)?;
+        self.decoder.decode(number, &self.packed, &self.prefix, &mut self.new)
+    }
+
+    /// Fills `content` with the blocks from block `first` of the group on, of which each has its digest; else it is
+    /// an error. Its new blocks were unpacked before.
+    pub fn fill<M: Medium>(
+        &self,
+        (delta, parts): (&Delta, &[M]),
+        (number, group): (u64, &Group),
+        (first, digests): (usize, &[Digest]),
+        content: &mut [u8],
+    ) -> Result<(), Error> {
+        let wanted = first..first + digests.len();
+        let (mut at, mut new) = (0, 0);
+        for run in &group.runs {
+            let run_end = at + run.count() as usize;
+            let (from, to) = (at.max(wanted.start), run_end.min(wanted.end));
+            if from < to {
+                let room = &mut content[(from - first) * BLOCK..(to - first) * BLOCK];
+                match run {
+                    Run::Zero(_) => room.fill(0),
+                    Run::New(_) => room.copy_from_slice(&self.new[(new + from - at) * BLOCK..][..room.len()]),
+                    Run::Copy(piece) => {
+                        let block = piece.first + (from - at) as u64;
+                        parts[piece.source].read_at(block * BLOCK as u64, room)?;
+                    }
+                }
+            }
+            new += if matches!(run, Run::New(_)) { run.count() as usize } else { 0 };
+            at = run_end;
+        }
+        let blocks: Vec<&[u8]> = content.chunks_exact(BLOCK).collect();
+        match delta.hasher.blocks(&blocks) == digests {
+            true => Ok(()),
+            false => Err(Error::WrongSource { group: number }),
+        }
+    }
+}
+
+/// Makes the tree that a delta tells, and gives its blocks out as [`Builder`] does; returns the root hash.
+pub fn build<M: Medium, E: From<Error>>(
+    (medium, delta): (&impl Medium, &Delta),
+    trees: &mut Trees<'_, M>,
+    payload: &Payload,
+    emit: &mut Emit<'_, E>,
+) -> Result<RootHash, E> {
+    let geometry = Geometry::new(payload.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
+    let mut builder = Builder::new(geometry, &payload.salt);
+    let failed = |error| match error {
+        BuilderError::Emit(error) => error,
+        BuilderError::Count { expected, found } => {
+            Error::Number { what: "blocks of the delta", expected, found }.into()
+        }
+    };
+    for number in 0..delta.count() {
+        let group = delta.group(medium, number)?;
+        for digest in trees.digests(&delta.hasher, &group)? {
+            builder.push(digest, emit).map_err(failed)?;
+        }
+    }
+    builder.finish(emit).map_err(failed)
+}
