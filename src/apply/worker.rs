@@ -13,8 +13,6 @@ use std::ops::Range;
 const FIRST: usize = 16;
 /// So many blocks of a group are handled at once.
 const PART: usize = 256;
-/// So many blocks of zeroes, or more, are left to the device to write.
-const ZEROES: usize = 16;
 
 /// Neighbouring blocks of a slot.
 #[derive(Debug)]
@@ -192,20 +190,9 @@ impl<'a, S: Medium, T: Medium> Worker<'a, S, T> {
 
     /// Writes these blocks of a span; `content` begins with its block `first`.
     fn write(&self, target: &T, span: &Span, first: usize, blocks: &[usize]) -> Result<(), Error> {
-        let is_zero = |at: &usize| span.digests[*at] == self.hasher.zeroes();
         for run in blocks.chunk_by(|one, next| one + 1 == *next) {
-            let mut rest = run;
-            while !rest.is_empty() {
-                let zeroes = rest.iter().take_while(|at| is_zero(at)).count();
-                let count = if zeroes >= ZEROES { zeroes } else { before_zeroes(rest, &is_zero) };
-                let (from, bytes) = (rest[0], count * BLOCK);
-                let done = match zeroes >= ZEROES {
-                    true => target.write_zeroes(span.at(from), bytes as u64),
-                    false => target.write_at(span.at(from), &self.content[(from - first) * BLOCK..][..bytes]),
-                };
-                done.map_err(Error::Target)?;
-                rest = &rest[count..];
-            }
+            let bytes = &self.content[(run[0] - first) * BLOCK..][..run.len() * BLOCK];
+            target.write_at(span.at(run[0]), bytes).map_err(Error::Target)?;
         }
         Ok(())
     }
@@ -245,18 +232,6 @@ fn parts(span: &Span, origin: &Origin) -> impl Iterator<Item = Range<usize>> + u
     let end = span.digests.len();
     let step = if matches!(origin, Origin::Group(..)) { PART } else { end.max(1) };
     (0..end).step_by(step).map(move |first| first..(first + step).min(end))
-}
-
-/// How many of these blocks come before so many zeroes that the device is to write them.
-fn before_zeroes(blocks: &[usize], is_zero: &impl Fn(&usize) -> bool) -> usize {
-    let mut count = 0;
-    for part in blocks.chunk_by(|one, next| is_zero(one) == is_zero(next)) {
-        if is_zero(&part[0]) && part.len() >= ZEROES {
-            break;
-        }
-        count += part.len();
-    }
-    count
 }
 
 fn digests(hasher: &Hasher, bytes: &[u8]) -> Vec<Digest> {

@@ -176,7 +176,8 @@ fn number(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// Unpacks frames. Each thread that unpacks has one.
-pub struct Decoder(DCtx<'static>);
+#[derive(Default)]
+pub struct Decoder(Option<DCtx<'static>>);
 
 impl std::fmt::Debug for Decoder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -185,17 +186,12 @@ impl std::fmt::Debug for Decoder {
 }
 
 impl Decoder {
-    /// A decoder; it keeps about 160 KiB.
-    ///
-    /// # Panics
-    /// When there is no memory for it.
-    pub fn new() -> Self {
-        Self(DCtx::create())
-    }
-
     /// Unpacks frame number `frame`, which must be one zstd frame of exactly as many bytes of content as `out` has,
     /// and ask for no window larger than that and what it was packed against (or zstd's least, 1 KiB). Nothing
-    /// vouches for the content yet.
+    /// vouches for the content yet. From the first frame on it keeps about 160 KiB.
+    ///
+    /// # Panics
+    /// When there is no memory for that.
     pub fn decode(&mut self, frame: u64, packed: &[u8], prefix: &[u8], out: &mut [u8]) -> Result<(), Error> {
         let len = out.len();
         let damaged = |what| Error::Frame { frame, what };
@@ -203,18 +199,13 @@ impl Decoder {
         if window > ((len + prefix.len()) as u64).next_power_of_two().max(1 << 10) {
             return Err(damaged("it asks for a window larger than a frame"));
         }
-        let found = self.0.decompress_using_dict(out, packed, prefix);
+        let context = self.0.get_or_insert_with(DCtx::create);
+        let found = context.decompress_using_dict(out, packed, prefix);
         match found.map_err(zstd_safe::get_error_name) {
             Ok(found) if found == len => Ok(()),
             Ok(_) => Err(damaged("it unpacks to fewer bytes than its blocks have")),
             Err(what) => Err(damaged(what)),
         }
-    }
-}
-
-impl Default for Decoder {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
