@@ -1,4 +1,4 @@
-//! Tests that need no QEMU. Each file tells one story; `bench`, `picture`, `sim` and `world` are what they tell it with.
+//! Tests that need no QEMU. Each file tells one story; `bench`, `picture`, `sim`, `told` and `world` are what they tell it with.
 
 mod bench;
 mod bundle;
@@ -15,9 +15,11 @@ mod manual;
 mod picture;
 mod readme;
 mod record;
+mod recovery;
 mod shell;
 mod sim;
 mod slot;
 mod sources;
+mod told;
 mod tree;
 mod world;

@@ -167,3 +167,23 @@ impl World {
         [SLOT_A, SLOT_B].map(|part| self.machine.parts[part].content())
     }
 }
+
+/// A bundle of an image that boots.
+pub fn good(version: u8) -> Vec<u8> {
+    bundle(manifest(version), &image(version, SimRoot::Boots))
+}
+
+/// Stages a bundle, and makes its early apply due.
+pub fn due(world: &mut World, bundle: Vec<u8>) {
+    world.stage(bundle).unwrap();
+    flow::activate(world.site()).unwrap();
+}
+
+/// Version 2 runs and is confirmed, version 1 is in the other slot.
+pub fn upgraded() -> World {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    assert_eq!(world.boot_version(), Some(2));
+    flow::confirm(world.site()).unwrap();
+    world
+}

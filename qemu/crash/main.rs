@@ -15,6 +15,9 @@ mod report;
 #[path = "../../tests/sim/mod.rs"]
 #[allow(dead_code, unused_imports, reason = "the tests use the rest")]
 mod sim;
+#[path = "../../tests/told.rs"]
+#[allow(dead_code, reason = "the tests use the rest")]
+mod told;
 #[path = "../../tests/world.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod world;

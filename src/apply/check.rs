@@ -1,14 +1,14 @@
 //! Proving a bundle whole.
 
 use super::Error;
-use super::feed::{self, Feed};
-use super::worker::{Job, Outcome, Worker};
-use crate::bundle::{Bundle, Sources};
+use super::feed::BESIDE;
+use crate::bundle::{Bundle, Carried, Group, Packed, Sources, Told, Tree, Trees, Unpacker};
 use crate::crew::{self, Plan, Threads};
-use crate::medium::Medium;
+use crate::medium::{Aligned, Medium};
+use crate::slot::{BLOCK, Digest};
 
-/// Reads all of a bundle, with these threads: every block of the image is unpacked, for a delta with what `sources`
-/// hold, and compared with its digest, and so every tree block with its parent. `watch` is told after each frame how
+/// Reads all of a bundle, with these threads: every block of the image is unpacked and compared with its digest, for a
+/// delta those that `sources` have too, and so every tree block with its parent. `watch` is told after each piece how
 /// many blocks are proven, and how many there are.
 pub fn check<S: Medium, T: Medium>(
     bundle: &mut Bundle<S>,
@@ -16,50 +16,98 @@ pub fn check<S: Medium, T: Medium>(
     threads: Threads,
     watch: &mut dyn FnMut(u64, u64),
 ) -> Result<(), Error> {
-    let blocks = bundle.manifest().payload.blocks();
-    let feed::Opened { feed, carrier, hasher, threads } = feed::open(bundle, sources, None, threads)?;
-    let mut check = Check { feed, next: 0, proven: 0, blocks, error: None, watch };
+    let (payload, carried) = bundle.carried();
+    let (pieces, count, threads) = match carried {
+        Carried::Whole(tree, packed) => {
+            let frames = packed.frames();
+            (Pieces::Whole(tree, packed), frames.count(), frames.threads(threads))
+        }
+        Carried::Delta(medium, delta) => {
+            // That it tells the signed image is found out here, by all its new blocks.
+            let (told, trees) = Told::new((medium, delta), sources, payload)?;
+            (Pieces::Delta(told, trees), delta.count(), threads.at_most(BESIDE))
+        }
+    };
+    let mut check = Check { pieces, next: 0, count, proven: 0, blocks: payload.blocks(), error: None, watch };
     crew::work(&mut check, threads, &|| {
-        let mut worker = Worker::new(carrier, None, hasher);
-        Box::new(move |job| worker.work(job))
+        let (mut unpacker, mut room) = (Unpacker::default(), Aligned::default());
+        Box::new(move |piece: Piece<'_, S, T>| piece.prove(&mut unpacker, &mut room))
     });
     check.error.map_or(Ok(()), Err)
 }
 
+/// What is read.
+enum Pieces<'a, S, T> {
+    Whole(Tree<'a, S>, Packed<'a, S>),
+    Delta(Told<'a, S, T>, Trees<'a, T>),
+}
+
+/// A frame with the digests of its blocks, or a group with those of the blocks that it copies.
+enum Piece<'a, S, T> {
+    Frame(Packed<'a, S>, u64, Vec<Digest>),
+    Group(Told<'a, S, T>, Group, Vec<Digest>),
+}
+
+impl<'a, S: Medium, T: Medium> Pieces<'a, S, T> {
+    fn piece(&mut self, number: u64) -> Result<Piece<'a, S, T>, Error> {
+        Ok(match self {
+            Self::Whole(tree, packed) => {
+                Piece::Frame(*packed, number, tree.digests(packed.frames().blocks(number))?)
+            }
+            Self::Delta(told, trees) => {
+                let group = told.group(number)?;
+                let copied = trees.copied(&group)?;
+                Piece::Group(*told, group, copied)
+            }
+        })
+    }
+}
+
+impl<S: Medium, T: Medium> Piece<'_, S, T> {
+    /// How many blocks it has.
+    fn prove(self, unpacker: &mut Unpacker, room: &mut Aligned) -> Result<u64, Error> {
+        match self {
+            Self::Frame(packed, frame, digests) => {
+                room.resize(digests.len() * BLOCK);
+                packed.read(frame, &digests, unpacker, room)?;
+                Ok(digests.len() as u64)
+            }
+            Self::Group(told, group, copied) => {
+                told.check_copied(&group, &copied, room)?;
+                Ok(group.blocks.end - group.blocks.start)
+            }
+        }
+    }
+}
+
 struct Check<'a, S, T> {
-    feed: Feed<'a, S, T>,
+    pieces: Pieces<'a, S, T>,
     next: u64,
+    count: u64,
     proven: u64,
     blocks: u64,
     error: Option<Error>,
     watch: &'a mut dyn FnMut(u64, u64),
 }
 
-impl<S: Medium, T: Medium> Plan for Check<'_, S, T> {
-    type Job = Job;
-    type Outcome = Result<Outcome, Error>;
+impl<'a, S: Medium, T: Medium> Plan for Check<'a, S, T> {
+    type Job = Piece<'a, S, T>;
+    type Outcome = Result<u64, Error>;
 
-    fn next(&mut self) -> Option<Job> {
-        if self.error.is_some() || self.next == self.feed.count() {
+    fn next(&mut self) -> Option<Self::Job> {
+        if self.error.is_some() || self.next == self.count {
             return None;
         }
         self.next += 1;
-        match self.feed.piece(self.next - 1) {
-            Ok((span, origin)) => Some(Job::Check(span, origin)),
-            Err(error) => {
-                self.error = Some(error);
-                None
-            }
-        }
+        self.pieces.piece(self.next - 1).map_err(|error| self.error = Some(error)).ok()
     }
 
     fn done(&mut self, outcome: Self::Outcome) {
         match outcome {
-            Ok(Outcome::Checked(blocks)) => {
+            Ok(blocks) => {
                 self.proven += blocks;
                 (self.watch)(self.proven, self.blocks);
             }
-            Ok(_) => {}
             Err(error) => self.error = Some(self.error.take().unwrap_or(error)),
         }
     }

@@ -1,6 +1,6 @@
 //! The apply itself: what is done in which order.
 
-use super::feed::{self, Feed};
+use super::feed::Feed;
 use super::layout::Layout;
 use super::worker::{Job, Outcome, Worker, Written};
 use super::{Error, trailer};
@@ -10,8 +10,8 @@ use crate::medium::Medium;
 use crate::seeded::{self, Bug};
 use crate::slot::BLOCK;
 
-/// Blocks that are written between two barriers. After a cut at most twice as many are written again: those behind
-/// which a barrier is under way, and those that are written meanwhile.
+/// Blocks that are written between two barriers. After a cut at most twice as many are written again, and the pieces
+/// under way: those behind which a barrier is under way, and those that are written meanwhile.
 const EPOCH: usize = (32 << 20) / BLOCK;
 /// Pieces between two barriers, when little has to be written: what a start has proven counts at a barrier, and a
 /// slow medium must get to one.
@@ -33,8 +33,8 @@ pub struct Progress {
 /// Makes the part `target` equal to the image of `bundle`: promises 3 and 10. The caller has made sure that
 /// nobody boots the slot meanwhile, by saving its state as *writing*.
 ///
-/// With no `threads` beside this one, everything happens in order. `watch` is called
-/// after each step. Memory: at most 24 MiB, whatever the size of the image.
+/// With no `threads` beside this one, everything happens in order. `watch` is called after each step. Memory: at most
+/// 24 MiB, whatever the size of the image.
 pub fn apply<S: Medium, T: Medium>(
     bundle: &mut Bundle<S>,
     sources: &mut Sources<T>,
@@ -44,7 +44,7 @@ pub fn apply<S: Medium, T: Medium>(
 ) -> Result<Progress, Error> {
     let layout = Layout::new(target.len(), bundle.manifest().payload.size).map_err(Error::DoesNotFit)?;
     let signed = bundle.signed().clone();
-    let opened = feed::open(bundle, sources, Some((target, layout)), threads)?;
+    let (feed, threads) = Feed::open(bundle, sources, (target, layout), threads)?;
     let is_erased =
         seeded::is(Bug::TrailerKept) || trailer::erase(target, layout.trailer).map_err(Error::Target)?;
     if !is_erased {
@@ -53,7 +53,7 @@ pub fn apply<S: Medium, T: Medium>(
     if seeded::is(Bug::TrailerFirst) {
         trailer::write_trailer(target, layout.trailer, &signed).map_err(Error::Target)?;
     }
-    let progress = blocks(opened, target, layout, watch)?;
+    let progress = blocks(feed, threads, (target, layout), watch)?;
     match trailer::write_trailer(target, layout.trailer, &signed).map_err(Error::Target)? {
         true => Ok(progress),
         false => Err(Error::ReadBack { block: layout.trailer / BLOCK as u64 }),
@@ -62,17 +62,16 @@ pub fn apply<S: Medium, T: Medium>(
 
 /// Image and tree, durable and proven.
 fn blocks<S: Medium, T: Medium>(
-    opened: feed::Opened<'_, S, T>,
-    target: &T,
-    layout: Layout,
+    mut feed: Feed<'_, S, T>,
+    threads: Threads,
+    (target, layout): (&T, Layout),
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
-    let feed::Opened { mut feed, carrier, hasher, threads } = opened;
-    let bytes_written = feed.prepare()?;
+    let (bytes_written, hasher) = (feed.prepare()?, feed.hasher());
     let mut engine = Engine::new(feed, layout, watch);
     engine.progress.bytes_written = bytes_written;
     crew::work(&mut engine, threads, &|| {
-        let mut worker = Worker::new(carrier, Some(target), hasher);
+        let mut worker = Worker::new(target, hasher);
         Box::new(move |job| worker.work(job))
     });
     match engine.error {
@@ -126,7 +125,7 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
     }
 
     /// The barrier that is due, with what it covers.
-    fn barrier(&mut self) -> Option<Job> {
+    fn barrier(&mut self) -> Option<Job<'a, S, T>> {
         let is_last = self.next == self.feed.count() && self.out == 0;
         if self.barrier != Barrier::None || !self.is_full() && !is_last {
             return None;
@@ -162,11 +161,11 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
     }
 }
 
-impl<S: Medium, T: Medium> Plan for Engine<'_, S, T> {
-    type Job = Job;
+impl<'a, S: Medium, T: Medium> Plan for Engine<'a, S, T> {
+    type Job = Job<'a, S, T>;
     type Outcome = Result<Outcome, Error>;
 
-    fn next(&mut self) -> Option<Job> {
+    fn next(&mut self) -> Option<Self::Job> {
         if self.error.is_some() {
             return None;
         }
@@ -181,13 +180,8 @@ impl<S: Medium, T: Medium> Plan for Engine<'_, S, T> {
             return None;
         }
         (self.next, self.out, self.since) = (self.next + 1, self.out + 1, self.since + 1);
-        match self.feed.piece(self.next - 1) {
-            Ok((span, origin)) => Some(Job::Bring(span, origin)),
-            Err(error) => {
-                self.error = Some(error);
-                None
-            }
-        }
+        let piece = self.feed.piece(self.next - 1);
+        piece.map(|(span, origin)| Job::Bring(span, origin)).map_err(|error| self.error = Some(error)).ok()
     }
 
     fn done(&mut self, outcome: Self::Outcome) {
@@ -201,7 +195,6 @@ impl<S: Medium, T: Medium> Plan for Engine<'_, S, T> {
                 }
             }
             Ok(Outcome::Proven(written)) => self.proven(&written),
-            Ok(Outcome::Checked(_) | Outcome::Judged(..)) => {}
             Err(error) => self.error = Some(self.error.take().unwrap_or(error)),
         }
         (self.watch)(&self.progress);

@@ -2,10 +2,11 @@
 
 use super::Error;
 use super::layout::Layout;
-use super::worker::{Carrier, Job, Outcome, Span, Worker};
+use super::worker;
 use crate::crew::{self, Plan, Threads};
 use crate::manifest::Manifest;
-use crate::medium::Medium;
+use crate::medium::{Aligned, Medium};
+use crate::slot::{BLOCK, Digest};
 use crate::tree::{Geometry, Hasher, Reader};
 
 /// Most differing blocks that are listed by number.
@@ -58,12 +59,39 @@ pub fn verify<M: Medium>(
     let tree = Reader::new(geometry, &payload.salt, payload.root_hash);
     let found = Difference { blocks: layout.blocks(), ..Difference::default() };
     let mut verify = Verify { part, tree, layout, next: 0, done: 0, found, watch };
-    let hasher = Hasher::new(&payload.salt);
+    let hasher = &Hasher::new(&payload.salt);
     crew::work(&mut verify, threads.at_most(THREADS), &|| {
-        let mut worker = Worker::<M, M>::new(Carrier::None, Some(part), &hasher);
-        Box::new(move |job| worker.work(job))
+        let mut there = Aligned::default();
+        Box::new(move |step: Step| step.judge(part, hasher, &mut there))
     });
     Ok(verify.found)
+}
+
+/// Neighbouring blocks, and their digests as far as the tree has them.
+struct Step {
+    first: u64,
+    digests: Vec<Option<Digest>>,
+}
+
+impl Step {
+    /// How many blocks were judged, and those that are wrong or cannot be read.
+    fn judge<M: Medium>(self, part: &M, hasher: &Hasher, there: &mut Aligned) -> (u64, Vec<u64>) {
+        let at = |block: u64| block * BLOCK as u64;
+        there.resize(self.digests.len() * BLOCK);
+        let mut is_there = vec![true; self.digests.len()];
+        if part.read_at(at(self.first), there).is_err() {
+            let blocks = (self.first..).zip(there.chunks_exact_mut(BLOCK)).zip(&mut is_there);
+            blocks.for_each(|((block, bytes), is_there)| *is_there = part.read_at(at(block), bytes).is_ok());
+        }
+        let (mut judged, mut wrong) = (0, Vec::new());
+        let found = worker::digests(hasher, there).into_iter().zip(is_there);
+        for ((block, (found, is_there)), wanted) in (self.first..).zip(found).zip(&self.digests) {
+            let Some(wanted) = wanted else { continue };
+            judged += 1;
+            wrong.extend((!is_there || found != *wanted).then_some(block));
+        }
+        (judged, wrong)
+    }
 }
 
 struct Verify<'a, M> {
@@ -77,30 +105,24 @@ struct Verify<'a, M> {
 }
 
 impl<M: Medium> Plan for Verify<'_, M> {
-    type Job = Job;
-    type Outcome = Result<Outcome, Error>;
+    type Job = Step;
+    type Outcome = (u64, Vec<u64>);
 
-    fn next(&mut self) -> Option<Job> {
+    fn next(&mut self) -> Option<Step> {
         let (first, end) = (self.next, (self.next + STEP).min(self.layout.blocks()));
         self.next = end;
         let at = self.layout.image_len;
         let mut fetch = |offset, node: &mut [u8]| self.part.read_at(at + offset, node);
-        let (mut digests, mut unknown) = (Vec::new(), Vec::new());
-        for (at, block) in (first..end).enumerate() {
-            let digest = self.tree.leaf(block, &mut fetch);
-            unknown.extend(digest.is_err().then_some(at));
-            digests.push(digest.unwrap_or_default());
-        }
-        self.found.unknown += unknown.len() as u64;
-        self.done += unknown.len() as u64;
-        (first < end).then_some(Job::Judge(Span { first, digests }, unknown))
+        let digests: Vec<_> = (first..end).map(|block| self.tree.leaf(block, &mut fetch).ok()).collect();
+        let unknown = digests.iter().filter(|digest| digest.is_none()).count() as u64;
+        self.found.unknown += unknown;
+        self.done += unknown;
+        (first < end).then_some(Step { first, digests })
     }
 
-    fn done(&mut self, outcome: Self::Outcome) {
-        if let Ok(Outcome::Judged(judged, differing)) = outcome {
-            self.done += judged;
-            differing.into_iter().for_each(|block| self.found.note(block));
-            (self.watch)(self.done);
-        }
+    fn done(&mut self, (judged, differing): Self::Outcome) {
+        self.done += judged;
+        differing.into_iter().for_each(|block| self.found.note(block));
+        (self.watch)(self.done);
     }
 }

@@ -1,8 +1,9 @@
 //! A bundle's image as a delta: told by blocks that images in other slots have, and new ones packed against such
 //! blocks.
 //!
-//! Nothing of it is signed, and nothing needs to be. The digests that it gives are believed when the tree over them
-//! has the signed root hash, which is found out before anything is written; each block when it has its digest.
+//! Nothing of it is signed, and nothing needs to be. The digests of copied blocks are those of their signed images, and
+//! those of new blocks are made of the blocks; the tree over all of them must have the signed root hash, which is found
+//! out before anything is written.
 
 use super::Error;
 use super::archive::Member;
@@ -21,8 +22,10 @@ pub(super) const SOURCE: usize = 40;
 pub(super) const ENTRY: usize = 12;
 /// The most groups: 1 TiB.
 pub const GROUPS_MAX: u64 = 1 << 18;
-/// The most bytes that tell a group: its blocks one by one, the digests, and what they are packed against.
+/// The most bytes that tell a group: its blocks one by one, and what the new ones are packed against.
 const RECIPE_MAX: usize = 128 << 10;
+/// Copied blocks that are read at once to be checked.
+const STEP: usize = 256;
 
 /// A delta, whose groups are where its table says.
 #[derive(Debug)]
@@ -104,11 +107,6 @@ impl Delta {
         self.groups.len() as u64
     }
 
-    /// A hasher with the salt of the image.
-    pub fn hasher(&self) -> &Hasher {
-        &self.hasher
-    }
-
     fn entry(&self, group: u64) -> Result<&Entry, Error> {
         self.groups.get(group as usize).ok_or(Error::Recipe { group })
     }
@@ -116,15 +114,6 @@ impl Delta {
     fn blocks(&self, group: u64) -> Result<Range<u64>, Error> {
         let end = self.groups.get(group as usize + 1).map_or(self.blocks, |next| next.first);
         Ok(self.entry(group)?.first..end)
-    }
-
-    /// Reads what is told of group number `group`.
-    pub fn group(&self, medium: &impl Medium, group: u64) -> Result<Group, Error> {
-        let entry = self.entry(group)?;
-        let mut bytes = vec![0; entry.recipe];
-        medium.read_at(entry.at, &mut bytes)?;
-        let sources: Vec<u64> = self.sources.iter().map(|(_, blocks)| *blocks).collect();
-        Group::parse(group, self.blocks(group)?, &bytes, &sources)
     }
 
     /// The packed new blocks of group number `group`, in `packed`.
@@ -177,17 +166,6 @@ impl<M: Medium> Sources<M> {
         self.trees.push(SourceTree { root: payload.root_hash, at: payload.size, reader });
         Ok(())
     }
-
-    /// Their trees for one thread, their blocks for any number; refused when they are not those that the delta
-    /// names.
-    pub fn halves(&mut self, delta: &Delta) -> Result<(Trees<'_, M>, &[M]), Error> {
-        for (at, (root, _)) in delta.sources.iter().enumerate() {
-            if self.trees.get(at).is_none_or(|tree| tree.root != *root) {
-                return Err(Error::Source { root: *root });
-            }
-        }
-        Ok((Trees { parts: &self.parts, trees: &mut self.trees }, &self.parts))
-    }
 }
 
 /// The trees of the other images. What they give was checked up to their root hashes, which the delta names.
@@ -198,15 +176,12 @@ pub struct Trees<'a, M> {
 }
 
 impl<M: Medium> Trees<'_, M> {
-    /// The digests that the blocks of a group are to have, as the delta says: nothing vouches for those of new
-    /// blocks, and for none before the tree over all of them was compared with the signed root hash.
-    pub fn digests(&mut self, hasher: &Hasher, group: &Group) -> Result<Vec<Digest>, Error> {
-        let (mut digests, mut new) = (Vec::new(), group.new.iter());
+    /// The digests of the blocks that a group copies.
+    pub fn copied(&mut self, group: &Group) -> Result<Vec<Digest>, Error> {
+        let mut digests = Vec::new();
         for run in &group.runs {
-            match run {
-                Run::Zero(count) => digests.extend((0..*count).map(|_| hasher.zeroes())),
-                Run::New(count) => digests.extend(new.by_ref().take(*count as usize)),
-                Run::Copy(piece) => self.of(piece, &mut digests)?,
+            if let Run::Copy(piece) = run {
+                self.of(piece, &mut digests)?;
             }
         }
         Ok(digests)
@@ -230,6 +205,125 @@ impl<M: Medium> Trees<'_, M> {
     }
 }
 
+/// A delta, the bundle that it is in, and the parts with what it names: to be used by several threads.
+#[derive(Debug)]
+pub struct Told<'a, S, T> {
+    medium: &'a S,
+    delta: &'a Delta,
+    parts: &'a [T],
+}
+
+impl<S, T> Clone for Told<'_, S, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S, T> Copy for Told<'_, S, T> {}
+
+impl<'a, S: Medium, T: Medium> Told<'a, S, T> {
+    /// With the trees of the other images, for one thread. Refused when these are not the images that the delta names,
+    /// or when it tells another image than that of `payload`.
+    pub fn new(
+        (medium, delta): (&'a S, &'a Delta),
+        sources: &'a mut Sources<T>,
+        payload: &Payload,
+    ) -> Result<(Self, Trees<'a, T>), Error> {
+        for (at, (root, _)) in delta.sources.iter().enumerate() {
+            if sources.trees.get(at).is_none_or(|tree| tree.root != *root) {
+                return Err(Error::Source { root: *root });
+            }
+        }
+        let told = Self { medium, delta, parts: &sources.parts };
+        let mut trees = Trees { parts: &sources.parts, trees: &mut sources.trees };
+        match told.build(&mut trees, payload, &mut |_, _| Ok::<(), Error>(()))? {
+            root if root == payload.root_hash => Ok((told, trees)),
+            _ => Err(Error::WrongRoot),
+        }
+    }
+
+    /// How many groups there are.
+    pub fn count(&self) -> u64 {
+        self.delta.count()
+    }
+
+    /// A hasher with the salt of the image.
+    pub fn hasher(&self) -> &'a Hasher {
+        &self.delta.hasher
+    }
+
+    /// Reads what is told of group number `number`.
+    pub fn group(&self, number: u64) -> Result<Group, Error> {
+        let entry = self.delta.entry(number)?;
+        let mut bytes = vec![0; entry.recipe];
+        self.medium.read_at(entry.at, &mut bytes)?;
+        let sources: Vec<u64> = self.delta.sources.iter().map(|(_, blocks)| *blocks).collect();
+        Group::parse(number, self.delta.blocks(number)?, &bytes, &sources)
+    }
+
+    /// Makes the tree that is told, and gives its blocks out as [`Builder`] does; returns the root hash. All new blocks
+    /// are unpacked for that.
+    pub fn build<E: From<Error>>(
+        self,
+        trees: &mut Trees<'_, T>,
+        payload: &Payload,
+        emit: &mut Emit<'_, E>,
+    ) -> Result<RootHash, E> {
+        let geometry =
+            Geometry::new(payload.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
+        let (mut builder, mut patcher) = (Builder::new(geometry, &payload.salt), Patcher::default());
+        let failed = |error| match error {
+            BuilderError::Emit(error) => error,
+            BuilderError::Count { expected, found } => {
+                Error::Number { what: "blocks of the delta", expected, found }.into()
+            }
+        };
+        for number in 0..self.count() {
+            let group = self.group(number)?;
+            patcher.unpack(self, &group, &trees.prefix(&group)?)?;
+            for digest in patcher.digests(self.hasher(), &group, &trees.copied(&group)?) {
+                builder.push(digest, emit).map_err(failed)?;
+            }
+        }
+        builder.finish(emit).map_err(failed)
+    }
+
+    /// Reads a block and those behind it into `content`; each must have its digest.
+    fn copy(
+        &self,
+        (group, source, block): (u64, usize, u64),
+        digests: &[Digest],
+        content: &mut [u8],
+    ) -> Result<(), Error> {
+        self.parts[source].read_at(block * BLOCK as u64, content)?;
+        let blocks: Vec<&[u8]> = content.chunks_exact(BLOCK).collect();
+        match self.hasher().blocks(&blocks) == digests {
+            true => Ok(()),
+            false => Err(Error::WrongSource { group }),
+        }
+    }
+
+    /// Reads all blocks that a group copies, which have these digests, with `room` for some of them.
+    pub fn check_copied(
+        &self,
+        group: &Group,
+        mut digests: &[Digest],
+        room: &mut Aligned,
+    ) -> Result<(), Error> {
+        for run in &group.runs {
+            let Run::Copy(piece) = run else { continue };
+            for first in (0..piece.count).step_by(STEP) {
+                let count = STEP.min((piece.count - first) as usize);
+                let (some, rest) = digests.split_at(count);
+                room.resize(count * BLOCK);
+                self.copy((group.number, piece.source, piece.first + first), some, room)?;
+                digests = rest;
+            }
+        }
+        Ok(())
+    }
+}
+
 /// What a thread needs to unpack groups: less than 8 MiB.
 #[derive(Debug, Default)]
 pub struct Patcher {
@@ -241,37 +335,50 @@ pub struct Patcher {
 
 impl Patcher {
     /// Unpacks the new blocks of a group. Each block that they are packed against has its digest in `prefix`.
-    pub fn unpack<M: Medium>(
+    pub fn unpack<S: Medium, T: Medium>(
         &mut self,
-        (medium, delta, parts): (&impl Medium, &Delta, &[M]),
-        (number, group): (u64, &Group),
-        prefix: &[Digest],
+        told: Told<'_, S, T>,
+        group: &Group,
+        mut prefix: &[Digest],
     ) -> Result<(), Error> {
-        self.new.resize(group.new.len() * BLOCK);
-        if group.new.is_empty() {
+        self.new.resize(group.new_blocks() * BLOCK);
+        if self.new.is_empty() {
             return Ok(());
         }
         self.prefix.resize(prefix.len() * BLOCK);
-        let mut at = 0;
+        let mut room = &mut self.prefix[..];
         for piece in &group.prefix {
-            let len = piece.count as usize * BLOCK;
-            parts[piece.source].read_at(piece.first * BLOCK as u64, &mut self.prefix[at..at + len])?;
-            at += len;
+            let (digests, content);
+            (digests, prefix) = prefix.split_at(piece.count as usize);
+            (content, room) = room.split_at_mut(digests.len() * BLOCK);
+            told.copy((group.number, piece.source, piece.first), digests, content)?;
         }
-        let blocks: Vec<&[u8]> = self.prefix.chunks_exact(BLOCK).collect();
-        if delta.hasher.blocks(&blocks) != prefix {
-            return Err(Error::WrongSource { group: number });
+        told.delta.packed(told.medium, group.number, &mut self.packed)?;
+        self.decoder.decode(group.number, &self.packed, &self.prefix, &mut self.new)
+    }
+
+    /// The digests of all blocks of a group, of which those that it copies have these. Its new blocks were unpacked
+    /// before.
+    fn digests(&self, hasher: &Hasher, group: &Group, mut copied: &[Digest]) -> Vec<Digest> {
+        let new = hasher.blocks(&self.new.chunks_exact(BLOCK).collect::<Vec<_>>());
+        let (mut new, mut digests) = (&new[..], Vec::new());
+        for run in &group.runs {
+            let count = run.count() as usize;
+            match run {
+                Run::Zero(_) => digests.resize(digests.len() + count, hasher.zeroes()),
+                Run::New(_) => digests.extend(new.split_off(..count).unwrap_or_default()),
+                Run::Copy(_) => digests.extend(copied.split_off(..count).unwrap_or_default()),
+            }
         }
-        delta.packed(medium, number, &mut self.packed)?;
-        self.decoder.decode(number, &self.packed, &self.prefix, &mut self.new)
+        digests
     }
 
     /// Fills `content` with the blocks from block `first` of the group on, of which each has its digest; else it is
     /// an error. Its new blocks were unpacked before.
-    pub fn fill<M: Medium>(
+    pub fn fill<S: Medium, T: Medium>(
         &self,
-        (delta, parts): (&Delta, &[M]),
-        (number, group): (u64, &Group),
+        told: Told<'_, S, T>,
+        group: &Group,
         (first, digests): (usize, &[Digest]),
         content: &mut [u8],
     ) -> Result<(), Error> {
@@ -287,7 +394,7 @@ impl Patcher {
                     Run::New(_) => room.copy_from_slice(&self.new[(new + from - at) * BLOCK..][..room.len()]),
                     Run::Copy(piece) => {
                         let block = piece.first + (from - at) as u64;
-                        parts[piece.source].read_at(block * BLOCK as u64, room)?;
+                        told.parts[piece.source].read_at(block * BLOCK as u64, room)?;
                     }
                 }
             }
@@ -295,33 +402,9 @@ impl Patcher {
             at = run_end;
         }
         let blocks: Vec<&[u8]> = content.chunks_exact(BLOCK).collect();
-        match delta.hasher.blocks(&blocks) == digests {
+        match told.hasher().blocks(&blocks) == digests {
             true => Ok(()),
-            false => Err(Error::WrongSource { group: number }),
+            false => Err(Error::WrongSource { group: group.number }),
         }
     }
-}
-
-/// Makes the tree that a delta tells, and gives its blocks out as [`Builder`] does; returns the root hash.
-pub fn build<M: Medium, E: From<Error>>(
-    (medium, delta): (&impl Medium, &Delta),
-    trees: &mut Trees<'_, M>,
-    payload: &Payload,
-    emit: &mut Emit<'_, E>,
-) -> Result<RootHash, E> {
-    let geometry = Geometry::new(payload.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
-    let mut builder = Builder::new(geometry, &payload.salt);
-    let failed = |error| match error {
-        BuilderError::Emit(error) => error,
-        BuilderError::Count { expected, found } => {
-            Error::Number { what: "blocks of the delta", expected, found }.into()
-        }
-    };
-    for number in 0..delta.count() {
-        let group = delta.group(medium, number)?;
-        for digest in trees.digests(&delta.hasher, &group)? {
-            builder.push(digest, emit).map_err(failed)?;
-        }
-    }
-    builder.finish(emit).map_err(failed)
 }

@@ -20,7 +20,7 @@ mod signed;
 #[cfg(feature = "pack")]
 pub mod write;
 
-pub use delta::{Delta, GROUPS_MAX, Patcher, Sources, Trees, build};
+pub use delta::{Delta, GROUPS_MAX, Patcher, Sources, Told, Trees};
 pub use error::{Error, Fault};
 pub use frames::{FRAMES_MAX, Frames};
 pub use reader::{Body, Bundle, Carried, Packed, Tree, Unpacker, Whole};

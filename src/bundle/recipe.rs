@@ -2,7 +2,6 @@
 //! ones.
 
 use super::Error;
-use crate::slot::Digest;
 use std::ops::Range;
 
 /// The most other images that a delta names.
@@ -57,12 +56,12 @@ impl Run {
 /// Some neighbouring blocks of the image.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Group {
+    /// Its place in the delta.
+    pub number: u64,
     /// Which blocks.
     pub blocks: Range<u64>,
     /// Where they come from, in order.
     pub runs: Vec<Run>,
-    /// The digests of the new ones.
-    pub new: Vec<Digest>,
     /// What the new blocks are packed against.
     pub prefix: Vec<Piece>,
 }
@@ -124,35 +123,39 @@ impl Group {
         bytes: &[u8],
         sources: &[u64],
     ) -> Result<Self, Error> {
-        Self::read(blocks, bytes, sources).ok_or(Error::Recipe { group: number })
+        let mut group = Self { number, blocks, runs: Vec::new(), prefix: Vec::new() };
+        group.read(bytes, sources).ok_or(Error::Recipe { group: number })?;
+        Ok(group)
     }
 
-    fn read(blocks: Range<u64>, bytes: &[u8], sources: &[u64]) -> Option<Self> {
-        let mut group = Self { blocks, runs: Vec::new(), new: Vec::new(), prefix: Vec::new() };
+    fn read(&mut self, bytes: &[u8], sources: &[u64]) -> Option<()> {
         let (mut numbers, mut cursor) = (Numbers(bytes), Cursor::default());
-        let (mut left, mut new) = (group.blocks.end - group.blocks.start, 0);
+        let mut left = self.blocks.end - self.blocks.start;
         while left > 0 {
             let word = numbers.next()?;
             let (kind, count) = (word & 3, word >> 2);
             left = left.checked_sub(count).filter(|_| count > 0)?;
-            group.runs.push(match kind {
+            self.runs.push(match kind {
                 ZERO => Run::Zero(count),
                 NEW => Run::New(count),
                 kind => Run::Copy(cursor.piece(&mut numbers, count, sources, kind == COPY_FROM)?),
             });
-            new += if kind == NEW { count as usize } else { 0 };
         }
-        let (digests, rest) = numbers.0.split_at_checked(new * size_of::<Digest>())?;
-        group.new = digests.as_chunks().0.to_vec();
-        (numbers, cursor) = (Numbers(rest), Cursor::default());
+        cursor = Cursor::default();
         let mut prefix = 0;
         while !numbers.0.is_empty() {
             let word = numbers.next()?;
             let count = word >> 1;
             prefix = u64::checked_add(prefix, count).filter(|_| count > 0)?;
-            group.prefix.push(cursor.piece(&mut numbers, count, sources, word & 1 == 1)?);
+            self.prefix.push(cursor.piece(&mut numbers, count, sources, word & 1 == 1)?);
         }
-        (new <= GROUP_NEW && prefix <= GROUP_PREFIX as u64).then_some(group)
+        (self.new_blocks() <= GROUP_NEW && prefix <= GROUP_PREFIX as u64).then_some(())
+    }
+
+    /// How many of its blocks are new.
+    pub fn new_blocks(&self) -> usize {
+        let new = self.runs.iter().filter(|run| matches!(run, Run::New(_)));
+        new.map(|run| run.count() as usize).sum()
     }
 }
 
@@ -200,7 +203,6 @@ mod write {
                     cursor.put(&mut bytes, piece);
                 }
             }
-            self.new.iter().for_each(|digest| bytes.extend(digest));
             cursor = Cursor::default();
             for piece in &self.prefix {
                 put(&mut bytes, piece.count << 1 | u64::from(cursor.is_other(piece)));
@@ -218,6 +220,7 @@ mod tests {
     fn group() -> Group {
         let piece = |source, first, count| Piece { source, first, count };
         Group {
+            number: 0,
             blocks: 7..27,
             runs: vec![
                 Run::Copy(piece(0, 5, 3)),
@@ -227,7 +230,6 @@ mod tests {
                 Run::Copy(piece(1, 900, 7)),
                 Run::New(1),
             ],
-            new: (0..5).map(|byte| [byte; 32]).collect(),
             prefix: vec![piece(1, 0, 300), piece(0, 40, 1)],
         }
     }
@@ -238,17 +240,17 @@ mod tests {
     fn what_was_told_is_read() {
         let bytes = group().encode();
         assert_eq!(Group::parse(0, 7..27, &bytes, SOURCES).unwrap(), group());
-        assert_eq!(bytes.len(), 11 + 5 * 32 + 7);
+        assert_eq!(bytes.len(), 11 + 7);
     }
 
     #[test]
     fn what_is_cut_or_names_what_is_not_there_is_refused() {
         let bytes = group().encode();
-        let runs_and_digests = bytes.len() - 7;
+        let runs = bytes.len() - 7;
         for len in 0..bytes.len() {
             let is_whole = Group::parse(0, 7..27, &bytes[..len], SOURCES).is_ok();
             // The list of what the new blocks are packed against may end after each piece.
-            assert!(!is_whole || len >= runs_and_digests, "{len}");
+            assert!(!is_whole || len >= runs, "{len}");
         }
         assert!(Group::parse(0, 7..26, &bytes, SOURCES).is_err());
         assert!(Group::parse(0, 7..28, &bytes, SOURCES).is_err());

@@ -21,6 +21,8 @@ pub enum Act {
     Stage3,
     /// Stage version 2 whose root has no init.
     StageBad,
+    /// Stage a version 2 that is told by what version 1 has.
+    StageDelta,
     Prepare,
     Activate,
     Confirm,
@@ -39,6 +41,7 @@ pub const ACTS: &[(Act, &str)] = &[
     (Act::Stage2, "stage2"),
     (Act::Stage3, "stage3"),
     (Act::StageBad, "stage-bad"),
+    (Act::StageDelta, "stage-delta"),
     (Act::Prepare, "prepare"),
     (Act::Activate, "activate"),
     (Act::Confirm, "confirm"),
@@ -198,9 +201,10 @@ fn perform(world: &mut World, act: Act) -> Ending {
     }
     let done = match act {
         Act::Boot => Ok(()),
-        Act::Stage2 => stage(world, 2, SimRoot::Boots),
-        Act::Stage3 => stage(world, 3, SimRoot::Boots),
-        Act::StageBad => stage(world, 2, SimRoot::NoInit),
+        Act::Stage2 => stage(world, at(2, SimRoot::Boots)),
+        Act::Stage3 => stage(world, at(3, SimRoot::Boots)),
+        Act::StageBad => stage(world, at(2, SimRoot::NoInit)),
+        Act::StageDelta => stage(world, known().len() - 1),
         Act::Prepare => flow::prepare(world.site()).map(drop),
         Act::Activate => flow::activate(world.site()).map(drop),
         Act::Confirm => flow::confirm(world.site()).map(drop),
@@ -220,11 +224,14 @@ fn perform(world: &mut World, act: Act) -> Ending {
     }
 }
 
-/// Index into [`known`].
-fn stage(world: &mut World, version: u8, root: SimRoot) -> Result<(), Error> {
+/// Place in [`known`].
+fn at(version: usize, root: SimRoot) -> usize {
     let kind = [SimRoot::Boots, SimRoot::NoInit, SimRoot::Broken].iter().position(|kind| *kind == root);
-    let known = &known()[(usize::from(version) - 1) * 3 + kind.unwrap_or(0)];
+    (version - 1) * 3 + kind.unwrap_or(0)
+}
+
+fn stage(world: &mut World, known_at: usize) -> Result<(), Error> {
     // Its own power: the medium that a bundle comes from is no part of the machine.
-    let source = SimDisk::of(known.file.clone(), &crate::sim::Power::default(), 0);
+    let source = SimDisk::of(known()[known_at].file.clone(), &crate::sim::Power::default(), 0);
     flow::stage(world.site(), source, false).map(drop)
 }

@@ -3,9 +3,11 @@
 use super::reader::Reader;
 use crate::sim::pages::Pages;
 use crate::sim::power::Event;
-use crate::sim::{RECORD, SLOT_A, SLOT_B, SimDisk, SimRoot, Still};
+use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use crate::told;
 use crate::world::{BLOCKS, World, bundle, image, manifest};
 use everboot::apply::Trailer;
+use everboot::manifest::Manifest;
 use everboot::record::{Copy, Record};
 use everboot::slot::{RootHash, SlotId};
 use std::collections::HashMap;
@@ -31,26 +33,30 @@ pub struct Known {
     pub file: Pages,
 }
 
-/// All images: three versions, each in the three kinds of root.
+/// All images: three versions, each in the three kinds of root, and one more version 2, which comes as a delta.
 pub fn known() -> &'static [Known] {
     static KNOWN: OnceLock<Vec<Known>> = OnceLock::new();
     KNOWN.get_or_init(|| {
         let roots = [SimRoot::Boots, SimRoot::NoInit, SimRoot::Broken];
         let all = (1..=3).flat_map(|version| roots.map(|root| (version, root)));
-        all.map(|(version, root)| make(version, root)).collect()
+        let whole = all.map(|(version, root)| {
+            let image = image(version, root);
+            let file = bundle(manifest(version), &image);
+            make((version, root == SimRoot::Boots), manifest(version), &image, &file)
+        });
+        let told = make((2, true), told::second(), &told::new_image(), &told::delta());
+        whole.chain([told]).collect()
     })
 }
 
-fn make(version: u8, root: SimRoot) -> Known {
-    let bytes = bundle(manifest(version), &image(version, root));
+fn make((version, boots): (u8, bool), manifest: Manifest, image: &[u8], file: &[u8]) -> Known {
     let mut world = World::blank();
-    world.fill(SLOT_A, manifest(version), &image(version, root));
-    let slot = world.machine.parts[SLOT_A].live();
-    let file = SimDisk::with_power(bytes.clone(), &world.machine.power);
-    let opened = everboot::bundle::Bundle::open(file, &world.keys).unwrap();
-    let pages = (0..FILLED).map(|page| slot.hash_of_page(page)).collect();
-    let boots = root == SimRoot::Boots;
-    Known { version, boots, root: opened.manifest().payload.root_hash, pages, file: Pages::of(&bytes) }
+    world.fill(SLOT_A, manifest, image);
+    let slot = &world.machine.parts[SLOT_A];
+    let root = everboot::apply::read_trailer(slot).unwrap().unwrap().signed;
+    let root = root.verify(&world.keys).unwrap().payload.root_hash;
+    let pages = (0..FILLED).map(|page| slot.live().hash_of_page(page)).collect();
+    Known { version, boots, root, pages, file: Pages::of(file) }
 }
 
 /// The image whose bytes are in a slot, whole.

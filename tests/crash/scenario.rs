@@ -27,7 +27,7 @@ pub struct Scenario {
 
 use Act::{
     Activate, Boot, Cancel, Confirm, OnceA, OnceB, Prepare, Reject, Repair, Rollback, Stage2, Stage3,
-    StageBad,
+    StageBad, StageDelta,
 };
 
 const TWO_GOOD: &[Act] = &[Boot, Confirm, Stage2, Activate, Boot, Confirm];
@@ -99,6 +99,18 @@ pub const SCENARIOS: &[Scenario] = &[
         start: factory,
         prelude: &[Boot, Confirm],
         acts: &[StageBad, Prepare, Activate, Confirm],
+    },
+    Scenario {
+        name: "delta",
+        start: factory,
+        prelude: &[Boot, Confirm],
+        acts: &[StageDelta, Prepare, Activate, Confirm],
+    },
+    Scenario {
+        name: "delta-due",
+        start: factory,
+        prelude: &[Boot, Confirm, StageDelta, Activate],
+        acts: &[Confirm, Cancel, Activate],
     },
     Scenario {
         name: "no-record",

@@ -146,32 +146,29 @@ pub fn layers() -> Vec<Vec<u8>> {
         .file("swap-file", (0o644, 0, 0), b"old")
         .folder("swap-folder", ROOT)
         .file("swap-folder/inner", (0o644, 0, 0), b"old");
-    let above = Layer::new()
-        .file("cache/z", (0o640, 3, 4), b"new")
+    let above = laid_over(Layer::new())
         .file("cache/.wh..wh..opq", (0o644, 0, 0), b"")
         .file("etc/.wh.old", (0o644, 0, 0), b"")
         .file("etc/.wh.gone", (0o644, 0, 0), b"")
         .file(".wh..wh.aufs", (0o644, 0, 0), b"")
-        .file("etc/keep", (0o600, 0, 0), b"new")
-        .folder("swap-file", (0o700, 0, 0))
-        .file("swap-file/inner", (0o644, 0, 0), b"new")
-        .file("swap-folder", (0o644, 0, 0), b"new")
-        .link("bin/third", "bin/tool")
         .file("lib/so", (0o644, 0, 0), b"through a link");
     vec![below.tar(), above.tar()]
 }
 
 /// What is left when both are laid over each other.
 pub fn flat() -> Vec<u8> {
-    start()
-        .link("bin/third", "bin/tool")
-        .file("usr/lib/so", (0o644, 0, 0), b"through a link")
-        .file("etc/keep", (0o600, 0, 0), b"new")
+    laid_over(start()).file("usr/lib/so", (0o644, 0, 0), b"through a link").tar()
+}
+
+/// What the upper one brings or replaces, under the same names.
+fn laid_over(layer: Layer) -> Layer {
+    layer
         .file("cache/z", (0o640, 3, 4), b"new")
+        .file("etc/keep", (0o600, 0, 0), b"new")
         .folder("swap-file", (0o700, 0, 0))
         .file("swap-file/inner", (0o644, 0, 0), b"new")
         .file("swap-folder", (0o644, 0, 0), b"new")
-        .tar()
+        .link("bin/third", "bin/tool")
 }
 
 pub fn sum(bytes: &[u8]) -> String {

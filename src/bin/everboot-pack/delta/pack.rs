@@ -38,9 +38,8 @@ impl Packer<'_> {
                 packed.map_err(|why| anyhow!("zstd: {why}"))?
             }
         };
-        let new = plan.new.iter().map(|block| self.new.digests[*block as usize]).collect();
         let blocks = (plan.blocks.end - plan.blocks.start) as u32;
-        let group = Group { blocks: plan.blocks, runs: plan.runs, new, prefix };
+        let group = Group { number: 0, blocks: plan.blocks, runs: plan.runs, prefix };
         Ok(Packed { blocks, recipe: group.encode(), packed })
     }
 
