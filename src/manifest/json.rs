@@ -1,9 +1,9 @@
 //! A manifest's JSON. Unknown fields are ignored: what an older everboot must not ignore raises the format
 //! number. Known fields that come twice are refused.
 
+use super::value::{Fields, Place, Value};
 use super::{Manifest, Payload, VersionRange, is_version};
 use crate::slot::{BLOCK, MAX_COUNT, RootHash, from_hex};
-use serde::Deserialize;
 use std::fmt;
 
 /// The longest manifest, in bytes.
@@ -52,16 +52,9 @@ pub enum ManifestError {
     },
 }
 
-#[derive(Deserialize)]
-struct Head {
-    format: u64,
-}
-
-#[derive(Deserialize)]
 #[cfg_attr(feature = "pack", derive(serde::Serialize))]
 struct Raw {
-    /// Written by packers; a reader takes it from [`Head`].
-    #[cfg_attr(not(feature = "pack"), allow(dead_code))]
+    #[cfg(feature = "pack")]
     format: u64,
     compatible: String,
     version: String,
@@ -74,7 +67,6 @@ struct Raw {
     payloads: Vec<RawPayload>,
 }
 
-#[derive(Deserialize)]
 #[cfg_attr(feature = "pack", derive(serde::Serialize))]
 struct RawPayload {
     name: String,
@@ -93,13 +85,14 @@ impl Manifest {
         if bytes.len() > MANIFEST_MAX {
             return Err(ManifestError::TooLong { found: bytes.len() });
         }
+        let wrong_form = |place| wrong_form(bytes, place);
+        let mut fields = Value::parse(bytes).and_then(Value::fields).map_err(wrong_form)?;
         // The number alone comes first: the rest of another format may have any form.
-        let head: Head = serde_json::from_slice(bytes).map_err(wrong_form)?;
-        if head.format != FORMAT {
-            return Err(ManifestError::Format { found: head.format });
+        let found = fields.needed("format").and_then(Value::number).map_err(wrong_form)?;
+        if found != FORMAT {
+            return Err(ManifestError::Format { found });
         }
-        let raw: Raw = serde_json::from_slice(bytes).map_err(wrong_form)?;
-        raw.check()
+        Raw::read(&mut fields).map_err(wrong_form)?.check()
     }
 
     /// The JSON of this manifest, with a line for each field.
@@ -132,8 +125,11 @@ impl Manifest {
     }
 }
 
-fn wrong_form(error: serde_json::Error) -> ManifestError {
-    ManifestError::Json { line: error.line(), column: error.column() }
+fn wrong_form(bytes: &[u8], place: Place) -> ManifestError {
+    let before = &bytes[..place];
+    let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
+    let lines = before.iter().filter(|byte| **byte == b'\n').count();
+    ManifestError::Json { line: lines + 1, column: place - line + 1 }
 }
 
 fn wrong(field: &'static str, expected: &'static str, found: &dyn ToString) -> ManifestError {
@@ -159,6 +155,24 @@ fn salt(text: &str) -> Option<Vec<u8>> {
 }
 
 impl Raw {
+    fn read(fields: &mut Fields) -> Result<Self, Place> {
+        let mut optional = |name| fields.optional(name);
+        let upgrade_from = optional("upgrade_from")?.map(Value::texts).transpose()?;
+        let tries = optional("tries")?.map(Value::number).transpose()?;
+        let modules = optional("modules")?.map(Value::texts).transpose()?;
+        let payloads = fields.needed("payloads")?.list()?;
+        Ok(Self {
+            #[cfg(feature = "pack")]
+            format: FORMAT,
+            compatible: fields.needed("compatible")?.text()?,
+            version: fields.needed("version")?.text()?,
+            upgrade_from,
+            tries,
+            modules,
+            payloads: payloads.into_iter().map(RawPayload::read).collect::<Result<_, _>>()?,
+        })
+    }
+
     fn check(mut self) -> Result<Manifest, ManifestError> {
         if !is_printable(&self.compatible) {
             return Err(wrong("compatible", "1 to 64 printable ASCII characters", &self.compatible));
@@ -212,6 +226,16 @@ fn ranges(texts: Vec<String>) -> Result<Vec<VersionRange>, ManifestError> {
 }
 
 impl RawPayload {
+    fn read(value: Value) -> Result<Self, Place> {
+        let mut fields = value.fields()?;
+        let mut text = |name| fields.needed(name)?.text();
+        let (name, kind, part) = (text("name")?, text("kind")?, text("part")?);
+        let (root_hash, salt, mode) = (text("root_hash")?, text("salt")?, text("mode")?);
+        let mut number = |name| fields.needed(name)?.number();
+        let (size, frame_blocks) = (number("size")?, number("frame_blocks")?);
+        Ok(Self { name, kind, part, size, root_hash, salt, mode, frame_blocks })
+    }
+
     fn check(self) -> Result<Payload, ManifestError> {
         if self.kind != "image" {
             return Err(ManifestError::Kind { found: self.kind.chars().take(80).collect() });

@@ -8,6 +8,7 @@
 
 mod json;
 mod upgrade;
+mod value;
 mod version;
 
 pub use json::{MANIFEST_MAX, ManifestError};
