@@ -52,6 +52,8 @@ bugs! {
     TriesNeverEnd "tries-never-end" "used-up tries do not end a trial",
     StartsNeverEnd "starts-never-end" "an apply has starts without end",
     HandoffsGivenBack "handoffs-given-back" "a device error gives the hand-off back",
+    FloorForgotten "floor-forgotten" "a confirmation does not raise the floor",
+    FloorSinks "floor-sinks" "a confirmation of an older image lowers the floor",
     ErrorMakesBad "error-makes-bad" "an apply that fails makes its image bad",
 }
 

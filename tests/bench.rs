@@ -92,6 +92,18 @@ impl Bench {
         fs::write(self.path(name), pack(manifest)).unwrap();
     }
 
+    /// A bundle that nobody signed.
+    pub(crate) fn unsigned(&self, name: &str, version: &str) {
+        let image = vec![7; BLOCKS * 4096];
+        let bytes = assemble(manifest(version), &image, &|_| everboot::bundle::sign::UNSIGNED.to_vec());
+        fs::write(self.path(name), bytes.unwrap()).unwrap();
+    }
+
+    /// Writes everboot.conf anew.
+    pub(crate) fn configure(&self, text: &str) {
+        fs::write(self.path("disk.config/everboot.conf"), text).unwrap();
+    }
+
     /// Puts an image with a confirmed trailer into a slot.
     fn fill(&self, slot: &str, version: &str) {
         self.bundle("factory.everboot", manifest(version));
@@ -254,8 +266,10 @@ pub(crate) fn manifest(version: &str) -> Manifest {
         compatible: "bench".into(),
         version: version.into(),
         upgrade_from: None,
+        floor: String::new(),
         tries: None,
         modules: None,
+        insecure: false,
         payload,
     }
 }

@@ -232,7 +232,7 @@ fn rebuilding_a_lost_record_may_be_cut_anywhere() {
 #[test]
 fn rollback_boot_once_reject_and_cancel_may_be_cut_anywhere() {
     let acts: [Act; 4] = [
-        |world| drop(flow::rollback(world.site(), None)),
+        |world| drop(flow::rollback(world.site(), None, false)),
         |world| drop(flow::boot_once(world.site(), Some("slot-b"), false)),
         |world| drop(flow::reject(world.site(), Some("slot-b"))),
         |world| drop(flow::cancel(world.site())),

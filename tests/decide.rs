@@ -158,6 +158,14 @@ fn the_good_slot_confirmed_last_is_the_fallback() {
 }
 
 #[test]
+fn a_slot_below_the_floor_boots_when_no_better_one_does() {
+    check("a:good#3 b:good c:good* floor(2.5)", ". . -", "boot a", "a:good#3? b:good c:good* floor(2.5)");
+    check("a:good b:good* floor(2.0)", ". -", "boot a", "a:good? b:good* floor(2.0)");
+    check("a:good* b:empty floor(2.0)", ". .", "boot a", "a:good*? b:empty floor(2.0)");
+    check("a:proven b:bad* floor(2.0)", ". .", "boot a", "a:trial(2,9)? b:bad* floor(2.0)");
+}
+
+#[test]
 fn a_proven_slot_is_tried_only_when_no_good_one_can_be_entered() {
     check("a:good* b:proven", ". .", "boot a", "a:good*? b:proven");
     check("a:good* b:proven", "- .", "boot b", "a:good* b:trial(2,9)?");
@@ -216,6 +224,8 @@ fn the_command_line_chooses_among_eligible_slots_only() {
         check(&before, ". . slot=b", "boot a", &show(&record(&format!("a:good*? b:{state}"))));
     }
     check("a:good* b:good", ". - slot=b", "boot a", "a:good*? b:good");
+    check("a:good b:good* floor(2.0)", ". . slot=a", "boot b", "a:good b:good*? floor(2.0)");
+    check("a:good* b:good floor(2.0)", ". . slot=a", "boot a", "a:good*? b:good floor(2.0)");
 }
 
 #[test]

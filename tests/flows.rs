@@ -250,7 +250,7 @@ fn an_early_apply_that_is_refused_leaves_the_other_slot_good() {
     world.machine.has_staging = false;
     assert_eq!(world.boot_version(), Some(2));
     assert_eq!(world.picture(), "slot-a:good slot-b:good*?");
-    assert_eq!(flow::rollback(world.site(), None).unwrap().as_str(), "slot-a");
+    assert_eq!(flow::rollback(world.site(), None, false).unwrap().as_str(), "slot-a");
 }
 
 #[test]
@@ -387,9 +387,9 @@ fn a_slot_is_booted_once_and_the_default_again_after_it() {
 #[test]
 fn a_rollback_after_success_sticks_and_is_undone_by_another_one() {
     let mut world = upgraded();
-    flow::rollback(world.site(), None).unwrap();
+    flow::rollback(world.site(), None, false).unwrap();
     assert_eq!([(); 4].map(|()| world.boot_version().unwrap()), [1, 1, 1, 1]);
-    flow::rollback(world.site(), Some("slot-b")).unwrap();
+    flow::rollback(world.site(), Some("slot-b"), false).unwrap();
     assert_eq!([(); 4].map(|()| world.boot_version().unwrap()), [2, 2, 2, 2]);
 }
 

@@ -28,7 +28,7 @@ fn confirm(record: &Record) -> Result<Record, Refusal> {
     lifecycle::confirm(record).map(|confirmation| confirmation.record)
 }
 fn rollback(record: &Record) -> Result<Record, Refusal> {
-    lifecycle::rollback(record, None).map(|(next, _)| next)
+    lifecycle::rollback(record, None, false).map(|(next, _)| next)
 }
 fn reject_b(record: &Record) -> Result<Record, Refusal> {
     lifecycle::reject(record, SlotId(1))
@@ -195,7 +195,7 @@ fn rollback_to_a_slot_that_is_named_makes_it_the_default() {
     let to = |name: &'static str| {
         move |record: &Record| {
             let id = record.find(name).unwrap();
-            lifecycle::rollback(record, Some(id)).map(|(next, _)| next)
+            lifecycle::rollback(record, Some(id), false).map(|(next, _)| next)
         }
     };
     check(to("c"), "a:good b:good*! c:good", "a:good b:good! c:good*");
@@ -221,6 +221,34 @@ fn a_slot_that_was_proven_may_be_booted_once() {
         refused(forced, &format!("a:good* b:{text}"), &Refusal::NothingIn(SlotId(1)));
     }
     check(|record| Ok(lifecycle::not_once(record)), "a:good* b:good once(b)", "a:good* b:good");
+}
+
+#[test]
+fn nobody_chooses_a_slot_below_the_floor_unless_it_is_forced() {
+    let below = Refusal::BelowFloor;
+    let two = "a:good b:good*! floor(1.5)";
+    refused(rollback, two, &below);
+    let once = |record: &Record| lifecycle::boot_once(record, SlotId(0), false);
+    refused(once, two, &below);
+    let forced = |record: &Record| lifecycle::rollback(record, None, true).map(|(next, _)| next);
+    check(forced, two, "a:good* b:good! floor(1.5)");
+    let once_forced = |record: &Record| lifecycle::boot_once(record, SlotId(0), true);
+    check(once_forced, two, "a:good b:good*! once(a) floor(1.5)");
+    // The default is where a trial returns to anyway.
+    check(rollback, "a:good* b:trial(2,9)#9? floor(1.5)", "a:good* b:bad(rolledback)#9? bad(9) floor(1.5)");
+    // Of several, the latest that is not below it.
+    check(rollback, "a:good b:good c:good*! floor(2.0)", "a:good b:good* c:good! floor(2.0)");
+    refused(activate, "a:proven b:good*! floor(1.5)", &below);
+    check(activate, "a:proven b:good*! floor(1.0)", "a:trial(3,10) b:good*! floor(1.0)");
+}
+
+#[test]
+fn the_floor_rises_and_never_sinks() {
+    let mut record = record("a:good* b:empty");
+    for (to, floor) in [("1.2", "1.2"), ("1.1", "1.2"), ("1.2", "1.2"), ("1.10", "1.10"), ("~1", "1.10")] {
+        lifecycle::raise_floor(&mut record, to);
+        assert_eq!(record.floor, floor, "{to}");
+    }
 }
 
 #[test]

@@ -22,4 +22,5 @@ mod slot;
 mod sources;
 mod told;
 mod tree;
+mod trust;
 mod world;

@@ -10,7 +10,8 @@ pub const POLICY: Policy = Policy { tries: 3, handoffs: 10, apply_starts: 5, ass
 
 /// The image whose root hash is 32 times `hash`.
 pub fn image(hash: u8) -> Image {
-    Image { version: format!("{hash}.0"), root_hash: Some(RootHash([hash; 32])), open: false, tries: 0 }
+    let (version, root_hash) = (format!("{hash}.0"), Some(RootHash([hash; 32])));
+    Image { version, root_hash, open: false, tries: 0, insecure: false }
 }
 
 /// The bundle that brings image 9.
@@ -74,6 +75,7 @@ pub fn record(picture: &str) -> Record {
         bad_images: vec![],
         recovery_rounds: 0,
         once: None,
+        floor: String::new(),
     };
     for word in picture.split_whitespace() {
         if let Some((name, rest)) = word.split_once(':') {
@@ -98,6 +100,7 @@ pub fn record(picture: &str) -> Record {
                 record.bad_images = numbers(inner).into_iter().map(|hash| RootHash([hash; 32])).collect()
             }
             "once" => record.once = record.find(inner),
+            "floor" => record.floor = inner.into(),
             "rounds" => record.recovery_rounds = inner.parse().unwrap(),
             _ => panic!("{word}"),
         }
@@ -162,6 +165,9 @@ pub fn show(record: &Record) -> String {
     if record.recovery_rounds > 0 {
         words.push(format!("rounds({})", record.recovery_rounds));
     }
+    if !record.floor.is_empty() {
+        words.push(format!("floor({})", record.floor));
+    }
     words.join(" ")
 }
 
@@ -173,6 +179,7 @@ fn a_picture_reads_back() {
         "a:bad(mount)? b:writing due(b,5) rounds(3)",
         "a:good b:good*! c:bad(rolledback) preparing(c)",
         "a:good*! b:good once(b) rounds(1)",
+        "a:good b:good*! floor(1.5)",
     ] {
         assert_eq!(show(&record(picture)), picture);
         record(picture).check().unwrap();

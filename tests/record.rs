@@ -3,7 +3,7 @@
 use crate::picture::{record, show};
 use crate::sim::SimDisk;
 use everboot::medium::Medium;
-use everboot::record::{BadCopy, Copy, Record, Selection, Side, encode};
+use everboot::record::{BadCopy, Copy, Record, Selection, Side, Update, encode};
 use everboot::slot::SlotId;
 use everboot::store::{self, SaveError};
 
@@ -13,6 +13,7 @@ const GOLDEN: &[(&str, u64, &str)] = &[
     ("record-v1-trial", 258, "slot-a:good* slot-b:trial(2,9)#9? kept bad(7,8)"),
     ("record-v1-due", 70_000, "slot-a:good*! slot-b:writing slot-c:bad(mount) due(slot-b,4)"),
     ("record-v1-once", 12, "slot-a:good*! slot-b:good once(slot-b)"),
+    ("record-v1-floor", 33, "slot-a:good*! slot-b:good once(slot-b) floor(1.0)"),
     ("record-v1-recovery", u64::MAX - 1, "slot-a:bad*? slot-b:bad(rejected) rounds(9)"),
 ];
 
@@ -61,7 +62,7 @@ fn every_flipped_bit_of_the_first_bytes_and_every_torn_write_is_seen() {
 #[test]
 fn a_valid_checksum_does_not_excuse_values_out_of_range() {
     let legal = record("a:good* b:trial(2,9)");
-    let break_it: [fn(&mut Record); 9] = [
+    let break_it: [fn(&mut Record); 10] = [
         |record| record.slots.clear(),
         |record| record.default = Some(SlotId(2)),
         |record| record.slots[1].name = record.slots[0].name.clone(),
@@ -71,6 +72,7 @@ fn a_valid_checksum_does_not_excuse_values_out_of_range() {
         |record| record.slots[1].image.as_mut().unwrap().tries = 101,
         |record| record.bad_images = vec![everboot::slot::RootHash([0; 32]); 17],
         |record| record.slots[0].state = record.slots[1].state,
+        |record| record.floor = "1\n2".into(),
     ];
     for (case, change) in break_it.iter().enumerate() {
         let mut broken = legal.clone();
@@ -79,6 +81,32 @@ fn a_valid_checksum_does_not_excuse_values_out_of_range() {
         let block = encode(&broken, 5).unwrap();
         assert!(matches!(Copy::decode(&block), Copy::Bad(BadCopy::OutOfRange(_))), "case {case}");
     }
+}
+
+#[test]
+fn insecure_images_and_the_floor_stand_behind_the_body() {
+    let mut before = record("a:good* b:writing due(b,5) floor(2.0)");
+    before.slots[0].image.as_mut().unwrap().insecure = true;
+    let Update::Due { bundle, .. } = &mut before.update else { panic!() };
+    bundle.image.insecure = true;
+    before.floor = "9".repeat(64);
+    let read = |block: &[u8; 4096]| match Copy::decode(block) {
+        Copy::Valid { record, .. } => *record,
+        other => panic!("{other:?}"),
+    };
+    let block = encode(&before, 1).unwrap();
+    assert_eq!(read(&block), before);
+    assert_eq!((&block[4018..4082], &block[4082..4091]), (&[b'9'; 64][..], &[1, 0, 0, 0, 0, 0, 0, 0, 1][..]));
+    // One that does not know these bytes writes zeroes.
+    let mut forgot = *block;
+    forgot[4018..4091].fill(0);
+    let forgot = read(&sealed(forgot));
+    assert!(forgot.floor.is_empty() && !forgot.slots[0].image.as_ref().unwrap().insecure);
+    before.floor.push('9');
+    assert!(encode(&before, 1).is_err() && before.check().is_err());
+    let mut no_text = *block;
+    no_text[4018] = 0xff;
+    assert_eq!(Copy::decode(&sealed(no_text)), Copy::Bad(BadCopy::Malformed));
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn a_person_at_a_terminal_uses_every_kind_of_verb() {
     person.asks("verify slot-a", "all 40 blocks are right");
     person.asks("stage 2.everboot", "staged version 2.0");
     person.asks("apply", "slot-b: the next boot tries it");
-    person.asks("log", "update     slot-b: prepared version 2.0");
+    person.asks("log", "update     slot-b: proven, version 2.0");
     person.asks("disks", "everboot-data     staging area");
     person.asks("help boot", "usage: everboot [OPTION]... boot [SLOT]");
     person.asks("help 'record' show", "both copies, all fields");

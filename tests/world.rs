@@ -5,7 +5,7 @@ use crate::sim::{SLOT_A, SLOT_B, SimMachine, SimRoot};
 use everboot::bundle::{Keys, sign::Signer, write::assemble};
 use everboot::config::Config;
 use everboot::crew::Threads;
-use everboot::flow::{self, Destination, Outcome, Site};
+use everboot::flow::{self, Destination, Insist, Outcome, Site};
 use everboot::manifest::{Manifest, Payload};
 use everboot::medium::Medium;
 use everboot::record::Record;
@@ -42,8 +42,10 @@ pub fn manifest(version: u8) -> Manifest {
         compatible: "sim".into(),
         version: format!("{version}.0"),
         upgrade_from: None,
+        floor: String::new(),
         tries: None,
         modules: None,
+        insecure: false,
         payload,
     }
 }
@@ -111,13 +113,20 @@ impl World {
     }
 
     pub fn stage(&mut self, bundle: Vec<u8>) -> Result<flow::StagedNow, flow::Error> {
-        let source = SimDisk::with_power(bundle, &Power::default());
-        flow::stage(self.site(), source, false)
+        self.stage_insisting(bundle, Insist::default())
     }
 
     pub fn stage_forced(&mut self, bundle: Vec<u8>) -> Result<flow::StagedNow, flow::Error> {
+        self.stage_insisting(bundle, Insist { force: true, insecure: false })
+    }
+
+    pub fn stage_insisting(
+        &mut self,
+        bundle: Vec<u8>,
+        insist: Insist,
+    ) -> Result<flow::StagedNow, flow::Error> {
         let source = SimDisk::with_power(bundle, &Power::default());
-        flow::stage(self.site(), source, true)
+        flow::stage(self.site(), source, insist)
     }
 
     pub fn boot(&mut self) -> Outcome {

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Puts everboot into an initramfs that dracut makes. It takes
 #   from the system: the agent (/usr/bin/everboot, or the file that EVERBOOT_AGENT names), its configuration
-#   /etc/everboot/everboot.conf and its keys /etc/everboot/keys/*.pub;
+#   /etc/everboot/everboot.conf and its keys /etc/everboot/keys/*.pub
+#   and *.revoked;
 #   from here: the hooks, and with systemd in the initramfs the units;
 #   from the kernel: the file systems that a slot or the data partition may have, and drivers of watchdogs, as far as
 #   they are modules.
@@ -40,6 +41,9 @@ install() {
     local key keys=0
     for key in "${dracutsysrootdir-}$settings"/keys/*.pub; do
         [[ -f $key ]] && inst_simple "$key" "$settings/keys/${key##*/}" && keys=$((keys + 1))
+    done
+    for key in "${dracutsysrootdir-}$settings"/keys/*.revoked; do
+        [[ -f $key ]] && inst_simple "$key" "$settings/keys/${key##*/}"
     done
     ((keys)) || dwarning "everboot: no key in $settings/keys: the image will apply no update"
     inst_simple "$settings/everboot.conf" || dwarning "everboot: no $settings/everboot.conf: all has its default"

@@ -47,7 +47,7 @@ fn encode(signed: &Signed) -> Option<Vec<u8>> {
     if manifest.is_empty() || manifest.len() > MAX_MANIFEST {
         return None;
     }
-    if signature.is_empty() || signature.len() > MAX_SIGNATURE {
+    if signature.len() > MAX_SIGNATURE {
         return None;
     }
     let mut bytes = vec![0; TRAILER_LEN as usize];

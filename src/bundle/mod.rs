@@ -25,4 +25,6 @@ pub use error::{Error, Fault};
 pub use frames::{FRAMES_MAX, Frames};
 pub use reader::{Body, Bundle, Carried, Packed, Tree, Unpacker, Whole};
 pub use recipe::{GROUP_BLOCKS, GROUP_NEW, GROUP_PREFIX, Group, Piece, Run, SOURCES_MAX};
-pub use signed::{KEYS_MAX, KeyError, Keys, SIGNATURE_MAX, Signed, TrustError};
+pub use signed::{
+    ENDORSEMENT, ENDORSEMENTS_MAX, KEYS_MAX, KeyError, Keys, SIGNATURE_MAX, Signed, TrustError,
+};

@@ -11,8 +11,8 @@ use crate::slot::{BLOCK, Digest};
 use crate::tree::{Geometry, Hasher, Reader, Superblock};
 use std::ops::Range;
 
-/// A bundle whose manifest is signed by a trusted key and whose archive has the right form. Its tree and its
-/// frames are checked as they are read.
+/// A bundle whose manifest is signed by a trusted key, or need not be, and whose archive has the right form. Its tree
+/// and its frames are checked as they are read.
 #[derive(Debug)]
 pub struct Bundle<M> {
     medium: M,
@@ -48,8 +48,13 @@ impl<M: Medium> Bundle<M> {
     /// Reads, in this order: the manifest and its signature, within their limits; then, once they are
     /// trusted, the other headers, the seek table and the tree's superblock.
     pub fn open(medium: M, keys: &Keys) -> Result<Self, Error> {
+        Self::open_insecure(medium, keys, false)
+    }
+
+    /// The same; with `insecure` also one that no trusted key has signed, where the keys allow that.
+    pub fn open_insecure(medium: M, keys: &Keys, insecure: bool) -> Result<Self, Error> {
         let (signed, next) = read_signed(&medium)?;
-        let manifest = signed.verify(keys)?;
+        let manifest = signed.accept(keys, insecure)?;
         Self::open_payload(medium, signed, manifest, next)
     }
 

@@ -3,6 +3,7 @@
 //! The minisign crate makes and reads the keys. It mixes chance into its signatures; ours must be the same
 //! for the same bytes, so the signature itself is made here: Ed25519 (RFC 8032) over the BLAKE2b-512 hash.
 
+use super::ENDORSEMENT;
 use blake2::{Blake2b512, Digest};
 use ct_codecs::{Base64, Decoder, Encoder};
 use ed25519_compact::SecretKey;
@@ -14,6 +15,9 @@ const KDF: std::ops::Range<usize> = 2..4;
 const CHECKSUM: std::ops::Range<usize> = 126..158;
 const KEY_NUMBER: std::ops::Range<usize> = 54..62;
 const KEY: std::ops::Range<usize> = 62..126;
+
+/// What stands in the place of a signature where there is none.
+pub const UNSIGNED: &[u8] = b"untrusted comment: not signed\n";
 
 /// A secret key that signs.
 pub struct Signer {
@@ -49,6 +53,16 @@ impl Signer {
         Ok(Self { number, key: SecretKey::new(key) })
     }
 
+    /// The number of the key.
+    pub fn number(&self) -> [u8; 8] {
+        self.number
+    }
+
+    /// The endorsement of the key in the text of a `.pub` file: that text, and the signature over it.
+    pub fn endorse(&self, public: &str) -> Vec<u8> {
+        [public.as_bytes(), &self.sign(public.as_bytes(), ENDORSEMENT)].concat()
+    }
+
     /// The text of a minisign signature file over `bytes`, of the prehashed kind. The trusted comment is one
     /// line.
     pub fn sign(&self, bytes: &[u8], trusted_comment: &str) -> Vec<u8> {
@@ -59,6 +73,15 @@ impl Signer {
         let comment = "untrusted comment: signature from everboot-pack";
         format!("{comment}\n{first}\ntrusted comment: {trusted_comment}\n{second}\n").into_bytes()
     }
+}
+
+/// The number of the key that an endorsement is for, and of the one that made it; absent when the text is none.
+pub fn endorsement(text: &str) -> Option<[[u8; 8]; 2]> {
+    let lines: Vec<&str> = text.lines().collect();
+    let [_, key, _, signature, comment, _] = lines[..] else { return None };
+    let is_one = comment.strip_prefix("trusted comment: ") == Some(ENDORSEMENT) && text.ends_with('\n');
+    let number = |line| Base64::decode_to_vec(line, None).ok()?.get(2..10)?.try_into().ok();
+    is_one.then_some([number(key)?, number(signature)?])
 }
 
 /// The bytes of a secret key, decrypted.

@@ -7,14 +7,26 @@ use crate::tree::Hasher;
 use minisign_verify::{Error as MinisignError, PublicKey, Signature};
 use std::fmt;
 
-/// The longest signature file, in bytes.
-pub const SIGNATURE_MAX: usize = 1 << 10;
-/// The most keys that a machine may trust.
+/// The longest signature file, endorsements included, in bytes.
+pub const SIGNATURE_MAX: usize = 4 << 10;
+/// The most keys that a machine may trust, and the most that it may have revoked.
 pub const KEYS_MAX: usize = 16;
+/// The most endorsements that are looked at behind a signature.
+pub const ENDORSEMENTS_MAX: usize = 4;
+/// The trusted comment of an endorsement: no other signature is one, whatever it is over.
+pub const ENDORSEMENT: &str = "everboot endorses this key";
 
-/// The public keys that a machine trusts.
+/// Lines of a signature, and of a public key.
+const SIGNATURE_LINES: usize = 4;
+const KEY_LINES: usize = 2;
+
+/// Whom a machine believes: the public keys that it trusts, and those that it never will.
 #[derive(Debug, Clone, Default)]
-pub struct Keys(Vec<PublicKey>);
+pub struct Keys {
+    trusted: Vec<PublicKey>,
+    revoked: Vec<PublicKey>,
+    insecure: bool,
+}
 
 /// Why text gives no keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +43,8 @@ pub enum KeyError {
 }
 
 /// A manifest's bytes and the signature over them, as found: nothing in it is to be believed before
-/// [`Signed::verify`].
+/// [`Signed::verify`]. Behind the signature there may be endorsements: each a public key, and a signature over it by
+/// another one, so that a machine which trusts only an older key comes to trust a newer one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Signed {
     /// The bytes of `manifest.json`.
@@ -65,6 +78,14 @@ pub enum TrustError {
     Manifest(ManifestError),
 }
 
+/// Why nobody trusted is known to stand behind some bytes.
+#[derive(Clone, Copy)]
+enum Doubt {
+    NoSignature,
+    UnknownKey,
+    Forged,
+}
+
 impl Keys {
     /// The keys in the text of a `.pub` file, or of several such files one after the other.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
@@ -73,40 +94,109 @@ impl Keys {
         Ok(keys)
     }
 
-    /// Adds the keys in the text of a `.pub` file. A key that is there already is not added again. After an
-    /// error nothing was added.
+    /// Adds the keys in the text of a `.pub` file. A key that is there already is not added again, and one that is
+    /// revoked never. After an error nothing was added.
     pub fn add(&mut self, text: &str) -> Result<(), KeyError> {
-        let (mut all, mut any) = (self.0.clone(), false);
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with("untrusted comment:") {
-                continue;
-            }
-            let key = PublicKey::from_base64(line).map_err(|_| KeyError::Line { line: number + 1 })?;
-            any = true;
-            if !all.contains(&key) {
-                all.push(key);
-            }
-        }
-        match (any, all.len()) {
-            (false, _) => Err(KeyError::None),
-            (true, count) if count > KEYS_MAX => Err(KeyError::TooMany),
-            (true, _) => {
-                self.0 = all;
-                Ok(())
-            }
-        }
+        read(text, &mut self.trusted)?;
+        without(&self.revoked, &mut self.trusted);
+        Ok(())
     }
 
-    /// How many keys there are.
+    /// Revokes the keys in the text of a `.pub` file: none of them is trusted any more, whoever endorses it.
+    pub fn revoke(&mut self, text: &str) -> Result<(), KeyError> {
+        read(text, &mut self.revoked)?;
+        without(&self.revoked, &mut self.trusted);
+        Ok(())
+    }
+
+    /// Has [`Signed::accept`] take what no trusted key has signed.
+    pub fn allow_insecure(&mut self) {
+        self.insecure = true;
+    }
+
+    /// Whether it does.
+    pub fn allows_insecure(&self) -> bool {
+        self.insecure
+    }
+
+    /// How many keys are trusted.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.trusted.len()
     }
 
     /// Whether there is none, and so nothing is trusted.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.trusted.is_empty()
     }
+
+    /// Whether somebody trusted stands behind these bytes: who made the signature at the beginning of the text, or
+    /// who endorses that key in what follows, with at most so many endorsements.
+    fn vouch(&self, bytes: &[u8], text: &str, endorsements: usize) -> Result<(), Doubt> {
+        let signature = Signature::decode(text).map_err(|_| Doubt::NoSignature)?;
+        if endorsements < ENDORSEMENTS_MAX && signature.trusted_comment() != ENDORSEMENT {
+            return Err(Doubt::NoSignature);
+        }
+        let verdict = made_by(&signature, bytes, &self.trusted);
+        if verdict.is_ok() || endorsements == 0 {
+            return verdict;
+        }
+        let (key, behind) = split(split(text, SIGNATURE_LINES).1, KEY_LINES);
+        let mut keys = Vec::new();
+        let _ = read(key, &mut keys);
+        without(&self.revoked, &mut keys);
+        let is_endorsed = made_by(&signature, bytes, &keys).is_ok()
+            && self.vouch(key.as_bytes(), behind, endorsements - 1).is_ok();
+        if is_endorsed { Ok(()) } else { verdict }
+    }
+}
+
+/// Takes the revoked keys out of these.
+fn without(revoked: &[PublicKey], keys: &mut Vec<PublicKey>) {
+    keys.retain(|key| !revoked.contains(key));
+}
+
+/// The first so many lines of a text, and the rest.
+fn split(text: &str, lines: usize) -> (&str, &str) {
+    let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+    text.split_at(ends.map(|(at, _)| at + 1).nth(lines - 1).unwrap_or(text.len()))
+}
+
+/// Adds the keys in a text to those that are there.
+fn read(text: &str, keys: &mut Vec<PublicKey>) -> Result<(), KeyError> {
+    let (mut all, mut any) = (keys.clone(), false);
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with("untrusted comment:") {
+            continue;
+        }
+        let key = PublicKey::from_base64(line).map_err(|_| KeyError::Line { line: number + 1 })?;
+        any = true;
+        if !all.contains(&key) {
+            all.push(key);
+        }
+    }
+    match (any, all.len()) {
+        (false, _) => Err(KeyError::None),
+        (true, count) if count > KEYS_MAX => Err(KeyError::TooMany),
+        (true, _) => {
+            *keys = all;
+            Ok(())
+        }
+    }
+}
+
+/// Whether one of the keys has made the signature over these bytes. Both kinds are accepted, prehashed and legacy.
+fn made_by(signature: &Signature, bytes: &[u8], keys: &[PublicKey]) -> Result<(), Doubt> {
+    let mut verdict = Err(Doubt::UnknownKey);
+    for key in keys {
+        match key.verify(bytes, signature, true) {
+            Ok(()) => return Ok(()),
+            Err(MinisignError::UnexpectedKeyId) => {}
+            // Key numbers are not unique: another key may still be the one.
+            Err(_) => verdict = Err(Doubt::Forged),
+        }
+    }
+    verdict
 }
 
 impl Signed {
@@ -115,23 +205,31 @@ impl Signed {
         Hasher::new(&[]).block(&self.manifest)
     }
 
-    /// Checks the signature against the keys and parses the manifest out of the bytes that were checked.
-    /// Both kinds of minisign signature are accepted, prehashed and legacy.
+    /// Checks the signature against the trusted keys, and those that they endorse behind it, and parses the manifest
+    /// out of the bytes that were checked.
     pub fn verify(&self, keys: &Keys) -> Result<Manifest, TrustError> {
+        self.accept(keys, false)
+    }
+
+    /// The same; but with `insecure`, and where the keys allow it, also a manifest that nobody signed, or somebody
+    /// unknown. Such a one says so, and its floor binds nobody.
+    pub fn accept(&self, keys: &Keys, insecure: bool) -> Result<Manifest, TrustError> {
         within("manifest", self.manifest.len() as u64, MANIFEST_MAX)?;
         within("signature", self.signature.len() as u64, SIGNATURE_MAX)?;
         let text = std::str::from_utf8(&self.signature).map_err(|_| TrustError::NoSignature)?;
-        let signature = Signature::decode(text).map_err(|_| TrustError::NoSignature)?;
-        let mut verdict = Err(TrustError::UnknownKey { keys: keys.len() });
-        for key in &keys.0 {
-            match key.verify(&self.manifest, &signature, true) {
-                Ok(()) => return Manifest::parse(&self.manifest).map_err(TrustError::Manifest),
-                Err(MinisignError::UnexpectedKeyId) => {}
-                // Key numbers are not unique: another key may still be the one.
-                Err(_) => verdict = Err(TrustError::Forged),
-            }
+        let insecure = match keys.vouch(&self.manifest, text, ENDORSEMENTS_MAX) {
+            Ok(()) => false,
+            Err(Doubt::Forged) => return Err(TrustError::Forged),
+            Err(_) if insecure && keys.insecure => true,
+            Err(Doubt::NoSignature) => return Err(TrustError::NoSignature),
+            Err(Doubt::UnknownKey) => return Err(TrustError::UnknownKey { keys: keys.len() }),
+        };
+        let mut manifest = Manifest::parse(&self.manifest).map_err(TrustError::Manifest)?;
+        manifest.insecure = insecure;
+        if insecure {
+            manifest.floor.clear();
         }
-        verdict
+        Ok(manifest)
     }
 }
 

@@ -5,6 +5,7 @@ use super::status_text::next;
 use super::text::list;
 use everboot::decide::{Decision, Reason, Settled, Target};
 use everboot::flow::Status;
+use everboot::lifecycle::below_floor;
 use everboot::record::Record;
 use everboot::record::history::Entry;
 use serde::Serialize;
@@ -83,10 +84,14 @@ pub(crate) fn facts(record: &Record) -> Vec<String> {
     let mut lines = Vec::new();
     for (id, slot) in record.ids() {
         let default = if record.default == Some(id) { ", default" } else { "" };
-        lines.push(format!("{slot}{default}"));
+        let below = if below_floor(record, id) { ", below the floor" } else { "" };
+        lines.push(format!("{slot}{default}{below}"));
     }
     lines.push(format!("last boot: {}", last_boot(record)));
     lines.push(format!("update: {}", update(record)));
+    if !record.floor.is_empty() {
+        lines.push(format!("floor: {}", record.floor));
+    }
     lines.extend(record.once.map(|id| format!("boots once: {}", name(record, id))));
     if record.recovery_rounds > 0 {
         lines.push(format!("rounds of recovery: {}", record.recovery_rounds));
@@ -103,7 +108,7 @@ fn last_boot(record: &Record) -> String {
 
 fn update(record: &Record) -> String {
     use everboot::record::Update;
-    let version = record.update.bundle().map_or("", |bundle| bundle.image.version.as_str());
+    let version = record.update.bundle().map_or(String::new(), |bundle| bundle.image.label());
     match &record.update {
         Update::None => "none".to_owned(),
         Update::Staged(_) => format!("{version} staged"),

@@ -81,7 +81,7 @@ fn with_session(session: &mut Session, arguments: &Arguments) -> Outcome {
             Ok(Answer::done(format!("{slot}: rejected\n")))
         }
         Action::Rollback => {
-            let slot = flow::rollback(session.site(), arguments.word(0).as_deref())?;
+            let slot = flow::rollback(session.site(), arguments.word(0).as_deref(), arguments.has("force"))?;
             Ok(Answer::done(format!("{slot}: boots next\n")))
         }
         Action::BootOnce => boot_once(session, arguments),
@@ -167,9 +167,13 @@ fn open_bundle(arguments: &Arguments) -> Result<FileMedium, Failure> {
         .map_err(|error| Failure::new(Exit::Failed, format!("bundle: {error}")))
 }
 
+fn insist(arguments: &Arguments) -> flow::Insist {
+    flow::Insist { force: arguments.has("force"), insecure: arguments.has("insecure") }
+}
+
 fn stage(session: &mut Session, arguments: &Arguments) -> Outcome {
     let source = open_bundle(arguments)?;
-    let staged = flow::stage(session.site(), source, arguments.has("force"))?;
+    let staged = flow::stage(session.site(), source, insist(arguments))?;
     Ok(Answer::done(format!("staged version {}, {} bytes\n", staged.version, staged.bytes)))
 }
 
@@ -212,7 +216,7 @@ fn activate(session: &mut Session) -> Outcome {
 fn install(session: &mut Session, arguments: &Arguments) -> Outcome {
     let source = open_bundle(arguments)?;
     let mut text = String::new();
-    match flow::stage(session.site(), source, arguments.has("force")) {
+    match flow::stage(session.site(), source, insist(arguments)) {
         Ok(staged) => text.push_str(&format!("staged version {}\n", staged.version)),
         Err(flow::Error::Refused(Refusal::AlreadyInstalled)) => {
             return Ok(Answer::done("the default slot already holds this image\n"));

@@ -52,7 +52,7 @@ pub(crate) struct SlotFacts {
     pub(crate) name: String,
     /// `empty`, `writing`, `proven`, `trial`, `good` or `bad`.
     pub(crate) state: &'static str,
-    /// Why it is bad.
+    /// Why it is bad, or comes behind others.
     pub(crate) reason: Option<String>,
     pub(crate) tries_left: Option<u8>,
     pub(crate) handoffs_left: Option<u8>,
@@ -61,6 +61,8 @@ pub(crate) struct SlotFacts {
     pub(crate) root_hash: Option<String>,
     /// Whether its root is mounted writable.
     pub(crate) open: Option<bool>,
+    /// Whether no trusted key had signed its image.
+    pub(crate) insecure: bool,
     pub(crate) default: bool,
     pub(crate) booted: bool,
     /// Generation of its confirmed mark: higher is later, 0 is never.
@@ -81,6 +83,8 @@ pub(crate) struct UpdateFacts {
     /// `none`, `staged`, `preparing`, `due` or `kept`.
     pub(crate) state: &'static str,
     pub(crate) version: Option<String>,
+    /// Whether no trusted key had signed it.
+    pub(crate) insecure: bool,
     pub(crate) root_hash: Option<String>,
     /// Name of the slot that is being, or will be, written.
     pub(crate) target: Option<String>,
@@ -101,6 +105,8 @@ pub(crate) struct RecordFacts {
     pub(crate) disk: String,
     /// Images that are not tried again.
     pub(crate) bad_images: Vec<String>,
+    /// The lowest version that may come onto the machine; empty when there is none.
+    pub(crate) floor: String,
     pub(crate) recovery_rounds: u8,
 }
 
@@ -158,12 +164,13 @@ impl StatusReport {
                 copies: [copy(&status.faults[0]), copy(&status.faults[1])],
                 disk: record.disk.to_string(),
                 bad_images: record.bad_images.iter().map(ToString::to_string).collect(),
+                floor: record.floor.clone(),
                 recovery_rounds: record.recovery_rounds,
             },
             trouble: status.trouble.clone(),
             next_boot: NextBoot::new(&status.decision),
             once: record.once.map(named),
-            rollback: everboot::lifecycle::rollback(record, None).ok().map(|(_, id)| named(id)),
+            rollback: everboot::lifecycle::rollback(record, None, false).ok().map(|(_, id)| named(id)),
             next_target: status.next_target.as_ref().ok().map(|id| named(*id)),
             blocked: status.next_target.is_err(),
             blocked_reason: status.next_target.as_ref().err().map(ToString::to_string),
@@ -188,6 +195,7 @@ fn slot_facts(status: &Status, id: SlotId, slot: &Slot) -> SlotFacts {
         state: state_word(slot.state),
         reason: match slot.state {
             SlotState::Bad { reason } => Some(reason.to_string()),
+            _ if everboot::lifecycle::below_floor(&status.record, id) => Some("below the floor".to_owned()),
             _ => None,
         },
         tries_left,
@@ -195,6 +203,7 @@ fn slot_facts(status: &Status, id: SlotId, slot: &Slot) -> SlotFacts {
         version: slot.version().map(str::to_owned),
         root_hash: slot.root_hash().map(|hash| hash.to_string()),
         open: slot.image.as_ref().map(|image| image.open),
+        insecure: slot.image.as_ref().is_some_and(|image| image.insecure),
         default: status.record.default == Some(id),
         booted: status.record.last_boot.is_some_and(|boot| boot.slot == id),
         confirmed: slot.confirmed,
@@ -228,6 +237,7 @@ fn update_facts(record: &Record, bundle: Option<bool>) -> UpdateFacts {
     UpdateFacts {
         state,
         version: image.map(|image| image.version.clone()),
+        insecure: image.is_some_and(|image| image.insecure),
         root_hash: image.and_then(|image| image.root_hash).map(|hash| hash.to_string()),
         target: record.update.target().map(|id| name(record, id)),
         starts_left,

@@ -24,6 +24,9 @@ impl StatusReport {
         line("next boot", &next(&self.next_boot));
         line("update", &update(&self.update));
         line("rollback", &self.rollback_line());
+        if !self.record.floor.is_empty() {
+            line("floor", &format!("{}: no lower version is installed", self.record.floor));
+        }
         if let Some(reason) = &self.blocked_reason {
             line("blocked", &format!("no new image now: {reason}"));
         }
@@ -47,7 +50,7 @@ impl StatusReport {
     fn rollback_line(&self) -> String {
         match &self.rollback {
             Some(slot) => format!("possible, to {slot}"),
-            None => "not possible: there is no other good slot".to_owned(),
+            None => "not possible: there is no other good slot, or it is below the floor".to_owned(),
         }
     }
 
@@ -82,8 +85,9 @@ fn row(slot: &SlotFacts, longest: usize, confirmed: bool) -> String {
         Some(false) => "WRONG",
     };
     let version = slot.version.as_deref().unwrap_or("-");
+    let insecure = if slot.insecure { ", INSECURE" } else { "" };
     format!(
-        "{flags} {:longest$}  {:7}  {hash:DIGITS$}  {:8}  {size:9}  {trailer:7}  {version}",
+        "{flags} {:longest$}  {:7}  {hash:DIGITS$}  {:8}  {size:9}  {trailer:7}  {version}{insecure}",
         slot.name,
         slot.state,
         cut(disk, 8)
@@ -117,6 +121,9 @@ fn update(update: &UpdateFacts) -> String {
         "kept" => format!("{version} was applied; its bundle is kept until the next confirm"),
         _ => "none".to_owned(),
     };
+    if update.insecure {
+        line.push_str(" (INSECURE)");
+    }
     if update.state != "none" && update.bundle == Some(false) {
         line.push_str(" (its bundle is GONE)");
     }

@@ -49,6 +49,7 @@ impl Default for Config {
             apply_starts: 5,
             assess: Assess::Always,
             lock: false,
+            insecure: false,
             shell: ShellAccess::Open,
             timeout: 30,
             watchdog: Watchdog::Apply,
@@ -103,7 +104,10 @@ impl Config {
             "assess" => {
                 self.assess = choice(value, [("always", Assess::Always), ("upgrade", Assess::Upgrade)])?
             }
-            "lock" => self.lock = choice(value, [("yes", true), ("no", false)])?,
+            "lock" | "insecure" => {
+                let field = if key == "lock" { &mut self.lock } else { &mut self.insecure };
+                *field = choice(value, [("yes", true), ("no", false)])?;
+            }
             "shell" => self.shell = ShellAccess::parse(value)?,
             "timeout" => self.timeout = number(value, 1..=3600)?,
             _ => self.watchdog = watchdog(value)?,
@@ -206,7 +210,7 @@ mod tests {
         let text = format!(
             "compatible = x\nrecord = PARTUUID={uuid}\nstaging = PARTLABEL=my data\nslot = a\n\
              slot = b  PARTUUID={uuid}\nslot = c PARTLABEL=See\ntries = 1\nhandoffs = 100\napply-starts = 7\n\
-             recovery = PARTLABEL=rescue\nassess = upgrade\nlock = yes\nshell = none\ntimeout = 3600\n\
+             recovery = PARTLABEL=rescue\nassess = upgrade\nlock = yes\nshell = none\ninsecure = yes\ntimeout = 3600\n\
              watchdog = 10\r\n"
         );
         assert!(NAMES.iter().all(|key| text.contains(&format!("{key} = "))), "{text}");
@@ -220,7 +224,7 @@ mod tests {
         assert_eq!(config.slots[2].1, Locator::PartLabel("See".into()));
         assert_eq!((config.tries, config.handoffs, config.apply_starts), (1, 100, 7));
         assert_eq!((config.assess, config.lock, config.timeout), (Assess::Upgrade, true, 3600));
-        assert_eq!(config.watchdog, Watchdog::Left(10));
+        assert_eq!((config.watchdog, config.insecure), (Watchdog::Left(10), true));
     }
 
     #[test]
@@ -244,6 +248,7 @@ mod tests {
             ("timeout = 4294967297", "from 1 to 3600"),
             ("assess = never", "expected always or upgrade"),
             ("lock = true", "expected yes or no"),
+            ("insecure = 1", "expected yes or no"),
             ("shell = yes", "expected open, none"),
             ("watchdog = on", "from 10 to 3600, found \"on\"; off and apply"),
             ("watchdog = 9", "from 10 to 3600"),

@@ -25,7 +25,7 @@ const COUNT: &str = "1 to 100";
 const SECONDS: &str = "1 to 3600 (seconds)";
 
 /// The keys of `everboot.conf`. Each may stand once, `slot` once for each slot.
-pub const KEYS: [Key; 13] = [
+pub const KEYS: [Key; 14] = [
     key(
         "compatible",
         "1 to 64 printable characters without a space",
@@ -73,6 +73,13 @@ pub const KEYS: [Key; 13] = [
         "yes or no",
         "no",
         "Whether what the kernel command line asks for is ignored, so that nobody at a boot menu chooses a slot.",
+    ),
+    key(
+        "insecure",
+        "yes or no",
+        "no",
+        "Whether images that no trusted key has signed may be brought with --insecure, and booted. Early boot goes by \
+         the configuration in the initramfs.",
     ),
     key(
         "shell",

@@ -68,6 +68,8 @@ pub struct Config {
     pub assess: Assess,
     /// Overrides on the kernel command line are ignored; default no.
     pub lock: bool,
+    /// Images that no trusted key has signed may be brought and booted; default no.
+    pub insecure: bool,
     /// Who may use the recovery shell, as the file says; [`Config::shell`] also minds the lock.
     pub shell: ShellAccess,
     /// Seconds to wait for the devices at boot; default 30.

@@ -40,7 +40,8 @@ impl Config {
     }
 
     /// What is gone by when the file has a mistake: the defaults. What it says of `lock` and `shell` holds all
-    /// the same, and closes where it cannot be read or is said twice: a mistake elsewhere opens nothing.
+    /// the same, and closes where it cannot be read or is said twice: a mistake elsewhere opens nothing. Nothing
+    /// insecure is allowed.
     pub fn fallback(text: &str) -> Self {
         let mut config = Self::default();
         for line in text.lines().map(str::trim) {
@@ -94,6 +95,7 @@ mod tests {
         assert!(!closed("tires = 3") && !closed("lock = no\nshell"));
         assert!(closed("lock = yes\nlock = no") && closed("shell = none\nshell = open"));
         assert!(Config::fallback("lock = yes\n?").lock);
+        assert!(!Config::fallback("insecure = yes\n?").insecure);
         assert!(matches!(Config::fallback(&format!("?\nshell = {HASH}")).shell(), ShellAccess::Password(_)));
     }
 }

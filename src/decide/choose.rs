@@ -40,6 +40,7 @@ pub(super) fn choose(
     let eligible = |id: SlotId| usable(id) && record.slot(id).state.is_eligible();
     if let Some(Request::Slot(id)) = seen.request
         && eligible(id)
+        && lifecycle::may_choose(record, id)
     {
         return boot(record, policy, id, Reason::Requested);
     }
@@ -80,7 +81,7 @@ fn was_proven(record: &Record, id: SlotId) -> bool {
 /// The slot that somebody at the console names; made the default when that is asked for and it is good. A trial
 /// that is pending stays so: who looks around does not reject it.
 fn by_hand(record: &mut Record, policy: &Policy, id: SlotId, keep: bool) -> (Target, Reason) {
-    if let (true, None, Ok((next, _))) = (keep, record.trial(), lifecycle::rollback(record, Some(id))) {
+    if let (true, None, Ok((next, _))) = (keep, record.trial(), lifecycle::rollback(record, Some(id), true)) {
         *record = next;
     }
     boot(record, policy, id, Reason::ByHand)
@@ -137,9 +138,10 @@ fn skipped_trial(record: &Record, settled: &[Settled]) -> Option<Reason> {
     bad.or_else(|| record.trial().map(|skipped| Reason::Fallback { skipped }))
 }
 
+/// The good slot that was confirmed last; one below the floor only where there is no better one.
 fn latest_good(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId> {
     let good = record.ids().filter(|(id, slot)| slot.state == SlotState::Good && usable(*id));
-    good.max_by_key(|(_, slot)| slot.confirmed).map(|(id, _)| id)
+    good.max_by_key(|(id, slot)| (!lifecycle::below_floor(record, *id), slot.confirmed)).map(|(id, _)| id)
 }
 
 fn first_proven(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId> {

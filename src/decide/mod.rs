@@ -9,11 +9,11 @@
 //! | 1 | somebody at the console names a slot that was proven once | that slot | its attempt counted, if a trial; the default, if asked so and good, while no trial is pending |
 //! | 2 | recovery is asked for, and has not waited | the recovery slot; else, or when the shell is asked for, recovery | |
 //! | 3 | the record cannot be written | the default, another good slot, a proven one, the trial; once recovery has waited, as row 10; then as row 11 | not saved |
-//! | 4 | `everboot.slot=` names an eligible slot | that slot | its attempt counted, if a trial |
+//! | 4 | `everboot.slot=` names an eligible slot, the default or not below the floor | that slot | its attempt counted, if a trial |
 //! | 5 | a slot is to be booted once | that slot | no longer so; its attempt counted, if a trial |
 //! | 6 | an apply is due | apply it | one start fewer |
 //! | 7 | a trial is due | the trial | its attempt counted |
-//! | 8 | the default is good, or another slot | the default, else the one confirmed last | |
+//! | 8 | the default is good, or another slot | the default, else the one confirmed last, below the floor only if need be | |
 //! | 9 | a slot is proven, and none is on trial | that slot | a trial, its attempt counted |
 //! | 10 | recovery has waited | the slot that was last good; then the recovery slot; without one any slot that holds an image | |
 //! | 11 | | recovery: wait, then look again | one round more |
@@ -52,7 +52,7 @@ pub enum Failure {
     NotMountable,
     /// It has no init.
     NoInit,
-    /// Its trailer does not name the image that the record names.
+    /// Its trailer does not name the image that the record names, or it may not be booted without a signature.
     Unproven,
 }
 

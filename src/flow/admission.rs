@@ -14,7 +14,8 @@ impl<M: Machine> Site<'_, M> {
         let installed = record.default.and_then(|id| record.slot(id).version());
         let kernel = self.machine.kernel_release();
         let compatible = self.config.compatible.as_str();
-        let machine = lifecycle::Machine { compatible, installed, kernel: kernel.as_deref() };
+        let (floor, kernel) = (record.floor.as_str(), kernel.as_deref());
+        let machine = lifecycle::Machine { compatible, installed, floor, kernel };
         Ok(admit(manifest, machine)?)
     }
 
@@ -26,7 +27,8 @@ impl<M: Machine> Site<'_, M> {
         staged: &Staged,
     ) -> Result<Bundle<<M::Staging as Staging>::File>, Error> {
         let area = self.machine.staging(view.staging, Access::Read).map_err(Error::Staging)?;
-        let bundle = Bundle::open(area.open(STAGED).map_err(Error::Staging)?, self.keys)?;
+        let file = area.open(STAGED).map_err(Error::Staging)?;
+        let bundle = Bundle::open_insecure(file, self.keys, staged.image.insecure)?;
         if bundle.signed().digest() != staged.manifest {
             return Err(Error::Exchanged);
         }

@@ -206,13 +206,19 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     /// The root of a slot, when its trailer names the image that the record names: a record that is older
-    /// than the slot must not have it booted. Recovery asks for no such proof; it has nothing to lose.
+    /// than the slot must not have it booted; and when an image that no trusted key has signed may be booted here.
+    /// Recovery asks for no such proof; it has nothing to lose.
     fn root(&mut self, id: SlotId, reason: Reason) -> Result<Root, (Failure, String)> {
         let Some(at) = self.view.parts[id.index()] else {
             return Err((Failure::Device, "its partition is not there".to_owned()));
         };
         let slot = self.view.record.slot(id);
-        let open = slot.image.as_ref().is_some_and(|image| image.open);
+        let image = slot.image.as_ref();
+        let open = image.is_some_and(|image| image.open);
+        let is_forbidden = image.is_some_and(|image| image.insecure) && !self.site.keys.allows_insecure();
+        if is_forbidden && reason != Reason::RecoveryRetry {
+            return Err((Failure::Unproven, "INSECURE, and insecure = yes is not set here".to_owned()));
+        }
         let expected = slot.root_hash();
         let is_trusted = reason == Reason::RecoveryRetry || seeded::is(Bug::TrailerUnread);
         if let (Some(expected), false) = (expected, is_trusted) {
@@ -276,6 +282,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     fn finish(&mut self, destination: Destination, decision: &Decision) -> Outcome {
+        if let Destination::Root(id, _) = &destination {
+            self.report_doubts(*id);
+        }
         let (slot, root) = match &destination {
             Destination::Root(id, root) => (self.view.name(*id).as_str(), Some(root)),
             Destination::RecoverySlot(root) => ("recovery slot", Some(root)),
@@ -283,11 +292,11 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         };
         let part = root.map(|root| self.view.survey.part(root.at).guid);
         let reason = decision.reason.to_string();
-        let version = match &destination {
-            Destination::Root(id, _) => self.view.record.slot(*id).version(),
+        let image = match &destination {
+            Destination::Root(id, _) => self.view.record.slot(*id).image.as_ref(),
             _ => None,
         };
-        let version = version.map_or(String::new(), |version| format!(", version {version}"));
+        let version = image.map_or(String::new(), |image| format!(", version {}", image.label()));
         log::info!("{slot}{version}: {reason}");
         // A boot in which nothing happened leaves no trace beyond the record.
         if decision.reason != Reason::Default || !self.notes.is_empty() {
@@ -318,6 +327,15 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         }
     }
 
+    /// What has to be known of the image that boots, in every boot.
+    fn report_doubts(&mut self, id: SlotId) {
+        let slot = self.view.record.slot(id);
+        let is_below = lifecycle::below_floor(&self.view.record, id);
+        if is_below || slot.image.as_ref().is_some_and(|image| image.insecure) {
+            self.note(format!("{slot}{}", if is_below { ", below the floor" } else { "" }));
+        }
+    }
+
     fn report(&mut self, decision: &Decision) {
         for settled in &decision.settled {
             let line = |id: &SlotId, what: &str| format!("{}: {what}", self.view.name(*id));
@@ -338,6 +356,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         {
             let state = self.view.record.slot(id).state;
             self.note(format!("everboot.slot={} is ignored: it is {state}", self.view.name(id)));
+            self.report_doubts(id);
         }
         if let (Some(Request::Hand { slot, .. }), false) = (self.seen.request, obeyed) {
             self.seen.request = None;

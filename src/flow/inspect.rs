@@ -95,12 +95,14 @@ pub fn status<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Resul
     })
 }
 
-/// Refuses a slot that nobody can boot, whoever asks: it is not there, or what is in it was never proven.
+/// Refuses a slot that nobody can boot, whoever asks: it is not there, or what is in it was never proven; and one below
+/// the floor, for which there are other verbs.
 pub fn bootable<M: Machine>(mut site: Site<'_, M>, slot: &str) -> Result<(), Error> {
     let view = site.look();
     let id = view.slot(slot)?;
     view.part(id)?;
-    Ok(lifecycle::boot_once(&view.record, id, true).map(drop)?)
+    lifecycle::boot_once(&view.record, id, true)?;
+    Ok(lifecycle::not_below(&view.record, id)?)
 }
 
 /// Reads every block of a slot and compares it with the slot's signed tree.

@@ -25,7 +25,7 @@ pub use error::Error;
 pub use inspect::{SlotReport, Staging as StagingReport, Status, bootable, slot_difference, status};
 pub use prepare::prepare;
 pub use repair::{init, repair};
-pub use stage::{StagedNow, stage};
+pub use stage::{Insist, StagedNow, stage};
 pub use trouble::Trouble;
 pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
 pub use view::View;

@@ -39,7 +39,8 @@ fn adopt(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
     let id = find_slot(record, name)?;
     let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
     let slot = record.slot_mut(id);
-    let untreed = Image { version: version.to_owned(), root_hash: None, open: true, tries: 0 };
+    let untreed =
+        Image { version: version.to_owned(), root_hash: None, open: true, tries: 0, insecure: false };
     slot.image.get_or_insert(untreed);
     slot.state = SlotState::Good;
     slot.confirmed = highest + 1;

@@ -1,6 +1,5 @@
 //! `stage`: bring a bundle onto the machine.
 
-use super::view::image_of;
 use super::{Error, STAGED, STAGED_PART, Site, View};
 use crate::apply::{self, Layout};
 use crate::bundle::Bundle;
@@ -15,10 +14,19 @@ use crate::seeded::{self, Bug};
 /// Bytes that are copied at once.
 const STEP: usize = 1 << 20;
 
+/// What may be staged beside the usual.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Insist {
+    /// An image that failed here before, or that is installed already.
+    pub force: bool,
+    /// One that no trusted key has signed, where the configuration allows that.
+    pub insecure: bool,
+}
+
 /// What was staged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagedNow {
-    /// The version of the image.
+    /// The version of the image, for a reader.
     pub version: String,
     /// Size of the bundle in bytes.
     pub bytes: u64,
@@ -33,13 +41,18 @@ pub struct StagedNow {
 pub fn stage<M: Machine>(
     mut site: Site<'_, M>,
     source: impl Medium,
-    force: bool,
+    Insist { force, insecure }: Insist,
 ) -> Result<StagedNow, Error> {
+    if insecure && !site.keys.allows_insecure() {
+        return Err(lifecycle::Refusal::NotInsecure.into());
+    }
     let mut view = site.look().writable()?;
-    let mut bundle = Bundle::open(source, site.keys)?;
+    let mut bundle = Bundle::open_insecure(source, site.keys, insecure)?;
     let manifest = bundle.manifest().clone();
     site.admit(&manifest, &view.record)?;
-    let staged = Staged { manifest: bundle.signed().digest(), image: image_of(&manifest) };
+    let image = lifecycle::image_of(&manifest);
+    let version = image.label();
+    let staged = Staged { manifest: bundle.signed().digest(), image };
     let next = lifecycle::stage(&view.record, staged, force)?;
     fits(&view, &manifest)?;
     let target = lifecycle::choose_target(&view.record).ok();
@@ -58,8 +71,8 @@ pub fn stage<M: Machine>(
     site.machine.close_staging();
     copied?;
     view.save(next)?;
-    view.note(Kind::Update, format!("staged version {}", manifest.version));
-    Ok(StagedNow { version: manifest.version, bytes: len })
+    view.note(Kind::Update, format!("staged version {version}"));
+    Ok(StagedNow { version, bytes: len })
 }
 
 /// Refuses an image that is larger than the slot it would go to. While no slot may be written, it has to

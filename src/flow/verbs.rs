@@ -3,12 +3,12 @@
 use super::{Error, STAGED, STAGED_PART, Site, View};
 use crate::apply;
 use crate::lifecycle::{self, Activated};
-use crate::machine::{Access, Machine};
-use crate::medium::{Medium, Staging};
+use crate::machine::{Access, Machine, PartRef};
+use crate::medium::{self, Medium, Staging};
 use crate::record::history::Kind;
 use crate::record::{Record, Update};
 use crate::seeded::{self, Bug};
-use crate::slot::{SlotId, SlotName};
+use crate::slot::{RootHash, SlotId, SlotName};
 
 impl<M: Machine> Site<'_, M> {
     /// Removes the staged bundle when the record does not name one any more. Left behind by a cut or by an
@@ -29,6 +29,14 @@ impl<M: Machine> Site<'_, M> {
         if let Err(error) = swept {
             log::warn!("staging area: {error}");
         }
+    }
+
+    /// The floor that the image at `at` sets, if it is that of the root hash.
+    fn floor_at(&mut self, at: PartRef, image: Option<RootHash>) -> Result<String, medium::Error> {
+        let trailer = apply::read_trailer(&self.machine.open(at, Access::Read)?)?;
+        let accepted = trailer.and_then(|trailer| trailer.signed.accept(self.keys, true).ok());
+        let found = accepted.filter(|manifest| Some(manifest.payload.root_hash) == image);
+        Ok(found.map_or(String::new(), |manifest| manifest.floor))
     }
 
     /// Removes the mark of a slot that is bad. A failure is logged: the record says it already.
@@ -74,7 +82,7 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
     Ok((activated, name))
 }
 
-/// Says that the running system is good: its slot becomes the default.
+/// Says that the running system is good: its slot becomes the default, and the floor of its image the machine's.
 ///
 /// Order: mark in the slot's trailer · barrier → record → the bundle is removed. A cut after the mark leaves
 /// a trial with a mark that counts only where the record is lost; confirming again writes the same mark. A cut
@@ -84,12 +92,22 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     let view = site.look();
     let is_sure = view.loaded.is_whole();
     let mut view = view.mendable()?;
-    let confirmation = lifecycle::confirm(&view.record)?;
+    let mut confirmation = lifecycle::confirm(&view.record)?;
     let slot = view.record.slot(confirmation.slot).clone();
     // What was booted last may stand in a copy that is lost: then only the running root tells.
     let is_known = is_sure || confirmation.mark.is_none();
     if site.machine.root_part().map_or(!is_known, |root| root != slot.part) {
         return Err(Error::WrongRoot(slot.name));
+    }
+    if let (Some(at), true) =
+        (view.parts[confirmation.slot.index()], confirmation.record.is_good(confirmation.slot))
+    {
+        match site.floor_at(at, slot.root_hash()) {
+            Ok(floor) => lifecycle::raise_floor(&mut confirmation.record, &floor),
+            // What becomes good here is asked first.
+            Err(error) if confirmation.mark.is_some() => return Err(Error::Slot(slot.name, error)),
+            Err(_) => {}
+        }
     }
     if seeded::is(Bug::RecordBeforeMark) {
         view.save(confirmation.record.clone())?;
@@ -132,11 +150,11 @@ pub fn boot_once<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>, force: b
     save(&mut view, next, text)
 }
 
-/// Returns to the previous good slot at the next boot, or to the one that is named.
-pub fn rollback<M: Machine>(mut site: Site<'_, M>, to: Option<&str>) -> Result<SlotName, Error> {
+/// Returns to the previous good slot at the next boot, or to the one that is named; with `force` also below the floor.
+pub fn rollback<M: Machine>(mut site: Site<'_, M>, to: Option<&str>, force: bool) -> Result<SlotName, Error> {
     let mut view = site.look().writable()?;
     let to = to.map(|name| view.slot(name)).transpose()?;
-    let (next, target) = lifecycle::rollback(&view.record, to)?;
+    let (next, target) = lifecycle::rollback(&view.record, to, force)?;
     let name = view.name(target).clone();
     let left = view.record.trial();
     save_verdict(&mut view, next, format!("{name}: default again, by rollback"))?;

@@ -2,17 +2,17 @@
 
 use super::trouble::Trouble;
 use super::{Error, Site};
-use crate::apply::{self, Trailer};
+use crate::apply;
 use crate::bundle::Keys;
 use crate::config::Locator;
-use crate::lifecycle::{self, Found, rebuild};
+use crate::lifecycle::{self, Found, image_of, rebuild};
 use crate::machine::{Access, Machine, Part, PartRef, Survey};
 use crate::manifest::Manifest;
 use crate::medium::Medium;
 use crate::record::history::Kind;
 use crate::record::{LastBoot, Record, Selection};
 use crate::seeded::{self, Bug};
-use crate::slot::{Image, SlotId, SlotName, Uuid};
+use crate::slot::{RootHash, SlotId, SlotName, Uuid};
 use crate::store::{self, History, Loaded, SaveError};
 
 /// What a look found. There is always a record to decide by, if only one made from the slots.
@@ -177,13 +177,20 @@ impl<M: Machine> Site<'_, M> {
             let opened = at.and_then(|at| self.machine.open(at, Access::Read).ok());
             let read = opened.and_then(|part| apply::read_trailer(&part).ok());
             is_sure &= read.is_some();
-            let trailer = read.flatten().and_then(|trailer| trusted_image(&trailer, self.keys));
+            let (mut image, mut mark, mut floor) = (None, None, String::new());
+            if let Some(trailer) = read.flatten()
+                && let Ok(manifest) = trailer.signed.accept(self.keys, true)
+            {
+                let is_its_own = |mark: &(u64, RootHash)| mark.1 == manifest.payload.root_hash;
+                mark = trailer.mark.filter(is_its_own).map(|(generation, _)| generation);
+                image = Some(image_of(&manifest));
+                floor = manifest.floor;
+            }
             // A slot that is not there has no GUID; any that differs from the others' will do, since such a
             // record is never saved.
             let absent = Uuid([index as u8; 16]);
             let part = at.map_or(absent, |at| survey.part(at).guid);
-            let (image, mark) = trailer.map_or((None, None), |(image, mark)| (Some(image), mark));
-            found.push(Found { name: name.clone(), part, image, mark });
+            found.push(Found { name: name.clone(), part, image, mark, floor });
             parts.push(at);
         }
         let guid = parts.iter().flatten().next().map(|at| survey.disks[at.disk].guid);
@@ -192,26 +199,9 @@ impl<M: Machine> Site<'_, M> {
     }
 }
 
-/// What a slot says of itself, if a trusted key has signed it.
+/// What a slot says of itself, if it may be believed.
 pub(super) fn read_manifest(part: &impl Medium, keys: &Keys) -> Option<Manifest> {
-    apply::read_trailer(part).ok()??.signed.verify(keys).ok()
-}
-
-/// The image of a trailer that a trusted key has signed, and the generation of its mark.
-fn trusted_image(trailer: &Trailer, keys: &Keys) -> Option<(Image, Option<u64>)> {
-    let manifest = trailer.signed.verify(keys).ok()?;
-    let mark = trailer.mark.filter(|(_, hash)| *hash == manifest.payload.root_hash);
-    Some((image_of(&manifest), mark.map(|(generation, _)| generation)))
-}
-
-/// What the record keeps of a manifest.
-pub(super) fn image_of(manifest: &Manifest) -> Image {
-    Image {
-        version: manifest.version.clone(),
-        root_hash: Some(manifest.payload.root_hash),
-        open: manifest.payload.open,
-        tries: manifest.tries.unwrap_or(0),
-    }
+    apply::read_trailer(part).ok()??.signed.accept(keys, true).ok()
 }
 
 /// A record of another disk for this one, whose slots say nothing of themselves: the disk was copied or got new

@@ -1,7 +1,9 @@
 //! Whether an image may come onto this machine at all. Asked at staging, and again from the signature on
 //! whenever the image is about to be written.
 
+use super::floor::is_below;
 use crate::manifest::{Manifest, Refusal as VersionRefusal};
+use crate::slot::Image;
 use std::fmt;
 
 /// What is known of the machine.
@@ -11,6 +13,8 @@ pub struct Machine<'a> {
     pub compatible: &'a str,
     /// The version in the default slot; absent when unknown.
     pub installed: Option<&'a str>,
+    /// The lowest version that may come onto it; empty where there is none.
+    pub floor: &'a str,
     /// Release of the kernel that will boot the image; absent when that is not known here.
     pub kernel: Option<&'a str>,
 }
@@ -54,11 +58,25 @@ impl fmt::Display for Unfit {
     }
 }
 
+/// What the record keeps of a manifest.
+pub fn image_of(manifest: &Manifest) -> Image {
+    Image {
+        version: manifest.version.clone(),
+        root_hash: Some(manifest.payload.root_hash),
+        open: manifest.payload.open,
+        tries: manifest.tries.unwrap_or(0),
+        insecure: manifest.insecure,
+    }
+}
+
 /// Refuses what does not fit, before anything is written.
 pub fn admit(manifest: &Manifest, machine: Machine<'_>) -> Result<(), Unfit> {
     if manifest.compatible != machine.compatible {
         let (expected, found) = (machine.compatible.to_owned(), manifest.compatible.clone());
         return Err(Unfit::Compatible { expected, found });
+    }
+    if is_below(machine.floor, &manifest.version) {
+        return Err(Unfit::Version(manifest.older(machine.floor, "the floor")));
     }
     manifest.upgrade_allowed_from(machine.installed).map_err(Unfit::Version)?;
     if let (Some(kernel), Some(modules)) = (machine.kernel, &manifest.modules)

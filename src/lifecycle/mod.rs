@@ -5,25 +5,27 @@
 //! | stage | any update | staged | the image is remembered as bad; the default already has it |
 //! | begin prepare | staged, preparing, due | preparing, target *writing* | nothing is staged; a trial is pending; no slot may be written |
 //! | prepared | preparing | kept, target *proven* | |
-//! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written |
+//! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written; the slot is below the floor |
 //! | applied | due | kept, target *trial* | |
 //! | confirm | the booted slot *trial* or *good*, or another one while no default is good | *good*, default | no boot is recorded; the slot holds no image; it was rejected or rolled back |
 //! | reject | *trial*, *proven*, *good* | *bad* | it is the only good slot; it holds no image |
-//! | rollback | a trial; two good slots | trial *bad*; the other one, or the one that is named, default | there is no other good slot; the named one is not good |
-//! | boot once | a slot that was proven once | the next boot goes there, and only the next | it holds no image; it is bad, unless forced; an update is about to write it |
+//! | rollback | a trial; two good slots | trial *bad*; the other one, or the one that is named, default | there is no other good slot; the named one is not good; it is below the floor, unless forced |
+//! | boot once | a slot that was proven once | the next boot goes there, and only the next | it holds no image; it is bad or below the floor, unless forced; an update is about to write it |
 //! | cancel | any update; a trial that was not booted | no update; *proven* | the trial is running |
 //!
 //! A verb whose result is already there succeeds and changes nothing. The exception is rollback between two
 //! good slots: doing it again undoes it.
 
 mod admit;
+mod floor;
 mod once;
 mod rebuild;
 mod target;
 mod update;
 mod verdict;
 
-pub use admit::{Machine, Unfit, admit};
+pub use admit::{Machine, Unfit, admit, image_of};
+pub use floor::{below_floor, may_choose, raise_floor};
 pub use once::{boot_once, not_once};
 pub use rebuild::{Found, rebuild};
 pub use target::{NoTarget, choose_target, may_write};
@@ -69,6 +71,10 @@ pub enum Refusal {
     NotGood(SlotState),
     /// Somebody said in this boot that the slot is bad.
     Rejected(SlotId),
+    /// The slot holds an older version than the floor.
+    BelowFloor,
+    /// The configuration does not allow that an image comes without a trusted signature.
+    NotInsecure,
 }
 
 impl fmt::Display for Refusal {
@@ -102,11 +108,20 @@ impl fmt::Display for Refusal {
             Self::Bad(reason) => write!(f, "the slot is bad ({reason}); --force boots it all the same, once"),
             Self::NotGood(state) => write!(f, "expected a good slot to return to, found one that is {state}"),
             Self::Rejected(_) => f.write_str("it was rejected or rolled back; reboot to leave it"),
+            Self::BelowFloor => {
+                f.write_str("the slot is below the floor; `rollback` and `boot-once` take --force")
+            }
+            Self::NotInsecure => f.write_str("--insecure needs `insecure = yes` in everboot.conf"),
         }
     }
 }
 
 impl std::error::Error for Refusal {}
+
+/// Refuses a slot that nobody may choose without force.
+pub fn not_below(record: &Record, id: SlotId) -> Result<(), Refusal> {
+    if may_choose(record, id) { Ok(()) } else { Err(Refusal::BelowFloor) }
+}
 
 /// Marks the slot as bad and remembers its image, unless the image was never seen there.
 pub(crate) fn make_bad(record: &mut Record, id: SlotId, reason: BadReason) {

@@ -1,6 +1,6 @@
 //! The way of an image into a slot.
 
-use super::{Refusal, choose_target, make_trial, make_writing, may_write};
+use super::{Refusal, choose_target, make_trial, make_writing, may_write, not_below};
 use crate::config::Policy;
 use crate::record::{Record, Staged, Update};
 use crate::seeded::{self, Bug};
@@ -143,6 +143,7 @@ pub fn activate(record: &Record, policy: &Policy) -> Result<(Record, Activated),
     let kept = record.update.bundle().and_then(|bundle| bundle.image.root_hash);
     let chosen = proven.max_by_key(|(_, slot)| slot.root_hash() == kept).map(|(id, _)| id);
     let id = chosen.ok_or(Refusal::NothingStaged)?;
+    not_below(record, id)?;
     make_trial(&mut next, id, policy);
     Ok((next, Activated::Trial(id)))
 }

@@ -1,6 +1,6 @@
 //! What the running system, or its operator, says of a slot.
 
-use super::{Refusal, make_bad};
+use super::{Refusal, below_floor, make_bad, not_below};
 use crate::record::{LastBoot, Record, Update};
 use crate::slot::{BadReason, SlotId, SlotState};
 
@@ -75,8 +75,8 @@ pub fn reject(record: &Record, id: SlotId) -> Result<Record, Refusal> {
 
 /// Returns to a good slot: to the one that is named; else from a trial to the default, and from the default to
 /// the good slot that was confirmed before it. A default that is left stays good, so doing it again undoes it;
-/// a trial that is left is bad.
-pub fn rollback(record: &Record, to: Option<SlotId>) -> Result<(Record, SlotId), Refusal> {
+/// a trial that is left is bad. With `force` also to a slot below the floor.
+pub fn rollback(record: &Record, to: Option<SlotId>, force: bool) -> Result<(Record, SlotId), Refusal> {
     let mut next = record.clone();
     let trial = record.trial();
     let target = match to {
@@ -84,6 +84,9 @@ pub fn rollback(record: &Record, to: Option<SlotId>) -> Result<(Record, SlotId),
         Some(id) => return Err(Refusal::NotGood(record.slot(id).state)),
         None => previous(record, trial).ok_or(Refusal::NoOtherGood)?,
     };
+    if !force {
+        not_below(record, target)?;
+    }
     if let Some(trial) = trial {
         make_bad(&mut next, trial, BadReason::RolledBack);
         drop_update(&mut next, trial);
@@ -103,10 +106,10 @@ fn previous(record: &Record, trial: Option<SlotId>) -> Option<SlotId> {
     }
 }
 
-/// The good slot other than `id` that was confirmed last.
+/// The good slot other than `id` that was confirmed last; one below the floor only where there is no better one.
 fn other_good(record: &Record, id: SlotId) -> Option<SlotId> {
     let good = record.ids().filter(|(other, slot)| *other != id && slot.state == SlotState::Good);
-    good.max_by_key(|(_, slot)| slot.confirmed).map(|(other, _)| other)
+    good.max_by_key(|(id, slot)| (!below_floor(record, *id), slot.confirmed)).map(|(other, _)| other)
 }
 
 /// Forgets an update that brought the image into slot `id`, or was about to write it.

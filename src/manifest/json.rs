@@ -60,6 +60,9 @@ struct Raw {
     version: String,
     #[cfg_attr(feature = "pack", serde(skip_serializing_if = "Option::is_none"))]
     upgrade_from: Option<Vec<String>>,
+    #[serde(default)]
+    #[cfg_attr(feature = "pack", serde(skip_serializing_if = "String::is_empty"))]
+    floor: String,
     #[cfg_attr(feature = "pack", serde(skip_serializing_if = "Option::is_none"))]
     tries: Option<u64>,
     #[cfg_attr(feature = "pack", serde(skip_serializing_if = "Option::is_none"))]
@@ -107,6 +110,7 @@ impl Manifest {
                 .upgrade_from
                 .as_ref()
                 .map(|from| from.iter().map(ToString::to_string).collect()),
+            floor: self.floor.clone(),
             tries: self.tries.map(u64::from),
             modules: self.modules.clone(),
             payloads: vec![RawPayload {
@@ -177,8 +181,10 @@ impl Raw {
         if !is_printable(&self.compatible) {
             return Err(wrong("compatible", "1 to 64 printable ASCII characters", &self.compatible));
         }
-        if !is_version(&self.version) {
-            return Err(wrong("version", "1 to 64 characters out of A-Z a-z 0-9 . - ~ ^ _ +", &self.version));
+        for (field, version) in [("version", &self.version), ("floor", &self.floor)] {
+            if !is_version(version) && (field == "version" || !version.is_empty()) {
+                return Err(wrong(field, "1 to 64 characters out of A-Z a-z 0-9 . - ~ ^ _ +", version));
+            }
         }
         let tries = self.tries.map(|tries| match u8::try_from(tries) {
             Ok(tries @ 1..=MAX_COUNT) => Ok(tries),
@@ -207,8 +213,10 @@ impl Raw {
             upgrade_from: self.upgrade_from.map(ranges).transpose()?,
             compatible: self.compatible,
             version: self.version,
+            floor: self.floor,
             tries: tries.transpose()?,
             modules,
+            insecure: false,
             payload,
         })
     }
@@ -302,7 +310,7 @@ mod tests {
     fn json() -> String {
         let hash = "ab".repeat(32);
         format!(
-            r#"{{"format":1,"compatible":"demo","version":"1.3","upgrade_from":["1.0","1.2..1.9"],"tries":3,
+            r#"{{"format":1,"compatible":"demo","version":"1.3","upgrade_from":["1.0","1.2..1.9"],"floor":"1.1","tries":3,
             "modules":["6.1.0-13-amd64"],"payloads":[{{"name":"root","kind":"image","part":"root","size":8192,
             "root_hash":"{hash}","salt":"00fF","mode":"sealed","frame_blocks":256}}]}}"#
         )
@@ -314,7 +322,7 @@ mod tests {
         assert_eq!(manifest.compatible, "demo");
         assert_eq!(manifest.version, "1.3");
         assert_eq!(manifest.from_rule().as_deref(), Some("1.0,1.2..1.9"));
-        assert_eq!(manifest.tries, Some(3));
+        assert_eq!((manifest.tries, manifest.floor.as_str()), (Some(3), "1.1"));
         assert_eq!(manifest.modules, Some(vec!["6.1.0-13-amd64".to_owned()]));
         let payload = &manifest.payload;
         assert_eq!((payload.name.as_str(), payload.size, payload.open), ("root", 8192, false));
@@ -324,10 +332,13 @@ mod tests {
 
     #[test]
     fn absent_rules_and_unknown_fields_are_no_error() {
-        let text =
-            json().replace(r#""upgrade_from":["1.0","1.2..1.9"],"tries":3,"#, r#""labels":{"a":[1]},"#);
+        let text = json().replace(
+            r#""upgrade_from":["1.0","1.2..1.9"],"floor":"1.1","tries":3,"#,
+            r#""labels":{"a":[1]},"#,
+        );
         let manifest = Manifest::parse(text.replace("modules", "gadgets").as_bytes()).unwrap();
         assert_eq!((manifest.upgrade_from, manifest.tries, manifest.modules), (None, None, None));
+        assert_eq!(manifest.floor, "");
     }
 
     #[test]
@@ -337,6 +348,7 @@ mod tests {
             ("compatible", r#""demo""#, r#""a\u0007""#),
             ("version", r#""1.3""#, r#""1 3""#),
             ("upgrade_from", r#""1.0""#, r#""1..0""#),
+            ("floor", r#""1.1""#, r#""1 1""#),
             ("tries", r#""tries":3"#, r#""tries":0"#),
             ("tries", r#""tries":3"#, r#""tries":257"#),
             ("modules", "6.1.0-13-amd64", "../../etc"),
@@ -403,6 +415,7 @@ mod tests {
         let mut manifest = Manifest::parse(json().as_bytes()).unwrap();
         assert_eq!(Manifest::parse(manifest.to_json().as_bytes()), Ok(manifest.clone()));
         manifest.upgrade_from = None;
+        manifest.floor.clear();
         manifest.tries = None;
         manifest.modules = None;
         manifest.payload.open = true;

@@ -26,10 +26,15 @@ pub struct Manifest {
     pub version: String,
     /// Versions that may be upgraded to it; absent: any.
     pub upgrade_from: Option<Vec<VersionRange>>,
+    /// The lowest version that may come onto a machine once this one was confirmed there;
+    /// empty: it leaves that as it is.
+    pub floor: String,
     /// Attempts that a trial of it has, when it says so; 1 to 100.
     pub tries: Option<u8>,
     /// Kernel releases for which the image has modules under `/usr/lib/modules`; absent: it needs none.
     pub modules: Option<Vec<String>>,
+    /// Whether it is used although no trusted key has signed it: not in the JSON.
+    pub insecure: bool,
     /// What the bundle carries: in this format version exactly one, for the part `root`.
     pub payload: Payload,
 }

@@ -16,10 +16,12 @@ pub struct VersionRange {
 /// Why a version rule forbids an upgrade.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// The image is older than what is installed.
+    /// The image is older than what is installed, or than the floor.
     Older {
-        /// The installed version.
-        installed: String,
+        /// The installed version, or the floor.
+        least: String,
+        /// Which of them.
+        which: &'static str,
         /// The image's version.
         found: String,
     },
@@ -62,7 +64,7 @@ impl Manifest {
             };
         };
         if compare_versions(&self.version, installed) == Ordering::Less {
-            return Err(Refusal::Older { installed: installed.to_owned(), found: self.version.clone() });
+            return Err(self.older(installed, "installed"));
         }
         match &self.upgrade_from {
             Some(ranges) if !ranges.iter().any(|range| range.contains(installed)) => Err(Refusal::NotFrom {
@@ -71,6 +73,11 @@ impl Manifest {
             }),
             _ => Ok(()),
         }
+    }
+
+    /// It is older than `least`.
+    pub fn older(&self, least: &str, which: &'static str) -> Refusal {
+        Refusal::Older { least: least.to_owned(), which, found: self.version.clone() }
     }
 
     /// The versions that may be upgraded, separated by commas; `None` when all may.
@@ -94,8 +101,8 @@ impl fmt::Display for VersionRange {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Older { installed, found } => {
-                write!(f, "version: expected {installed} (installed) or higher, found {found}")
+            Self::Older { least, which, found } => {
+                write!(f, "version: expected {least} ({which}) or higher, found {found}")
             }
             Self::NotFrom { installed, from } => {
                 write!(f, "installed version: the image expects one of {from}, found {installed}")
@@ -121,8 +128,10 @@ mod tests {
             compatible: "test".into(),
             version: version.into(),
             upgrade_from: (!ranges.is_empty()).then_some(ranges),
+            floor: String::new(),
             tries: None,
             modules: None,
+            insecure: false,
             payload: Payload {
                 name: "root".into(),
                 part: "root".into(),

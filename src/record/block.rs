@@ -1,8 +1,8 @@
 //! One copy of the record as a block of 4096 bytes. The layout is specified in `FORMAT.md`.
 
-use super::{OutOfRange, Record};
+use super::{MAX_VERSION, OutOfRange, Record};
 use crate::seeded::{self, Bug};
-use crate::slot::{BLOCK, SlotId, checksum};
+use crate::slot::{BLOCK, MAX_SLOTS, SlotId, checksum};
 use std::fmt;
 
 /// The format version that this everboot writes, and the newest that it reads.
@@ -13,6 +13,11 @@ const BODY: usize = 20;
 const CHECKSUM: usize = BLOCK - 4;
 /// The slot that is booted once: its position plus one, or zero.
 const ONCE: usize = CHECKSUM - 1;
+/// Whether the staged image is insecure, and that of each slot.
+const INSECURE_STAGED: usize = ONCE - 1;
+const INSECURE: usize = INSECURE_STAGED - MAX_SLOTS;
+/// The floor.
+const FLOOR: usize = INSECURE - MAX_VERSION;
 
 /// What one copy turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,7 +67,7 @@ pub struct EncodeError;
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the record does not fit: expected a body of at most {} bytes", ONCE - BODY)
+        write!(f, "the record does not fit: expected a body of at most {} bytes", FLOOR - BODY)
     }
 }
 
@@ -105,13 +110,25 @@ impl Copy {
             return Self::Newer { version, generation };
         }
         let length = usize::from(u16::from_le_bytes(number(block, 10)));
-        if version != FORMAT_VERSION || length > ONCE - BODY {
+        if version != FORMAT_VERSION || length > FLOOR - BODY {
             return Self::Bad(BadCopy::Malformed);
         }
         let Ok((mut record, [])) = postcard::take_from_bytes::<Record>(&block[BODY..BODY + length]) else {
             return Self::Bad(BadCopy::Malformed);
         };
         record.once = block[ONCE].checked_sub(1).map(SlotId);
+        for (slot, insecure) in record.slots.iter_mut().zip(&block[INSECURE..INSECURE_STAGED]) {
+            if let Some(image) = &mut slot.image {
+                image.insecure = *insecure != 0;
+            }
+        }
+        if let Some(bundle) = record.update.bundle_mut() {
+            bundle.image.insecure = block[INSECURE_STAGED] != 0;
+        }
+        match std::str::from_utf8(&block[FLOOR..INSECURE]) {
+            Ok(floor) => record.floor = floor.trim_end_matches('\0').to_owned(),
+            Err(_) => return Self::Bad(BadCopy::Malformed),
+        }
         match record.check() {
             Ok(()) => Self::Valid { generation, record: Box::new(record) },
             Err(out) => Self::Bad(BadCopy::OutOfRange(out)),
@@ -122,11 +139,17 @@ impl Copy {
 /// The block that holds `record` as the save number `generation`.
 pub fn encode(record: &Record, generation: u64) -> Result<Box<[u8; BLOCK]>, EncodeError> {
     let mut block = Box::new([0; BLOCK]);
-    let length = postcard::to_slice(record, &mut block[BODY..ONCE]).map_err(|_| EncodeError)?.len();
+    let length = postcard::to_slice(record, &mut block[BODY..FLOOR]).map_err(|_| EncodeError)?.len();
     block[..8].copy_from_slice(&MAGIC);
     block[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
     block[10..12].copy_from_slice(&(length as u16).to_le_bytes());
     block[12..20].copy_from_slice(&generation.to_le_bytes());
+    let floor = record.floor.as_bytes();
+    block[FLOOR..INSECURE].get_mut(..floor.len()).ok_or(EncodeError)?.copy_from_slice(floor);
+    for (slot, insecure) in record.slots.iter().zip(&mut block[INSECURE..INSECURE_STAGED]) {
+        *insecure = slot.image.as_ref().is_some_and(|image| image.insecure).into();
+    }
+    block[INSECURE_STAGED] = record.update.bundle().is_some_and(|bundle| bundle.image.insecure).into();
     block[ONCE] = record.once.map_or(0, |id| id.0 + 1);
     let checksum = checksum(&[&block[..CHECKSUM]]);
     block[CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());

@@ -41,6 +41,10 @@ pub struct Record {
     /// does not know it writes zero.
     #[serde(skip)]
     pub once: Option<SlotId>,
+    /// The lowest version that may come onto the machine; empty where there is none. Never lowered. Stored like
+    /// `once`.
+    #[serde(skip)]
+    pub floor: String,
 }
 
 /// One slot.
@@ -107,6 +111,14 @@ pub enum Update {
 impl Update {
     /// The staged bundle, wherever it stands.
     pub fn bundle(&self) -> Option<&Staged> {
+        match self {
+            Self::None => None,
+            Self::Staged(bundle) | Self::Kept(bundle) => Some(bundle),
+            Self::Preparing { bundle, .. } | Self::Due { bundle, .. } => Some(bundle),
+        }
+    }
+
+    fn bundle_mut(&mut self) -> Option<&mut Staged> {
         match self {
             Self::None => None,
             Self::Staged(bundle) | Self::Kept(bundle) => Some(bundle),
@@ -196,6 +208,7 @@ impl Record {
         if let Some(bundle) = self.update.bundle() {
             check_image(&bundle.image)?;
         }
+        rule(is_version(&self.floor), "floor")?;
         rule(self.bad_images.len() <= MAX_BAD_IMAGES, "number of bad images")
     }
 }
@@ -230,12 +243,17 @@ impl Slot {
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.name, self.state)?;
-        self.version().map_or(Ok(()), |version| write!(f, ", version {version}"))
+        let label = self.image.as_ref().map_or(String::new(), Image::label);
+        if label.is_empty() { Ok(()) } else { write!(f, ", version {label}") }
     }
 }
 
+fn is_version(text: &str) -> bool {
+    text.len() <= MAX_VERSION && !text.chars().any(char::is_control)
+}
+
 fn check_image(image: &Image) -> Result<(), OutOfRange> {
-    if image.version.len() > MAX_VERSION || image.version.chars().any(char::is_control) {
+    if !is_version(&image.version) {
         return Err(OutOfRange("version"));
     }
     if image.tries > MAX_COUNT {

@@ -112,6 +112,7 @@ mod tests {
             bad_images: vec![],
             recovery_rounds: 0,
             once: None,
+            floor: String::new(),
         };
         match picture.strip_prefix('n') {
             Some(generation) => Copy::Newer { version: 2, generation: generation.parse().unwrap() },

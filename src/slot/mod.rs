@@ -49,4 +49,15 @@ pub struct Image {
     pub open: bool,
     /// Attempts that the image asks for when it becomes a trial.
     pub tries: u8,
+    /// Whether it came although no trusted key had signed it. The record keeps this behind its body.
+    #[serde(skip)]
+    pub insecure: bool,
+}
+
+impl Image {
+    /// Its version, and what has to be known beside it, for a reader.
+    pub fn label(&self) -> String {
+        let insecure = if self.insecure { ", INSECURE" } else { "" };
+        [&self.version, insecure].concat()
+    }
 }

@@ -43,7 +43,8 @@ pub enum BadReason {
     Rejected,
     /// An operator returned to the previous good slot while this one was on trial.
     RolledBack,
-    /// Its trailer does not name the image that the record names. Says nothing about the image.
+    /// Its trailer does not name the image that the record names, or it may not be booted without a signature. Says
+    /// nothing about the image.
     Unproven,
 }
 
@@ -87,7 +88,7 @@ impl fmt::Display for BadReason {
             Self::NoInit => "no init in its root",
             Self::Rejected => "rejected",
             Self::RolledBack => "rolled back by the operator",
-            Self::Unproven => "its trailer does not name the image that the record names",
+            Self::Unproven => "its trailer does not prove the image that the record names",
         })
     }
 }

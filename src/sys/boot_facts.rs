@@ -11,8 +11,8 @@ pub const BOOT_FACTS: &str = "/run/everboot";
 /// root under an overlay has no partition.
 pub const ROOT_FACT: &str = "root";
 
-/// Longest file that is read, in bytes.
-const LONGEST: u64 = 256 * 1024;
+/// A file of so many bytes or more is not read.
+const TOO_LONG: u64 = 4 << 20;
 
 /// Writes the file `name` in `directory`, [`BOOT_FACTS`], so that a reader sees all of it or the old one. It
 /// lies in memory: there is nothing to make durable.
@@ -25,11 +25,19 @@ pub fn write_fact(directory: &Path, name: &str, text: &str) -> io::Result<()> {
 
 /// Reads the file `name` in `directory`; `None` when it is not there.
 pub fn read_fact(directory: &Path, name: &str) -> io::Result<Option<String>> {
-    let mut text = String::new();
-    match File::open(directory.join(name)) {
-        Ok(file) => file.take(LONGEST).read_to_string(&mut text).map(|_| Some(text)),
+    match read_text(&directory.join(name)) {
+        Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Reads a small file: what the early boot tells, or what the owner of the machine says of it.
+pub fn read_text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    match File::open(path)?.take(TOO_LONG).read_to_end(&mut bytes)? as u64 {
+        TOO_LONG => Err(io::ErrorKind::FileTooLarge.into()),
+        _ => Ok(String::from_utf8_lossy(&bytes).into_owned()),
     }
 }
 

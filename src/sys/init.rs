@@ -1,6 +1,7 @@
 //! The first moments of process 1 in an initramfs: the kernel's file systems, the console, modules, and the
 //! wait for devices. Nothing here fails: what is missing is a warning, and the boot goes on without it.
 
+use super::boot_facts::read_text;
 use super::mounting::mount;
 use super::{clock, initramfs};
 use nix::errno::Errno;
@@ -38,7 +39,7 @@ pub fn set_up() -> Vec<String> {
 /// Loads the modules that `list` names, one path a line, in that order. No list, no modules; a module that is
 /// loaded or built in already is no fault.
 pub fn load_modules(list: &Path) {
-    let text = match std::fs::read_to_string(list) {
+    let text = match read_text(list) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
         Err(error) => return log::warn!("{}: {error}", list.display()),
@@ -56,7 +57,7 @@ pub fn load_modules(list: &Path) {
 
 /// The kernel command line; empty when it cannot be read.
 pub fn kernel_command_line() -> String {
-    std::fs::read_to_string("/proc/cmdline").unwrap_or_default()
+    read_text(Path::new("/proc/cmdline")).unwrap_or_default()
 }
 
 /// Looks every 10 ms until `ready` says so, for at most `seconds`. Whether it did.

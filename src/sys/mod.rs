@@ -34,7 +34,7 @@ mod terminal;
 mod threads;
 mod watchdog;
 
-pub use boot_facts::{BOOT_FACTS, ROOT_FACT, read_fact, write_fact};
+pub use boot_facts::{BOOT_FACTS, ROOT_FACT, read_fact, read_text, write_fact};
 pub use child::{has_sh, run_sh};
 pub use clock::{monotonic_ms, uptime_ms};
 pub use disk_file::DiskFileMachine;

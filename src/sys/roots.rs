@@ -21,6 +21,6 @@ impl Default for Roots {
 
 /// The text of a small file of the kernel, without its last line end; `None` when it cannot be read.
 pub(super) fn read_text(path: PathBuf) -> Option<String> {
-    let text = std::fs::read_to_string(path).ok()?;
+    let text = super::read_text(&path).ok()?;
     Some(text.trim_end().to_owned())
 }

@@ -23,6 +23,8 @@ pub const GLOBAL: &[Flag] = &[
 
 const FORCE_STAGE: Flag =
     flag("force", None, "also an image that failed here before, or is installed already");
+const INSECURE: Flag =
+    flag("insecure", None, "also if no trusted key has signed it, where everboot.conf has insecure = yes");
 const JSON: Flag = flag("json", None, "one line of JSON");
 
 /// A verb that looks.
@@ -92,7 +94,7 @@ pub static VERBS: &[Verb] = &[
         action: Action::Stage,
         name: "stage",
         arguments: &["FILE"],
-        flags: &[FORCE_STAGE],
+        flags: &[FORCE_STAGE, INSECURE],
         summary: "check a bundle and bring it onto the machine",
         about: "Checks signature, machine type, version, modules, size and every block, then copies \
                 the bundle to the staging area. A refusal changes nothing. Nothing is due yet: \
@@ -127,7 +129,7 @@ pub static VERBS: &[Verb] = &[
         action: Action::Install,
         name: "install",
         arguments: &["FILE"],
-        flags: &[FORCE_STAGE],
+        flags: &[FORCE_STAGE, INSECURE],
         summary: "stage, prepare and activate in one",
         about: "May be interrupted and repeated at any point; succeeds when the image is installed \
                 already.",
@@ -165,6 +167,7 @@ pub static VERBS: &[Verb] = &[
         name: "rollback",
         arguments: &["[SLOT]"],
         summary: "return to a good slot, the previous one, at the next boot",
+        flags: &[flag("force", None, "also a version below the floor")],
         about: "From a trial to the default slot; from the default slot to the good one that was \
                 confirmed before it, which a second rollback undoes; or to the good slot that is named. \
                 It stays so until the next confirmed update or rollback.",
@@ -174,7 +177,7 @@ pub static VERBS: &[Verb] = &[
         action: Action::BootOnce,
         name: "boot-once",
         arguments: &["[SLOT]"],
-        flags: &[flag("force", None, "also a bad slot, whose image was proven once")],
+        flags: &[flag("force", None, "also a bad slot, whose image was proven once, or one below the floor")],
         summary: "boot a slot at the next boot, and only then",
         about: "Whatever else is due, and without changing the default. Without SLOT the wish is \
                 withdrawn. A trial's attempt is counted.",

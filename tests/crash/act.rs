@@ -209,7 +209,7 @@ fn perform(world: &mut World, act: Act) -> Ending {
         Act::Activate => flow::activate(world.site()).map(drop),
         Act::Confirm => flow::confirm(world.site()).map(drop),
         Act::Reject => flow::reject(world.site(), None).map(drop),
-        Act::Rollback => flow::rollback(world.site(), None).map(drop),
+        Act::Rollback => flow::rollback(world.site(), None, false).map(drop),
         Act::OnceA => flow::boot_once(world.site(), Some("slot-a"), false),
         Act::OnceB => flow::boot_once(world.site(), Some("slot-b"), false),
         Act::Cancel => flow::cancel(world.site()),
@@ -233,5 +233,5 @@ fn at(version: usize, root: SimRoot) -> usize {
 fn stage(world: &mut World, known_at: usize) -> Result<(), Error> {
     // Its own power: the medium that a bundle comes from is no part of the machine.
     let source = SimDisk::of(known()[known_at].file.clone(), &crate::sim::Power::default(), 0);
-    flow::stage(world.site(), source, false).map(drop)
+    flow::stage(world.site(), source, flow::Insist::default()).map(drop)
 }

@@ -80,6 +80,7 @@ const FIRST: &[(&str, &[&str])] = &[
         ],
     ),
     ("staged-twice", &["bundle-before-record"]),
+    ("floor", &["floor-sinks", "floor-forgotten"]),
     ("no-record", &["lost-forgotten"]),
     ("no-record-unmarked", &["unmarked-is-good"]),
     ("rollback", &["good-made-bad"]),

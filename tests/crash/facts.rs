@@ -41,12 +41,18 @@ pub fn known() -> &'static [Known] {
         let all = (1..=3).flat_map(|version| roots.map(|root| (version, root)));
         let whole = all.map(|(version, root)| {
             let image = image(version, root);
-            let file = bundle(manifest(version), &image);
-            make((version, root == SimRoot::Boots), manifest(version), &image, &file)
+            let file = bundle(with_floor(version), &image);
+            make((version, root == SimRoot::Boots), with_floor(version), &image, &file)
         });
         let told = make((2, true), told::second(), &told::new_image(), &told::delta());
         whole.chain([told]).collect()
     })
+}
+
+/// Its floor is the version before it, so that one slot may be left for the other.
+fn with_floor(version: u8) -> Manifest {
+    let floor = if version > 1 { format!("{}.0", version - 1) } else { String::new() };
+    Manifest { floor, ..manifest(version) }
 }
 
 fn make((version, boots): (u8, bool), manifest: Manifest, image: &[u8], file: &[u8]) -> Known {

@@ -43,6 +43,7 @@ pub fn check_crash(crash: &Crash<'_>) -> Check {
     invariant_eligible_slots_are_whole(crash.is)?;
     invariant_trailers_tell_the_truth(crash.is)?;
     invariant_good_slots_are_marked(crash.is)?;
+    invariant_good_slots_raise_the_floor(crash.is)?;
     invariant_another_is_good(crash.was, crash.is)?;
     if !crash.had_fault {
         invariant_named_bundle_is_there(crash.is, crash.now)?;
@@ -88,6 +89,38 @@ fn invariant_good_slots_are_marked(is: &Facts) -> Check {
         let Some(trailer) = &is.trailers[id.index()] else { continue };
         let unmarked = slot.state == SlotState::Good && trailer.mark.is_none();
         hold(!unmarked, "good_slots_are_marked", || format!("{} is good, and has no mark", slot.name))?;
+    }
+    Ok(())
+}
+
+/// No version lower than the floor of an image that was confirmed comes onto the machine, from that instant on.
+fn invariant_good_slots_raise_the_floor(is: &Facts) -> Check {
+    let Some((_, record)) = &is.record else { return Ok(()) };
+    for (id, slot) in record.ids().filter(|(id, _)| record.is_good(*id)) {
+        let Some(trailer) = &is.trailers[id.index()] else { continue };
+        let manifest = Manifest::parse(&trailer.signed.manifest).ok();
+        let asked = manifest.map_or(String::new(), |manifest| manifest.floor);
+        hold(!is_lower(&record.floor, &asked), "good_slots_raise_the_floor", || {
+            format!("{} is good, its floor is {asked:?}, and the machine's {:?}", slot.name, record.floor)
+        })?;
+    }
+    Ok(())
+}
+
+/// The order of the versions that a campaign has: one digit each.
+fn is_lower(floor: &str, other: &str) -> bool {
+    floor < other
+}
+
+/// The floor never sinks, by none of the saves of a run.
+pub fn invariant_floor_never_sinks(was: &Facts, run: &Run) -> Check {
+    let Some((_, before)) = &was.record else { return Ok(()) };
+    let mut was = before.floor.clone();
+    for is in saves(&run.events).into_iter().flatten() {
+        hold(!is_lower(&is.floor, &was), "floor_never_sinks", || {
+            format!("the floor was {was:?}, and is {:?}", is.floor)
+        })?;
+        was = is.floor;
     }
     Ok(())
 }
@@ -156,6 +189,8 @@ pub fn check_boot(boot: &Boot<'_>) -> Check {
     invariant_attempts_are_durable(boot)?;
     invariant_counters_never_rise(boot.was, boot.run)?;
     invariant_starts_are_counted(boot.was, boot.run)?;
+    invariant_floor_never_sinks(boot.was, boot.run)?;
+    invariant_good_slots_raise_the_floor(boot.is)?;
     invariant_good_stays_good(boot.was, boot.is)?;
     invariant_bad_for_a_cause(boot.was, boot.is)?;
     invariant_redundancy_restored(boot)?;

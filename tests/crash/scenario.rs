@@ -34,6 +34,10 @@ const TWO_GOOD: &[Act] = &[Boot, Confirm, Stage2, Activate, Boot, Confirm];
 
 const DUE_OVER_GOOD: &[Act] = &[Boot, Confirm, Stage2, Activate, Boot, Confirm, Stage3, Activate];
 
+/// Version 3, with the highest floor, was confirmed and left for version 2.
+const ROLLED_BACK: &[Act] =
+    &[Boot, Confirm, Stage2, Activate, Boot, Confirm, Stage3, Activate, Boot, Confirm, Rollback, Boot];
+
 /// All scenarios.
 pub const SCENARIOS: &[Scenario] = &[
     Scenario { name: "factory", start: factory, prelude: &[], acts: &[Stage2, Activate, Confirm] },
@@ -81,6 +85,7 @@ pub const SCENARIOS: &[Scenario] = &[
         prelude: &[Boot, Confirm, Stage2, Activate, Boot],
         acts: &[Reject, Stage3, Prepare],
     },
+    Scenario { name: "floor", start: factory, prelude: ROLLED_BACK, acts: &[Confirm, Rollback, Stage2] },
     Scenario { name: "boot-once", start: factory, prelude: TWO_GOOD, acts: &[OnceA, OnceB, Confirm, Reject] },
     Scenario {
         name: "tries-exhausted",

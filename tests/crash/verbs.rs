@@ -4,8 +4,8 @@ use super::act::{Act, Ending, Run};
 use super::facts::{FILLED, Facts};
 use super::invariants::{
     Check, handoffs_left, hold, invariant_atomic_choice, invariant_bad_for_a_cause,
-    invariant_counters_never_rise, invariant_good_stays_good, invariant_known_good_untouched,
-    invariant_orderly, invariant_proof_before_entry, part_of, slot_on,
+    invariant_counters_never_rise, invariant_floor_never_sinks, invariant_good_stays_good,
+    invariant_known_good_untouched, invariant_orderly, invariant_proof_before_entry, part_of, slot_on,
 };
 use crate::sim::{RECORD, Still};
 use everboot::record::Record;
@@ -22,6 +22,7 @@ pub fn check_verb(
 ) -> Check {
     invariant_orderly(run)?;
     invariant_refusal_changes_nothing(run)?;
+    invariant_floor_never_sinks(was, run)?;
     invariant_running_untouched(run, before)?;
     if act != Act::Reject && act != Act::Rollback {
         invariant_known_good_untouched(was, before, &run.end)?;

@@ -4,14 +4,15 @@
 //! cores, and written in order. Memory: a few frames for each thread. The same image and arguments give the
 //! same bytes.
 
+use crate::endorse::read_chain;
 use crate::modules::Modules;
 use crate::output::Output;
 use crate::root;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use everboot::bundle::FRAMES_MAX;
-use everboot::bundle::sign::Signer;
+use everboot::bundle::sign::{Signer, UNSIGNED};
 use everboot::bundle::write::{ARCHIVE_END, Encoder, SeekTable, header, member, member_len};
-use everboot::manifest::{Manifest, Payload, VersionRange};
+use everboot::manifest::{Manifest, Payload, VersionRange, compare_versions};
 use everboot::slot::{BLOCK, Digest, RootHash};
 use everboot::tree::{Builder, BuilderError, Geometry, Hasher};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -41,11 +42,21 @@ pub(crate) struct Arguments {
     #[arg(long)]
     compatible: String,
     /// Secret key that signs the bundle, made by keygen or by minisign -G
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "unsigned")]
+    key: Option<PathBuf>,
+    /// What endorse made for this key, so that machines which trust only an older one believe it. May be given several
+    /// times: each for the key that signed the one before it
+    #[arg(long, value_name = "FILE", requires = "key")]
+    endorsement: Vec<PathBuf>,
+    /// No signature: only machines with insecure = yes take it, with --insecure
+    #[arg(long, conflicts_with = "key")]
+    unsigned: bool,
     /// Versions that may be upgraded to it, as X or X..Y; any if absent
     #[arg(long, value_name = "VERSIONS", value_delimiter = ',', value_parser = parse_range)]
     from: Option<Vec<VersionRange>>,
+    /// Once the image was confirmed on a machine, no lower version than this comes onto it any more
+    #[arg(long, value_name = "VERSION")]
+    floor: Option<String>,
     /// Attempts of its trial; the machine's own number if absent
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=100))]
     tries: Option<u8>,
@@ -85,13 +96,13 @@ fn parse_salt(text: &str) -> Result<Salt, String> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let named = || arguments.source.display();
-    let signer = read_key(arguments)?;
+    let trust = Trust::read(arguments)?;
     let made = root::image(&arguments.source, &arguments.root, arguments.open, &arguments.output)?;
     let image = File::open(&made.path).with_context(|| format!("open {}", named()))?;
     let len = image.metadata().with_context(|| format!("open {}", named()))?.len();
     ensure!(len > 0, "{}: expected an image, found an empty file", named());
     let manifest = describe(arguments, &made.path, len)?;
-    let layout = Layout::new(&manifest, &signer)?;
+    let layout = Layout::new(&manifest, &trust)?;
     let output = Output::create(&arguments.output)?;
     let packer = Packer { image: &image, image_len: len, payload: &manifest.payload, level: arguments.level };
     let (root_hash, zst_len) = packer.run(&output, &layout).with_context(|| format!("pack {}", named()))?;
@@ -100,21 +111,34 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let json = Manifest { payload, ..manifest.clone() }.to_json();
     Manifest::parse(json.as_bytes()).context("the manifest would not be accepted")?;
     let name = &manifest.payload.name;
-    output.write_at(0, &layout.signed(&json, &sign(&signer, &manifest, &json))?)?;
+    output.write_at(0, &layout.signed(&json, &trust.sign(&manifest, &json))?)?;
     output.write_at(layout.tree - 512, &header(&format!("{name}.tree"), layout.tree_len))?;
     output.write_at(layout.zst - 512, &header(&format!("{name}.zst"), zst_len))?;
     output.finish(layout.zst - 512 + member_len(zst_len) + ARCHIVE_END)
 }
 
-fn read_key(arguments: &Arguments) -> Result<Signer> {
-    let text = fs::read_to_string(&arguments.key);
-    let text = text.with_context(|| format!("read key {}", arguments.key.display()))?;
-    Signer::parse(&text).map_err(|error| anyhow!("key {}: {error}", arguments.key.display()))
+pub(crate) fn read_key(path: &Path) -> Result<Signer> {
+    let text = fs::read_to_string(path).with_context(|| format!("read key {}", path.display()))?;
+    Signer::parse(&text).map_err(|error| anyhow!("key {}: {error}", path.display()))
 }
 
-fn sign(signer: &Signer, manifest: &Manifest, json: &str) -> Vec<u8> {
-    let comment = format!("everboot {} {}", manifest.compatible, manifest.version);
-    signer.sign(json.as_bytes(), &comment)
+/// Who signs, if anybody does, and who endorses that key.
+struct Trust(Option<(Signer, String)>);
+
+impl Trust {
+    fn read(arguments: &Arguments) -> Result<Self> {
+        let Some(path) = &arguments.key else { return Ok(Self(None)) };
+        let signer = read_key(path)?;
+        let chain = read_chain(&arguments.endorsement, &signer)?;
+        Ok(Self(Some((signer, chain))))
+    }
+
+    /// What stands beside the manifest.
+    fn sign(&self, manifest: &Manifest, json: &str) -> Vec<u8> {
+        let Some((signer, chain)) = &self.0 else { return UNSIGNED.to_vec() };
+        let comment = format!("everboot {} {}", manifest.compatible, manifest.version);
+        [&signer.sign(json.as_bytes(), &comment), chain.as_bytes()].concat()
+    }
 }
 
 /// The manifest, all but the root hash, whose values are checked before the long work begins.
@@ -127,8 +151,10 @@ fn describe(arguments: &Arguments, image: &Path, len: u64) -> Result<Manifest> {
         compatible: arguments.compatible.clone(),
         version: arguments.version.clone(),
         upgrade_from: arguments.from.clone(),
+        floor: arguments.floor.clone().unwrap_or_default(),
         tries: arguments.tries,
         modules: arguments.modules.resolve(image)?,
+        insecure: false,
         payload: Payload {
             name: "root".into(),
             part: "root".into(),
@@ -140,6 +166,12 @@ fn describe(arguments: &Arguments, image: &Path, len: u64) -> Result<Manifest> {
         },
     };
     let manifest = Manifest::parse(manifest.to_json().as_bytes())?;
+    ensure!(
+        compare_versions(&manifest.floor, &manifest.version).is_le(),
+        "floor: expected a version not higher than {}, found {}",
+        manifest.version,
+        manifest.floor
+    );
     let frames = manifest.payload.frames();
     if frames > FRAMES_MAX {
         bail!("frames: expected at most {FRAMES_MAX}, found {frames}; --frame-blocks makes them larger");
@@ -157,10 +189,10 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(manifest: &Manifest, signer: &Signer) -> Result<Self> {
+    fn new(manifest: &Manifest, trust: &Trust) -> Result<Self> {
         let geometry = Geometry::new(manifest.payload.blocks()).context("the image is too large")?;
         let json = manifest.to_json();
-        let signature = sign(signer, manifest, &json);
+        let signature = trust.sign(manifest, &json);
         let tree = member_len(json.len() as u64) + member_len(signature.len() as u64) + 512;
         let tree_len = geometry.len_bytes();
         Ok(Self { geometry, tree, tree_len, zst: tree + member_len(tree_len) })

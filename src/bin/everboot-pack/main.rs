@@ -3,6 +3,7 @@
 
 mod delta;
 mod disk;
+mod endorse;
 mod image;
 mod keygen;
 mod manual;
@@ -27,6 +28,8 @@ struct Arguments {
 enum Command {
     /// Make a pair of minisign keys: FILE (secret, not encrypted) and FILE.pub
     Keygen(keygen::Arguments),
+    /// Have machines that trust an old key believe a new one, too: makes NEW.pub.endorsed
+    Endorse(endorse::Arguments),
     /// Make a signed bundle of a root file system: an image, a folder, a tar or an OCI image
     Image(image::Arguments),
     /// Make a bundle of what a new image has and older ones have not
@@ -42,6 +45,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Keygen(arguments) => keygen::run(&arguments),
+        Command::Endorse(arguments) => endorse::run(&arguments),
         Command::Image(arguments) => image::run(&arguments),
         Command::Delta(arguments) => delta::run(&arguments),
         Command::Disk(arguments) => disk::run(&arguments),

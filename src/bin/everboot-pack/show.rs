@@ -94,6 +94,8 @@ fn print(bundle: &Bundle<Source>, trusted: Option<&Trust>, checked: bool) {
     println!("compatible    {}", manifest.compatible);
     println!("version       {}", manifest.version);
     println!("upgrade from  {}", manifest.from_rule().as_deref().unwrap_or("any version"));
+    let floor = &manifest.floor;
+    println!("floor         {}", if floor.is_empty() { "leaves the machine's as it is" } else { floor });
     println!(
         "tries         {}",
         manifest.tries.map_or("the machine's own number".into(), |tries| tries.to_string())

@@ -5,6 +5,7 @@ use super::super::view::matches;
 use super::Findings;
 use crate::apply::Layout;
 use crate::config::{Config, Locator};
+use crate::lifecycle::below_floor;
 use crate::machine::{Part, PartRef, Survey};
 use crate::record::{BadCopy, Record};
 use crate::slot::SlotName;
@@ -145,6 +146,19 @@ pub(super) fn check_filled(slots: &[Filled<'_>], found: &mut Findings) {
         }
         if let Some(Err(error)) = largest.map(|largest| Layout::new(*len, largest)) {
             found.fault("slot-size", name, &format_args!("for the largest image that is installed: {error}"));
+        }
+    }
+}
+
+/// Images that nobody vouches for, and old ones.
+pub(super) fn check_doubts(record: &Record, found: &mut Findings) {
+    for (id, slot) in record.ids() {
+        if slot.image.as_ref().is_some_and(|image| image.insecure) {
+            let text = "no trusted key has signed its image; install another";
+            found.fault("insecure", slot.name.as_str(), &text);
+        }
+        if below_floor(record, id) {
+            found.note("floor", slot.name.as_str(), &"below the floor: it boots when no other can");
         }
     }
 }

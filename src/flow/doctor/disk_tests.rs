@@ -107,7 +107,7 @@ fn record() -> Record {
         name: SlotName::new(name).unwrap(),
         part: Uuid([number; 16]),
         state,
-        image: Some(Image { version: "1".into(), root_hash: None, open: false, tries: 0 }),
+        image: Some(Image { version: "1".into(), root_hash: None, open: false, tries: 0, insecure: false }),
         confirmed: 0,
     };
     let slots = vec![slot("slot-a", 3, SlotState::Good), slot("slot-b", 4, SlotState::Empty)];
@@ -121,6 +121,7 @@ fn record() -> Record {
         update: Update::None,
         bad_images: vec![],
         recovery_rounds: 0,
+        floor: String::new(),
     }
 }
 
@@ -139,6 +140,23 @@ fn record_and_configuration_agree_about_the_slots() {
     let mut none_good = record();
     none_good.slots[0].state = SlotState::Proven;
     expect(check(&none_good), &[("no-good-slot", "none is good")]);
+}
+
+#[test]
+fn an_insecure_image_is_a_fault_and_an_old_one_is_told() {
+    let mut record = record();
+    "1".clone_into(&mut record.floor);
+    expect(|found| check_doubts(&record, found), &[]);
+    record.slots[1].image.as_mut().unwrap().insecure = true;
+    expect(|found| check_doubts(&record, found), &[("insecure", "slot-b: no trusted key")]);
+    "1.1".clone_into(&mut record.floor);
+    let mut found = Findings::default();
+    check_doubts(&record, &mut found);
+    let told: Vec<_> = found.0.iter().filter(|found| !found.fault).map(|found| &*found.text).collect();
+    assert_eq!(
+        told,
+        ["slot-a", "slot-b"].map(|slot| format!("{slot}: below the floor: it boots when no other can"))
+    );
 }
 
 #[test]

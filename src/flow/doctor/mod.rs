@@ -18,6 +18,8 @@
 //! | `slot-moved`    | record and configuration disagree about a slot                               |
 //! | `no-good-slot`  | no slot is good                                                              |
 //! | `trailer`       | a slot does not hold the signed trailer of the image that the record names   |
+//! | `insecure`      | no trusted key had signed the image in a slot                                |
+//! | `floor` *       | a slot is below the floor: it boots only when no other does                  |
 //! | `slot-size`     | a slot is too small for the largest image that is installed                  |
 //! | `staging`       | the staging area cannot be opened                                            |
 //! | `staging-room`  | it has no room for another bundle like the one that is staged                |
@@ -92,6 +94,7 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
         });
     }
     disk::check_filled(&slots, found);
+    disk::check_doubts(&view.record, found);
     if let Some(at) = view.staging {
         examine_staging(&mut site, at, found);
     }
