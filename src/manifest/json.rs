@@ -60,7 +60,6 @@ struct Raw {
     version: String,
     #[cfg_attr(feature = "pack", serde(skip_serializing_if = "Option::is_none"))]
     upgrade_from: Option<Vec<String>>,
-    #[serde(default)]
     #[cfg_attr(feature = "pack", serde(skip_serializing_if = "String::is_empty"))]
     floor: String,
     #[cfg_attr(feature = "pack", serde(skip_serializing_if = "Option::is_none"))]
@@ -162,6 +161,7 @@ impl Raw {
     fn read(fields: &mut Fields) -> Result<Self, Place> {
         let mut optional = |name| fields.optional(name);
         let upgrade_from = optional("upgrade_from")?.map(Value::texts).transpose()?;
+        let floor = optional("floor")?.map(Value::text).transpose()?.unwrap_or_default();
         let tries = optional("tries")?.map(Value::number).transpose()?;
         let modules = optional("modules")?.map(Value::texts).transpose()?;
         let payloads = fields.needed("payloads")?.list()?;
@@ -171,6 +171,7 @@ impl Raw {
             compatible: fields.needed("compatible")?.text()?,
             version: fields.needed("version")?.text()?,
             upgrade_from,
+            floor,
             tries,
             modules,
             payloads: payloads.into_iter().map(RawPayload::read).collect::<Result<_, _>>()?,
