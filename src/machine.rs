@@ -85,6 +85,8 @@ pub enum Access {
     Exclusive,
     /// Read and write beside others: the record, and the confirmed mark of the mounted root.
     Shared,
+    /// Read and write beneath a mount that only reads.
+    Beneath,
 }
 
 /// The machine as the verbs and the boot see it.

@@ -122,7 +122,7 @@ impl Bench {
         });
     }
 
-    fn on_part(&self, label: &str, act: impl FnOnce(&FileMedium)) {
+    pub(crate) fn on_part(&self, label: &str, act: impl FnOnce(&FileMedium)) {
         // Without the lock: a child that another thread starts would hold it for a moment.
         let mut machine = DiskFileMachine::look(&self.path("disk"), None);
         let at = machine.survey().unwrap().find(|part| part.label == label)[0];

@@ -16,6 +16,7 @@ mod picture;
 mod readme;
 mod record;
 mod recovery;
+mod repair;
 mod shell;
 mod sim;
 mod slot;

@@ -6,9 +6,11 @@ use super::worker::{Job, Outcome, Worker, Written};
 use super::{Error, trailer};
 use crate::bundle::{Bundle, Sources};
 use crate::crew::{self, Plan, Threads};
+use crate::manifest::Payload;
 use crate::medium::Medium;
 use crate::seeded::{self, Bug};
 use crate::slot::BLOCK;
+use crate::tree::Hasher;
 
 /// Blocks that are written between two barriers. After a cut at most twice as many are written again, and the pieces
 /// under way: those behind which a barrier is under way, and those that are written meanwhile.
@@ -53,11 +55,34 @@ pub fn apply<S: Medium, T: Medium>(
     if seeded::is(Bug::TrailerFirst) {
         trailer::write_trailer(target, layout.trailer, &signed).map_err(Error::Target)?;
     }
-    let progress = blocks(feed, threads, (target, layout), watch)?;
+    let progress = blocks(feed, threads, (target, layout), false, watch)?;
     match trailer::write_trailer(target, layout.trailer, &signed).map_err(Error::Target)? {
         true => Ok(progress),
         false => Err(Error::ReadBack { block: layout.trailer / BLOCK as u64 }),
     }
+}
+
+/// Makes what is wrong in image and tree of the part `target` right, and writes nothing else; the image is in it
+/// already. With what a bundle of it has, or without one, with what the slots `givers` have: there a block counts by its
+/// bytes, wherever it lies. Blocks that nobody has are the difference between [`Progress::blocks`] and
+/// [`Progress::proven`].
+///
+/// Crash argument: a block is written with what it must have by what the trailer says. A cut leaves it as it was, torn
+/// or right, and doing this again goes on.
+pub fn mend<S: Medium, T: Medium>(
+    bundle: Option<(&mut Bundle<S>, &mut Sources<T>)>,
+    (payload, givers): (&Payload, &[T]),
+    target: &T,
+    threads: Threads,
+    watch: &mut dyn FnMut(&Progress),
+) -> Result<Progress, Error> {
+    let layout = Layout::new(target.len(), payload.size).map_err(Error::DoesNotFit)?;
+    let hasher = Hasher::new(&payload.salt);
+    let (feed, threads) = match bundle {
+        Some((bundle, sources)) => Feed::open(bundle, sources, (target, layout), threads)?,
+        None => Feed::mended((target, layout), (payload, givers), &hasher, threads),
+    };
+    blocks(feed, threads, (target, layout), true, watch)
 }
 
 /// Image and tree, durable and proven.
@@ -65,13 +90,14 @@ fn blocks<S: Medium, T: Medium>(
     mut feed: Feed<'_, S, T>,
     threads: Threads,
     (target, layout): (&T, Layout),
+    is_exact: bool,
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
     let (bytes_written, hasher) = (feed.prepare()?, feed.hasher());
     let mut engine = Engine::new(feed, layout, watch);
     engine.progress.bytes_written = bytes_written;
     crew::work(&mut engine, threads, &|| {
-        let mut worker = Worker::new(target, hasher);
+        let mut worker = Worker::new(target, hasher, is_exact);
         Box::new(move |job| worker.work(job))
     });
     match engine.error {
@@ -145,7 +171,7 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
         self.out -= 1;
         self.progress.bytes_written += (wrong * BLOCK) as u64;
         if written.span.first < self.layout.blocks() {
-            self.progress.proven += all - wrong as u64;
+            self.progress.proven += all - (wrong + written.missing) as u64;
         }
         if wrong > 0 {
             self.fresh_blocks += wrong;

@@ -7,8 +7,9 @@ use crate::bundle::{self, Bundle, Carried, Packed, Sources, Told, Tree, Trees};
 use crate::crew::Threads;
 use crate::manifest::Payload;
 use crate::medium::{Aligned, Medium};
-use crate::slot::{BLOCK, Digest, same};
-use crate::tree::{Geometry, Hasher, Reader, Superblock, TreeBlock, TreeError};
+use crate::slot::{BLOCK, Digest, RootHash, same};
+use crate::tree::{Builder, BuilderError, Emit, Hasher, Reader, Superblock, TreeBlock, TreeError};
+use std::iter::once;
 use std::ops::Range;
 
 /// Tree blocks that are handled at once.
@@ -17,6 +18,11 @@ const STEP: u64 = 64;
 const PATCHERS: usize = 2;
 /// Threads that only read and hash.
 pub(super) const BESIDE: usize = 8;
+
+/// Blocks of a slot that are looked at together when it is mended.
+const SPAN: u64 = 256;
+/// Threads that mend, of which each needs 3 MiB.
+const MENDERS: usize = 4;
 
 /// The tree in a slot.
 pub(super) struct Made<'a, T> {
@@ -31,6 +37,8 @@ pub(super) enum Feed<'a, S, T> {
     Whole { tree: Tree<'a, S>, packed: Packed<'a, S>, layout: Layout },
     /// The groups of a delta. Their digests are those of the tree that was made of it in the slot before.
     Delta { told: Told<'a, S, T>, trees: Trees<'a, T>, payload: &'a Payload, made: Made<'a, T> },
+    /// What a slot has already, by its own tree; other slots may have what is missing.
+    Slots { made: Made<'a, T>, givers: &'a [T], payload: &'a Payload, hasher: &'a Hasher, is_known: bool },
 }
 
 impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
@@ -49,12 +57,21 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
             }
             Carried::Delta(medium, delta) => {
                 let (told, trees) = Told::new((medium, delta), sources, payload)?;
-                let geometry = Geometry::new(payload.blocks()).ok_or(bundle::Error::WrongRoot)?;
-                let reader = Box::new(Reader::new(geometry, &payload.salt, payload.root_hash));
-                let made = Made { slot, layout, reader };
+                let made = Made::new(slot, layout, payload);
                 Ok((Self::Delta { told, trees, payload, made }, threads.at_most(PATCHERS)))
             }
         }
+    }
+
+    /// Opens the image that a slot has already, to be mended with what other slots have.
+    pub(super) fn mended(
+        (slot, layout): (&'a T, Layout),
+        (payload, givers): (&'a Payload, &'a [T]),
+        hasher: &'a Hasher,
+        threads: Threads,
+    ) -> (Self, Threads) {
+        let made = Made::new(slot, layout, payload);
+        (Self::Slots { made, givers, payload, hasher, is_known: false }, threads.at_most(MENDERS))
     }
 
     /// A hasher with the salt of the image.
@@ -62,6 +79,7 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
         match self {
             Self::Whole { packed, .. } => packed.hasher(),
             Self::Delta { told, .. } => told.hasher(),
+            Self::Slots { hasher, .. } => hasher,
         }
     }
 
@@ -72,15 +90,24 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
                 packed.frames().count() + tree_blocks(*layout).div_ceil(STEP)
             }
             Self::Delta { told, .. } => told.count(),
+            Self::Slots { payload, .. } => payload.blocks().div_ceil(SPAN),
         }
     }
 
     /// Makes the tree that a delta tells in the slot, whose trailer was erased before; returns the bytes written. A
-    /// cut leaves parts of it, which are written again: a slot without a trailer says nothing of itself.
+    /// cut leaves parts of it, which are written again: a slot without a trailer says nothing of itself. In a slot
+    /// that is mended, blocks of the tree that are wrong are made right, if all of it is known: its root hash says so.
     pub(super) fn prepare(&mut self) -> Result<u64, Error> {
-        let Self::Delta { told, trees, payload, made: Made { slot, layout, .. } } = self else {
+        let (Self::Delta { made, payload, .. } | Self::Slots { made, payload, .. }) = self else {
             return Ok(0);
         };
+        let (slot, layout, payload) = (made.slot, made.layout, *payload);
+        if let Self::Slots { made, givers, hasher, is_known, .. } = self {
+            *is_known = made.build(givers, payload, hasher, &mut |_, _| Ok(()))? == payload.root_hash;
+            if !*is_known {
+                return Ok(0);
+            }
+        }
         let (mut there, mut written) = (Aligned::zeroed(BLOCK), 0);
         let mut put = |offset: u64, block: &TreeBlock| {
             let at = layout.image_len + offset;
@@ -91,7 +118,11 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
             }
             Ok::<(), Error>(())
         };
-        told.build(trees, payload, &mut put)?;
+        match self {
+            Self::Delta { told, trees, .. } => told.build(trees, payload, &mut put)?,
+            Self::Slots { made, givers, hasher, .. } => made.build(givers, payload, hasher, &mut put)?,
+            Self::Whole { .. } => payload.root_hash,
+        };
         slot.sync().map_err(Error::Target)?;
         // All other blocks are compared with their parents when they are read.
         slot.read_at(layout.image_len, &mut there).map_err(Error::Target)?;
@@ -119,6 +150,15 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
                 let prefix = trees.prefix(&group)?;
                 Ok((Span { first, digests }, Origin::Group(*told, group, prefix)))
             }
+            Self::Slots { made, givers, payload, is_known, .. } => {
+                let (first, end) = (number * SPAN, ((number + 1) * SPAN).min(payload.blocks()));
+                let digests = match is_known {
+                    true => made.digests(first..end)?,
+                    // No block has the digest that stands for one that nobody knows.
+                    false => (first..end).map(|block| made.told(block, &[]).unwrap_or_default()).collect(),
+                };
+                Ok((Span { first, digests }, Origin::Slots(givers)))
+            }
         }
     }
 }
@@ -144,7 +184,46 @@ fn tree_step<'a, S: Medium, T>(
     Ok((Span { first: layout.blocks() + first, digests }, Origin::Memory(content)))
 }
 
-impl<T: Medium> Made<'_, T> {
+impl<'a, T: Medium> Made<'a, T> {
+    fn new(slot: &'a T, layout: Layout, payload: &Payload) -> Self {
+        let reader = Reader::new(layout.tree, &payload.salt, payload.root_hash);
+        Self { slot, layout, reader: Box::new(reader) }
+    }
+
+    /// The digest that a block must have, if the tree in the slot or in another one tells it; whoever does, it was
+    /// checked up to the signed root hash.
+    fn told(&mut self, block: u64, givers: &[T]) -> Option<Digest> {
+        let (image_len, reader) = (self.layout.image_len, &mut self.reader);
+        once(self.slot).chain(givers).find_map(|part| {
+            reader.leaf(block, &mut |offset, node| part.read_at(image_len + offset, node)).ok()
+        })
+    }
+
+    /// Makes the tree of the image, and gives out its blocks and its root hash. Where no tree tells a digest, the block
+    /// is taken to be right.
+    fn build(
+        &mut self,
+        givers: &[T],
+        payload: &Payload,
+        hasher: &Hasher,
+        emit: &mut Emit<'_, Error>,
+    ) -> Result<RootHash, Error> {
+        let mut builder = Builder::new(self.layout.tree, &payload.salt);
+        let failed = |error| match error {
+            BuilderError::Emit(error) => error,
+            BuilderError::Count { .. } => bundle::Error::WrongRoot.into(),
+        };
+        let mut there = Aligned::zeroed(BLOCK);
+        for block in 0..payload.blocks() {
+            let digest = self.told(block, givers).unwrap_or_else(|| {
+                let _ = self.slot.read_at(block * BLOCK as u64, &mut there);
+                hasher.block(&there)
+            });
+            builder.push(digest, emit).map_err(failed)?;
+        }
+        builder.finish(emit).map_err(failed)
+    }
+
     /// What the tree says, checked up to the signed root hash. It was written a moment ago, so one that is wrong was
     /// not read back as it was written.
     fn digests(&mut self, blocks: Range<u64>) -> Result<Vec<Digest>, Error> {

@@ -12,6 +12,8 @@ pub const TRAILER_LEN: u64 = 16 * BLOCK as u64;
 pub struct Layout {
     /// Size of the image; the tree begins here.
     pub image_len: u64,
+    /// The tree.
+    pub tree: Geometry,
     /// Size of the tree, superblock included.
     pub tree_len: u64,
     /// Where the trailer begins.
@@ -44,19 +46,21 @@ pub(super) fn trailer_start(part_len: u64) -> Option<u64> {
 impl Layout {
     /// The layout of an image of `image_len` bytes in a part of `part_len` bytes.
     pub fn new(part_len: u64, image_len: u64) -> Result<Self, DoesNotFit> {
-        let tree_len = Geometry::new(image_len / BLOCK as u64).map(|tree| tree.len_bytes());
+        let tree = Geometry::new(image_len / BLOCK as u64);
+        let tree_len = tree.map(|tree| tree.len_bytes());
         let needed = tree_len
             .and_then(|tree| image_len.checked_add(tree))
             .and_then(|end| end.checked_add(TRAILER_LEN));
         let refused = DoesNotFit { needed: needed.unwrap_or(u64::MAX), found: part_len };
-        let (Some(tree_len), Some(needed), Some(trailer)) = (tree_len, needed, trailer_start(part_len))
+        let (Some(tree), Some(tree_len), Some(needed), Some(trailer)) =
+            (tree, tree_len, needed, trailer_start(part_len))
         else {
             return Err(refused);
         };
         if needed - TRAILER_LEN > trailer {
             return Err(refused);
         }
-        Ok(Self { image_len, tree_len, trailer })
+        Ok(Self { image_len, tree, tree_len, trailer })
     }
 
     /// Blocks of the image.

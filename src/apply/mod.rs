@@ -21,7 +21,7 @@ mod verify;
 mod worker;
 
 pub use check::check;
-pub use engine::{Progress, apply};
+pub use engine::{Progress, apply, mend};
 pub use layout::{DoesNotFit, Layout, TRAILER_LEN};
 pub use trailer::{Trailer, mark, read_trailer, unmark};
 pub use verify::{Difference, verify};

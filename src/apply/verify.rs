@@ -7,10 +7,10 @@ use crate::crew::{self, Plan, Threads};
 use crate::manifest::Manifest;
 use crate::medium::{Aligned, Medium};
 use crate::slot::{BLOCK, Digest};
-use crate::tree::{Geometry, Hasher, Reader};
+use crate::tree::{Hasher, Reader};
 
 /// Most differing blocks that are listed by number.
-const LISTED: usize = 64;
+const LISTED: usize = 1024;
 /// Blocks that are read at once.
 const STEP: u64 = 256;
 /// The most threads, each with room for a step.
@@ -55,8 +55,7 @@ pub fn verify<M: Medium>(
 ) -> Result<Difference, Error> {
     let payload = &manifest.payload;
     let layout = Layout::new(part.len(), payload.size).map_err(Error::DoesNotFit)?;
-    let Some(geometry) = Geometry::new(layout.blocks()) else { return Ok(Difference::default()) };
-    let tree = Reader::new(geometry, &payload.salt, payload.root_hash);
+    let tree = Reader::new(layout.tree, &payload.salt, payload.root_hash);
     let found = Difference { blocks: layout.blocks(), ..Difference::default() };
     let mut verify = Verify { part, tree, layout, next: 0, done: 0, found, watch };
     let hasher = &Hasher::new(&payload.salt);
@@ -76,13 +75,8 @@ struct Step {
 impl Step {
     /// How many blocks were judged, and those that are wrong or cannot be read.
     fn judge<M: Medium>(self, part: &M, hasher: &Hasher, there: &mut Aligned) -> (u64, Vec<u64>) {
-        let at = |block: u64| block * BLOCK as u64;
         there.resize(self.digests.len() * BLOCK);
-        let mut is_there = vec![true; self.digests.len()];
-        if part.read_at(at(self.first), there).is_err() {
-            let blocks = (self.first..).zip(there.chunks_exact_mut(BLOCK)).zip(&mut is_there);
-            blocks.for_each(|((block, bytes), is_there)| *is_there = part.read_at(at(block), bytes).is_ok());
-        }
+        let is_there = worker::read(part, self.first * BLOCK as u64, there, true);
         let (mut judged, mut wrong) = (0, Vec::new());
         let found = worker::digests(hasher, there).into_iter().zip(is_there);
         for ((block, (found, is_there)), wanted) in (self.first..).zip(found).zip(&self.digests) {

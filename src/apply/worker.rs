@@ -6,6 +6,7 @@ use crate::medium::{Aligned, Medium};
 use crate::seeded::{self, Bug};
 use crate::slot::{BLOCK, Digest, same};
 use crate::tree::Hasher;
+use std::iter::once;
 use std::ops::Range;
 
 /// What is looked at first of blocks that are handled at once: so many places, and at each so many blocks.
@@ -35,6 +36,8 @@ pub(super) struct Written {
     pub(super) span: Span,
     /// Positions in the span.
     pub(super) blocks: Vec<usize>,
+    /// How many others are wrong as before, for nobody has them.
+    pub(super) missing: usize,
 }
 
 /// Where the content of a span comes from.
@@ -46,6 +49,8 @@ pub(super) enum Origin<'a, S, T> {
     Group(Told<'a, S, T>, Group, Vec<Digest>),
     /// It is this.
     Memory(Aligned),
+    /// These slots may have it.
+    Slots(&'a [T]),
 }
 
 /// What there is to do.
@@ -82,6 +87,8 @@ pub(super) enum Outcome {
 /// A thread's view of a slot, and its memory.
 pub(super) struct Worker<'a, T> {
     target: &'a T,
+    /// Whether no block is written that was not found wrong: all are read, one by one if need be.
+    is_exact: bool,
     hasher: &'a Hasher,
     unpacker: Unpacker,
     patcher: Patcher,
@@ -90,10 +97,10 @@ pub(super) struct Worker<'a, T> {
 }
 
 impl<'a, T: Medium> Worker<'a, T> {
-    pub(super) fn new(target: &'a T, hasher: &'a Hasher) -> Self {
+    pub(super) fn new(target: &'a T, hasher: &'a Hasher, is_exact: bool) -> Self {
         let (unpacker, patcher) = (Unpacker::default(), Patcher::default());
         let (content, there) = (Aligned::default(), Aligned::default());
-        Self { target, hasher, unpacker, patcher, content, there }
+        Self { target, is_exact, hasher, unpacker, patcher, content, there }
     }
 
     pub(super) fn work<S: Medium>(&mut self, job: Job<'_, S, T>) -> Result<Outcome, Error> {
@@ -111,26 +118,74 @@ impl<'a, T: Medium> Worker<'a, T> {
     /// mend the medium. Where a few blocks are all wrong the others are not looked at: to read what is there would
     /// cost as much as to write it.
     fn bring<S: Medium>(&mut self, span: Span, origin: &Origin<'_, S, T>) -> Result<Outcome, Error> {
-        let (mut blocks, mut is_unpacked) = (Vec::new(), false);
+        let (mut blocks, mut missing, mut is_unpacked) = (Vec::new(), 0, false);
         for part in parts(&span, origin) {
             let digests = &span.digests[part.clone()];
-            let looks = self.look(&span, part.clone());
+            let looks = if self.is_exact { Looks::Right } else { self.look(&span, part.clone()) };
             self.there.resize(part.len() * BLOCK);
-            let is_read =
-                looks != Looks::Wrong && self.target.read_at(span.at(part.start), &mut self.there).is_ok();
+            let is_there = match looks {
+                Looks::Wrong => vec![false; part.len()],
+                _ => read(self.target, span.at(part.start), &mut self.there, self.is_exact),
+            };
+            let is_read = !is_there.contains(&false);
             if is_read && looks == Looks::Right && self::digests(self.hasher, &self.there) == digests {
                 continue;
             }
-            self.unpack(part.start, digests, origin, is_unpacked)?;
-            is_unpacked = true;
-            let end = if seeded::is(Bug::HalfCompared) { BLOCK / 2 } else { BLOCK };
-            let pairs = self.there.chunks_exact(BLOCK).zip(self.content.chunks_exact(BLOCK));
-            let differs = |(there, wanted): (&[u8], &[u8])| !is_read || !same(&there[..end], &wanted[..end]);
             let before = blocks.len();
-            blocks.extend(part.clone().zip(pairs).filter_map(|(at, pair)| differs(pair).then_some(at)));
+            if let Origin::Slots(givers) = origin {
+                missing += self.gather(givers, &span, &is_there, &mut blocks);
+            } else {
+                self.unpack(part.start, digests, origin, is_unpacked)?;
+                is_unpacked = true;
+                let end = if seeded::is(Bug::HalfCompared) { BLOCK / 2 } else { BLOCK };
+                let pairs = self.there.chunks_exact(BLOCK).zip(self.content.chunks_exact(BLOCK));
+                for ((at, is_there), (there, wanted)) in part.clone().zip(is_there).zip(pairs) {
+                    if !is_there || !same(&there[..end], &wanted[..end]) {
+                        blocks.push(at);
+                    }
+                }
+            }
             self.write(&span, part.start, &blocks[before..])?;
         }
-        Ok(Outcome::Brought(Written { span, blocks }))
+        Ok(Outcome::Brought(Written { span, blocks, missing }))
+    }
+
+    /// Puts into `content` what wrong blocks of a span must have, as far as these slots have it: at the same place,
+    /// else anywhere. Names them, and returns how many others are wrong.
+    fn gather(&mut self, givers: &[T], span: &Span, is_there: &[bool], blocks: &mut Vec<usize>) -> usize {
+        let len = self.there.len();
+        self.content.resize(len);
+        let mut found = digests(self.hasher, &self.there);
+        // What cannot be read has the digest of none.
+        found
+            .iter_mut()
+            .zip(is_there)
+            .filter(|(_, is_there)| !**is_there)
+            .for_each(|(found, _)| found.fill(0));
+        let mut given = Aligned::zeroed(len);
+        let mut missing = found.iter().zip(&span.digests).filter(|(found, wanted)| found != wanted).count();
+        let end = givers.iter().map(T::len).max().unwrap_or(0);
+        for at in once(span.at(0)).chain((0..end).step_by(len)) {
+            for giver in givers {
+                if missing == 0 {
+                    return 0;
+                }
+                let len = giver.len().saturating_sub(at).min(len as u64) as usize / BLOCK * BLOCK;
+                read(giver, at, &mut given[..len], true);
+                for (from, digest) in digests(self.hasher, &given[..len]).iter().enumerate() {
+                    for (to, wanted) in span.digests.iter().enumerate() {
+                        if wanted == digest && found[to] != *wanted {
+                            found[to] = *wanted;
+                            missing -= 1;
+                            blocks.push(to);
+                            self.content[to * BLOCK..][..BLOCK]
+                                .copy_from_slice(&given[from * BLOCK..][..BLOCK]);
+                        }
+                    }
+                }
+            }
+        }
+        missing
     }
 
     /// Looks at a few blocks of the slot. Blocks that were written together, and proven, look right or partly so.
@@ -178,6 +233,7 @@ impl<'a, T: Medium> Worker<'a, T> {
                 }
                 self.patcher.fill(*told, group, (first, digests), &mut self.content)?;
             }
+            Origin::Slots(_) => {}
         }
         Ok(())
     }
@@ -192,7 +248,7 @@ impl<'a, T: Medium> Worker<'a, T> {
     }
 
     fn prove(&mut self, written: Written) -> Result<Outcome, Error> {
-        let Written { span, blocks } = &written;
+        let Written { span, blocks, .. } = &written;
         for run in blocks.chunk_by(|one, next| one + 1 == *next) {
             let (from, count) = (run[0], run.len());
             self.there.resize(count * BLOCK);
@@ -212,6 +268,19 @@ fn parts<S, T>(span: &Span, origin: &Origin<'_, S, T>) -> impl Iterator<Item = R
     let end = span.digests.len();
     let step = if matches!(origin, Origin::Group(..)) { PART } else { end.max(1) };
     (0..end).step_by(step).map(move |first| first..(first + step).min(end))
+}
+
+/// Reads blocks from byte `at` on, one by one if need be and asked for; returns which of them could be read.
+pub(super) fn read(medium: &impl Medium, at: u64, bytes: &mut [u8], one_by_one: bool) -> Vec<bool> {
+    let is_readable = medium.read_at(at, bytes).is_ok();
+    let mut is_there = vec![is_readable; bytes.len() / BLOCK];
+    if !is_readable && one_by_one {
+        let blocks = (at..).step_by(BLOCK).zip(bytes.chunks_exact_mut(BLOCK));
+        for ((at, block), is_there) in blocks.zip(&mut is_there) {
+            *is_there = medium.read_at(at, block).is_ok();
+        }
+    }
+    is_there
 }
 
 pub(super) fn digests(hasher: &Hasher, bytes: &[u8]) -> Vec<Digest> {

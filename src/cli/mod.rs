@@ -5,6 +5,7 @@
 //! flow, and [`exit`] has the codes. Nothing is decided here.
 
 mod arguments;
+mod blocks;
 mod boot_report;
 mod doctor;
 mod early;

@@ -1,6 +1,7 @@
 //! What each verb does: one function of `flow`, and the words for its outcome.
 
 use super::arguments::{Arguments, usage};
+use super::blocks::{repair, verify};
 use super::boot_report::BootReport;
 use super::doctor::doctor;
 use super::exit::{Answer, Exit, Failure};
@@ -23,7 +24,7 @@ use everboot::verbs::{Action, Verb};
 use serde::Serialize;
 use std::path::Path;
 
-type Outcome = Result<Answer, Failure>;
+pub(super) type Outcome = Result<Answer, Failure>;
 
 /// Runs a verb.
 pub(crate) fn run(arguments: &Arguments, holds_lock: bool) -> Outcome {
@@ -86,6 +87,7 @@ fn with_session(session: &mut Session, arguments: &Arguments) -> Outcome {
         }
         Action::BootOnce => boot_once(session, arguments),
         Action::Verify => verify(session, &arguments.word(0).unwrap_or_default()),
+        Action::Repair => repair(session, arguments),
         Action::Doctor => doctor(session, arguments.has("disk"), arguments.has("json")),
         Action::RecordShow => show_record(session),
         Action::RecordInit => init_record(session, arguments),
@@ -161,9 +163,8 @@ fn log(session: &mut Session) -> Outcome {
     Ok(Answer::done(text))
 }
 
-fn open_bundle(arguments: &Arguments) -> Result<FileMedium, Failure> {
-    let path = arguments.argument(0).unwrap_or_default();
-    FileMedium::open(Path::new(&path), everboot::machine::Access::Read)
+pub(super) fn open_bundle(path: &Path) -> Result<FileMedium, Failure> {
+    FileMedium::open(path, everboot::machine::Access::Read)
         .map_err(|error| Failure::new(Exit::Failed, format!("bundle: {error}")))
 }
 
@@ -172,7 +173,7 @@ fn insist(arguments: &Arguments) -> flow::Insist {
 }
 
 fn stage(session: &mut Session, arguments: &Arguments) -> Outcome {
-    let source = open_bundle(arguments)?;
+    let source = open_bundle(&arguments.argument(0).unwrap_or_default())?;
     let staged = flow::stage(session.site(), source, insist(arguments))?;
     Ok(Answer::done(format!("staged version {}, {} bytes\n", staged.version, staged.bytes)))
 }
@@ -214,7 +215,7 @@ fn activate(session: &mut Session) -> Outcome {
 }
 
 fn install(session: &mut Session, arguments: &Arguments) -> Outcome {
-    let source = open_bundle(arguments)?;
+    let source = open_bundle(&arguments.argument(0).unwrap_or_default())?;
     let mut text = String::new();
     match flow::stage(session.site(), source, insist(arguments)) {
         Ok(staged) => text.push_str(&format!("staged version {}\n", staged.version)),
@@ -226,23 +227,6 @@ fn install(session: &mut Session, arguments: &Arguments) -> Outcome {
     text.push_str(&prepare(session)?.text);
     text.push_str(&activate(session)?.text);
     Ok(Answer::done(text))
-}
-
-fn verify(session: &mut Session, slot: &str) -> Outcome {
-    let (slot, found) = flow::slot_difference(session.site(), slot)?;
-    if found.is_none() {
-        return Ok(Answer::done(format!("{slot}: all {} blocks are right\n", found.blocks)));
-    }
-    let mut text = format!("{slot}: {} of {} blocks differ\n", found.differing, found.blocks);
-    if found.unknown > 0 {
-        text.push_str(&format!("{} more cannot be judged: the tree is damaged\n", found.unknown));
-    }
-    if !found.listed.is_empty() {
-        let numbers = found.listed.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
-        let more = if found.differing > found.listed.len() as u64 { " ..." } else { "" };
-        text.push_str(&format!("blocks {numbers}{more}\n"));
-    }
-    Ok(Answer { text, exit: Exit::Differs })
 }
 
 fn show_record(session: &mut Session) -> Outcome {

@@ -39,6 +39,8 @@ pub enum Error {
     NoSuchSlot(String, String),
     /// The slot has no trailer, or not one of the image that the record names.
     Untreed(SlotName),
+    /// The bundle holds another image than the slot.
+    OtherImage,
     /// The staged bundle is not the one that was recorded.
     Exchanged,
     /// The running system is not in the slot that the record names.
@@ -67,6 +69,7 @@ impl fmt::Display for Error {
             Self::Untreed(name) => {
                 write!(f, "{name}: expected a signed trailer, found none: it was filled by other means")
             }
+            Self::OtherImage => f.write_str("bundle: expected the image that is in the slot, found another"),
             Self::Exchanged => {
                 f.write_str("staged bundle: it is not the one that was staged; stage it again")
             }

@@ -1,11 +1,12 @@
 //! Looking without changing anything: `status` and `explain`, `verify`.
 
 use super::view::read_manifest;
-use super::{Error, STAGED, Site};
+use super::{Error, STAGED, Site, View};
 use crate::apply::{self, Difference};
 use crate::decide::{Decision, Observation, Request, decide};
 use crate::lifecycle::{self, NoTarget, Refusal};
 use crate::machine::{Access, Machine};
+use crate::manifest::Manifest;
 use crate::medium::Staging as _;
 use crate::record::history::Entry;
 use crate::record::{BadCopy, Record, Selection};
@@ -111,17 +112,30 @@ pub fn slot_difference<M: Machine>(
     slot: &str,
 ) -> Result<(SlotName, Difference), Error> {
     let view = site.look();
-    let id = view.slot(slot)?;
-    let name = view.name(id).clone();
-    if matches!(view.record.slot(id).state, SlotState::Empty | SlotState::Writing) {
-        return Err(Refusal::NothingIn(id).into());
-    }
-    let opened = site.machine.open(view.part(id)?, Access::Read);
-    let part = opened.map_err(|error| Error::Slot(name.clone(), error))?;
-    let manifest = read_manifest(&part, site.keys).ok_or_else(|| Error::Untreed(name.clone()))?;
-    let blocks = manifest.payload.size / crate::slot::BLOCK as u64;
+    let (id, part, manifest) = site.treed(&view, slot, Access::Read)?;
+    let blocks = manifest.payload.blocks();
     let machine = &mut *site.machine;
     let threads = machine.threads();
     let found = apply::verify(&part, &manifest, threads, &mut |done| machine.show_progress(done, blocks))?;
-    Ok((name, found))
+    Ok((view.name(id).clone(), found))
+}
+
+impl<M: Machine> Site<'_, M> {
+    /// The slot of that name, opened, and what it says of its image.
+    pub(super) fn treed(
+        &mut self,
+        view: &View<M::Disk>,
+        slot: &str,
+        access: Access,
+    ) -> Result<(SlotId, M::Disk, Manifest), Error> {
+        let id = view.slot(slot)?;
+        if matches!(view.record.slot(id).state, SlotState::Empty | SlotState::Writing) {
+            return Err(Refusal::NothingIn(id).into());
+        }
+        let opened = self.machine.open(view.part(id)?, access);
+        let part = opened.map_err(|error| Error::Slot(view.name(id).clone(), error))?;
+        let manifest =
+            read_manifest(&part, self.keys).ok_or_else(|| Error::Untreed(view.name(id).clone()))?;
+        Ok((id, part, manifest))
+    }
 }

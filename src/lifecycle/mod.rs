@@ -75,6 +75,8 @@ pub enum Refusal {
     BelowFloor,
     /// The configuration does not allow that an image comes without a trusted signature.
     NotInsecure,
+    /// The slot's system changes it as it runs.
+    Open(SlotId),
 }
 
 impl fmt::Display for Refusal {
@@ -112,6 +114,7 @@ impl fmt::Display for Refusal {
                 f.write_str("the slot is below the floor; `rollback` and `boot-once` take --force")
             }
             Self::NotInsecure => f.write_str("--insecure needs `insecure = yes` in everboot.conf"),
+            Self::Open(_) => f.write_str("expected a sealed slot, found an open one"),
         }
     }
 }

@@ -186,7 +186,7 @@ struct Piece<'a> {
 fn open_with(path: &Path, access: Access, more: OFlags) -> Result<File, Errno> {
     let flags = match access {
         Access::Read => OFlags::RDONLY,
-        Access::Shared => OFlags::RDWR,
+        Access::Shared | Access::Beneath => OFlags::RDWR,
         Access::Exclusive => OFlags::RDWR | OFlags::EXCL,
     };
     openat(CWD, path, flags | more | OFlags::CLOEXEC, Mode::empty()).map(File::from)

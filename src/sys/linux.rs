@@ -167,7 +167,12 @@ impl Machine for LinuxMachine {
     }
 
     fn open(&mut self, at: PartRef, access: Access) -> Result<FileMedium, Error> {
-        FileMedium::open(&self.node(at)?.path, access)
+        let node = self.node(at)?;
+        if access == Access::Beneath && self.mounted_at(node, Access::Exclusive).is_some() {
+            let busy = io::ErrorKind::ResourceBusy.into();
+            return Err(Error::named(Op::Open, "a partition that is mounted writable", busy));
+        }
+        FileMedium::open(&node.path, access)
     }
 
     fn staging(&mut self, at: Option<PartRef>, access: Access) -> Result<DirStaging, Error> {

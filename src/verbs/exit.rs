@@ -19,7 +19,7 @@ pub enum Exit {
     Locked = 6,
     /// The record cannot be used.
     Record = 7,
-    /// The verification found differences.
+    /// Blocks of a slot are not what they must be.
     Differs = 8,
     /// No room in the staging area.
     NoSpace = 9,
@@ -54,7 +54,7 @@ impl Exit {
             Self::Untrusted => "the bundle is damaged, or not signed by a trusted key",
             Self::Locked => "another everboot is at work",
             Self::Record => "the boot record cannot be used",
-            Self::Differs => "the verification found differences",
+            Self::Differs => "blocks of the slot differ from its image",
             Self::NoSpace => "no room in the staging area",
             Self::Unsound => "the installation needs attention",
         }

@@ -192,6 +192,17 @@ pub static VERBS: &[Verb] = &[
         ..LOOKS
     },
     Verb {
+        action: Action::Repair,
+        name: "repair",
+        arguments: &["SLOT"],
+        flags: &[flag("from", Some("FILE|SLOT"), "with what this bundle, or this slot, has")],
+        summary: "write the blocks of a slot that differ",
+        about: "With what the staged bundle has, if it is that image, else what any slot has. May be interrupted and \
+                repeated. The record does not change.",
+        exits: &[Exit::Refused, Exit::Unfit, Exit::Untrusted, Exit::Locked, Exit::Differs],
+        ..CHANGES
+    },
+    Verb {
         action: Action::Doctor,
         name: "doctor",
         flags: &[JSON],

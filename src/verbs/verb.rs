@@ -37,6 +37,7 @@ pub enum Action {
     Rollback,
     BootOnce,
     Verify,
+    Repair,
     Doctor,
     RecordShow,
     RecordInit,

@@ -4,6 +4,7 @@
 mod delta;
 mod disk;
 mod endorse;
+mod files;
 mod image;
 mod keygen;
 mod manual;
@@ -36,6 +37,8 @@ enum Command {
     Delta(delta::Arguments),
     /// Make a disk image as it leaves the factory
     Disk(disk::Arguments),
+    /// Name the files that blocks of a slot belong to
+    Files(files::Arguments),
     /// Show what a bundle says of itself
     Show(show::Arguments),
     /// Write man pages and shell completions
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Image(arguments) => image::run(&arguments),
         Command::Delta(arguments) => delta::run(&arguments),
         Command::Disk(arguments) => disk::run(&arguments),
+        Command::Files(arguments) => files::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Manual(arguments) => manual::run(&arguments),
     };

@@ -73,7 +73,11 @@ pub(super) fn script() -> String {
     }
     let values: BTreeSet<_> = flags().filter_map(|flag| Some((spelled(flag), flag.value?))).collect();
     let values = values.iter().fold(String::new(), |mut out, (flag, value)| {
-        let value = if flag == "--slot" || flag == "--good" { "SLOT" } else { value };
+        let value = if flag == "--slot" || flag == "--good" {
+            "SLOT"
+        } else {
+            value.split('|').next().unwrap_or(value)
+        };
         let is_known = ["FILE", "DIR", "SLOT"].contains(&value);
         let _ = writeln!(out, "        {flag}) values={} ;;", if is_known { value } else { "" });
         out

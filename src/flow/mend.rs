@@ -1,0 +1,73 @@
+//! `repair`: making the blocks of a slot right that have rotted.
+
+use super::{Error, STAGED, Site};
+use crate::apply::{self, Progress};
+use crate::bundle::{Bundle, Sources};
+use crate::lifecycle::Refusal;
+use crate::machine::{Access, Machine};
+use crate::medium::{Medium, Staging};
+use crate::slot::{SlotName, SlotState};
+
+/// Where right blocks are to come from.
+#[derive(Debug)]
+pub enum Giver<'a, F> {
+    /// The staged bundle if it is that image, else every slot.
+    Any,
+    /// This slot.
+    Slot(&'a str),
+    /// This bundle, of the same image.
+    Bundle(F),
+}
+
+/// Writes the blocks of a sealed slot that are wrong, and no others; none is trusted before it has the digest that
+/// follows from the slot's signed manifest, whoever gives it. Also beneath a mount that only reads.
+///
+/// The record is not saved, nor is the trailer touched: what was said of the slot stands. A cut leaves a slot in which
+/// fewer blocks are wrong; repairing it again goes on.
+pub fn mend<F: Medium, M: Machine<Staging: Staging<File = F>>>(
+    mut site: Site<'_, M>,
+    slot: &str,
+    giver: Giver<'_, F>,
+) -> Result<(SlotName, SlotState, Progress), Error> {
+    let view = site.look();
+    let (id, part, manifest) = site.treed(&view, slot, Access::Beneath)?;
+    let payload = &manifest.payload;
+    if payload.open {
+        return Err(Refusal::Open(id).into());
+    }
+    let is_asked = matches!(giver, Giver::Bundle(_));
+    let (file, from) = match giver {
+        Giver::Bundle(file) => (Some(file), Vec::new()),
+        Giver::Slot(name) => (None, vec![Some(view.part(view.slot(name)?)?)]),
+        Giver::Any => {
+            let area = site.machine.staging(view.staging, Access::Read).ok();
+            (area.and_then(|area| area.open(STAGED).ok()), view.parts.clone())
+        }
+    };
+    let is_it = |bundle: &Bundle<F>| bundle.manifest().payload.root_hash == payload.root_hash;
+    let mut bundle = match file.map(|file| Bundle::open(file, site.keys)) {
+        Some(Err(error)) if is_asked => return Err(error.into()),
+        Some(Ok(bundle)) if is_it(&bundle) => Some(bundle),
+        Some(Ok(_)) if is_asked => return Err(Error::OtherImage),
+        _ => None,
+    };
+    let mut sources = Sources::none();
+    if let Some(found) = &bundle {
+        match site.sources(&view, found, Some(id)) {
+            Ok(found) => sources = found,
+            Err(error) if is_asked => return Err(error),
+            // A delta, and what it tells the image by is gone.
+            Err(_) => bundle = None,
+        }
+    }
+    let machine = &mut *site.machine;
+    let givers = from.iter().flatten().filter_map(|at| machine.open(*at, Access::Read).ok());
+    let (givers, threads) = (givers.collect::<Vec<_>>(), machine.threads());
+    let bundle = bundle.as_mut().map(|bundle| (bundle, &mut sources));
+    let progress = apply::mend(bundle, (payload, &givers), &part, threads, &mut |progress| {
+        machine.show_progress(progress.proven, progress.blocks);
+    });
+    site.machine.close_staging();
+    let slot = view.record.slot(id);
+    Ok((slot.name.clone(), slot.state, progress?))
+}
