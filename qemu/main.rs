@@ -5,6 +5,7 @@ mod bench;
 mod blocklog;
 mod campaign;
 mod figures;
+mod fuzz;
 mod harness;
 mod suite;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::fuzz;
 use crate::harness::command::{describe, run as run_quietly};
 use crate::harness::setup::{self, Level};
 use crate::harness::{Bed, paths};
@@ -36,6 +37,7 @@ pub(crate) fn run(quick: bool) -> ExitCode {
     count.tests("tests", &["--all-features", "--no-fail-fast"]);
     if !quick {
         count.step("crash points", crash_points);
+        count.step("fuzz", fuzz::smoke);
         // A guest is busy on one processor: two at a time fill the smallest machine.
         count.tests("stories", &["--all-features", "--test", "stories", "--", "--test-threads=2"]);
     }

@@ -4,11 +4,14 @@ mod bench;
 mod bundle;
 mod cli;
 mod copies;
+mod corpus;
 mod crash;
 mod cuts;
 mod decide;
 mod delta;
 mod flows;
+#[path = "fuzz/src/lib.rs"]
+mod fuzz;
 mod layers;
 mod lifecycle;
 mod manual;

@@ -69,7 +69,7 @@ impl KernelCommandLine {
                 break;
             }
             if let Err(why) = found.set(&key, value.as_deref()) {
-                warnings.push(format!("kernel command line, {key}: {why}; ignored"));
+                warnings.push(format!("kernel command line, {}: {why}; ignored", shown(&key)));
             }
         }
         (found, warnings)
@@ -173,6 +173,12 @@ mod tests {
         assert_eq!(found.breakpoints, [Breakpoint::Observe, Breakpoint::Handoff]);
         assert!(warned.is_empty(), "{warned:?}");
         check("everboot.break=now everboot.recovery=1", None, None, None, 2);
+    }
+
+    #[test]
+    fn a_warning_is_one_line_whatever_a_name_holds() {
+        let (_, warned) = KernelCommandLine::parse("\"everboot.a\nb\"");
+        assert!(warned.len() == 1 && !warned[0].contains('\n'), "{warned:?}");
     }
 
     #[test]

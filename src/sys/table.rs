@@ -99,7 +99,8 @@ fn describe(
         let [kind, guid] = [0, 16].map(|at| guid(entry, at));
         let [first, last] = [32, 40].map(|at| number_at(entry, at).checked_mul(size.as_u64()));
         let (Some(start), Some(last)) = (first, last) else { continue };
-        let Some(bytes) = last.checked_sub(start).map(|bytes| bytes + size.as_u64()) else { continue };
+        let bytes = last.checked_sub(start).and_then(|bytes| bytes.checked_add(size.as_u64()));
+        let Some(bytes) = bytes else { continue };
         if kind == Uuid([0; 16]) || start.checked_add(bytes).is_none_or(|end| end > len) {
             continue;
         }

@@ -75,6 +75,21 @@ fn two_damaged_tables_are_an_error_and_none_is_none() {
     assert!(read_disk(&scratch.file("tiny", &[0; 700])).unwrap().is_none());
 }
 
+/// Its length is one more than the largest number.
+#[test]
+fn an_entry_over_all_sectors_that_can_be_told_is_no_partition() {
+    let scratch = Scratch::new("endless");
+    let (path, _) = disk(&scratch, LogicalBlockSize::Lb512);
+    let size = LogicalBlockSize::Lb512;
+    let header =
+        read_header_from_arbitrary_device(&mut At { disk: &File::open(path).unwrap(), at: 512 }, size)
+            .unwrap();
+    let mut entry = [1; ENTRY];
+    entry[32..40].fill(0);
+    entry[40..48].copy_from_slice(&(u64::MAX / 512).to_le_bytes());
+    assert_eq!(describe(&header, &entry, "disk", size, LEN as u64).0.parts.len(), 0);
+}
+
 /// A disk some sectors of which do not read.
 #[derive(Debug)]
 struct Failing {
