@@ -21,7 +21,7 @@ use harness::{package, paths};
 
 const USAGE: &str = "\
 everboot-harness build            out/everboot, out/everboot-*, out/initramfs.img
-everboot-harness build --deb      and out/everboot_*.deb, out/everboot-pack_*.deb
+everboot-harness build --deb      and out/everboot_*.deb, out/everboot-{pack,fetch}_*.deb
 everboot-harness test [--quick]   format, lints, all tests; --quick: no QEMU
 everboot-harness bench [--help]   everboot beside its peers: tests/BENCH.md
 everboot-harness demo [--shell]   the main job on a real Debian; --shell: its console
@@ -50,8 +50,8 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         ["build", "--deb"] => {
             setup::prepare(Level::Build)?;
             let bed = Bed::build()?;
-            let (folder, pack) = (paths::repo().join("out"), bed.tool("everboot-pack")?);
-            for deb in package::debian(&bed.agent, pack, &folder, &package::epoch()?)? {
+            let folder = paths::repo().join("out");
+            for deb in package::debian(&bed.agent, &bed.tools, &folder, &package::epoch()?)? {
                 println!("{:>10} bytes  {}", std::fs::metadata(&deb)?.len(), deb.display());
             }
         }

@@ -4,6 +4,7 @@
 use crate::sim::{RECORD, SLOT_A, SLOT_B, SURVIVORS, SimRoot, Survives};
 use crate::world::{World, bundle, image, manifest};
 use everboot::flow::{self, Destination};
+use everboot::medium::{Medium, Staging};
 use everboot::slot::SlotState;
 
 /// What is done while the power fails.
@@ -120,6 +121,19 @@ fn stage_other(world: &mut World) {
     let _ = world.stage(bundle(manifest(3), &image(3, SimRoot::Boots)));
 }
 
+/// A bundle that was fetched, durably, and is staged where it is.
+fn stage_fetched(world: &mut World) {
+    let area = &world.machine.staging;
+    let fetched = area.create(flow::STAGED_PART).and_then(|file| {
+        file.write_at(0, &bundle(manifest(3), &image(3, SimRoot::Boots)))?;
+        file.sync()?;
+        area.sync_dir()
+    });
+    if fetched.is_ok() {
+        let _ = flow::stage(world.site(), None, flow::Insist::default());
+    }
+}
+
 fn activate(world: &mut World) {
     let _ = flow::activate(world.site());
 }
@@ -162,6 +176,12 @@ fn a_second_stage_over_a_due_one_may_be_cut_anywhere() {
     check(&[stage, activate], stage, 20);
     // The record first stops naming the old bundle: operations that a first stage does not have.
     check(&[stage, activate], stage_other, 55);
+}
+
+#[test]
+fn the_stage_of_what_was_fetched_may_be_cut_anywhere() {
+    check(&[], stage_fetched, 40);
+    check(&[stage, activate], stage_fetched, 55);
 }
 
 #[test]

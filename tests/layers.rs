@@ -16,6 +16,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("tree", &["slot", "lanes"]),
     ("record", &["slot"]),
     ("manifest", &["slot"]),
+    ("channel", &["slot", "manifest"]),
+    ("registry", &["slot"]),
     ("config", &["slot", "password"]),
     ("machine", &["slot", "medium", "config", "crew"]),
     ("lifecycle", &["slot", "record", "manifest", "config"]),
@@ -44,7 +46,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
 
 /// Modules without I/O, time, log, paths or environment.
 const PURE: &[&str] =
-    &["slot", "verbs", "password", "record", "manifest", "config", "decide", "lifecycle", "tree"];
+    &["slot", "verbs", "password", "record", "manifest", "channel", "config", "decide", "lifecycle", "tree"];
 /// Words that only impure code has.
 const IMPURE: &[&str] = &[
     "std::fs",

@@ -9,6 +9,8 @@ mod crash;
 mod cuts;
 mod decide;
 mod delta;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod flows;
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;

@@ -73,6 +73,23 @@ fn the_pages_have_every_verb_flag_exit_code_key_and_parameter() {
 }
 
 #[test]
+fn everboot_fetch_has_a_page_and_completions() {
+    let manual = Manual::make("fetch");
+    let page = manual.page("man8/everboot-fetch.8");
+    assert!(
+        page.contains("oci:REGISTRY/NAME") && page.contains("6 another everboot-fetch is at work on it"),
+        "{page}"
+    );
+    for file in [
+        "bash-completion/completions/everboot-fetch",
+        "zsh/vendor-completions/_everboot-fetch",
+        "fish/vendor_completions.d/everboot-fetch.fish",
+    ] {
+        assert!(manual.read(file).contains("installed"), "{file}");
+    }
+}
+
+#[test]
 fn the_example_configuration_says_what_is_the_default_anyway() {
     let manual = Manual::make("example");
     let text = manual.read("doc/everboot/examples/everboot.conf");
@@ -152,7 +169,7 @@ fn bash_completes_verbs_flags_slots_and_files() {
         ("everboot --disk x status --no-p\t", "--disk x status --no-progress"),
         ("everboot verify slot-\ta", "verify slot-a"),
         ("everboot record init --good sl\tb", "record init --good slot-b"),
-        ("everboot stage ma\tman8\t\t", "stage man/man8/everboot.8"),
+        ("everboot stage ma\tman8\teverboot.\t", "stage man/man8/everboot.8"),
         ("everboot help ver\t", "help verify"),
     ] {
         assert_eq!(typed(&manual, keys), expected);

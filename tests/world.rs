@@ -126,7 +126,7 @@ impl World {
         insist: Insist,
     ) -> Result<flow::StagedNow, flow::Error> {
         let source = SimDisk::with_power(bundle, &Power::default());
-        flow::stage(self.site(), source, insist)
+        flow::stage(self.site(), Some(source), insist)
     }
 
     pub fn boot(&mut self) -> Outcome {

@@ -55,8 +55,7 @@ impl Bed {
 
     /// A tool by name, such as `everboot-pack`.
     pub fn tool(&self, name: &str) -> Result<&PathBuf> {
-        let named = self.tools.iter().find(|path| path.file_name().is_some_and(|file| file == name));
-        named.with_context(|| format!("this package builds no {name}"))
+        build::tool(&self.tools, name)
     }
 
     /// Prints what was built, with sizes.

@@ -39,8 +39,9 @@ pub fn tools() -> Result<Vec<PathBuf>> {
         let name = target["name"].as_str().unwrap_or_default();
         let mut features: Vec<&str> =
             target["required-features"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        if name == "everboot-pack" {
-            features.push("registry");
+        // The same for both, so that what they have in common is compiled once.
+        if ["everboot-pack", "everboot-fetch"].contains(&name) {
+            features.extend(["registry", "fetch"]);
         }
         let mut cargo = Command::new("cargo");
         cargo.current_dir(paths::repo()).args(["build", "--quiet", "--profile", "tools", "--bin", name]);
@@ -50,6 +51,12 @@ pub fn tools() -> Result<Vec<PathBuf>> {
         built.push(publish(&folder.join("tools").join(name))?);
     }
     Ok(built)
+}
+
+/// A tool by name, such as `everboot-pack`.
+pub fn tool<'a>(tools: &'a [PathBuf], name: &str) -> Result<&'a PathBuf> {
+    let named = tools.iter().find(|path| path.file_name().is_some_and(|file| file == name));
+    named.with_context(|| format!("this package builds no {name}"))
 }
 
 /// A first build takes minutes: whoever watches sees it go on.

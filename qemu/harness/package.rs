@@ -1,5 +1,5 @@
-//! The Debian packages: `everboot_VERSION_amd64.deb` with the agent and what puts it into an initramfs, and
-//! `everboot-pack_VERSION_amd64.deb`.
+//! The Debian packages: `everboot_VERSION_amd64.deb` with the agent and what puts it into an initramfs, and one for each
+//! of `everboot-pack` and `everboot-fetch`.
 //!
 //! Their control files, units and presets are in `initramfs/system`, their manual comes from the command line's own
 //! tables. The same bytes for the same inputs, of which the time that everything in them has is one.
@@ -27,16 +27,33 @@ struct Package {
     depends: String,
 }
 
-/// Makes both packages of a built agent and its tools in this folder. `time` is in seconds since 1970.
-pub fn debian(agent: &Path, pack: &Path, folder: &Path, time: &str) -> Result<[PathBuf; 2]> {
+/// Makes the packages of a built agent and its tools in this folder. `time` is in seconds since 1970.
+pub fn debian(agent: &Path, tools: &[PathBuf], folder: &Path, time: &str) -> Result<[PathBuf; 3]> {
     let _one_at_a_time = paths::lock("package")?;
+    let (pack, fetch) = (build::tool(tools, "everboot-pack")?, build::tool(tools, "everboot-fetch")?);
     let share = manual(pack, time)?;
     let everboot = Package { name: "everboot", files: everboot(agent, &share)?, depends: String::new() };
     let files = Overlay::default()
         .host_file("/usr/bin/everboot-pack", 0o755, pack)
         .host_folder("/usr/share/man/man1", &share.join("man/man1"))?;
-    let pack = Package { name: "everboot-pack", files, depends: libraries(pack)? };
-    Ok([everboot.make(folder, time)?, pack.make(folder, time)?])
+    let packer = Package { name: "everboot-pack", files, depends: libraries(pack)? };
+    let files = Overlay::default().host_file("/usr/bin/everboot-fetch", 0o755, fetch);
+    let files = about(files, "everboot-fetch", &share);
+    let fetcher = Package { name: "everboot-fetch", files, depends: libraries(fetch)? };
+    Ok([everboot.make(folder, time)?, packer.make(folder, time)?, fetcher.make(folder, time)?])
+}
+
+/// The manual and the completions of a program for machines.
+fn about(files: Overlay, name: &str, share: &Path) -> Overlay {
+    let paths = [
+        format!("man/man8/{name}.8.gz"),
+        format!("bash-completion/completions/{name}"),
+        format!("zsh/vendor-completions/_{name}"),
+        format!("fish/vendor_completions.d/{name}.fish"),
+    ];
+    paths
+        .iter()
+        .fold(files, |files, path| files.host_file(&format!("/usr/share/{path}"), 0o644, &share.join(path)))
 }
 
 /// The time for packages that are given away: SOURCE_DATE_EPOCH, or that of the latest commit.
@@ -77,7 +94,8 @@ fn everboot(agent: &Path, share: &Path) -> Result<Overlay> {
             0o644,
             &system.join("80-everboot.preset"),
         );
-    for folder in ["bash-completion", "zsh", "fish", "man/man5", "man/man8", "doc"] {
+    files = about(files, "everboot", share);
+    for folder in ["man/man5", "doc"] {
         files = files.host_folder(&format!("/usr/share/{folder}"), &share.join(folder))?;
     }
     for (from, to) in [

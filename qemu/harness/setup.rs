@@ -48,6 +48,7 @@ const CHECK: &[Tool] = &[
     tool("fakeroot", "fakeroot"),
     tool("skopeo", "skopeo"),
     tool("docker-registry", "docker-registry"),
+    tool("openssl", "openssl"),
     tool("groff-base", "groff"),
     tool("mandoc", "mandoc"),
     tool("dpkg-dev", "dpkg-shlibdeps"),
@@ -73,7 +74,6 @@ pub const PEERS: &[Tool] = &[
     tool("bmap-tools", "bmaptool"),
     tool("xdelta3", "xdelta3"),
     tool("dbus-daemon", "dbus-daemon"),
-    tool("openssl", "openssl"),
     tool("cpio", "cpio"),
     tool("mount", "losetup"),
 ];

@@ -33,8 +33,8 @@ dracut --quiet --no-hostonly --no-early-microcode --compress 'zstd -3 -q -T0' --
 #[test]
 fn a_package_and_a_configuration_are_all_that_dracut_needs() {
     let bed = bed();
-    let (folder, pack) = (paths::work("package-story").unwrap(), bed.tool("everboot-pack").unwrap());
-    let [deb, _] = package::debian(&bed.agent, pack, &folder, "1000000000").unwrap();
+    let folder = paths::work("package-story").unwrap();
+    let [deb, ..] = package::debian(&bed.agent, &bed.tools, &folder, "1000000000").unwrap();
     let files = Overlay::default()
         .host_file("/root/everboot.deb", 0o644, &deb)
         .host_file("/root/everboot.conf", 0o644, &paths::repo().join("initramfs/everboot.conf"))

@@ -51,16 +51,19 @@ fn the_initramfs_is_the_same_bytes_each_time() {
 fn the_packages_are_the_same_bytes_each_time_and_hold_everything() {
     let agent = build::agent().unwrap();
     let tools = build::tools().unwrap();
-    let pack = tools.iter().find(|tool| tool.ends_with("everboot-pack")).unwrap();
     let folder = paths::work("package-twice").unwrap();
     let make = || {
-        package::debian(&agent, pack, &folder, "1000000000")
+        package::debian(&agent, &tools, &folder, "1000000000")
             .unwrap()
             .map(|deb| (fs::read(&deb).unwrap(), deb))
     };
-    let [(everboot, deb), (tool, _)] = make();
+    let [(everboot, deb), (pack, _), (fetch, fetcher)] = make();
     let again = make();
-    assert!(everboot == again[0].0 && tool == again[1].0);
+    assert!(everboot == again[0].0 && pack == again[1].0 && fetch == again[2].0);
+    let list = run(program("dpkg-deb").arg("--contents").arg(&fetcher)).unwrap();
+    for path in ["/usr/bin/everboot-fetch", "/usr/share/man/man8/everboot-fetch.8.gz"] {
+        assert!(list.contains(&format!(" .{path}\n")), "{path} is not in\n{list}");
+    }
     let list = run(program("dpkg-deb").arg("--contents").arg(&deb)).unwrap();
     let has = |path: &str| assert!(list.contains(&format!(" .{path}\n")), "{path} is not in\n{list}");
     for path in ["/usr/bin/everboot", "/etc/everboot/keys/", "/usr/share/man/man8/everboot.8.gz"] {

@@ -129,6 +129,17 @@ impl Keys {
         self.trusted.is_empty()
     }
 
+    /// Checks the signature of what is no manifest, such as the list of a channel, as that of a manifest is checked.
+    #[cfg(feature = "fetch")]
+    pub fn check(&self, bytes: &[u8], signature: &[u8]) -> Result<(), TrustError> {
+        let text = std::str::from_utf8(signature).map_err(|_| TrustError::NoSignature)?;
+        self.vouch(bytes, text, ENDORSEMENTS_MAX).map_err(|doubt| match doubt {
+            Doubt::NoSignature => TrustError::NoSignature,
+            Doubt::UnknownKey => TrustError::UnknownKey { keys: self.len() },
+            Doubt::Forged => TrustError::Forged,
+        })
+    }
+
     /// Whether somebody trusted stands behind these bytes: who made the signature at the beginning of the text, or
     /// who endorses that key in what follows, with at most so many endorsements.
     fn vouch(&self, bytes: &[u8], text: &str, endorsements: usize) -> Result<(), Doubt> {

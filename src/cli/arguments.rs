@@ -3,7 +3,7 @@
 use super::exit::{Exit, Failure};
 use everboot::verbs::{Action, Flag, GLOBAL, VERBS, Verb};
 use lexopt::Arg;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 /// What the command line asks for.
@@ -11,6 +11,8 @@ use std::path::PathBuf;
 pub(crate) struct Arguments {
     /// The verb.
     pub(crate) verb: &'static Verb,
+    /// All words, as they were given, a line each.
+    pub(crate) words: OsString,
     positional: Vec<OsString>,
     given: Vec<(&'static str, Option<OsString>)>,
 }
@@ -60,6 +62,14 @@ impl Arguments {
         self.positional.get(at).map(PathBuf::from)
     }
 
+    /// What stands before a colon in the first argument, as in a URL: how it is got. A file whose name has a colon is one
+    /// behind a slash.
+    pub(crate) fn kind(&self) -> &[u8] {
+        let first = self.positional.first().map_or(&[][..], |word| word.as_encoded_bytes());
+        let end = first.iter().position(|byte| matches!(byte, b':' | b'/'));
+        end.filter(|end| first[*end] == b':').map_or(&[], |end| &first[..end])
+    }
+
     /// The same as text.
     pub(crate) fn word(&self, at: usize) -> Option<String> {
         self.positional.get(at).map(|word| word.to_string_lossy().into_owned())
@@ -68,6 +78,7 @@ impl Arguments {
 
 /// Reads the arguments of the process, or the words of a line in the shell.
 pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
+    let words = arguments.join(OsStr::new("\n"));
     let mut parser = lexopt::Parser::from_args(arguments);
     let (mut verb, mut first): (Option<&'static Verb>, Option<String>) = (None, None);
     let (mut positional, mut given, mut help) = (Vec::new(), Vec::new(), false);
@@ -114,7 +125,7 @@ pub(crate) fn parse(arguments: Vec<OsString>) -> Result<Request, Failure> {
         Some(verb) if verb.action == Action::Help => named_help(&positional),
         Some(verb) => {
             check_count(verb, positional.len())?;
-            Ok(Request::Verb(Arguments { verb, positional, given }))
+            Ok(Request::Verb(Arguments { verb, words, positional, given }))
         }
     }
 }

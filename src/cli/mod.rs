@@ -11,6 +11,7 @@ mod doctor;
 mod early;
 mod exit;
 mod explain;
+mod fetch;
 mod help;
 mod init;
 mod machine;

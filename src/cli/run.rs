@@ -11,7 +11,7 @@ use super::session::{self, Session};
 use super::shell::{Opening, Place, Shell};
 use super::status::{StatusReport, name};
 use super::text::list;
-use super::{early, mount};
+use super::{early, fetch, mount};
 use everboot::apply::Progress;
 use everboot::config::Asked;
 use everboot::flow::{self, Destination};
@@ -30,6 +30,7 @@ pub(super) type Outcome = Result<Answer, Failure>;
 pub(crate) fn run(arguments: &Arguments, holds_lock: bool) -> Outcome {
     match without_session(arguments) {
         Some(outcome) => outcome,
+        None if fetch::is_due(arguments) => fetch::fetch(arguments),
         None => with_session(&mut Session::open(arguments, holds_lock)?, arguments),
     }
 }
@@ -163,6 +164,14 @@ fn log(session: &mut Session) -> Outcome {
     Ok(Answer::done(text))
 }
 
+/// The bundle that is named; absent for the one that was fetched.
+fn named_bundle(arguments: &Arguments) -> Result<Option<FileMedium>, Failure> {
+    if arguments.kind() == fetch::FETCHED {
+        return Ok(None);
+    }
+    open_bundle(&arguments.argument(0).unwrap_or_default()).map(Some)
+}
+
 pub(super) fn open_bundle(path: &Path) -> Result<FileMedium, Failure> {
     FileMedium::open(path, everboot::machine::Access::Read)
         .map_err(|error| Failure::new(Exit::Failed, format!("bundle: {error}")))
@@ -173,7 +182,7 @@ fn insist(arguments: &Arguments) -> flow::Insist {
 }
 
 fn stage(session: &mut Session, arguments: &Arguments) -> Outcome {
-    let source = open_bundle(&arguments.argument(0).unwrap_or_default())?;
+    let source = named_bundle(arguments)?;
     let staged = flow::stage(session.site(), source, insist(arguments))?;
     Ok(Answer::done(format!("staged version {}, {} bytes\n", staged.version, staged.bytes)))
 }
@@ -215,7 +224,7 @@ fn activate(session: &mut Session) -> Outcome {
 }
 
 fn install(session: &mut Session, arguments: &Arguments) -> Outcome {
-    let source = open_bundle(&arguments.argument(0).unwrap_or_default())?;
+    let source = named_bundle(arguments)?;
     let mut text = String::new();
     match flow::stage(session.site(), source, insist(arguments)) {
         Ok(staged) => text.push_str(&format!("staged version {}\n", staged.version)),

@@ -27,7 +27,7 @@ pub use inspect::{SlotReport, Staging as StagingReport, Status, bootable, slot_d
 pub use mend::{Giver, mend};
 pub use prepare::prepare;
 pub use repair::{init, repair};
-pub use stage::{Insist, StagedNow, stage};
+pub use stage::{Insist, StagedNow, receive, stage};
 pub use trouble::Trouble;
 pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
 pub use view::View;
@@ -48,5 +48,5 @@ pub struct Site<'a, M> {
 
 /// Name of the staged bundle in the staging area.
 pub const STAGED: &str = "staged.everboot";
-/// Name of the copy that is not complete yet.
-const STAGED_PART: &str = "staged.everboot.part";
+/// Name of a bundle there that is not staged yet: of a copy that is not complete, or of one that was fetched.
+pub const STAGED_PART: &str = "staged.everboot.part";

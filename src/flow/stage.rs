@@ -32,21 +32,44 @@ pub struct StagedNow {
     pub bytes: u64,
 }
 
+/// Opens the staging area for a bundle that will be fetched into it, and tells which version is installed. The download
+/// may take long and changes no record, so this needs no lock.
+pub fn receive<M: Machine>(site: &mut Site<'_, M>) -> Result<(M::Staging, Option<String>), Error> {
+    let view = site.look().writable()?;
+    let area = site.machine.staging(view.staging, Access::Exclusive).map_err(Error::Staging)?;
+    let installed = view.record.default.and_then(|id| view.record.slot(id).version());
+    Ok((area, installed.map(str::to_owned)))
+}
+
+/// A file of the staging area, or of the same kind.
+type File<M> = <<M as Machine>::Staging as Staging>::File;
+
 /// Checks everything about a bundle, copies it to the staging area, and records it.
 ///
 /// Order: checks of signature, machine, version, size and every hash → a record that no longer names an
 /// older bundle → copy · sync of the file · rename · sync of the directory → a record that names this one.
 /// A cut before the last step leaves a file that no record names: it is removed by the next `stage`,
 /// `cancel` or `confirm`. A refusal, which comes before the first write, changes nothing.
+///
+/// Without a source it is the bundle that was fetched into the staging area, as [`STAGED_PART`]: it gets another name in place
+/// of a copy.
 pub fn stage<M: Machine>(
     mut site: Site<'_, M>,
-    source: impl Medium,
+    source: Option<File<M>>,
     Insist { force, insecure }: Insist,
 ) -> Result<StagedNow, Error> {
     if insecure && !site.keys.allows_insecure() {
         return Err(lifecycle::Refusal::NotInsecure.into());
     }
     let mut view = site.look().writable()?;
+    let is_fetched = source.is_none();
+    let source = match source {
+        Some(source) => source,
+        None => {
+            let area = site.machine.staging(view.staging, Access::Exclusive);
+            area.and_then(|area| area.open(STAGED_PART)).map_err(Error::Staging)?
+        }
+    };
     let mut bundle = Bundle::open_insecure(source, site.keys, insecure)?;
     let manifest = bundle.manifest().clone();
     site.admit(&manifest, &view.record)?;
@@ -66,7 +89,7 @@ pub fn stage<M: Machine>(
     if seeded::is(Bug::RecordBeforeBundle) {
         view.save(next.clone())?;
     }
-    let copied = copy(&mut view, &area, (bundle.medium(), len), &next.update);
+    let copied = copy(&mut view, &area, (bundle.medium(), len), is_fetched, &next.update);
     drop(area);
     site.machine.close_staging();
     copied?;
@@ -89,19 +112,22 @@ fn copy<D: Medium>(
     view: &mut View<D>,
     area: &impl Staging,
     (source, len): (&impl Medium, u64),
+    is_fetched: bool,
     update: &Update,
 ) -> Result<(), Error> {
-    area.remove(STAGED_PART).map_err(Error::Staging)?;
-    let found = area.available().map_err(Error::Staging)?;
-    if found < len {
-        return Err(Error::NoSpace { needed: len, found });
+    if !is_fetched {
+        area.remove(STAGED_PART).map_err(Error::Staging)?;
+        let found = area.available().map_err(Error::Staging)?;
+        if found < len {
+            return Err(Error::NoSpace { needed: len, found });
+        }
     }
     if view.record.update.bundle() != update.bundle() && !seeded::is(Bug::BundleBeforeRecord) {
         let mut unnamed = view.record.clone();
         unnamed.update = Update::None;
         view.save(unnamed)?;
     }
-    if let Err(error) = write(area, source, len) {
+    if let Err(error) = write(area, source, len, is_fetched) {
         // Gives the room back; whether that works changes nothing about the failure.
         let _ = area.remove(STAGED_PART);
         return Err(Error::Staging(error));
@@ -109,18 +135,21 @@ fn copy<D: Medium>(
     Ok(())
 }
 
-fn write(area: &impl Staging, source: &impl Medium, len: u64) -> Result<(), medium::Error> {
-    let file = area.create(STAGED_PART)?;
-    let mut chunk = vec![0; STEP];
-    for at in (0..len).step_by(STEP) {
-        let count = (len - at).min(STEP as u64) as usize;
-        source.read_at(at, &mut chunk[..count])?;
-        file.write_at(at, &chunk[..count])?;
+fn write(area: &impl Staging, source: &impl Medium, len: u64, is_fetched: bool) -> Result<(), medium::Error> {
+    if is_fetched {
+        source.sync()?;
+    } else {
+        let file = area.create(STAGED_PART)?;
+        let mut chunk = vec![0; STEP];
+        for at in (0..len).step_by(STEP) {
+            let count = (len - at).min(STEP as u64) as usize;
+            source.read_at(at, &mut chunk[..count])?;
+            file.write_at(at, &chunk[..count])?;
+        }
+        if !seeded::is(Bug::StagedNoSync) {
+            file.sync()?;
+        }
     }
-    if !seeded::is(Bug::StagedNoSync) {
-        file.sync()?;
-    }
-    drop(file);
     area.rename(STAGED_PART, STAGED)?;
     if seeded::is(Bug::DirectoryNoSync) { Ok(()) } else { area.sync_dir() }
 }

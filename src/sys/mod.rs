@@ -35,7 +35,7 @@ mod threads;
 mod watchdog;
 
 pub use boot_facts::{BOOT_FACTS, ROOT_FACT, read_fact, read_text, write_fact};
-pub use child::{has_sh, run_sh};
+pub use child::{has_sh, run_fetch, run_sh};
 pub use clock::{monotonic_ms, uptime_ms};
 pub use disk_file::DiskFileMachine;
 pub use fault::watch_for_faults;

@@ -9,7 +9,8 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatvfs, fsync, openat, renameat, 
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::os::fd::AsRawFd;
+use std::path::{Path, PathBuf};
 
 /// An open directory of staged files.
 #[derive(Debug)]
@@ -38,6 +39,11 @@ impl DirStaging {
             staging.sync_dir()?;
         }
         Ok(staging)
+    }
+
+    /// Where it is, for programs that write there.
+    pub fn path(&self) -> io::Result<PathBuf> {
+        std::fs::read_link(format!("/proc/self/fd/{}", self.dir.as_raw_fd()))
     }
 
     fn open_file(&self, name: &str, flags: OFlags) -> Result<FileMedium, Error> {

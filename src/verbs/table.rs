@@ -98,7 +98,7 @@ pub static VERBS: &[Verb] = &[
         summary: "check a bundle and bring it onto the machine",
         about: "Checks signature, machine type, version, modules, size and every block, then copies \
                 the bundle to the staging area. A refusal changes nothing. Nothing is due yet: \
-                see activate.",
+                see activate. For FILE see also everboot-fetch.",
         ..BRINGS
     },
     Verb {

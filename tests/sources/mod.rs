@@ -1,9 +1,9 @@
 //! Bundles of folders, tars and OCI images: the file systems that are made of them, looked at by the tools of others.
 
 mod inspect;
-mod layer;
+pub(crate) mod layer;
 #[cfg(feature = "registry")]
-mod registry;
+pub(crate) mod registry;
 
 use crate::bundle::{Room, unpack};
 use layer::{Layer, Layout, ROOT, TIME, flat, gzip, layers, sum};

@@ -8,9 +8,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 /// A registry on a port of its own; it ends with the test.
-struct Registry {
+pub(crate) struct Registry {
     child: Child,
-    host: String,
+    pub(crate) host: String,
 }
 
 impl Drop for Registry {
@@ -21,7 +21,7 @@ impl Drop for Registry {
 }
 
 impl Registry {
-    fn start(room: &Room) -> Self {
+    pub(crate) fn start(room: &Room) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         let storage = room.0.join("storage");
@@ -44,7 +44,7 @@ impl Registry {
         registry
     }
 
-    fn push(&self, room: &Room, from: &str, name: &str) {
+    pub(crate) fn push(&self, room: &Room, from: &str, name: &str) {
         let to = format!("docker://{}/{name}", self.host);
         let skopeo = "skopeo --insecure-policy copy -q --all --dest-tls-verify=false";
         room.run(&format!("{skopeo} {from} {to}"));

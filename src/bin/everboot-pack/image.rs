@@ -117,6 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     output.finish(layout.zst - 512 + member_len(zst_len) + ARCHIVE_END)
 }
 
+/// A secret key, whose password is asked for if it has one.
 pub(crate) fn read_key(path: &Path) -> Result<Signer> {
     let text = fs::read_to_string(path).with_context(|| format!("read key {}", path.display()))?;
     Signer::parse(&text).map_err(|error| anyhow!("key {}: {error}", path.display()))

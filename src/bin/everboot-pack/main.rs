@@ -1,6 +1,7 @@
 //! everboot-pack: makes and shows bundles, and disks with a first one. A tool for the machine that builds images; the agent has none of
 //! it. Exit status: 0 done, 1 failed, 2 wrong usage.
 
+mod channel;
 mod delta;
 mod disk;
 mod endorse;
@@ -10,9 +11,12 @@ mod keygen;
 mod manual;
 mod modules;
 mod output;
+#[cfg(feature = "registry")]
+mod push;
 mod root;
 mod show;
 mod source;
+mod sum;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -41,6 +45,11 @@ enum Command {
     Files(files::Arguments),
     /// Show what a bundle says of itself
     Show(show::Arguments),
+    /// Put a bundle into a registry
+    #[cfg(feature = "registry")]
+    Push(push::Arguments),
+    /// Make and sign a channel: the list from which machines take the newest bundle that fits
+    Channel(channel::Arguments),
     /// Write man pages and shell completions
     Manual(manual::Arguments),
 }
@@ -54,6 +63,9 @@ fn main() -> ExitCode {
         Command::Disk(arguments) => disk::run(&arguments),
         Command::Files(arguments) => files::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        #[cfg(feature = "registry")]
+        Command::Push(arguments) => push::run(&arguments),
+        Command::Channel(arguments) => channel::run(&arguments),
         Command::Manual(arguments) => manual::run(&arguments),
     };
     match done {

@@ -2,6 +2,10 @@
 
 mod bash;
 mod command;
+/// The command line of everboot-fetch, of which only the names and texts matter here.
+#[allow(dead_code)]
+#[path = "../../everboot-fetch/arguments.rs"]
+mod fetch;
 mod page;
 mod pages;
 
@@ -27,9 +31,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     write(folder, "man/man5/everboot.conf.5", pages::configuration(date))?;
     write(folder, "doc/everboot/examples/everboot.conf", pages::example())?;
     write(folder, "bash-completion/completions/everboot", bash::script())?;
-    let everboot = command::everboot();
-    write(folder, "zsh/vendor-completions/_everboot", completion(Shell::Zsh, &everboot))?;
-    write(folder, "fish/vendor_completions.d/everboot.fish", completion(Shell::Fish, &everboot))?;
+    let (everboot, fetch) = (command::everboot(), fetch::Arguments::command());
+    write(folder, "bash-completion/completions/everboot-fetch", completion(Shell::Bash, &fetch))?;
+    for command in [&everboot, &fetch] {
+        let name = command.get_name();
+        write(folder, &format!("zsh/vendor-completions/_{name}"), completion(Shell::Zsh, command))?;
+        write(folder, &format!("fish/vendor_completions.d/{name}.fish"), completion(Shell::Fish, command))?;
+    }
+    page(folder, date, "8", fetch)?;
     own_pages(folder, date, crate::Arguments::command())
 }
 
@@ -39,18 +48,22 @@ fn own_pages(folder: &Path, date: &str, command: Command) -> Result<()> {
     command.build();
     let mut pages = vec![command.clone()];
     pages.extend(command.get_subcommands().cloned());
-    for page in pages {
-        let page = Man::new(page).section("1").source(page::SOURCE).manual("User Commands").date(date);
-        let (mut bytes, file) = (Vec::new(), page.get_filename());
-        page.title(file.trim_end_matches(".1").to_uppercase()).render(&mut bytes)?;
-        write(folder, &format!("man/man1/{file}"), bytes)?;
-    }
-    Ok(())
+    pages.into_iter().try_for_each(|command| page(folder, date, "1", command))
+}
+
+/// The page of a command in a section of the manual.
+fn page(folder: &Path, date: &str, section: &str, command: Command) -> Result<()> {
+    let manual = if section == "8" { "System Administration" } else { "User Commands" };
+    let page = Man::new(command).section(section).source(page::SOURCE).manual(manual).date(date);
+    let (mut bytes, file) = (Vec::new(), page.get_filename());
+    let title = file.trim_end_matches(&format!(".{section}")).to_uppercase();
+    page.title(title).render(&mut bytes)?;
+    write(folder, &format!("man/man{section}/{file}"), bytes)
 }
 
 fn completion(shell: Shell, command: &Command) -> Vec<u8> {
     let mut bytes = Vec::new();
-    generate(shell, &mut command.clone(), "everboot", &mut bytes);
+    generate(shell, &mut command.clone(), command.get_name(), &mut bytes);
     bytes
 }
 

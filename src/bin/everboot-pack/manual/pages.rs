@@ -57,7 +57,7 @@ pub(super) fn everboot(date: &str) -> String {
         page.term(vec![bold(path)], meaning);
     }
     page.section("SEE ALSO");
-    page.paragraph("`everboot.conf`(5), `everboot-pack`(1)");
+    page.paragraph("`everboot.conf`(5), `everboot-fetch`(8), `everboot-pack`(1)");
     page.render()
 }
 

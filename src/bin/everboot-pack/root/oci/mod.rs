@@ -43,7 +43,7 @@ pub(crate) fn tree(place: &Place, platform: Option<&Platform>, scratch: &Scratch
         Place::Folder(path, name) => Box::new(layout::Layout::folder(path, name.as_deref())),
         Place::Archive(path, name) => Box::new(layout::Layout::archive(path, name.as_deref(), scratch)?),
         #[cfg(feature = "registry")]
-        Place::Registry(name) => Box::new(registry::Registry::new(name, scratch)?),
+        Place::Registry(name) => Box::new(registry::Remote::new(name, scratch)?),
         #[cfg(not(feature = "registry"))]
         Place::Registry(name) => bail!(
             "this everboot-pack was built without the feature registry; skopeo copy docker://{name} oci:DIR, \

@@ -1,0 +1,79 @@
+//! `--for WORDS`, a line each: into the staging area of the machine that these words of everboot mean, where everboot stages it without
+//! a copy.
+//!
+//! The agent calls this, and is called by it with the same words: so it needs to know nothing of downloads. Nobody holds
+//! the machine's lock until the bundle is there.
+
+use super::arguments::{Agent, Arguments};
+use super::problem::{Problem, Result};
+use super::settings;
+use anyhow::{Context, anyhow};
+use clap::Parser;
+use everboot::bundle::Keys;
+use everboot::flow::{self, STAGED_PART, Site};
+use everboot::machine::Machine;
+use everboot::medium::Staging;
+use everboot::sys::{DirStaging, DiskFileMachine, LinuxMachine};
+use everboot::verbs::Exit;
+use std::env::current_exe;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
+
+/// The first argument.
+pub(crate) const FOR: &str = "--for";
+/// What stands for the bundle that was fetched, in the words of everboot.
+const SOURCE: &str = "fetched:";
+/// Which lists of channels were seen, beside the staged bundle.
+const STATE: &str = "channels";
+
+/// Fetches, and has it staged; returns the code that everboot ends with.
+pub(crate) fn bring(words: &[OsString]) -> Result<u8> {
+    let words: Vec<_> = words.iter().flat_map(|text| text.as_bytes().split(|byte| *byte == b'\n')).collect();
+    let words: Vec<_> = words.into_iter().map(|word| OsStr::from_bytes(word).to_owned()).collect();
+    let agent = Agent::parse_from(&words);
+    match &agent.disk {
+        Some(disk) => on(&mut DiskFileMachine::look(disk, agent.staging.clone()), &agent, &words),
+        None => on(&mut LinuxMachine::new(agent.staging.clone()), &agent, &words),
+    }
+}
+
+fn on<M>(machine: &mut M, agent: &Agent, words: &[OsString]) -> Result<u8>
+where
+    M: Machine<Staging = DirStaging>,
+{
+    let beside = || Some(agent.disk.as_ref()?.with_added_extension("config"));
+    let folder = agent.config.clone().or_else(beside).unwrap_or_else(|| "/etc/everboot".into());
+    let (config, keys) = (settings::config(&folder)?, Keys::default());
+    let mut site = Site { machine, config: &config, keys: &keys };
+    let (area, installed) = flow::receive(&mut site).map_err(|error| match error {
+        flow::Error::Record(_) => Problem::lasting(Exit::Record, anyhow!(error)),
+        _ => Problem::lasting(Exit::Failed, anyhow!(error)),
+    })?;
+    let mut arguments = Arguments::parse_from([OsString::new(), "--".into(), agent.source.clone().into()]);
+    arguments.config = folder;
+    let path = area.path().context("find the staging area")?;
+    arguments.output = Some(path.join(STAGED_PART));
+    arguments.state = Some(path.join(STATE));
+    arguments.installed = installed.filter(|_| !agent.force);
+    arguments.no_progress = agent.no_progress;
+    let ended = match super::fetch(&arguments) {
+        Ok(true) => call(agent, words),
+        Ok(false) => Ok(Exit::Done as u8),
+        Err(problem) => Err(problem),
+    };
+    // It has another name by now, or was refused. That it stays costs room and nothing else.
+    let _ = area.remove(STAGED_PART);
+    drop(area);
+    site.machine.close_staging();
+    ended
+}
+
+/// Runs the everboot beside this program, or that in PATH.
+fn call(agent: &Agent, words: &[OsString]) -> Result<u8> {
+    let beside = current_exe().unwrap_or_default().with_file_name("everboot");
+    let mut everboot = Command::new(if beside.exists() { beside.as_path() } else { "everboot".as_ref() });
+    let word = |word: &OsString| if *word == *agent.source { SOURCE.into() } else { word.clone() };
+    let ended = everboot.args(words.iter().map(word)).status().context("run everboot")?;
+    Ok(ended.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(Exit::Failed as u8))
+}

@@ -1,0 +1,72 @@
+//! The command line, of which the manual is made, too.
+
+use clap::{Parser, ValueHint};
+use std::path::PathBuf;
+
+/// Fetches everboot bundles onto the device.
+///
+/// A download that breaks off is tried again; what is there already stays beside the FILE, as FILE.part, and the next
+/// run goes on with it. FILE itself is there when it is complete and durable. Whether it is a bundle that this machine
+/// trusts is checked by `everboot stage`, which calls everboot-fetch by itself for such a SOURCE.
+///
+/// Exit codes: 0 done, or nothing newer in the channel; 1 failure; 2 usage; 3 an older list of the channel than seen
+/// before; 4 nothing in the channel for this machine; 5 not what was signed or pinned; 6 another everboot-fetch is at
+/// work on it; 9 no room.
+#[derive(Parser)]
+#[command(name = "everboot-fetch", version)]
+pub(crate) struct Arguments {
+    /// What is fetched: oci:REGISTRY/NAME[:TAG|@DIGEST], an https: or http: URL, file:PATH, or channel:URL, the newest
+    /// bundle for this machine out of a signed list
+    #[arg(value_name = "SOURCE", value_hint = ValueHint::Url)]
+    pub(crate) source: String,
+    /// Where the bundle goes; by default the last part of its name, in this folder
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) output: Option<PathBuf>,
+    /// everboot.conf and keys/*.pub are there, for a channel
+    #[arg(long, value_name = "DIR", default_value = "/etc/everboot", value_hint = ValueHint::DirPath)]
+    pub(crate) config: PathBuf,
+    /// The keys *.pub that may sign a channel are there; by default in keys of --config
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub(crate) keys: Option<PathBuf>,
+    /// The machine type for which a channel has to have something; by default that of everboot.conf
+    #[arg(long, value_name = "TYPE")]
+    pub(crate) compatible: Option<String>,
+    /// What is installed: of a channel something newer, which may be installed over it, or nothing
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) installed: Option<String>,
+    /// Remember in FILE which list of a channel was seen, and refuse an older one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) state: Option<PathBuf>,
+    /// How often something is tried that brings nothing new
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(crate) tries: u32,
+    /// Wait before the second try; each further wait is twice as long, up to five minutes
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=300))]
+    pub(crate) wait: u64,
+    /// Do not show how far it is
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+}
+
+/// The words of everboot for which something is fetched; see everboot(8).
+#[derive(Parser)]
+#[command(no_binary_name = true)]
+pub(crate) struct Agent {
+    #[arg(value_parser = ["stage", "install"])]
+    pub(crate) verb: String,
+    pub(crate) source: String,
+    #[arg(long)]
+    pub(crate) config: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) disk: Option<PathBuf>,
+    #[arg(long)]
+    pub(crate) staging: Option<PathBuf>,
+    #[arg(long)]
+    kernel: Option<String>,
+    #[arg(long)]
+    pub(crate) no_progress: bool,
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[arg(long)]
+    insecure: bool,
+}

@@ -1,0 +1,63 @@
+//! How far a download is: a bar on a terminal, a few plain lines elsewhere.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{IsTerminal, stderr};
+
+pub(crate) enum Progress {
+    None,
+    Bar(ProgressBar),
+    /// Which quarter was told last.
+    Lines(u64),
+}
+
+impl Progress {
+    pub(crate) fn new(is_wanted: bool) -> Self {
+        match (is_wanted, stderr().is_terminal()) {
+            (false, _) => Self::None,
+            (true, true) => Self::Bar(ProgressBar::no_length()),
+            (true, false) => Self::Lines(0),
+        }
+    }
+
+    /// Shows `done` bytes of `total`, where that is known.
+    pub(crate) fn show(&mut self, done: u64, total: Option<u64>) {
+        match self {
+            Self::None => {}
+            Self::Bar(bar) => {
+                if bar.length() != total || bar.position() == 0 || bar.is_finished() {
+                    begin(bar, done, total);
+                }
+                bar.set_position(done);
+            }
+            Self::Lines(told) => {
+                let quarter = total.map_or(0, |total| done.saturating_mul(4) / total.max(1));
+                if quarter > *told {
+                    *told = quarter;
+                    eprintln!("{} % ({done} of {} bytes)", quarter * 25, total.unwrap_or(done));
+                }
+            }
+        }
+    }
+
+    /// It is done, or something else is said.
+    pub(crate) fn end(&self) {
+        if let Self::Bar(bar) = self {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn begin(bar: &ProgressBar, done: u64, total: Option<u64>) {
+    bar.reset();
+    let template = match total {
+        Some(total) => {
+            bar.set_length(total);
+            "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}"
+        }
+        None => "{spinner} {bytes} {binary_bytes_per_sec}",
+    };
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    // What was there before is not our speed.
+    bar.set_position(done);
+    bar.reset_eta();
+}

@@ -1,0 +1,82 @@
+//! Where bytes come from, whichever way they come.
+
+use super::problem::{Problem, Result};
+use anyhow::anyhow;
+use everboot::slot::RootHash;
+use everboot::verbs::Exit;
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+/// Something that can be fetched.
+pub(crate) trait Remote {
+    /// What a part of it is a part of.
+    fn source(&self) -> String;
+    /// What it is known to be.
+    fn known(&self) -> Known;
+    /// Asks for it; or for the rest of it, which need not be there: then the part is of something else.
+    fn open(&mut self, rest: Option<&Rest>) -> Result<Option<Reply<'_>>>;
+}
+
+/// What is known of something before it is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Known {
+    /// SHA-256 of its bytes.
+    pub(crate) sum: Option<RootHash>,
+    /// Their number.
+    pub(crate) len: Option<u64>,
+}
+
+/// The rest of something of which a part is there.
+#[derive(Debug)]
+pub(crate) struct Rest {
+    /// Where it begins; not 0.
+    pub(crate) from: u64,
+    /// What the server said of the part.
+    pub(crate) validator: Option<String>,
+}
+
+/// The next bytes; none at the end.
+pub(crate) type Body<'a> = Box<dyn FnMut() -> Result<Option<Vec<u8>>> + 'a>;
+
+/// What comes.
+pub(crate) struct Reply<'a> {
+    /// The place of its first byte: 0 where the whole comes, asked for or not.
+    pub(crate) from: u64,
+    /// How long the whole is, where that is said.
+    pub(crate) total: Option<u64>,
+    /// How the server tells this content from another.
+    pub(crate) validator: Option<String>,
+    pub(crate) body: Body<'a>,
+}
+
+/// `file:PATH`
+pub(crate) struct Local(pub(crate) PathBuf);
+
+impl Remote for Local {
+    fn source(&self) -> String {
+        format!("file:{}", self.0.display())
+    }
+
+    fn known(&self) -> Known {
+        Known::default()
+    }
+
+    fn open(&mut self, _: Option<&Rest>) -> Result<Option<Reply<'_>>> {
+        let failed = |error: std::io::Error| {
+            Problem::lasting(Exit::Failed, error).context(format!("read {}", self.0.display()))
+        };
+        let mut file = File::open(&self.0).map_err(failed)?;
+        let data = file.metadata().map_err(failed)?;
+        if !data.is_file() {
+            let text = format!("{}: expected a file, found something else", self.0.display());
+            return Err(Problem::lasting(Exit::Failed, anyhow!(text)));
+        }
+        let mut chunk = vec![0; 1 << 20];
+        let body = move || {
+            let count = file.read(&mut chunk).map_err(failed)?;
+            Ok((count > 0).then(|| chunk[..count].to_vec()))
+        };
+        Ok(Some(Reply { from: 0, total: Some(data.len()), validator: None, body: Box::new(body) }))
+    }
+}

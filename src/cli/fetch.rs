@@ -1,0 +1,29 @@
+//! A bundle that is no file on this machine yet: `everboot-fetch` brings it into the staging area, and then calls this
+//! verb anew, with a source of the kind [`FETCHED`]. The lock is not held meanwhile: a download may take long, and a system
+//! that has to be confirmed does not wait for it.
+
+use super::arguments::Arguments;
+use super::exit::{Answer, Exit, Failure};
+use everboot::sys;
+use everboot::verbs::Action;
+
+/// The kind of the bundle that was fetched.
+pub(super) const FETCHED: &[u8] = b"fetched";
+
+/// Whether the verb names what has to be fetched.
+pub(super) fn is_due(arguments: &Arguments) -> bool {
+    let brings = matches!(arguments.verb.action, Action::Stage | Action::Install);
+    brings && !matches!(arguments.kind(), b"" | FETCHED)
+}
+
+/// Has it fetched and staged. What is wrong, others have said.
+pub(super) fn fetch(arguments: &Arguments) -> Result<Answer, Failure> {
+    let failed = |text: &str| Failure::new(Exit::Failed, text);
+    match sys::run_fetch(&arguments.words).map_err(|error| failed(&error.to_string()))? {
+        127 => Err(failed("expected everboot-fetch, found none; install it, or stage a file")),
+        code => {
+            let exit = Exit::ALL.get(usize::from(code)).copied().unwrap_or(Exit::Failed);
+            Ok(Answer { text: String::new(), exit })
+        }
+    }
+}
