@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn a_word_is_completed_by_what_may_stand_there() {
         check("expl", &["explain"], "explain");
-        check("re", &["reject", "record", "reboot"], "re");
+        check("re", &["reject", "repair", "record", "reboot"], "re");
         check("record ", &["show", "init", "repair"], "");
         check("record re", &["repair"], "repair");
         check("help ver", &["verify"], "verify");
