@@ -23,6 +23,7 @@ const USAGE: &str = "\
 everboot-harness build            out/everboot, out/everboot-*, out/initramfs.img
 everboot-harness build --deb      and out/everboot_*.deb, out/everboot-{pack,fetch}_*.deb
 everboot-harness test [--quick]   format, lints, all tests; --quick: no QEMU
+everboot-harness fuzz             a minute of libFuzzer on the targets of tests/fuzz
 everboot-harness bench [--help]   everboot beside its peers: tests/BENCH.md
 everboot-harness demo [--shell]   the main job on a real Debian; --shell: its console
 everboot-harness demo --figures   the figures of the README, measured here
@@ -57,6 +58,7 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         }
         ["test"] => return Ok(suite::run(false)),
         ["test", "--quick"] => return Ok(suite::run(true)),
+        ["fuzz"] => fuzz::smoke()?,
         ["bench", options @ ..] => return bench::run(options),
         [bench::measure::VERB, words @ ..] => return bench::measure::measured(words),
         ["demo"] => return tour::run(),

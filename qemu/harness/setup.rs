@@ -33,6 +33,7 @@ const BUILD: &[Tool] = &[
 
 /// What the tests take that boot nothing.
 const CHECK: &[Tool] = &[
+    tool("g++", "g++"),
     tool("git", "git"),
     tool("util-linux", "setpriv"),
     tool("shellcheck", "shellcheck"),
