@@ -249,7 +249,9 @@ impl<'a, T: Medium> Worker<'a, T> {
 
     fn prove(&mut self, written: Written) -> Result<Outcome, Error> {
         let Written { span, blocks, .. } = &written;
-        for run in blocks.chunk_by(|one, next| one + 1 == *next) {
+        // A run may be a whole group; the memory is for a part of it.
+        let runs = blocks.chunk_by(|one, next| one + 1 == *next);
+        for run in runs.flat_map(|run| run.chunks(PART)) {
             let (from, count) = (run[0], run.len());
             self.there.resize(count * BLOCK);
             self.target.read_at(span.at(from), &mut self.there).map_err(Error::Target)?;
