@@ -11,6 +11,7 @@ mod decide;
 mod delta;
 #[cfg(feature = "fetch")]
 mod fetch;
+mod floor;
 mod flows;
 #[path = "fuzz/src/lib.rs"]
 mod fuzz;

@@ -338,6 +338,13 @@ fn the_tree_is_mended_from_the_image_or_from_another_slot() {
     for (spoiled, left) in [(&[5, top][..], all), (&[5, middle, low + 2], half), (&[5, low], 128)] {
         assert_eq!(tall.mend(spoiled, &[]), (0, left), "{spoiled:?}");
     }
+    // Nor is a block right that cannot be read and of which nobody knows what it must be.
+    let slot = file(tall.slot.clone());
+    slot.write_at((5 * BLOCK) as u64, &UNREADABLE).unwrap();
+    spoil(&slot, low as u64, b"rot");
+    let none = None::<(&mut Bundle<SimDisk>, &mut Sources<SimDisk>)>;
+    let progress = apply::mend(none, (&tall.manifest.payload, &[]), &slot, Threads::NONE, &mut |_| ());
+    assert_eq!(counts(progress.unwrap()), (0, 128));
     // A slot with the same image has it all.
     let twin = file(tall.slot.clone());
     assert_eq!(tall.mend(&[5, low, middle, top], from_ref(&twin)), (4, 0));

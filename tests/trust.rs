@@ -1,21 +1,19 @@
-//! Whom a machine believes, and what it takes: endorsed and revoked keys, images that nobody signed, the floor.
+//! Whom a machine believes, and what it takes: endorsed and revoked keys, and images that nobody signed.
 
 use crate::bench::Bench;
 use crate::bundle::Room;
-use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot};
+use crate::sim::{RECORD, SLOT_A, SimRoot};
 use crate::world::{World, image, manifest};
 use everboot::bundle::sign::{NewKeys, Signer, UNSIGNED};
 use everboot::bundle::{Error as BundleError, Fault, Keys, Signed, TrustError, write::assemble};
-use everboot::config::Asked;
 use everboot::flow::{self, Destination, Error, Insist, Outcome};
 use everboot::lifecycle::{Refusal, Unfit};
 use everboot::manifest::Manifest;
 use everboot::medium::Medium;
-use everboot::slot::SlotName;
 use std::sync::LazyLock;
 
 /// A pair of keys.
-struct Pair {
+pub struct Pair {
     signer: Signer,
     public: String,
 }
@@ -30,13 +28,13 @@ impl Pair {
         self.signer.endorse(&other.public)
     }
 
-    fn sign(&self, bytes: &[u8], chain: &[Vec<u8>]) -> Vec<u8> {
+    pub fn sign(&self, bytes: &[u8], chain: &[Vec<u8>]) -> Vec<u8> {
         [self.signer.sign(bytes, "sim"), chain.concat()].concat()
     }
 }
 
 /// The key that the simulated machines trust, and others, each newer than the one before.
-static KEYS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
+pub static KEYS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
     let (secret, public) = (include_str!("golden/key"), include_str!("golden/key.pub").to_owned());
     let first = Pair { signer: Signer::parse(secret).unwrap(), public };
     [first].into_iter().chain((0..6).map(|_| Pair::new())).collect()
@@ -47,23 +45,18 @@ fn link(number: usize) -> Vec<u8> {
     KEYS[number - 1].endorse(&KEYS[number])
 }
 
-fn bundle(manifest: Manifest, sign: &dyn Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+pub fn bundle(manifest: Manifest, sign: &dyn Fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
     let version = manifest.version.as_bytes()[0] - b'0';
     assemble(manifest, &image(version, SimRoot::Boots), sign).unwrap()
 }
 
 /// A version that the second key has signed, endorsed by the first.
-fn endorsed(version: u8) -> Vec<u8> {
+pub fn endorsed(version: u8) -> Vec<u8> {
     bundle(manifest(version), &|bytes| KEYS[1].sign(bytes, &[link(1)]))
 }
 
 fn unsigned(version: u8) -> Vec<u8> {
     bundle(manifest(version), &|_| UNSIGNED.to_vec())
-}
-
-fn with_floor(version: u8, floor: &str) -> Vec<u8> {
-    let manifest = Manifest { floor: floor.into(), ..manifest(version) };
-    bundle(manifest, &|bytes| KEYS[0].sign(bytes, &[]))
 }
 
 fn trusted(keys: &[usize]) -> Keys {
@@ -87,19 +80,19 @@ fn prepare(world: &mut World) {
 }
 
 /// Stages it, has early boot apply it, and confirms it.
-fn install(world: &mut World, bundle: Vec<u8>) {
+pub fn install(world: &mut World, bundle: Vec<u8>) {
     world.stage(bundle).unwrap();
     flow::activate(world.site()).unwrap();
     world.boot();
     flow::confirm(world.site()).unwrap();
 }
 
-fn lose_record(world: &World) {
+pub fn lose_record(world: &World) {
     let record = world.machine.parts[RECORD].clone();
     record.write_zeroes(0, record.len()).unwrap();
 }
 
-fn went_to(outcome: &Outcome) -> Option<usize> {
+pub fn went_to(outcome: &Outcome) -> Option<usize> {
     match &outcome.destination {
         Destination::Root(_, root) => Some(root.at.part),
         _ => None,
@@ -107,13 +100,13 @@ fn went_to(outcome: &Outcome) -> Option<usize> {
 }
 
 /// All that a machine keeps.
-fn bytes(world: &World) -> (Vec<Vec<u8>>, Vec<String>) {
+pub fn bytes(world: &World) -> (Vec<Vec<u8>>, Vec<String>) {
     let parts = world.machine.parts.iter().map(|part| part.content()).collect();
     (parts, world.machine.staging.names())
 }
 
 #[track_caller]
-fn refused_without_a_change(world: &mut World, bundle: Vec<u8>, insist: Insist) -> Error {
+pub fn refused_without_a_change(world: &mut World, bundle: Vec<u8>, insist: Insist) -> Error {
     let before = bytes(world);
     let error = world.stage_insisting(bundle, insist).unwrap_err();
     assert!(bytes(world) == before, "{error}");
@@ -243,7 +236,7 @@ fn a_forged_or_damaged_bundle_is_refused_also_where_insecure_ones_are_not() {
 }
 
 /// A machine that runs version 2 of nobody from slot-b, as a trial.
-fn insecure() -> World {
+pub fn insecure() -> World {
     let mut world = World::running();
     world.keys.allow_insecure();
     world.stage_insisting(unsigned(2), Insist { force: false, insecure: true }).unwrap();
@@ -323,118 +316,6 @@ fn a_signature_that_vanishes_after_staging_is_noticed() {
     file.write_at(0, &unsigned(2)).unwrap();
     file.sync().unwrap();
     assert!(matches!(flow::prepare(world.site()), Err(Error::Bundle(BundleError::Trust(_)))));
-}
-
-/// A machine on which version 2 with floor 2.0 is confirmed in slot-b; version 1 is good in slot-a.
-fn floored() -> World {
-    let mut world = World::running();
-    install(&mut world, with_floor(2, "2.0"));
-    assert_eq!(world.picture(), "slot-a:good slot-b:good*! floor(2.0)");
-    world
-}
-
-#[test]
-fn the_floor_rises_when_an_image_is_confirmed_and_not_before() {
-    let mut world = World::running();
-    world.stage(with_floor(2, "1.5")).unwrap();
-    flow::activate(world.site()).unwrap();
-    assert_eq!(world.boot_version(), Some(2));
-    assert_eq!(world.record().floor, "");
-    flow::confirm(world.site()).unwrap();
-    assert_eq!(world.record().floor, "1.5");
-    install(&mut world, endorsed(3));
-    assert_eq!(world.record().floor, "1.5", "an image without one leaves it");
-    let mut world = insecure();
-    flow::confirm(world.site()).unwrap();
-    let manifest = Manifest { floor: "3.0".into(), ..manifest(3) };
-    let insecure = bundle(manifest, &|_| UNSIGNED.to_vec());
-    world.stage_insisting(insecure, Insist { force: false, insecure: true }).unwrap();
-    flow::activate(world.site()).unwrap();
-    assert_eq!(world.boot_version(), Some(3));
-    flow::confirm(world.site()).unwrap();
-    assert_eq!(world.record().floor, "", "nobody stands behind it");
-}
-
-#[test]
-fn no_image_below_the_floor_is_staged_prepared_or_applied() {
-    let mut world = floored();
-    flow::rollback(world.site(), None, true).unwrap();
-    assert_eq!(world.boot_version(), Some(1));
-    flow::confirm(world.site()).unwrap();
-    let old = Manifest { version: "1.9".into(), ..manifest(3) };
-    let old = assemble(old, &image(3, SimRoot::Boots), &|bytes| KEYS[0].sign(bytes, &[])).unwrap();
-    world.keys.allow_insecure();
-    let insist = Insist { force: true, insecure: true };
-    let error = refused_without_a_change(&mut world, old.clone(), insist);
-    assert_eq!(error.to_string(), "refused: version: expected 2.0 (the floor) or higher, found 1.9");
-    assert!(matches!(error, Error::Unfit(Unfit::Version(_))));
-    // It was staged before the floor rose.
-    for by_boot in [false, true] {
-        let mut world = World::running();
-        world.stage(old.clone()).unwrap();
-        flow::activate(world.site()).unwrap();
-        let mut view = world.site().look();
-        let record = everboot::record::Record { floor: "2.0".into(), ..view.record.clone() };
-        view.save(record).unwrap();
-        if by_boot {
-            let outcome = world.boot();
-            assert!(outcome.notes.iter().any(|note| note.contains("(the floor)")), "{:?}", outcome.notes);
-            assert_eq!(world.picture(), "slot-a:good*? slot-b:empty floor(2.0)");
-        } else {
-            let before = bytes(&world);
-            assert!(matches!(flow::prepare(world.site()), Err(Error::Unfit(_))));
-            assert!(bytes(&world) == before);
-        }
-    }
-}
-
-#[test]
-fn a_slot_below_the_floor_is_chosen_by_nobody_unless_forced_and_is_still_the_way_back() {
-    let mut world = floored();
-    let before = bytes(&world);
-    for error in [
-        flow::rollback(world.site(), None, false).unwrap_err(),
-        flow::rollback(world.site(), Some("slot-a"), false).unwrap_err(),
-        flow::boot_once(world.site(), Some("slot-a"), false).unwrap_err(),
-        flow::bootable(world.site(), "slot-a").unwrap_err(),
-    ] {
-        assert!(matches!(error, Error::Refused(Refusal::BelowFloor)), "{error}");
-    }
-    assert!(bytes(&world) == before);
-    flow::bootable(world.site(), "slot-b").unwrap();
-    let asked = Asked::Slot(SlotName::new("slot-a").unwrap());
-    let outcome = flow::boot(world.site(), Some(&asked));
-    assert_eq!(went_to(&outcome), Some(SLOT_B));
-    assert!(outcome.notes.iter().any(|note| note.contains("below the floor")), "{:?}", outcome.notes);
-    // Nothing else boots.
-    world.machine.parts[SLOT_B].write_at(0, b"BROKEN!!").unwrap();
-    let outcome = world.boot();
-    assert_eq!(went_to(&outcome), Some(SLOT_A));
-    let told = outcome.notes.iter().any(|note| note == "slot-a: good, version 1.0, below the floor");
-    assert!(told, "{:?}", outcome.notes);
-    flow::confirm(world.site()).unwrap();
-    assert_eq!(world.record().floor, "2.0", "it does not sink");
-}
-
-#[test]
-fn the_floor_outlives_a_copy_of_the_record_and_the_record() {
-    for (at, lost) in [(0, false), ((1 << 20) - 4096, false), (0, true)] {
-        let mut world = floored();
-        if lost {
-            lose_record(&world);
-        }
-        world.machine.parts[RECORD].write_zeroes(at, 4096).unwrap();
-        assert_eq!(world.boot_version(), Some(2));
-        assert_eq!(world.record().floor, "2.0");
-    }
-    // One that knows of no floor has saved the record.
-    let mut world = floored();
-    let mut view = world.site().look();
-    let record = everboot::record::Record { floor: String::new(), ..view.record.clone() };
-    view.save(record).unwrap();
-    assert_eq!(world.boot_version(), Some(2));
-    flow::confirm(world.site()).unwrap();
-    assert_eq!(world.record().floor, "2.0");
 }
 
 #[test]

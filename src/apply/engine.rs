@@ -12,8 +12,8 @@ use crate::seeded::{self, Bug};
 use crate::slot::BLOCK;
 use crate::tree::Hasher;
 
-/// Blocks that are written between two barriers. After a cut at most twice as many are written again, and the pieces
-/// under way: those behind which a barrier is under way, and those that are written meanwhile.
+/// Blocks that are written between two barriers. After a cut at most twice as many are written again: those behind
+/// which a barrier is under way, and those that are written meanwhile; and the pieces under way.
 const EPOCH: usize = (32 << 20) / BLOCK;
 /// Pieces between two barriers, when little has to be written: what a start has proven counts at a barrier, and a
 /// slow medium must get to one.

@@ -8,8 +8,8 @@
 //! blocks goes on beside the writing of later ones; the engine says why that is safe.
 //!
 //! Crash argument: without a trailer a slot says nothing of itself, so a cut before the last barrier leaves
-//! a slot that nobody boots. Repeating the apply reads and hashes every block and writes only those that
-//! are not right, so no proven block is written twice. A cut after the trailer and before the record leaves
+//! a slot that nobody boots. Repeating the apply looks at each piece and writes what is not right. A piece is proven
+//! as a whole, so where a few of its blocks are all wrong none of it was, and no proven block is written twice. A cut after the trailer and before the record leaves
 //! a slot that is complete and an apply that finds nothing to write.
 
 mod check;

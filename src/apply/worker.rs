@@ -156,12 +156,13 @@ impl<'a, T: Medium> Worker<'a, T> {
         let len = self.there.len();
         self.content.resize(len);
         let mut found = digests(self.hasher, &self.there);
-        // What cannot be read has the digest of none.
+        // What cannot be read has a digest that no block has, and that stands for nothing: a block whose digest nobody
+        // knows would else be called right.
         found
             .iter_mut()
             .zip(is_there)
             .filter(|(_, is_there)| !**is_there)
-            .for_each(|(found, _)| found.fill(0));
+            .for_each(|(found, _)| found.fill(0xff));
         let mut given = Aligned::zeroed(len);
         let mut missing = found.iter().zip(&span.digests).filter(|(found, wanted)| found != wanted).count();
         let end = givers.iter().map(T::len).max().unwrap_or(0);
