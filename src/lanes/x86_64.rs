@@ -4,7 +4,7 @@ use super::{CHUNK, Data, LANES, State, Vectors};
 use std::arch::x86_64::*;
 
 cpufeatures::new!(has_sha, "sha", "sse4.1");
-cpufeatures::new!(has_avx512, "avx512f");
+cpufeatures::new!(has_avx512, "avx512f", "avx512bw");
 cpufeatures::new!(has_avx2, "avx2");
 
 /// The vectors to use; `None` when one message at a time is as fast, or nothing else is there.
@@ -26,26 +26,13 @@ pub fn compress(vectors: Vectors, state: &mut State, data: &Data<'_>) {
         Vectors::Avx2 => has_avx2::get(),
     };
     assert!(has, "vectors that this CPU has not");
-    for chunk in 0..data[0].len() / CHUNK {
-        let words = words(data, chunk * CHUNK);
+    for at in (0..data[0].len() / CHUNK).map(|chunk| chunk * CHUNK) {
         // SAFETY: this CPU has the instructions, as was just asked.
         match vectors {
-            Vectors::Avx512 => unsafe { avx512::compress(state, &words) },
-            Vectors::Avx2 => unsafe { avx2::compress(state, &words) },
+            Vectors::Avx512 => unsafe { avx512::compress(state, data, at) },
+            Vectors::Avx2 => unsafe { avx2::compress(state, data, at) },
         }
     }
-}
-
-/// One chunk of each lane, as words of all lanes.
-fn words(data: &Data<'_>, at: usize) -> [[u32; LANES]; 16] {
-    let mut words = [[0; LANES]; 16];
-    for (lane, bytes) in data.iter().enumerate() {
-        let (of_lane, _) = bytes[at..at + CHUNK].as_chunks::<4>();
-        for (word, bytes) in words.iter_mut().zip(of_lane) {
-            word[lane] = u32::from_be_bytes(*bytes);
-        }
-    }
-    words
 }
 
 /// FIPS 180-4, section 4.2.2.
@@ -116,64 +103,76 @@ static K: [u32; 64] = [
     0xc671_78f2,
 ];
 
-/// Section 6.2.2, in the words of a generation of vectors of so many lanes.
+/// Section 6.2.2, in the words of a generation of vectors of so many lanes. Eight rounds are written out: after these
+/// every variable is back in its place.
 macro_rules! kernel {
     ($feature:literal, $vector:ty, $lanes:literal) => {
         #[target_feature(enable = $feature)]
-        pub(super) fn compress(state: &mut State, words: &[[u32; LANES]; 16]) {
+        pub(super) fn compress(state: &mut State, data: &Data<'_>, at: usize) {
             for first in (0..LANES).step_by($lanes) {
-                step(state, words, first);
+                step(state, words(data, at, first), first);
             }
         }
 
         #[target_feature(enable = $feature)]
-        #[inline]
-        fn step(state: &mut State, words: &[[u32; LANES]; 16], first: usize) {
-            let (before, mut w) = (
-                state.each_ref().map(|word| load(word, first)),
-                words.each_ref().map(|word| load(word, first)),
-            );
-            let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = before;
-            for (t, k) in K.iter().enumerate() {
-                let at = t % 16;
-                if t >= 16 {
-                    let (w1, w14) = (w[(at + 1) % 16], w[(at + 14) % 16]);
+        fn step(state: &mut State, mut w: [$vector; 16], first: usize) {
+            let mut now = [splat(0); 8];
+            for (now, word) in now.iter_mut().zip(&*state) {
+                *now = load(&word[first..]);
+            }
+            let [mut a, mut b, mut c, mut d, mut e, mut f, mut g, mut h] = now;
+            macro_rules! round {
+                ($at:expr, $k:expr, $a:ident $b:ident $c:ident $d:ident $e:ident $f:ident $g:ident $h:ident) => {
+                    let s1 = xor3(ror::<6, 26>($e), ror::<11, 21>($e), ror::<25, 7>($e));
+                    let t1 = add(add(add($h, splat($k)), w[$at % 16]), add(s1, ch($e, $f, $g)));
+                    let s0 = xor3(ror::<2, 30>($a), ror::<13, 19>($a), ror::<22, 10>($a));
+                    $d = add($d, t1);
+                    $h = add(t1, add(s0, maj($a, $b, $c)));
+                };
+            }
+            for (eight, k) in K.as_chunks::<8>().0.iter().enumerate() {
+                let t = eight * 8;
+                for t in t.max(16)..(t + 8).max(16) {
+                    let (w1, w14) = (w[(t + 1) % 16], w[(t + 14) % 16]);
                     let s0 = xor3(ror::<7, 25>(w1), ror::<18, 14>(w1), shr::<3>(w1));
                     let s1 = xor3(ror::<17, 15>(w14), ror::<19, 13>(w14), shr::<10>(w14));
-                    w[at] = add(add(w[at], s0), add(w[(at + 9) % 16], s1));
+                    w[t % 16] = add(add(w[t % 16], s0), add(w[(t + 9) % 16], s1));
                 }
-                let s1 = xor3(ror::<6, 26>(e), ror::<11, 21>(e), ror::<25, 7>(e));
-                let t1 = add(add(add(h, w[at]), add(s1, ch(e, f, g))), splat(*k));
-                let s0 = xor3(ror::<2, 30>(a), ror::<13, 19>(a), ror::<22, 10>(a));
-                let t2 = add(s0, maj(a, b, c));
-                (h, g, f, e, d, c, b, a) = (g, f, e, add(d, t1), c, b, a, add(t1, t2));
+                round!(t, k[0], a b c d e f g h);
+                round!(t + 1, k[1], h a b c d e f g);
+                round!(t + 2, k[2], g h a b c d e f);
+                round!(t + 3, k[3], f g h a b c d e);
+                round!(t + 4, k[4], e f g h a b c d);
+                round!(t + 5, k[5], d e f g h a b c);
+                round!(t + 6, k[6], c d e f g h a b);
+                round!(t + 7, k[7], b c d e f g h a);
             }
             let after = [a, b, c, d, e, f, g, h];
-            for (word, (before, after)) in state.iter_mut().zip(before.into_iter().zip(after)) {
-                store(add(before, after), word, first);
+            for (at, word) in state.iter_mut().enumerate() {
+                store(add(now[at], after[at]), &mut word[first..]);
             }
         }
 
         #[target_feature(enable = $feature)]
         #[inline]
-        fn load(word: &[u32; LANES], first: usize) -> $vector {
-            let lanes: &[u32] = &word[first..first + $lanes];
-            // SAFETY: a vector is as long as its lanes, and any bits are one.
+        fn load<T>(lanes: &[T]) -> $vector {
+            assert!(size_of_val(lanes) >= size_of::<$vector>());
+            // SAFETY: there are as many bytes, as was just asked, and any bits are a vector.
             unsafe { lanes.as_ptr().cast::<$vector>().read_unaligned() }
         }
 
         #[target_feature(enable = $feature)]
         #[inline]
-        fn store(vector: $vector, word: &mut [u32; LANES], first: usize) {
-            let lanes: &mut [u32] = &mut word[first..first + $lanes];
-            // SAFETY: a vector is as long as its lanes, and any bits are words.
+        fn store(vector: $vector, lanes: &mut [u32]) {
+            assert!(size_of_val(lanes) >= size_of::<$vector>());
+            // SAFETY: there is as much room, as was just asked, and any bits are words.
             unsafe { lanes.as_mut_ptr().cast::<$vector>().write_unaligned(vector) }
         }
     };
 }
 
 /// Functions of one instruction or few.
-macro_rules! words {
+macro_rules! functions {
     ($feature:literal, $vector:ty, $($name:ident $(<$($number:ident),+>)? ($($argument:ident),+) = $what:expr;)+) => {
         $(
             #[target_feature(enable = $feature)]
@@ -188,7 +187,7 @@ macro_rules! words {
 mod avx512 {
     use super::*;
 
-    words! { "avx512f", __m512i,
+    functions! { "avx512f,avx512bw", __m512i,
         add(x, y) = _mm512_add_epi32(x, y);
         xor3(x, y, z) = _mm512_ternarylogic_epi32::<0x96>(x, y, z);
         ch(x, y, z) = _mm512_ternarylogic_epi32::<0xca>(x, y, z);
@@ -196,25 +195,54 @@ mod avx512 {
         ror<N, _LEFT>(x) = _mm512_ror_epi32::<N>(x);
     }
 
-    #[target_feature(enable = "avx512f")]
+    #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
     fn shr<const N: u32>(x: __m512i) -> __m512i {
         _mm512_srli_epi32::<N>(x)
     }
 
-    #[target_feature(enable = "avx512f")]
+    #[target_feature(enable = "avx512f,avx512bw")]
     #[inline]
     fn splat(word: u32) -> __m512i {
         _mm512_set1_epi32(word.cast_signed())
     }
 
-    kernel!("avx512f", __m512i, 16);
+    /// A chunk of each lane, as words of all lanes: a matrix of 32-bit numbers is turned over, in steps of one
+    /// number, of two, and of four.
+    #[target_feature(enable = "avx512f,avx512bw")]
+    fn words(data: &Data<'_>, at: usize, _: usize) -> [__m512i; 16] {
+        let order = _mm512_set4_epi32(0x0c0d_0e0f, 0x0809_0a0b, 0x0405_0607, 0x0001_0203);
+        let (mut one, mut two) = ([splat(0); 16], [splat(0); 16]);
+        for (row, bytes) in one.iter_mut().zip(data) {
+            *row = _mm512_shuffle_epi8(load(&bytes[at..at + CHUNK]), order);
+        }
+        for (from, to) in one.as_chunks::<4>().0.iter().zip(two.as_chunks_mut::<4>().0) {
+            let (low, high) =
+                (_mm512_unpacklo_epi32(from[0], from[1]), _mm512_unpacklo_epi32(from[2], from[3]));
+            (to[0], to[1]) = (_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
+            let (low, high) =
+                (_mm512_unpackhi_epi32(from[0], from[1]), _mm512_unpackhi_epi32(from[2], from[3]));
+            (to[2], to[3]) = (_mm512_unpacklo_epi64(low, high), _mm512_unpackhi_epi64(low, high));
+        }
+        for word in 0..4 {
+            let [a, b, c, d] = [two[word], two[4 + word], two[8 + word], two[12 + word]];
+            let (low, high) = (_mm512_shuffle_i32x4::<0x88>(a, b), _mm512_shuffle_i32x4::<0x88>(c, d));
+            one[word] = _mm512_shuffle_i32x4::<0x88>(low, high);
+            one[8 + word] = _mm512_shuffle_i32x4::<0xdd>(low, high);
+            let (low, high) = (_mm512_shuffle_i32x4::<0xdd>(a, b), _mm512_shuffle_i32x4::<0xdd>(c, d));
+            one[4 + word] = _mm512_shuffle_i32x4::<0x88>(low, high);
+            one[12 + word] = _mm512_shuffle_i32x4::<0xdd>(low, high);
+        }
+        one
+    }
+
+    kernel!("avx512f,avx512bw", __m512i, 16);
 }
 
 mod avx2 {
     use super::*;
 
-    words! { "avx2", __m256i,
+    functions! { "avx2", __m256i,
         add(x, y) = _mm256_add_epi32(x, y);
         xor3(x, y, z) = _mm256_xor_si256(_mm256_xor_si256(x, y), z);
         ch(x, y, z) = _mm256_xor_si256(z, _mm256_and_si256(x, _mm256_xor_si256(y, z)));
@@ -227,6 +255,41 @@ mod avx2 {
     #[inline]
     fn splat(word: u32) -> __m256i {
         _mm256_set1_epi32(word.cast_signed())
+    }
+
+    /// The same of eight lanes, in two halves.
+    #[target_feature(enable = "avx2")]
+    fn words(data: &Data<'_>, at: usize, first: usize) -> [__m256i; 16] {
+        let order = _mm256_set_epi32(
+            0x0c0d_0e0f,
+            0x0809_0a0b,
+            0x0405_0607,
+            0x0001_0203,
+            0x0c0d_0e0f,
+            0x0809_0a0b,
+            0x0405_0607,
+            0x0001_0203,
+        );
+        let mut all = [splat(0); 16];
+        for (half, words) in all.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+            let (mut one, mut two) = ([splat(0); 8], [splat(0); 8]);
+            for (row, bytes) in one.iter_mut().zip(&data[first..]) {
+                *row = _mm256_shuffle_epi8(load(&bytes[at + half * CHUNK / 2..][..CHUNK / 2]), order);
+            }
+            for (from, to) in one.as_chunks::<4>().0.iter().zip(two.as_chunks_mut::<4>().0) {
+                let (low, high) =
+                    (_mm256_unpacklo_epi32(from[0], from[1]), _mm256_unpacklo_epi32(from[2], from[3]));
+                (to[0], to[1]) = (_mm256_unpacklo_epi64(low, high), _mm256_unpackhi_epi64(low, high));
+                let (low, high) =
+                    (_mm256_unpackhi_epi32(from[0], from[1]), _mm256_unpackhi_epi32(from[2], from[3]));
+                (to[2], to[3]) = (_mm256_unpacklo_epi64(low, high), _mm256_unpackhi_epi64(low, high));
+            }
+            for word in 0..4 {
+                words[word] = _mm256_permute2x128_si256::<0x20>(two[word], two[4 + word]);
+                words[4 + word] = _mm256_permute2x128_si256::<0x31>(two[word], two[4 + word]);
+            }
+        }
+        all
     }
 
     kernel!("avx2", __m256i, 8);
