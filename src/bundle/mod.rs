@@ -17,7 +17,7 @@ mod recipe;
 #[cfg(feature = "pack")]
 pub mod sign;
 mod signed;
-#[cfg(feature = "pack")]
+#[cfg(any(feature = "pack", feature = "fetch"))]
 pub mod write;
 
 pub use delta::{Delta, GROUPS_MAX, Patcher, Sources, Told, Trees};

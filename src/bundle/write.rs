@@ -1,4 +1,4 @@
-//! The writing half of the bundle's bytes, for the tools that make bundles. No agent has it.
+//! The writing half of the bundle's bytes, for the tools that make bundles or put them together. No agent has it.
 
 use super::archive::UNIT;
 use super::delta::{MAGIC as DELTA_MAGIC, VERSION as DELTA_VERSION};

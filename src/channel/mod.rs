@@ -45,6 +45,9 @@ pub struct Offer {
     pub size: u64,
     /// SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
+    /// Root hash of its image, as in its manifest: with it a machine may fetch only what it has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_hash: Option<String>,
 }
 
 /// What a list has for a machine.
@@ -140,6 +143,14 @@ impl Offer {
         RootHash::parse(&self.sha256).map_err(|_| wrong("sha256", "64 hexadecimal digits", &self.sha256))
     }
 
+    /// Root hash of its image.
+    pub fn root(&self) -> Result<Option<RootHash>, ChannelError> {
+        let parse = |text: &String| {
+            RootHash::parse(text).map_err(|_| wrong("root_hash", "64 hexadecimal digits", text))
+        };
+        self.root_hash.as_ref().map(parse).transpose()
+    }
+
     /// Whether it may be installed over that version.
     fn is_for(&self, installed: Option<&str>) -> bool {
         let (Some(installed), Some(from)) = (installed, &self.upgrade_from) else { return true };
@@ -167,7 +178,8 @@ impl Offer {
         if !(1..=SIZE_MAX).contains(&self.size) {
             return Err(wrong("size", "1 to 2^48 bytes", &self.size));
         }
-        self.sum().map(drop)
+        self.sum()?;
+        self.root().map(drop)
     }
 }
 
@@ -196,6 +208,7 @@ mod tests {
             url: format!("{version}.everboot"),
             size: 1,
             sha256: "0".repeat(64),
+            root_hash: None,
         }
     }
 

@@ -41,6 +41,12 @@ pub fn receive<M: Machine>(site: &mut Site<'_, M>) -> Result<(M::Staging, Option
     Ok((area, installed.map(str::to_owned)))
 }
 
+/// The slots, as they are now: what an update need not bring may be in them.
+pub fn slots<M: Machine>(site: &mut Site<'_, M>) -> Vec<M::Disk> {
+    let parts = site.look().parts;
+    parts.into_iter().flatten().filter_map(|at| site.machine.open(at, Access::Read).ok()).collect()
+}
+
 /// A file of the staging area, or of the same kind.
 type File<M> = <<M as Machine>::Staging as Staging>::File;
 

@@ -3,6 +3,7 @@
 mod agent;
 mod artifact;
 mod channel;
+mod patchwork;
 mod server;
 mod web;
 

@@ -20,7 +20,13 @@ impl Request {
 
     /// From which byte on.
     pub(super) fn from(&self) -> Option<usize> {
-        self.header("range").map(|range| range["bytes=".len()..].trim_end_matches('-').parse().unwrap())
+        let (from, _) = self.header("range")?["bytes=".len()..].split_once('-').unwrap();
+        Some(from.parse().unwrap())
+    }
+
+    /// Up to which byte; `None` for all that there is.
+    pub(super) fn last(&self) -> Option<usize> {
+        self.header("range")?.split_once('-').unwrap().1.parse().ok()
     }
 }
 
@@ -53,12 +59,21 @@ impl Answer {
         Self::new("206 Partial Content", &[&format!("ETag: \"{tag}\""), &range], &bytes[from..])
     }
 
+    /// So many bytes of it.
+    fn piece(bytes: &[u8], tag: &str, from: usize, last: usize) -> Self {
+        let range = format!("Content-Range: bytes {from}-{last}/{}", bytes.len());
+        Self::new("206 Partial Content", &[&format!("ETag: \"{tag}\""), &range], &bytes[from..=last])
+    }
+
     /// As a server should: the rest of what it has, if that is what the client has a part of.
     pub(super) fn file(request: &Request, bytes: &[u8], tag: &str) -> Self {
         let is_same = request.header("if-range").is_none_or(|value| value == format!("\"{tag}\""));
         match request.from().filter(|_| is_same) {
             None => Self::whole(bytes, tag),
-            Some(from) if from < bytes.len() => Self::rest(bytes, tag, from),
+            Some(from) if from < bytes.len() => match request.last() {
+                Some(last) => Self::piece(bytes, tag, from, last.min(bytes.len() - 1)),
+                None => Self::rest(bytes, tag, from),
+            },
             Some(_) => Self::new(
                 "416 Range Not Satisfiable",
                 &[&format!("Content-Range: bytes */{}", bytes.len())],

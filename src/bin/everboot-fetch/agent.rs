@@ -5,15 +5,15 @@
 //! the machine's lock until the bundle is there.
 
 use super::arguments::{Agent, Arguments};
+use super::patchwork::Have;
 use super::problem::{Problem, Result};
 use super::settings;
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use everboot::bundle::Keys;
 use everboot::flow::{self, STAGED_PART, Site};
 use everboot::machine::Machine;
 use everboot::medium::Staging;
-use everboot::sys::{DirStaging, DiskFileMachine, LinuxMachine};
+use everboot::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine};
 use everboot::verbs::Exit;
 use std::env::current_exe;
 use std::ffi::{OsStr, OsString};
@@ -40,11 +40,13 @@ pub(crate) fn bring(words: &[OsString]) -> Result<u8> {
 
 fn on<M>(machine: &mut M, agent: &Agent, words: &[OsString]) -> Result<u8>
 where
-    M: Machine<Staging = DirStaging>,
+    M: Machine<Staging = DirStaging, Disk = FileMedium>,
 {
     let beside = || Some(agent.disk.as_ref()?.with_added_extension("config"));
     let folder = agent.config.clone().or_else(beside).unwrap_or_else(|| "/etc/everboot".into());
-    let (config, keys) = (settings::config(&folder)?, Keys::default());
+    let config = settings::config(&folder)?;
+    // Where they cannot be read `everboot stage` says so.
+    let keys = super::keys::read(&folder.join("keys")).unwrap_or_default();
     let mut site = Site { machine, config: &config, keys: &keys };
     let (area, installed) = flow::receive(&mut site).map_err(|error| match error {
         flow::Error::Record(_) => Problem::lasting(Exit::Record, anyhow!(error)),
@@ -57,7 +59,8 @@ where
     arguments.state = Some(path.join(STATE));
     arguments.installed = installed.filter(|_| !agent.force);
     arguments.no_progress = agent.no_progress;
-    let ended = match super::fetch(&arguments) {
+    let have = Have { parts: flow::slots(&mut site), keys: keys.clone() };
+    let ended = match super::fetch(&arguments, Some(&have)) {
         Ok(true) => call(agent, words),
         Ok(false) => Ok(Exit::Done as u8),
         Err(problem) => Err(problem),

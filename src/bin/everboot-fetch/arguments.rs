@@ -25,7 +25,7 @@ pub(crate) struct Arguments {
     /// everboot.conf and keys/*.pub are there, for a channel
     #[arg(long, value_name = "DIR", default_value = "/etc/everboot", value_hint = ValueHint::DirPath)]
     pub(crate) config: PathBuf,
-    /// The keys *.pub that may sign a channel are there; by default in keys of --config
+    /// The keys *.pub that may sign a channel, or with --have a bundle, are there; by default in keys of --config
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(crate) keys: Option<PathBuf>,
     /// The machine type for which a channel has to have something; by default that of everboot.conf
@@ -34,6 +34,10 @@ pub(crate) struct Arguments {
     /// What is installed: of a channel something newer, which may be installed over it, or nothing
     #[arg(long, value_name = "VERSION")]
     pub(crate) installed: Option<String>,
+    /// Not to be fetched: blocks that are in these files or devices. The bundle is then put together of what is there and
+    /// of ranges of the source; the keys of --keys have to trust it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) have: Vec<PathBuf>,
     /// Remember in FILE which list of a channel was seen, and refuse an older one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) state: Option<PathBuf>,
@@ -46,6 +50,13 @@ pub(crate) struct Arguments {
     /// Do not show how far it is
     #[arg(long)]
     pub(crate) no_progress: bool,
+}
+
+impl Arguments {
+    /// The folder of the keys.
+    pub(crate) fn keys(&self) -> PathBuf {
+        self.keys.clone().unwrap_or_else(|| self.config.join("keys"))
+    }
 }
 
 /// The words of everboot for which something is fetched; see everboot(8).

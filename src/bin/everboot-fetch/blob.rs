@@ -1,10 +1,10 @@
 //! A bundle in a registry: an OCI artifact whose one layer is the bundle's file.
 
 use super::problem::{Problem, Result};
-use super::remote::{Known, Remote, Reply, Rest};
+use super::remote::{Known, Piece, Remote, Reply, Rest};
 use super::web::{broken_off, is_passing};
 use anyhow::{Context, anyhow};
-use everboot::registry::{LAYER, Registry};
+use everboot::registry::{LAYER, ROOT_HASH, Registry};
 use everboot::slot::RootHash;
 use everboot::verbs::Exit;
 use futures_util::StreamExt;
@@ -29,7 +29,8 @@ impl Blob {
             layer(&manifest).map_err(|error| Problem::lasting(Exit::Untrusted, error).context(named()))?;
         registry.sign_in();
         let sum = layer.digest.strip_prefix("sha256:").and_then(|hex| RootHash::parse(hex).ok());
-        let known = Known { sum, len: u64::try_from(layer.size).ok() };
+        let root = annotation(&layer, ROOT_HASH).and_then(|hex| RootHash::parse(hex).ok());
+        let known = Known { sum, root, len: u64::try_from(layer.size).ok() };
         if sum.is_none() {
             let text = format!("{}: expected a layer by its SHA-256, found {}", named(), layer.digest);
             return Err(Problem::lasting(Exit::Untrusted, anyhow!(text)));
@@ -51,6 +52,10 @@ impl Blob {
             _ => Ok(()),
         }
     }
+}
+
+fn annotation<'a>(layer: &'a OciDescriptor, name: &str) -> Option<&'a str> {
+    layer.annotations.as_ref()?.get(name).map(String::as_str)
 }
 
 /// The one layer of a bundle's manifest.
@@ -75,13 +80,27 @@ impl Remote for Blob {
     }
 
     fn open(&mut self, rest: Option<&Rest>) -> Result<Option<Reply<'_>>> {
+        self.ask(rest, None)
+    }
+
+    fn piece(&mut self, rest: &Rest, len: usize) -> Result<Option<Piece>> {
+        match self.ask(Some(rest), Some(len))? {
+            Some(reply) if !reply.is_whole => Piece::read(reply, len),
+            _ => Ok(None),
+        }
+    }
+}
+
+impl Blob {
+    fn ask(&mut self, rest: Option<&Rest>, len: Option<usize>) -> Result<Option<Reply<'_>>> {
         let (client, name, from) = (&self.registry.client, &self.registry.name, rest.map(|rest| rest.from));
         // A range from 0 on: so nobody but us compares the sum.
-        let asked = client.pull_blob_stream_partial(name, &self.layer, from.unwrap_or(0), None);
+        let asked =
+            client.pull_blob_stream_partial(name, &self.layer, from.unwrap_or(0), len.map(|len| len as u64));
         let reply = self.registry.wait(asked).map_err(|error| judge(error.into()))?;
-        let (from, mut stream) = match reply {
-            BlobResponse::Full(stream) => (0, stream.stream),
-            BlobResponse::Partial(stream) => (from.unwrap_or(0), stream.stream),
+        let (from, is_whole, mut stream) = match reply {
+            BlobResponse::Full(stream) => (0, true, stream.stream),
+            BlobResponse::Partial(stream) => (from.unwrap_or(0), false, stream.stream),
         };
         let registry = &self.registry;
         let body = move || match registry.wait(stream.next()) {
@@ -89,7 +108,7 @@ impl Remote for Blob {
             Some(Err(error)) => Err(broken_off(error)),
             None => Ok(None),
         };
-        Ok(Some(Reply { from, total: self.known.len, validator: None, body: Box::new(body) }))
+        Ok(Some(Reply { from, is_whole, total: self.known.len, validator: None, body: Box::new(body) }))
     }
 }
 

@@ -21,8 +21,7 @@ pub(crate) struct Chosen {
 
 /// Chooses it; nothing when nothing is newer than what is installed.
 pub(crate) fn choose(url: &Url, arguments: &Arguments, tries: Tries) -> Result<Option<Chosen>> {
-    let folder = arguments.keys.clone().unwrap_or_else(|| arguments.config.join("keys"));
-    let (keys, compatible) = (keys::read(&folder)?, settings::machine_type(arguments)?);
+    let (keys, compatible) = (keys::read(&arguments.keys())?, settings::machine_type(arguments)?);
     let named = || format!("channel:{url}");
     let untrusted = |error: anyhow::Error| Problem::lasting(Exit::Untrusted, error).context(named());
     let bytes = read(url, &keys, tries).map_err(|problem| problem.context(named()))?;
@@ -68,7 +67,7 @@ fn read(url: &Url, keys: &Keys, tries: Tries) -> Result<Vec<u8>> {
 }
 
 fn locate(offer: &Offer, channel: &Url) -> anyhow::Result<Chosen> {
-    let known = Known { sum: Some(offer.sum()?), len: Some(offer.size) };
+    let known = Known { sum: Some(offer.sum()?), root: offer.root()?, len: Some(offer.size) };
     let source = match offer.url.strip_prefix("oci:") {
         Some(name) => Source::Registry(name.to_owned()),
         None => Source::web(channel.join(&offer.url).with_context(|| offer.url.clone())?)?,

@@ -8,17 +8,23 @@ mod channel;
 mod download;
 mod keys;
 mod part;
+mod patchwork;
 mod problem;
 mod progress;
+mod ranged;
 mod remote;
 mod settings;
 mod source;
 mod state;
 mod web;
 
+use anyhow::Context;
 use arguments::Arguments;
 use clap::Parser;
+use everboot::machine::Access;
+use everboot::sys::FileMedium;
 use everboot::verbs::Exit;
+use patchwork::Have;
 use problem::{Problem, Result, Tries};
 use progress::Progress;
 use remote::{Known, Local, Remote};
@@ -32,7 +38,7 @@ fn main() -> ExitCode {
     let words: Vec<_> = std::env::args_os().skip(1).collect();
     let ended = match words.split_first() {
         Some((first, words)) if first == agent::FOR => agent::bring(words),
-        _ => fetch(&Arguments::parse()).map(|_| Exit::Done as u8),
+        _ => alone(&Arguments::parse()).map(|_| Exit::Done as u8),
     };
     match ended {
         Ok(code) => ExitCode::from(code),
@@ -43,8 +49,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// Fetches it; whether there was anything to fetch.
-fn fetch(arguments: &Arguments) -> Result<bool> {
+/// With the files that were named, which may have some of it.
+fn alone(arguments: &Arguments) -> Result<bool> {
+    if arguments.have.is_empty() {
+        return fetch(arguments, None);
+    }
+    let open = |path: &PathBuf| {
+        FileMedium::open(path, Access::Read)
+            .with_context(|| path.display().to_string())
+            .map_err(Problem::from)
+    };
+    let parts = arguments.have.iter().map(open).collect::<Result<_>>()?;
+    fetch(arguments, Some(&Have { parts, keys: keys::read(&arguments.keys())? }))
+}
+
+/// Fetches it, or what of it this machine has not; whether there was anything to fetch.
+fn fetch(arguments: &Arguments, have: Option<&Have>) -> Result<bool> {
     let wrong = |error| Problem::lasting(Exit::Usage, error);
     let mut source = Source::parse(&arguments.source).map_err(wrong)?;
     let tries = Tries::new(arguments.tries, Duration::from_secs(arguments.wait));
@@ -62,8 +82,19 @@ fn fetch(arguments: &Arguments) -> Result<bool> {
         Some(output) => output.clone(),
         None => PathBuf::from(source.file_name().map_err(wrong)?),
     };
-    let mut remote = find(source, known, tries)?;
-    download::download(&mut *remote, &output, tries, &mut Progress::new(!arguments.no_progress))?;
+    let (mut remote, mut progress) = (find(source, known, tries)?, Progress::new(!arguments.no_progress));
+    let patched = have.map(|have| patchwork::fetch(&mut *remote, have, &output, tries, &mut progress));
+    match patched.unwrap_or(Ok(false)) {
+        Ok(true) => return Ok(true),
+        Ok(false) => {}
+        Err(problem) if problem.exit == Exit::Locked => return Err(problem),
+        Err(problem) => {
+            progress.end();
+            eprintln!("everboot-fetch: {}; fetching all of it", problem.line());
+            progress = Progress::new(!arguments.no_progress);
+        }
+    }
+    download::download(&mut *remote, &output, tries, &mut progress)?;
     Ok(true)
 }
 

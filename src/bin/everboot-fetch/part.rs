@@ -108,6 +108,17 @@ impl Part {
         Ok(())
     }
 
+    /// Appends so many zeroes.
+    pub(crate) fn skip(&mut self, len: u64) -> Result<()> {
+        self.len += len;
+        Ok(self.file.set_len(self.len).with_context(|| self.named("write"))?)
+    }
+
+    /// Writes over bytes that are there.
+    pub(crate) fn patch(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+        Ok(self.file.write_all_at(bytes, at).with_context(|| self.named("write"))?)
+    }
+
     /// Refuses what the file system has no room for.
     pub(crate) fn check_room(&self, total: u64) -> Result<()> {
         let room = rustix::fs::fstatvfs(&self.file).map_err(std::io::Error::from);

@@ -9,13 +9,45 @@ use std::io::Read;
 use std::path::PathBuf;
 
 /// Something that can be fetched.
-pub(crate) trait Remote {
+pub(crate) trait Remote: Send {
     /// What a part of it is a part of.
     fn source(&self) -> String;
     /// What it is known to be.
     fn known(&self) -> Known;
     /// Asks for it; or for the rest of it, which need not be there: then the part is of something else.
     fn open(&mut self, rest: Option<&Rest>) -> Result<Option<Reply<'_>>>;
+    /// Asks for so many bytes of it; nothing where only the whole is to be had.
+    fn piece(&mut self, rest: &Rest, len: usize) -> Result<Option<Piece>>;
+}
+
+/// Some of it.
+pub(crate) struct Piece {
+    /// As many bytes as were asked for, or all to the end.
+    pub(crate) bytes: Vec<u8>,
+    /// How long the whole is.
+    pub(crate) total: u64,
+    /// How the server tells this content from another.
+    pub(crate) validator: Option<String>,
+}
+
+impl Piece {
+    /// Reads it to its end.
+    pub(crate) fn read(mut reply: Reply<'_>, len: usize) -> Result<Option<Self>> {
+        let Some(total) = reply.total else { return Ok(None) };
+        let wanted = total.saturating_sub(reply.from).min(len as u64) as usize;
+        let mut bytes = Vec::new();
+        while let Some(more) = (reply.body)()? {
+            bytes.extend_from_slice(&more);
+            if bytes.len() > wanted {
+                return Ok(None);
+            }
+        }
+        if bytes.len() < wanted {
+            let text = format!("the connection broke off: expected {wanted} bytes, found {}", bytes.len());
+            return Err(Problem::passing(anyhow!(text)));
+        }
+        Ok(Some(Self { bytes, total, validator: reply.validator }))
+    }
 }
 
 /// What is known of something before it is there.
@@ -23,6 +55,8 @@ pub(crate) trait Remote {
 pub(crate) struct Known {
     /// SHA-256 of its bytes.
     pub(crate) sum: Option<RootHash>,
+    /// Root hash of its image.
+    pub(crate) root: Option<RootHash>,
     /// Their number.
     pub(crate) len: Option<u64>,
 }
@@ -30,7 +64,7 @@ pub(crate) struct Known {
 /// The rest of something of which a part is there.
 #[derive(Debug)]
 pub(crate) struct Rest {
-    /// Where it begins; not 0.
+    /// Where it begins.
     pub(crate) from: u64,
     /// What the server said of the part.
     pub(crate) validator: Option<String>,
@@ -43,6 +77,8 @@ pub(crate) type Body<'a> = Box<dyn FnMut() -> Result<Option<Vec<u8>>> + 'a>;
 pub(crate) struct Reply<'a> {
     /// The place of its first byte: 0 where the whole comes, asked for or not.
     pub(crate) from: u64,
+    /// Whether the whole comes.
+    pub(crate) is_whole: bool,
     /// How long the whole is, where that is said.
     pub(crate) total: Option<u64>,
     /// How the server tells this content from another.
@@ -77,6 +113,17 @@ impl Remote for Local {
             let count = file.read(&mut chunk).map_err(failed)?;
             Ok((count > 0).then(|| chunk[..count].to_vec()))
         };
-        Ok(Some(Reply { from: 0, total: Some(data.len()), validator: None, body: Box::new(body) }))
+        Ok(Some(Reply {
+            from: 0,
+            is_whole: true,
+            total: Some(data.len()),
+            validator: None,
+            body: Box::new(body),
+        }))
+    }
+
+    /// It is at hand: there is nothing to save.
+    fn piece(&mut self, _: &Rest, _: usize) -> Result<Option<Piece>> {
+        Ok(None)
     }
 }

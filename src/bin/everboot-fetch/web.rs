@@ -1,7 +1,7 @@
 //! What a URL stands for, by HTTP, with TLS or without.
 
 use super::problem::{Problem, Result};
-use super::remote::{Known, Remote, Reply, Rest};
+use super::remote::{Known, Piece, Remote, Reply, Rest};
 use anyhow::{Context, anyhow};
 use everboot::registry::{PATIENCE, USER_AGENT, runtime, use_ring};
 use everboot::verbs::Exit;
@@ -27,10 +27,12 @@ impl Web {
         Ok(Self { runtime: runtime()?, client: client.build().context("set up the client")? })
     }
 
-    fn get(&self, url: &Url, rest: Option<&Rest>) -> Result<Response> {
+    /// All of it, the rest of it, or so many bytes of that.
+    fn get(&self, url: &Url, rest: Option<&Rest>, len: Option<usize>) -> Result<Response> {
         let mut request = self.client.get(url.clone());
         if let Some(rest) = rest {
-            request = request.header(RANGE, format!("bytes={}-", rest.from));
+            let last = len.map(|len| (rest.from + len as u64 - 1).to_string()).unwrap_or_default();
+            request = request.header(RANGE, format!("bytes={}-{last}", rest.from));
             if let Some(validator) = &rest.validator {
                 request = request.header(IF_RANGE, validator);
             }
@@ -45,7 +47,7 @@ impl Web {
     }
 
     fn read(&self, url: &Url, most: usize) -> Result<Vec<u8>> {
-        let mut response = self.get(url, None)?;
+        let mut response = self.get(url, None, None)?;
         if response.status() != StatusCode::OK {
             return Err(unexpected(&response));
         }
@@ -111,18 +113,9 @@ pub(crate) struct Page {
     pub(crate) known: Known,
 }
 
-impl Remote for Page {
-    fn source(&self) -> String {
-        let sum = self.known.sum.map_or(String::new(), |sum| format!(" sha256:{sum}"));
-        format!("{}{sum}", self.url)
-    }
-
-    fn known(&self) -> Known {
-        self.known
-    }
-
-    fn open(&mut self, rest: Option<&Rest>) -> Result<Option<Reply<'_>>> {
-        let mut response = self.web.get(&self.url, rest)?;
+impl Page {
+    fn ask(&mut self, rest: Option<&Rest>, len: Option<usize>) -> Result<Option<Reply<'_>>> {
+        let mut response = self.web.get(&self.url, rest, len)?;
         let said = response.headers();
         let validator = validator(said);
         let (from, total) = match (rest, response.status()) {
@@ -134,12 +127,35 @@ impl Remote for Page {
             (Some(_), StatusCode::RANGE_NOT_SATISFIABLE) => return Ok(None),
             _ => return Err(unexpected(&response)),
         };
+        let is_whole = response.status() == StatusCode::OK;
         let runtime = &self.web.runtime;
         let body = move || {
             let bytes = runtime.block_on(response.chunk()).map_err(broken_off)?;
             Ok(bytes.map(|bytes| bytes.to_vec()))
         };
-        Ok(Some(Reply { from, total, validator, body: Box::new(body) }))
+        Ok(Some(Reply { from, is_whole, total, validator, body: Box::new(body) }))
+    }
+}
+
+impl Remote for Page {
+    fn source(&self) -> String {
+        let sum = self.known.sum.map_or(String::new(), |sum| format!(" sha256:{sum}"));
+        format!("{}{sum}", self.url)
+    }
+
+    fn known(&self) -> Known {
+        self.known
+    }
+
+    fn open(&mut self, rest: Option<&Rest>) -> Result<Option<Reply<'_>>> {
+        self.ask(rest, None)
+    }
+
+    fn piece(&mut self, rest: &Rest, len: usize) -> Result<Option<Piece>> {
+        match self.ask(Some(rest), Some(len))? {
+            Some(reply) if !reply.is_whole => Piece::read(reply, len),
+            _ => Ok(None),
+        }
     }
 }
 

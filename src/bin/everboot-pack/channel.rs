@@ -74,6 +74,7 @@ fn offer(text: &str) -> Result<Offer> {
         url: if url.is_empty() { name() } else { url.to_owned() },
         size,
         sha256: sum.to_string(),
+        root_hash: Some(manifest.payload.root_hash.to_string()),
     })
 }
 

@@ -5,7 +5,7 @@ use crate::source::Source;
 use crate::sum::sum;
 use anyhow::{Context, Result, ensure};
 use everboot::bundle::Bundle;
-use everboot::registry::{ARTIFACT, LAYER, MANIFESTS, Registry, digest};
+use everboot::registry::{ARTIFACT, LAYER, MANIFESTS, ROOT_HASH, Registry, digest};
 use futures_util::stream::unfold;
 use oci_client::RegistryOperation;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
@@ -67,7 +67,10 @@ fn describe(bundle: &Path) -> Result<OciImageManifest> {
     let title = bundle.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let text = |key: &str, value: &str| (key.to_owned(), value.to_owned());
     let layer = OciDescriptor {
-        annotations: Some(BTreeMap::from([text("org.opencontainers.image.title", &title)])),
+        annotations: Some(BTreeMap::from([
+            text("org.opencontainers.image.title", &title),
+            text(ROOT_HASH, &opened.manifest().payload.root_hash.to_string()),
+        ])),
         ..blob(LAYER, format!("sha256:{sum}"), size)
     };
     Ok(OciImageManifest {
