@@ -57,6 +57,8 @@ pub enum Choice<'a> {
     Take(&'a Offer),
     /// Nothing newer than what is installed.
     UpToDate,
+    /// Nothing newer but what has failed on this machine, of which this is the newest.
+    Failed(&'a Offer),
     /// The newest one, and nothing newer that may be installed over what is there.
     NotFrom(&'a Offer),
     /// Nothing for this machine type.
@@ -116,19 +118,22 @@ impl Channel {
     }
 
     /// The newest bundle for a machine type that may be installed over `installed`; over anything when nobody says
-    /// what that is.
-    pub fn choose(&self, compatible: &str, installed: Option<&str>) -> Choice<'_> {
+    /// what that is. None whose image has `failed`.
+    pub fn choose(&self, compatible: &str, installed: Option<&str>, failed: &[RootHash]) -> Choice<'_> {
         let of_type: Vec<_> = self.bundles.iter().filter(|offer| offer.compatible == compatible).collect();
         let is_newer = |offer: &&Offer| {
             installed.is_none_or(|installed| compare_versions(&offer.version, installed).is_gt())
         };
         let newer: Vec<_> = of_type.iter().copied().filter(is_newer).collect();
         let fits: Vec<_> = newer.iter().copied().filter(|offer| offer.is_for(installed)).collect();
-        match (newest(&fits), newest(&newer)) {
-            (Some(offer), _) => Choice::Take(offer),
-            (None, Some(offer)) => Choice::NotFrom(offer),
-            (None, None) if of_type.is_empty() => Choice::Nothing,
-            (None, None) => Choice::UpToDate,
+        let has_failed = |offer: &&Offer| matches!(offer.root(), Ok(Some(root)) if failed.contains(&root));
+        let hopeful: Vec<_> = fits.iter().copied().filter(|offer| !has_failed(offer)).collect();
+        match (newest(&hopeful), newest(&fits), newest(&newer)) {
+            (Some(offer), ..) => Choice::Take(offer),
+            (None, Some(offer), _) => Choice::Failed(offer),
+            (None, None, Some(offer)) => Choice::NotFrom(offer),
+            (None, None, None) if of_type.is_empty() => Choice::Nothing,
+            (None, None, None) => Choice::UpToDate,
         }
     }
 }
@@ -221,7 +226,7 @@ mod tests {
     fn the_newest_bundle_that_fits_is_chosen() {
         let channel = channel();
         let check = |compatible, installed, expected: &str| {
-            let found = match channel.choose(compatible, installed) {
+            let found = match channel.choose(compatible, installed, &[]) {
                 Choice::Take(offer) => offer.version.clone(),
                 Choice::NotFrom(offer) => format!("not {}", offer.version),
                 other => format!("{other:?}"),
@@ -235,6 +240,25 @@ mod tests {
         check("demo", Some("2.0"), "UpToDate");
         check("demo", Some("3.0"), "UpToDate");
         check("other", Some("1.0"), "Nothing");
+    }
+
+    #[test]
+    fn what_has_failed_is_not_chosen() {
+        let mut channel = channel();
+        for (offer, digit) in channel.bundles.iter_mut().zip(["9", "2", "a"]) {
+            offer.root_hash = Some(digit.repeat(64));
+        }
+        let root = |digit: &str| RootHash::parse(&digit.repeat(64)).unwrap();
+        let choose = |installed, failed: &[RootHash]| match channel.choose("demo", Some(installed), failed) {
+            Choice::Take(offer) => offer.version.clone(),
+            Choice::Failed(offer) => format!("{} failed", offer.version),
+            other => format!("{other:?}"),
+        };
+        assert_eq!(choose("1.7", &[root("9")]), "2.0");
+        assert_eq!(choose("1.7", &[root("2")]), "1.10");
+        assert_eq!(choose("1.7", &[root("2"), root("a")]), "1.9");
+        assert_eq!(choose("1.7", &[root("2"), root("a"), root("9")]), "2.0 failed");
+        assert_eq!(choose("2.0", &[root("2")]), "UpToDate");
     }
 
     #[test]

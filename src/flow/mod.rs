@@ -27,7 +27,7 @@ pub use inspect::{SlotReport, Staging as StagingReport, Status, bootable, slot_d
 pub use mend::{Giver, mend};
 pub use prepare::prepare;
 pub use repair::{init, repair};
-pub use stage::{Insist, StagedNow, receive, slots, stage};
+pub use stage::{Insist, Receiver, StagedNow, receive, slots, stage};
 pub use trouble::Trouble;
 pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
 pub use view::View;

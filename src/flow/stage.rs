@@ -10,6 +10,7 @@ use crate::medium::{self, Medium, Staging};
 use crate::record::history::Kind;
 use crate::record::{Staged, Update};
 use crate::seeded::{self, Bug};
+use crate::slot::RootHash;
 
 /// Bytes that are copied at once.
 const STEP: usize = 1 << 20;
@@ -32,13 +33,24 @@ pub struct StagedNow {
     pub bytes: u64,
 }
 
-/// Opens the staging area for a bundle that will be fetched into it, and tells which version is installed. The download
-/// may take long and changes no record, so this needs no lock.
-pub fn receive<M: Machine>(site: &mut Site<'_, M>) -> Result<(M::Staging, Option<String>), Error> {
+/// Where a bundle is to be fetched to, and what need not be.
+#[derive(Debug)]
+pub struct Receiver<S> {
+    /// The staging area.
+    pub area: S,
+    /// The version that is installed.
+    pub installed: Option<String>,
+    /// Root hashes of images that have failed.
+    pub bad_images: Vec<RootHash>,
+}
+
+/// Opens the staging area for a bundle that will be fetched into it. The download may take long and changes no record, so
+/// this needs no lock.
+pub fn receive<M: Machine>(site: &mut Site<'_, M>) -> Result<Receiver<M::Staging>, Error> {
     let view = site.look().writable()?;
     let area = site.machine.staging(view.staging, Access::Exclusive).map_err(Error::Staging)?;
-    let installed = view.record.default.and_then(|id| view.record.slot(id).version());
-    Ok((area, installed.map(str::to_owned)))
+    let installed = view.record.default.and_then(|id| view.record.slot(id).version()).map(str::to_owned);
+    Ok(Receiver { area, installed, bad_images: view.record.bad_images })
 }
 
 /// The slots, as they are now: what an update need not bring may be in them.

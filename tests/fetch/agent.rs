@@ -121,6 +121,39 @@ fn a_channel_is_followed_until_there_is_nothing_newer() {
 }
 
 #[test]
+fn of_a_channel_nothing_is_fetched_again_that_has_failed() {
+    let bench = Bench::running();
+    let server = serve(&bench);
+    fs::write(bench.path("key"), &keys().secret).unwrap();
+    let publish = |bundles: &[&str]| {
+        let mut pack = std::process::Command::new(env!("CARGO_BIN_EXE_everboot-pack"));
+        pack.args(["channel", "-o", "list", "--name", "stable", "--key", "key"]).args(bundles);
+        assert!(pack.current_dir(&bench.folder).status().unwrap().success());
+    };
+    publish(&["2.everboot"]);
+    let channel = format!("install channel:{}", server.url("list"));
+    bench.check(&channel, 0, "slot-b: the next boot tries it");
+    bench.check("boot", 0, "slot-b");
+    bench.check("reject", 0, "");
+    bench.check("boot", 0, "slot-a");
+    let before = server.seen().len();
+    let ran = bench.check(&channel, 0, "");
+    assert_eq!(
+        ran.out, "version 2.0 has failed on this machine, and there is nothing newer\n",
+        "{}",
+        ran.err
+    );
+    assert!(server.seen()[before..].iter().all(|request| request.path.starts_with("/list")));
+    // A newer one is; and whoever insists gets it.
+    bench.bundle("3.everboot", manifest("3.0"));
+    publish(&["2.everboot", "3.everboot"]);
+    bench.check(&channel, 0, "version 3.0");
+    publish(&["2.everboot"]);
+    bench.run(&format!("{channel} --force"));
+    assert!(server.seen().iter().filter(|request| request.path == "/2.everboot").count() > 1);
+}
+
+#[test]
 fn a_registry_is_a_source_of_updates() {
     let bench = Bench::running();
     let room = super::room("agent-registry");

@@ -21,7 +21,7 @@ use crate::harness::command::{program, run};
 pub(super) const NAME: &str = "rauc install, signed";
 
 /// For bus and service to come up.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A boot loader that has booted `a`, finds everything good, and remembers nothing.
 const BACKEND: &str = "\

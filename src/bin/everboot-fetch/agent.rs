@@ -10,7 +10,7 @@ use super::problem::{Problem, Result};
 use super::settings;
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use everboot::flow::{self, STAGED_PART, Site};
+use everboot::flow::{self, Receiver, STAGED_PART, Site};
 use everboot::machine::Machine;
 use everboot::medium::Staging;
 use everboot::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine};
@@ -48,7 +48,7 @@ where
     // Where they cannot be read `everboot stage` says so.
     let keys = super::keys::read(&folder.join("keys")).unwrap_or_default();
     let mut site = Site { machine, config: &config, keys: &keys };
-    let (area, installed) = flow::receive(&mut site).map_err(|error| match error {
+    let Receiver { area, installed, bad_images } = flow::receive(&mut site).map_err(|error| match error {
         flow::Error::Record(_) => Problem::lasting(Exit::Record, anyhow!(error)),
         _ => Problem::lasting(Exit::Failed, anyhow!(error)),
     })?;
@@ -57,7 +57,9 @@ where
     let path = area.path().context("find the staging area")?;
     arguments.output = Some(path.join(STAGED_PART));
     arguments.state = Some(path.join(STATE));
-    arguments.installed = installed.filter(|_| !agent.force);
+    if !agent.force {
+        (arguments.installed, arguments.failed) = (installed, bad_images);
+    }
     arguments.no_progress = agent.no_progress;
     let have = Have { parts: flow::slots(&mut site), keys: keys.clone() };
     let ended = match super::fetch(&arguments, Some(&have)) {

@@ -1,6 +1,7 @@
 //! The command line, of which the manual is made, too.
 
 use clap::{Parser, ValueHint};
+use everboot::slot::RootHash;
 use std::path::PathBuf;
 
 /// Fetches everboot bundles onto the device.
@@ -38,6 +39,9 @@ pub(crate) struct Arguments {
     /// of ranges of the source; the keys of --keys have to trust it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) have: Vec<PathBuf>,
+    /// Root hashes of images that are known to fail on this machine.
+    #[arg(skip)]
+    pub(crate) failed: Vec<RootHash>,
     /// Remember in FILE which list of a channel was seen, and refuse an older one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(crate) state: Option<PathBuf>,

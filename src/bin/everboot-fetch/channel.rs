@@ -31,9 +31,16 @@ pub(crate) fn choose(url: &Url, arguments: &Arguments, tries: Tries) -> Result<O
     }
     let installed = arguments.installed.as_deref();
     let unfit = |text: String| Problem::lasting(Exit::Unfit, anyhow!(text)).context(named());
-    match channel.choose(&compatible, installed) {
+    match channel.choose(&compatible, installed, &arguments.failed) {
         Choice::Take(offer) => locate(offer, url).map(Some).map_err(untrusted),
-        Choice::UpToDate => Ok(None),
+        Choice::UpToDate => {
+            println!("nothing newer than {}", installed.unwrap_or_default());
+            Ok(None)
+        }
+        Choice::Failed(offer) => {
+            println!("version {} has failed on this machine, and there is nothing newer", offer.version);
+            Ok(None)
+        }
         Choice::NotFrom(offer) => Err(unfit(format!(
             "expected a bundle that may be installed over {}, found {} at most, for {}",
             installed.unwrap_or_default(),

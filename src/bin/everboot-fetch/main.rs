@@ -71,8 +71,6 @@ fn fetch(arguments: &Arguments, have: Option<&Have>) -> Result<bool> {
     let mut known = Known::default();
     if let Source::Channel(url) = &source {
         let Some(chosen) = channel::choose(url, arguments, tries)? else {
-            let installed = arguments.installed.as_deref().unwrap_or_default();
-            println!("nothing newer than {installed}");
             return Ok(false);
         };
         println!("version {}", chosen.version);
