@@ -14,7 +14,9 @@ use everboot::flow::{self, Error, Giver};
 use everboot::lifecycle::Refusal;
 use everboot::manifest::Manifest;
 use everboot::medium::Medium;
+use everboot::record::history::Kind;
 use everboot::slot::{BLOCK, SlotState};
+use everboot::store::History;
 use std::slice::from_ref;
 
 /// The tree of an image of the simulation: its superblock, and one block.
@@ -76,6 +78,10 @@ fn check(mut world: World, spoiled: &[u64], giver: impl Fn() -> Giver<'static, S
     assert_eq!(world.machine.parts[SLOT_A].take_rewritten(), Vec::<u64>::new());
     let copies = |bytes: &[u8]| [bytes[..BLOCK].to_vec(), bytes[bytes.len() - BLOCK..].to_vec()];
     assert!(copies(&world.machine.parts[RECORD].content()) == copies(&record), "the record was saved");
+    let told =
+        || History::load(&world.machine.parts[RECORD]).latest(Kind::Verb).map(|entry| entry.text.clone());
+    let expected = format!("slot-a: {} blocks mended, 0 are wrong", spoiled.len());
+    assert_eq!(told().is_some_and(|text| text == expected), !spoiled.is_empty());
     let again = mend(&mut world, "slot-a", giver()).unwrap();
     assert_eq!(again, (0, 0));
     assert_eq!(written(&world, SLOT_A), Vec::<u64>::new());

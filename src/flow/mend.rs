@@ -6,7 +6,8 @@ use crate::bundle::{Bundle, Sources};
 use crate::lifecycle::Refusal;
 use crate::machine::{Access, Machine};
 use crate::medium::{Medium, Staging};
-use crate::slot::{SlotName, SlotState};
+use crate::record::history::Kind;
+use crate::slot::{BLOCK, SlotName, SlotState};
 
 /// Where right blocks are to come from.
 #[derive(Debug)]
@@ -22,7 +23,8 @@ pub enum Giver<'a, F> {
 /// Writes the blocks of a sealed slot that are wrong, and no others; none is trusted before it has the digest that
 /// follows from the slot's signed manifest, whoever gives it. Also beneath a mount that only reads.
 ///
-/// The record is not saved, nor is the trailer touched: what was said of the slot stands. A cut leaves a slot in which
+/// The record is not saved, nor is the trailer touched: what was said of the slot stands. The history tells it, for a medium
+/// that loses blocks is to be known. A cut leaves a slot in which
 /// fewer blocks are wrong; repairing it again goes on.
 pub fn mend<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     mut site: Site<'_, M>,
@@ -68,6 +70,10 @@ pub fn mend<F: Medium, M: Machine<Staging: Staging<File = F>>>(
         machine.show_progress(progress.proven, progress.blocks);
     });
     site.machine.close_staging();
-    let slot = view.record.slot(id);
-    Ok((slot.name.clone(), slot.state, progress?))
+    let (slot, progress) = (view.record.slot(id), progress?);
+    let (mended, wrong) = (progress.bytes_written / BLOCK as u64, progress.blocks - progress.proven);
+    if mended + wrong > 0 {
+        view.note(Kind::Verb, format!("{}: {mended} blocks mended, {wrong} are wrong", slot.name));
+    }
+    Ok((slot.name.clone(), slot.state, progress))
 }
