@@ -16,8 +16,8 @@ use tokio::runtime::{Builder, Runtime};
 pub const ARTIFACT: &str = "application/vnd.everboot.bundle.v1";
 /// The kind of its one layer, which is the bundle's file.
 pub const LAYER: &str = "application/vnd.everboot.bundle.v1+tar";
-/// The annotation of that layer that says the root hash of its image.
-pub const ROOT_HASH: &str = "vnd.everboot.root-hash";
+/// The annotation of that layer that says the SHA-256 of its manifest.
+pub const PIN: &str = "vnd.everboot.manifest-sha256";
 /// What a name may stand for.
 pub const MANIFESTS: [&str; 4] = [
     "application/vnd.oci.image.index.v1+json",

@@ -45,7 +45,10 @@ pub struct Offer {
     pub size: u64,
     /// SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
-    /// Root hash of its image, as in its manifest: with it a machine may fetch only what it has not.
+    /// SHA-256 of its manifest, in hexadecimal digits: with it a machine may fetch only what it has not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest_sha256: Option<String>,
+    /// Root hash of its image, as in its manifest: with it a machine knows an image that has failed on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub root_hash: Option<String>,
 }
@@ -148,12 +151,14 @@ impl Offer {
         RootHash::parse(&self.sha256).map_err(|_| wrong("sha256", "64 hexadecimal digits", &self.sha256))
     }
 
+    /// SHA-256 of its manifest.
+    pub fn manifest(&self) -> Result<Option<RootHash>, ChannelError> {
+        hash("manifest_sha256", self.manifest_sha256.as_deref())
+    }
+
     /// Root hash of its image.
     pub fn root(&self) -> Result<Option<RootHash>, ChannelError> {
-        let parse = |text: &String| {
-            RootHash::parse(text).map_err(|_| wrong("root_hash", "64 hexadecimal digits", text))
-        };
-        self.root_hash.as_ref().map(parse).transpose()
+        hash("root_hash", self.root_hash.as_deref())
     }
 
     /// Whether it may be installed over that version.
@@ -180,12 +185,21 @@ impl Offer {
         if !is_text(&self.url, 2048, u8::is_ascii_graphic) {
             return Err(wrong("url", "1 to 2048 printable ASCII characters without a space", &self.url));
         }
+        if self.url.starts_with("oci:") && !self.url.contains("@sha256:") {
+            return Err(wrong("url", "oci:REGISTRY/NAME@DIGEST", &self.url));
+        }
         if !(1..=SIZE_MAX).contains(&self.size) {
             return Err(wrong("size", "1 to 2^48 bytes", &self.size));
         }
         self.sum()?;
+        self.manifest()?;
         self.root().map(drop)
     }
+}
+
+fn hash(field: &str, text: Option<&str>) -> Result<Option<RootHash>, ChannelError> {
+    let parse = |text| RootHash::parse(text).map_err(|_| wrong(field, "64 hexadecimal digits", &text));
+    text.map(parse).transpose()
 }
 
 fn wrong(field: &str, expected: &str, found: &dyn ToString) -> ChannelError {
@@ -213,6 +227,7 @@ mod tests {
             url: format!("{version}.everboot"),
             size: 1,
             sha256: "0".repeat(64),
+            manifest_sha256: None,
             root_hash: None,
         }
     }

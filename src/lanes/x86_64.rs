@@ -155,6 +155,7 @@ macro_rules! kernel {
 
         #[target_feature(enable = $feature)]
         #[inline]
+        // Of bytes or words, which have no padding.
         fn load<T>(lanes: &[T]) -> $vector {
             assert!(size_of_val(lanes) >= size_of::<$vector>());
             // SAFETY: there are as many bytes, as was just asked, and any bits are a vector.

@@ -27,7 +27,7 @@ impl Hasher {
 
     /// The digest of one data or tree block: SHA-256 of the salt, then the block.
     pub fn block(&self, block: &[u8]) -> Digest {
-        if is_zero(block) {
+        if block.len() == BLOCK && is_zero(block) {
             return self.zeroes;
         }
         self.salted.clone().chain_update(block).finalize().into()
@@ -142,6 +142,16 @@ mod tests {
         for (salt, digest) in rows {
             assert_eq!(to_hex(&Hasher::new(salt).block(&[0; 4096])), digest);
         }
+    }
+
+    #[test]
+    fn what_is_no_whole_block_has_its_own_digest() {
+        // printf demo | sha256sum
+        let demo = "2a97516c354b68848cdbd8f54a226a0a55b21ed138e207ad6c5cbb9c00aa5aea";
+        assert_eq!(to_hex(&Hasher::new(b"").block(b"demo")), demo);
+        let (short, long) = ([0; 63], [0; 4095]);
+        let hasher = Hasher::new(b"salt");
+        assert!(hasher.block(&short) != hasher.block(&long) && hasher.block(&long) != hasher.zeroes());
     }
 
     #[test]

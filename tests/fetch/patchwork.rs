@@ -170,7 +170,21 @@ fn a_pin_holds_for_what_is_put_together() {
     let said = room.run(&line(&format!("--config config --have v1.img {}", pinned.trim())));
     assert!(said.contains("this machine has the rest"), "{said}");
     check(&room, "out");
-    room.run("rm out; everboot-pack channel v2.everboot -o list.json --name stable --key key");
+    // The same by a channel, which pins it and not the registry; a tag it does not take.
+    let channel = |url: &str| {
+        format!("rm -f out; everboot-pack channel v2.everboot{url} -o list.json --name stable --key key")
+    };
+    let (code, said) = room.try_run(&channel(&format!("={name}")));
+    assert!(code == Some(1) && said.contains("url: expected oci:REGISTRY/NAME@DIGEST, found"), "{said}");
+    room.run(&channel(&format!("={}", pinned.trim())));
+    let folder = room.0.clone();
+    let server = Server::start(move |request, _| {
+        Answer::whole(&std::fs::read(folder.join(request.path.trim_start_matches('/'))).unwrap(), "a")
+    });
+    let said = room.run(&line(&format!("--config config --have v1.img channel:{}", server.url("list.json"))));
+    assert!(said.contains("this machine has the rest"), "{said}");
+    check(&room, "out");
+    room.run(&channel(""));
     let v2 = room.read("v2.everboot");
     let mut image = room.read("v2.img");
     image[5 * BLOCK..][..BLOCK].copy_from_slice(&block(1 << 50));
@@ -195,6 +209,6 @@ fn a_pin_holds_for_what_is_put_together() {
     // Another bundle, as well signed: neither put together nor fetched.
     let (code, said) = room.try_run(&words(&serve(other)));
     assert!(code == Some(5) && said.contains("; fetching all of it"), "{said}");
-    assert!(said.contains("expected the image") && said.contains("expected sha256:"), "{said}");
+    assert!(said.contains("expected a manifest with") && said.contains("expected sha256:"), "{said}");
     assert!(!room.0.join("out").exists());
 }

@@ -1,10 +1,10 @@
 //! A bundle in a registry: an OCI artifact whose one layer is the bundle's file.
 
 use super::problem::{Problem, Result};
-use super::remote::{Known, Piece, Remote, Reply, Rest};
+use super::remote::{Known, Remote, Reply, Rest};
 use super::web::{broken_off, is_passing};
 use anyhow::{Context, anyhow};
-use everboot::registry::{LAYER, ROOT_HASH, Registry};
+use everboot::registry::{LAYER, PIN, Registry};
 use everboot::slot::RootHash;
 use everboot::verbs::Exit;
 use futures_util::StreamExt;
@@ -29,8 +29,8 @@ impl Blob {
             layer(&manifest).map_err(|error| Problem::lasting(Exit::Untrusted, error).context(named()))?;
         registry.sign_in();
         let sum = layer.digest.strip_prefix("sha256:").and_then(|hex| RootHash::parse(hex).ok());
-        let root = annotation(&layer, ROOT_HASH).and_then(|hex| RootHash::parse(hex).ok());
-        let known = Known { sum, root, len: u64::try_from(layer.size).ok() };
+        let pin = annotation(&layer, PIN).and_then(|hex| RootHash::parse(hex).ok());
+        let known = Known { sum, manifest: pin, len: u64::try_from(layer.size).ok() };
         if sum.is_none() {
             let text = format!("{}: expected a layer by its SHA-256, found {}", named(), layer.digest);
             return Err(Problem::lasting(Exit::Untrusted, anyhow!(text)));
@@ -38,8 +38,8 @@ impl Blob {
         Ok(Self { registry, layer, known })
     }
 
-    /// Whether it is what a channel says that it is.
-    pub(crate) fn check(&self, expected: &Known) -> Result<()> {
+    /// Whether it is what a channel says that it is. What the channel pins the registry does not.
+    pub(crate) fn check(&mut self, expected: &Known) -> Result<()> {
         let wrong = |expected: &dyn ToString, found: &dyn ToString| {
             let text = format!("expected {}, found {}", expected.to_string(), found.to_string());
             Err(Problem::lasting(Exit::Untrusted, anyhow!(text)).context(self.source()))
@@ -49,7 +49,12 @@ impl Blob {
                 wrong(&format!("sha256:{sum}"), &self.layer.digest)
             }
             (_, Some(len), Some(found)) if len != found => wrong(&len, &found),
-            _ => Ok(()),
+            (sum, ..) => {
+                if sum.is_some() {
+                    self.known.manifest = expected.manifest;
+                }
+                Ok(())
+            }
         }
     }
 }
@@ -79,19 +84,6 @@ impl Remote for Blob {
         self.known
     }
 
-    fn open(&mut self, rest: Option<&Rest>) -> Result<Option<Reply<'_>>> {
-        self.ask(rest, None)
-    }
-
-    fn piece(&mut self, rest: &Rest, len: usize) -> Result<Option<Piece>> {
-        match self.ask(Some(rest), Some(len))? {
-            Some(reply) if !reply.is_whole => Piece::read(reply, len),
-            _ => Ok(None),
-        }
-    }
-}
-
-impl Blob {
     fn ask(&mut self, rest: Option<&Rest>, len: Option<usize>) -> Result<Option<Reply<'_>>> {
         let (client, name, from) = (&self.registry.client, &self.registry.name, rest.map(|rest| rest.from));
         // A range from 0 on: so nobody but us compares the sum.

@@ -74,7 +74,7 @@ fn read(url: &Url, keys: &Keys, tries: Tries) -> Result<Vec<u8>> {
 }
 
 fn locate(offer: &Offer, channel: &Url) -> anyhow::Result<Chosen> {
-    let known = Known { sum: Some(offer.sum()?), root: offer.root()?, len: Some(offer.size) };
+    let known = Known { sum: Some(offer.sum()?), manifest: offer.manifest()?, len: Some(offer.size) };
     let source = match offer.url.strip_prefix("oci:") {
         Some(name) => Source::Registry(name.to_owned()),
         None => Source::web(channel.join(&offer.url).with_context(|| offer.url.clone())?)?,

@@ -41,7 +41,7 @@ pub(crate) fn download(
 fn attempt(remote: &mut dyn Remote, part: &mut Part, progress: &mut Progress) -> Result<()> {
     let (source, known) = (remote.source(), remote.known());
     let rest = rest(part, &known);
-    let Some(mut reply) = remote.open(rest.as_ref())? else {
+    let Some(mut reply) = remote.ask(rest.as_ref(), None)? else {
         part.forget()?;
         return Err(changed());
     };

@@ -85,7 +85,10 @@ fn fetch(arguments: &Arguments, have: Option<&Have>) -> Result<bool> {
     match patched.unwrap_or(Ok(false)) {
         Ok(true) => return Ok(true),
         Ok(false) => {}
-        Err(problem) if problem.exit == Exit::Locked => return Err(problem),
+        // What the whole would meet, too.
+        Err(problem) if problem.is_passing() || matches!(problem.exit, Exit::Locked | Exit::NoSpace) => {
+            return Err(problem);
+        }
         Err(problem) => {
             progress.end();
             eprintln!("everboot-fetch: {}; fetching all of it", problem.line());
@@ -100,7 +103,7 @@ fn fetch(arguments: &Arguments, have: Option<&Have>) -> Result<bool> {
 fn find(source: Source, known: Known, tries: Tries) -> Result<Box<dyn Remote>> {
     match source {
         Source::Registry(name) => {
-            let blob = tries.insist(|| blob::Blob::find(&name))?;
+            let mut blob = tries.insist(|| blob::Blob::find(&name))?;
             blob.check(&known)?;
             Ok(Box::new(blob))
         }

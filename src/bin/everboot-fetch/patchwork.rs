@@ -5,7 +5,8 @@
 //! in its signed manifest. So what is put together is the same image under the same signature; its packed bytes are
 //! others. Where anything is not as it should be, all of the bundle is fetched as it is.
 //!
-//! What a cut leaves: a part that is begun anew. What is there costs no transfer the second time either.
+//! What a cut leaves: a part that is begun anew. What is there costs no transfer the second time either, what was fetched
+//! does.
 
 use super::part::{Origin, Part};
 use super::problem::{Problem, Result, Tries};
@@ -17,7 +18,7 @@ use everboot::bundle::write::{ARCHIVE_END, Encoder, SeekTable, header, member, p
 use everboot::bundle::{Bundle, Carried, Frames, Keys, Packed, Signed, Tree, Unpacker};
 use everboot::manifest::Payload;
 use everboot::medium::{Aligned, Medium};
-use everboot::slot::{BLOCK, Digest};
+use everboot::slot::{BLOCK, Digest, RootHash};
 use everboot::sys::FileMedium;
 use everboot::tree::{Builder, BuilderError, Geometry, Hasher, TreeBlock};
 use everboot::verbs::Exit;
@@ -26,13 +27,13 @@ use std::path::Path;
 
 /// Smaller bundles are fetched as they are.
 const LEAST: u64 = 4 << 20;
-/// Of so many hundred bytes more than these are not worth it.
+/// Where more than this part of it, in percent, would have to be fetched, all of it is.
 const WORTH: u64 = 80;
 /// Bytes that are asked for at once, at most.
-const AT_ONCE: u64 = 8 << 20;
+const AT_ONCE: u64 = 4 << 20;
 /// Blocks that are looked at together.
 const STEP: usize = 256;
-/// Quick: what is packed anew is unpacked once.
+/// Quick: what is packed anew is unpacked twice.
 const LEVEL: i32 = 1;
 
 /// What there is on this machine, and whom it believes.
@@ -60,31 +61,38 @@ pub(crate) fn fetch(
     progress: &mut Progress,
 ) -> Result<bool> {
     let (known, source) = (remote.known(), remote.source());
-    // Packed bytes that are pinned cannot be others, unless the image is pinned, too.
-    let is_pinned = known.sum.is_some() && known.root.is_none();
-    let is_small = known.len.is_some_and(|len| len < LEAST);
-    if have.parts.is_empty() || is_pinned || is_small || Part::take(output, &source)?.len() > 0 {
+    // Packed bytes that are pinned cannot be others, unless the manifest is pinned, too.
+    let is_pinned = known.sum.is_some() && known.manifest.is_none();
+    if have.parts.is_empty() || is_pinned || known.len.is_some_and(|len| len < LEAST) {
         return Ok(false);
     }
-    let Some(ranged) = Ranged::open(remote, tries) else { return Ok(false) };
+    let mut part = Part::take(output, &source)?;
+    let Some(ranged) = Ranged::open(remote, tries).map_err(|problem| problem.context(&source))? else {
+        return Ok(false);
+    };
     if ranged.len() < LEAST || known.len.is_some_and(|len| len != ranged.len()) {
         return Ok(false);
     }
     let mut bundle = Bundle::open(&ranged, &have.keys).map_err(|error| ranged.problem(error))?;
     let signed = bundle.signed().clone();
-    let (payload, Carried::Whole(tree, packed)) = bundle.carried() else { return Ok(false) };
-    if let Some(root) = known.root.filter(|root| *root != payload.root_hash) {
-        let text = format!("expected the image {root}, found {}", payload.root_hash);
+    let found = RootHash(signed.digest());
+    if let Some(expected) = known.manifest.filter(|expected| *expected != found) {
+        let text = format!("expected a manifest with sha256:{expected}, found sha256:{found}");
         return Err(Problem::lasting(Exit::Untrusted, anyhow!(text)));
     }
-    let payload = payload.clone();
-    let patchwork = Patchwork::new(&ranged, &have.parts, tree, packed, &payload)?;
-    if ranged.fetched() + patchwork.missing() > ranged.len() / 100 * WORTH {
+    let (payload, Carried::Whole(tree, packed)) = bundle.carried() else { return Ok(false) };
+    let patchwork = Patchwork::new(&ranged, &have.parts, tree, packed, payload)?;
+    let rest = ranged.len().saturating_sub(part.len());
+    if ranged.fetched() + patchwork.missing() > rest / 100 * WORTH {
         return Ok(false);
     }
-    let mut part = Part::take(output, &source)?;
     part.begin(Origin { source: format!("what is missing of {source}"), validator: None, total: None })?;
-    patchwork.write(&signed, &mut part, progress)?;
+    // About as much as the whole.
+    let written = part.check_room(ranged.len()).and_then(|()| patchwork.write(&signed, &mut part, progress));
+    if let Err(problem) = written {
+        part.forget()?;
+        return Err(problem);
+    }
     part.finish()?;
     progress.end();
     let (fetched, all) = (ranged.fetched(), ranged.len());
@@ -209,11 +217,11 @@ impl<'a, 'b> Patchwork<'a, 'b> {
     /// The packed bytes of a frame, which were checked; those behind it that are missing, too, come with it.
     fn fetch(&self, frame: u64, unpacker: &mut Unpacker, content: &mut [u8]) -> Result<Vec<u8>> {
         let (at, len) = self.frames().place(frame).context("there is no such frame")?;
-        let behind = (frame + 1..self.frames().count()).take_while(|frame| self.is_missing(*frame));
-        let ends = behind.filter_map(|frame| self.frames().place(frame)).map(|(at, len)| at + len as u64);
-        let end = ends.take_while(|end| end - at <= AT_ONCE).last().unwrap_or(at + len as u64);
         let mut bytes = vec![0; len];
         if !self.ranged.has(at, len) {
+            let behind = (frame + 1..self.frames().count()).take_while(|frame| self.is_missing(*frame));
+            let ends = behind.filter_map(|frame| self.frames().place(frame)).map(|(at, len)| at + len as u64);
+            let end = ends.take_while(|end| end - at <= AT_ONCE).last().unwrap_or(at + len as u64);
             self.ranged.ask(at, (end - at) as usize)?;
         }
         let checked = self.packed.read(frame, &self.digests[self.blocks(frame)], unpacker, content);
@@ -238,9 +246,12 @@ fn find(digests: &[Digest], parts: &[FileMedium], hasher: &Hasher) -> Vec<Place>
     let mut places: Vec<_> = digests.iter().map(place).collect();
     let mut wanted: Vec<_> = (0..digests.len()).filter(|block| !is_zero(&digests[*block])).collect();
     wanted.sort_unstable_by_key(|block| digests[*block]);
-    let mut bytes = Aligned::zeroed(STEP * BLOCK);
+    let (mut bytes, mut open) = (Aligned::zeroed(STEP * BLOCK), wanted.len());
     for (number, part) in parts.iter().enumerate() {
         for at in (0..part.len() / BLOCK as u64 * BLOCK as u64).step_by(STEP * BLOCK) {
+            if open == 0 {
+                return places;
+            }
             bytes.resize((part.len() - at).min((STEP * BLOCK) as u64) as usize / BLOCK * BLOCK);
             if part.read_at(at, &mut bytes).is_err() {
                 continue;
@@ -255,6 +266,7 @@ fn find(digests: &[Digest], parts: &[FileMedium], hasher: &Hasher) -> Vec<Place>
                         break;
                     }
                     places[*block] = Place::At(number, from);
+                    open -= 1;
                 }
             }
         }

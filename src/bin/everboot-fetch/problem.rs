@@ -28,6 +28,11 @@ impl Problem {
         Self { exit: Exit::Failed, is_passing: true, error: error.into() }
     }
 
+    /// Whether another try may mend it.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.is_passing
+    }
+
     pub(crate) fn context(self, text: impl ToString) -> Self {
         Self { error: self.error.context(text.to_string()), ..self }
     }

@@ -25,7 +25,7 @@ struct Inner<'a> {
     remote: &'a mut dyn Remote,
     tries: Tries,
     validator: Option<String>,
-    /// What came last, each with its place, the latest first: a tree is read in several places by turns.
+    /// What was used last, each with its place, the latest first: a tree is read in several places by turns.
     windows: VecDeque<(u64, Vec<u8>)>,
     fetched: u64,
     /// Why it did not go on.
@@ -33,14 +33,18 @@ struct Inner<'a> {
 }
 
 impl<'a> Ranged<'a> {
-    /// Asks for the beginning, once; nothing when that is not to be had. Whoever asks for the whole then is told why.
-    pub(crate) fn open(remote: &'a mut dyn Remote, tries: Tries) -> Option<Self> {
-        let Piece { bytes, total, validator } =
-            remote.piece(&Rest { from: 0, validator: None }, AHEAD).ok()??;
+    /// Asks for the beginning; nothing when that is not to be had. Whoever asks for the whole then is told why.
+    pub(crate) fn open(remote: &'a mut dyn Remote, tries: Tries) -> Result<Option<Self>> {
+        let first = tries.insist(|| remote.piece(&Rest { from: 0, validator: None }, AHEAD));
+        let Piece { bytes, total, validator } = match first {
+            Ok(Some(piece)) => piece,
+            Err(problem) if problem.is_passing() => return Err(problem),
+            Ok(None) | Err(_) => return Ok(None),
+        };
         let fetched = bytes.len() as u64;
         let windows = [(0, bytes)].into();
         let inner = Inner { remote, tries, validator, windows, fetched, problem: None };
-        Some(Self { len: total, inner: Mutex::new(inner) })
+        Ok(Some(Self { len: total, inner: Mutex::new(inner) }))
     }
 
     /// Bytes that have come.
@@ -70,11 +74,17 @@ impl<'a> Ranged<'a> {
 
 impl Inner<'_> {
     /// These bytes, if they are here.
-    fn window(&self, from: u64, len: usize) -> Option<&[u8]> {
-        self.windows.iter().find_map(|(at, bytes)| {
+    fn window(&mut self, from: u64, len: usize) -> Option<&[u8]> {
+        let within = |(at, bytes): &(u64, Vec<u8>)| {
             let start = usize::try_from(from.checked_sub(*at)?).ok()?;
-            bytes.get(start..start.checked_add(len)?)
-        })
+            let range = start..start.checked_add(len)?;
+            (range.end <= bytes.len()).then_some(range)
+        };
+        let (place, range) =
+            self.windows.iter().enumerate().find_map(|(place, window)| Some((place, within(window)?)))?;
+        let found = self.windows.remove(place)?;
+        self.windows.push_front(found);
+        self.windows[0].1.get(range)
     }
 
     fn load(&mut self, from: u64, len: usize, total: u64) -> Result<()> {

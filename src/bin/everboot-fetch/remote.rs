@@ -14,10 +14,17 @@ pub(crate) trait Remote: Send {
     fn source(&self) -> String;
     /// What it is known to be.
     fn known(&self) -> Known;
-    /// Asks for it; or for the rest of it, which need not be there: then the part is of something else.
-    fn open(&mut self, rest: Option<&Rest>) -> Result<Option<Reply<'_>>>;
+    /// Asks for it; or for the rest of it, which need not be there: then the part is of something else. Or for so many
+    /// bytes of that.
+    fn ask(&mut self, rest: Option<&Rest>, len: Option<usize>) -> Result<Option<Reply<'_>>>;
+
     /// Asks for so many bytes of it; nothing where only the whole is to be had.
-    fn piece(&mut self, rest: &Rest, len: usize) -> Result<Option<Piece>>;
+    fn piece(&mut self, rest: &Rest, len: usize) -> Result<Option<Piece>> {
+        match self.ask(Some(rest), Some(len))? {
+            Some(reply) if !reply.is_whole => Piece::read(reply, len),
+            _ => Ok(None),
+        }
+    }
 }
 
 /// Some of it.
@@ -35,7 +42,7 @@ impl Piece {
     pub(crate) fn read(mut reply: Reply<'_>, len: usize) -> Result<Option<Self>> {
         let Some(total) = reply.total else { return Ok(None) };
         let wanted = total.saturating_sub(reply.from).min(len as u64) as usize;
-        let mut bytes = Vec::new();
+        let mut bytes = Vec::with_capacity(wanted);
         while let Some(more) = (reply.body)()? {
             bytes.extend_from_slice(&more);
             if bytes.len() > wanted {
@@ -55,8 +62,8 @@ impl Piece {
 pub(crate) struct Known {
     /// SHA-256 of its bytes.
     pub(crate) sum: Option<RootHash>,
-    /// Root hash of its image.
-    pub(crate) root: Option<RootHash>,
+    /// SHA-256 of its manifest.
+    pub(crate) manifest: Option<RootHash>,
     /// Their number.
     pub(crate) len: Option<u64>,
 }
@@ -98,7 +105,11 @@ impl Remote for Local {
         Known::default()
     }
 
-    fn open(&mut self, _: Option<&Rest>) -> Result<Option<Reply<'_>>> {
+    /// It is at hand: nobody is in need of pieces.
+    fn ask(&mut self, _: Option<&Rest>, len: Option<usize>) -> Result<Option<Reply<'_>>> {
+        if len.is_some() {
+            return Ok(None);
+        }
         let failed = |error: std::io::Error| {
             Problem::lasting(Exit::Failed, error).context(format!("read {}", self.0.display()))
         };
@@ -120,10 +131,5 @@ impl Remote for Local {
             validator: None,
             body: Box::new(body),
         }))
-    }
-
-    /// It is at hand: there is nothing to save.
-    fn piece(&mut self, _: &Rest, _: usize) -> Result<Option<Piece>> {
-        Ok(None)
     }
 }

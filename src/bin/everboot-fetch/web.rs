@@ -1,7 +1,7 @@
 //! What a URL stands for, by HTTP, with TLS or without.
 
 use super::problem::{Problem, Result};
-use super::remote::{Known, Piece, Remote, Reply, Rest};
+use super::remote::{Known, Remote, Reply, Rest};
 use anyhow::{Context, anyhow};
 use everboot::registry::{PATIENCE, USER_AGENT, runtime, use_ring};
 use everboot::verbs::Exit;
@@ -113,7 +113,16 @@ pub(crate) struct Page {
     pub(crate) known: Known,
 }
 
-impl Page {
+impl Remote for Page {
+    fn source(&self) -> String {
+        let sum = self.known.sum.map_or(String::new(), |sum| format!(" sha256:{sum}"));
+        format!("{}{sum}", self.url)
+    }
+
+    fn known(&self) -> Known {
+        self.known
+    }
+
     fn ask(&mut self, rest: Option<&Rest>, len: Option<usize>) -> Result<Option<Reply<'_>>> {
         let mut response = self.web.get(&self.url, rest, len)?;
         let said = response.headers();
@@ -134,28 +143,6 @@ impl Page {
             Ok(bytes.map(|bytes| bytes.to_vec()))
         };
         Ok(Some(Reply { from, is_whole, total, validator, body: Box::new(body) }))
-    }
-}
-
-impl Remote for Page {
-    fn source(&self) -> String {
-        let sum = self.known.sum.map_or(String::new(), |sum| format!(" sha256:{sum}"));
-        format!("{}{sum}", self.url)
-    }
-
-    fn known(&self) -> Known {
-        self.known
-    }
-
-    fn open(&mut self, rest: Option<&Rest>) -> Result<Option<Reply<'_>>> {
-        self.ask(rest, None)
-    }
-
-    fn piece(&mut self, rest: &Rest, len: usize) -> Result<Option<Piece>> {
-        match self.ask(Some(rest), Some(len))? {
-            Some(reply) if !reply.is_whole => Piece::read(reply, len),
-            _ => Ok(None),
-        }
     }
 }
 

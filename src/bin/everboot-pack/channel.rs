@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use everboot::bundle::Bundle;
 use everboot::channel::{Channel, Offer};
 use everboot::manifest::VersionRange;
+use everboot::slot::RootHash;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -74,6 +75,7 @@ fn offer(text: &str) -> Result<Offer> {
         url: if url.is_empty() { name() } else { url.to_owned() },
         size,
         sha256: sum.to_string(),
+        manifest_sha256: Some(RootHash(bundle.signed().digest()).to_string()),
         root_hash: Some(manifest.payload.root_hash.to_string()),
     })
 }

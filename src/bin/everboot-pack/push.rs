@@ -5,7 +5,8 @@ use crate::source::Source;
 use crate::sum::sum;
 use anyhow::{Context, Result, ensure};
 use everboot::bundle::Bundle;
-use everboot::registry::{ARTIFACT, LAYER, MANIFESTS, ROOT_HASH, Registry, digest};
+use everboot::registry::{ARTIFACT, LAYER, MANIFESTS, PIN, Registry, digest};
+use everboot::slot::RootHash;
 use futures_util::stream::unfold;
 use oci_client::RegistryOperation;
 use oci_client::manifest::{OciDescriptor, OciImageManifest};
@@ -69,7 +70,7 @@ fn describe(bundle: &Path) -> Result<OciImageManifest> {
     let layer = OciDescriptor {
         annotations: Some(BTreeMap::from([
             text("org.opencontainers.image.title", &title),
-            text(ROOT_HASH, &opened.manifest().payload.root_hash.to_string()),
+            text(PIN, &RootHash(opened.signed().digest()).to_string()),
         ])),
         ..blob(LAYER, format!("sha256:{sum}"), size)
     };
