@@ -24,7 +24,7 @@ pub enum Giver<'a, F> {
 /// follows from the slot's signed manifest, whoever gives it. Also beneath a mount that only reads.
 ///
 /// The record is not saved, nor is the trailer touched: what was said of the slot stands. The history tells it, for a medium
-/// that loses blocks is to be known. A cut leaves a slot in which
+/// that loses blocks is to be known; a cut before that leaves the repair untold. A cut leaves a slot in which
 /// fewer blocks are wrong; repairing it again goes on.
 pub fn mend<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     mut site: Site<'_, M>,

@@ -15,6 +15,14 @@ fn serve(bench: &Bench) -> Server {
     })
 }
 
+/// Makes these bundles the channel `list`.
+fn publish(bench: &Bench, bundles: &[&str]) {
+    fs::write(bench.path("key"), &keys().secret).unwrap();
+    let mut pack = std::process::Command::new(env!("CARGO_BIN_EXE_everboot-pack"));
+    pack.args(["channel", "-o", "list", "--name", "stable", "--key", "key"]).args(bundles);
+    assert!(pack.current_dir(&bench.folder).status().unwrap().success());
+}
+
 /// What is in the staging area.
 fn staged(bench: &Bench) -> Vec<String> {
     let names = fs::read_dir(bench.path("disk.staging")).unwrap();
@@ -93,12 +101,7 @@ fn a_channel_is_followed_until_there_is_nothing_newer() {
     let bench = Bench::running();
     let server = serve(&bench);
     bench.bundle("3.everboot", manifest("3.0"));
-    fs::write(bench.path("key"), &keys().secret).unwrap();
-    let publish = |bundles: &[&str]| {
-        let mut pack = std::process::Command::new(env!("CARGO_BIN_EXE_everboot-pack"));
-        pack.args(["channel", "-o", "list", "--name", "stable", "--key", "key"]).args(bundles);
-        assert!(pack.current_dir(&bench.folder).status().unwrap().success());
-    };
+    let publish = |bundles: &[&str]| publish(&bench, bundles);
     publish(&["2.everboot"]);
     let channel = format!("install channel:{}", server.url("list"));
     let ran = bench.check(&channel, 0, "slot-b: the next boot tries it");
@@ -124,12 +127,7 @@ fn a_channel_is_followed_until_there_is_nothing_newer() {
 fn of_a_channel_nothing_is_fetched_again_that_has_failed() {
     let bench = Bench::running();
     let server = serve(&bench);
-    fs::write(bench.path("key"), &keys().secret).unwrap();
-    let publish = |bundles: &[&str]| {
-        let mut pack = std::process::Command::new(env!("CARGO_BIN_EXE_everboot-pack"));
-        pack.args(["channel", "-o", "list", "--name", "stable", "--key", "key"]).args(bundles);
-        assert!(pack.current_dir(&bench.folder).status().unwrap().success());
-    };
+    let publish = |bundles: &[&str]| publish(&bench, bundles);
     publish(&["2.everboot"]);
     let channel = format!("install channel:{}", server.url("list"));
     bench.check(&channel, 0, "slot-b: the next boot tries it");
