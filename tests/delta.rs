@@ -2,10 +2,10 @@
 
 use crate::sim::{SLOT_A, SLOT_B, SURVIVORS, SimDisk, SimRoot};
 use crate::told::{delta, delta_of, groups, new_image, old_root, second};
-use crate::world::{World, bundle, image, manifest};
+use crate::world::{THREE, World, bundle, image, manifest};
 use everboot::apply;
 use everboot::bundle::{self, Body, Bundle, Run, Sources};
-use everboot::crew::{Start, Threads};
+use everboot::crew::Threads;
 use everboot::flow;
 use everboot::manifest::Manifest;
 use everboot::medium::Medium;
@@ -154,17 +154,6 @@ fn what_a_delta_needs_is_told() {
     let Body::Delta(delta) = opened.body() else { panic!("a whole bundle") };
     assert_eq!(delta.sources(), [(old_root(), (new_image().len() / BLOCK) as u64)]);
 }
-
-/// Several threads, as on a machine with several processors.
-const THREE: Threads = Threads::new(3, {
-    let start: Start = |count, beside, lead| {
-        std::thread::scope(|scope| {
-            (0..count).for_each(|_| drop(scope.spawn(beside)));
-            lead(count);
-        });
-    };
-    start
-});
 
 /// In no order that could be foreseen: whatever it is, the slot is whole or has no trailer, and then the apply is
 /// repeated.

@@ -31,3 +31,4 @@ mod told;
 mod tree;
 mod trust;
 mod world;
+mod zeroes;

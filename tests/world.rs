@@ -4,7 +4,7 @@ use crate::sim::{Power, SimDisk};
 use crate::sim::{SLOT_A, SLOT_B, SimMachine, SimRoot};
 use everboot::bundle::{Keys, sign::Signer, write::assemble};
 use everboot::config::Config;
-use everboot::crew::Threads;
+use everboot::crew::{Start, Threads};
 use everboot::flow::{self, Destination, Insist, Outcome, Site};
 use everboot::manifest::{Manifest, Payload};
 use everboot::medium::Medium;
@@ -13,6 +13,17 @@ use everboot::slot::RootHash;
 
 /// Blocks of an image.
 pub const BLOCKS: usize = 12;
+
+/// Several threads, as on a machine with several processors.
+pub const THREE: Threads = Threads::new(3, {
+    let start: Start = |count, beside, lead| {
+        std::thread::scope(|scope| {
+            (0..count).for_each(|_| drop(scope.spawn(beside)));
+            lead(count);
+        });
+    };
+    start
+});
 
 /// Always the same key, and signatures without chance: the same seed gives the same bytes.
 fn signer() -> Signer {

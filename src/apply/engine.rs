@@ -179,6 +179,16 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
         }
     }
 
+    /// What was written again needs a barrier of its own, behind the last one if need be.
+    fn again(&mut self, written: Written, count: usize) {
+        self.progress.bytes_written += (count * BLOCK) as u64;
+        self.fresh_blocks += count;
+        self.fresh.push(written);
+        if self.barrier == Barrier::Last {
+            self.barrier = Barrier::None;
+        }
+    }
+
     fn proven(&mut self, written: &Written) {
         if written.span.first < self.layout.blocks() {
             self.progress.proven += written.blocks.len() as u64;
@@ -213,14 +223,14 @@ impl<'a, S: Medium, T: Medium> Plan for Engine<'a, S, T> {
     fn done(&mut self, outcome: Self::Outcome) {
         match outcome {
             Ok(Outcome::Brought(written)) => self.brought(written),
-            Ok(Outcome::Synced(mut written)) => {
-                written.reverse();
-                self.behind = written;
+            Ok(Outcome::Synced(written)) => {
+                self.behind.extend(written.into_iter().rev());
                 if self.barrier == Barrier::UnderWay {
                     self.barrier = Barrier::None;
                 }
             }
             Ok(Outcome::Proven(written)) => self.proven(&written),
+            Ok(Outcome::Again(written, count)) => self.again(written, count),
             Err(error) => self.error = Some(self.error.take().unwrap_or(error)),
         }
         (self.watch)(&self.progress);

@@ -14,6 +14,8 @@ const PLACES: usize = 4;
 const EACH: usize = 4;
 /// So many blocks of a group are handled at once.
 const PART: usize = 256;
+/// Blocks that are looked at together for whether they are all zero: the medium is asked for these, and not sent them.
+const HOLLOW: usize = 16;
 
 /// Neighbouring blocks of a slot.
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(super) struct Written {
     pub(super) blocks: Vec<usize>,
     /// How many others are wrong as before, for nobody has them.
     pub(super) missing: usize,
+    /// Whether their zeroes were sent as bytes, after the medium had been asked for them in vain.
+    is_again: bool,
 }
 
 /// Where the content of a span comes from.
@@ -82,6 +86,8 @@ pub(super) enum Outcome {
     Synced(Vec<Written>),
     /// They were read back.
     Proven(Written),
+    /// The medium did not make the zeroes that it was asked for, so that many of these were written again.
+    Again(Written, usize),
 }
 
 /// A thread's view of a slot, and its memory.
@@ -89,6 +95,8 @@ pub(super) struct Worker<'a, T> {
     target: &'a T,
     /// Whether no block is written that was not found wrong: all are read, one by one if need be.
     is_exact: bool,
+    /// Whether the medium makes the zeroes that it is asked for, as far as is known.
+    makes_zeroes: bool,
     hasher: &'a Hasher,
     unpacker: Unpacker,
     patcher: Patcher,
@@ -100,7 +108,7 @@ impl<'a, T: Medium> Worker<'a, T> {
     pub(super) fn new(target: &'a T, hasher: &'a Hasher, is_exact: bool) -> Self {
         let (unpacker, patcher) = (Unpacker::default(), Patcher::default());
         let (content, there) = (Aligned::default(), Aligned::default());
-        Self { target, is_exact, hasher, unpacker, patcher, content, there }
+        Self { target, is_exact, makes_zeroes: true, hasher, unpacker, patcher, content, there }
     }
 
     pub(super) fn work<S: Medium>(&mut self, job: Job<'_, S, T>) -> Result<Outcome, Error> {
@@ -147,7 +155,7 @@ impl<'a, T: Medium> Worker<'a, T> {
             }
             self.write(&span, part.start, &blocks[before..])?;
         }
-        Ok(Outcome::Brought(Written { span, blocks, missing }))
+        Ok(Outcome::Brought(Written { span, blocks, missing, is_again: false }))
     }
 
     /// Puts into `content` what wrong blocks of a span must have, as far as these slots have it: at the same place,
@@ -225,6 +233,9 @@ impl<'a, T: Medium> Worker<'a, T> {
         self.content.resize(digests.len() * BLOCK);
         match origin {
             Origin::Memory(content) => self.content.copy_from_slice(content),
+            Origin::Frame(..) if digests.iter().all(|digest| *digest == self.hasher.zeroes()) => {
+                self.content.fill(0);
+            }
             Origin::Frame(packed, frame) => {
                 packed.read(*frame, digests, &mut self.unpacker, &mut self.content)?;
             }
@@ -240,30 +251,69 @@ impl<'a, T: Medium> Worker<'a, T> {
     }
 
     /// Writes these blocks of a span; `content` begins with its block `first`.
+    ///
+    /// Crash argument: zeroes that the medium makes are a write like others, torn by a cut like others, durable behind
+    /// a barrier and read back behind it.
     fn write(&self, span: &Span, first: usize, blocks: &[usize]) -> Result<(), Error> {
-        for run in blocks.chunk_by(|one, next| one + 1 == *next) {
+        let asked = |block: usize| self.makes_zeroes && self.is_hollow(span, block);
+        for run in blocks.chunk_by(|one, next| one + 1 == *next && asked(*one) == asked(*next)) {
             let bytes = &self.content[(run[0] - first) * BLOCK..][..run.len() * BLOCK];
-            self.target.write_at(span.at(run[0]), bytes).map_err(Error::Target)?;
+            match asked(run[0]) {
+                true => self.target.write_zeroes(span.at(run[0]), bytes.len() as u64),
+                false => self.target.write_at(span.at(run[0]), bytes),
+            }
+            .map_err(Error::Target)?;
         }
         Ok(())
     }
 
-    fn prove(&mut self, written: Written) -> Result<Outcome, Error> {
+    /// Whether a block of a span lies among many that are all zero.
+    fn is_hollow(&self, span: &Span, block: usize) -> bool {
+        let mut neighbours = span.digests[block - block % HOLLOW..].iter().take(HOLLOW);
+        neighbours.all(|digest| *digest == self.hasher.zeroes())
+    }
+
+    /// Reads back what was written. There are devices that say that they have made zeroes, and have not: these get
+    /// them as bytes.
+    fn prove(&mut self, mut written: Written) -> Result<Outcome, Error> {
         let Written { span, blocks, .. } = &written;
-        // A run may be a whole group; the memory is for a part of it.
-        let runs = blocks.chunk_by(|one, next| one + 1 == *next);
-        for run in runs.flat_map(|run| run.chunks(PART)) {
+        let Some(wrong) = self.wrong(span, blocks)?.filter(|_| !seeded::is(Bug::BlocksNotReadBack)) else {
+            return Ok(Outcome::Proven(written));
+        };
+        if written.is_again || !self.is_hollow(span, wrong) {
+            return Err(Error::ReadBack { block: span.first + wrong as u64 });
+        }
+        self.makes_zeroes = false;
+        let hollow: Vec<usize> =
+            blocks.iter().copied().filter(|block| self.is_hollow(span, *block)).collect();
+        for run in runs(&hollow) {
+            self.content.resize(run.len() * BLOCK);
+            self.content.fill(0);
+            self.write(span, run[0], run)?;
+        }
+        written.is_again = true;
+        Ok(Outcome::Again(written, hollow.len()))
+    }
+
+    /// The first of these blocks of a span that is not what it must be.
+    fn wrong(&mut self, span: &Span, blocks: &[usize]) -> Result<Option<usize>, Error> {
+        for run in runs(blocks) {
             let (from, count) = (run[0], run.len());
             self.there.resize(count * BLOCK);
             self.target.read_at(span.at(from), &mut self.there).map_err(Error::Target)?;
             let found = digests(self.hasher, &self.there);
             let wrong = found.iter().zip(&span.digests[from..]).position(|(found, wanted)| found != wanted);
-            if let Some(wrong) = wrong.filter(|_| !seeded::is(Bug::BlocksNotReadBack)) {
-                return Err(Error::ReadBack { block: span.first + (from + wrong) as u64 });
+            if let Some(wrong) = wrong {
+                return Ok(Some(from + wrong));
             }
         }
-        Ok(Outcome::Proven(written))
+        Ok(None)
     }
+}
+
+/// Neighbours among these blocks, as many as there is memory for: more may lie together in a group.
+fn runs(blocks: &[usize]) -> impl Iterator<Item = &[usize]> {
+    blocks.chunk_by(|one, next| one + 1 == *next).flat_map(|run| run.chunks(PART))
 }
 
 /// The blocks of a span that are handled at once: all of a frame, some of a group.

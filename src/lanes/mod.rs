@@ -1,8 +1,8 @@
 //! SHA-256 (FIPS 180-4) of sixteen messages of one length at once, each in a lane of the CPU's vectors.
 //!
-//! For CPUs that have wide vectors and no SHA instructions; those that have them are as fast with one message at a
-//! time. What is `unsafe` here is the step to instructions that not every CPU has, behind the question whether this
-//! one has them, and the loads and stores of whole vectors.
+//! For CPUs with vectors of sixteen lanes, and those with eight that have no SHA instructions. What is `unsafe` here is
+//! the step to instructions that not every CPU has, behind the question whether this one has them, and the loads and
+//! stores of whole vectors.
 #![allow(unsafe_code)]
 
 /// Messages at once.
@@ -32,12 +32,18 @@ pub enum Vectors {
 mod x86_64;
 
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::{compress, vectors};
+pub use x86_64::{compress, few, vectors};
 
-/// Other architectures have SHA instructions, or take one message at a time.
+/// Other architectures take one message at a time, with SHA instructions where they have them.
 #[cfg(not(target_arch = "x86_64"))]
 pub fn vectors() -> Option<Vectors> {
     None
+}
+
+/// Never called where [`vectors`] knows none.
+#[cfg(not(target_arch = "x86_64"))]
+pub fn few() -> usize {
+    LANES
 }
 
 /// Never called where [`vectors`] knows none.

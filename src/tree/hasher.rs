@@ -4,11 +4,8 @@ use crate::lanes::{self, CHUNK, Data, LANES, State, Vectors};
 use crate::slot::{BLOCK, Digest, is_zero};
 use sha2::{Digest as _, Sha256};
 
-/// Fewer blocks than this are hashed one by one.
-const FEW: usize = 3;
-
-/// SHA-256 that has already taken in the salt of a tree. Cheap to clone; uses the CPU's SHA instructions
-/// where it has them, and its vectors where it has not.
+/// SHA-256 that has already taken in the salt of a tree. Cheap to clone; uses the CPU's vectors where these are faster
+/// than its SHA instructions, or it has none.
 #[derive(Clone)]
 pub struct Hasher {
     salted: Sha256,
@@ -44,7 +41,7 @@ impl Hasher {
         let left: Vec<usize> = (0..blocks.len()).filter(|at| !is_zero(blocks[*at])).collect();
         for group in left.chunks(LANES) {
             match &self.many {
-                Some(many) if group.len() >= FEW => {
+                Some(many) if group.len() >= lanes::few() => {
                     // Lanes that are left over do what the first one does.
                     let mut lanes = [blocks[group[0]]; LANES];
                     lanes.iter_mut().zip(group).for_each(|(lane, at)| *lane = blocks[*at]);

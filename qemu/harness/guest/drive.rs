@@ -51,11 +51,11 @@ impl Drive {
                 return Ok(());
             }
             Drive::Logged(path, log) => return logged(qemu, index, path, log),
-            Drive::StopAtWrite(path, nth) => (path, Some((fail_nth("write", *nth, ONCE), "stop"))),
-            Drive::FailWrite(path, nth) => (path, Some((fail_nth("write", *nth, ONCE), "report"))),
-            Drive::FailRead(path, nth) => (path, Some((fail_nth("read", *nth, ONCE), "report"))),
-            Drive::FailWritesFrom(path, nth) => (path, Some((fail_nth("write", *nth, WRITES), "report"))),
-            Drive::DieAtWrite(path, nth) => (path, Some((fail_nth("write", *nth, ALL), "report"))),
+            Drive::StopAtWrite(path, nth) => (path, Some((fail_nth(WRITE, *nth, ONCE), "stop"))),
+            Drive::FailWrite(path, nth) => (path, Some((fail_nth(WRITE, *nth, ONCE), "report"))),
+            Drive::FailRead(path, nth) => (path, Some((fail_nth(READ, *nth, ONCE), "report"))),
+            Drive::FailWritesFrom(path, nth) => (path, Some((fail_nth(WRITE, *nth, WRITES), "report"))),
+            Drive::DieAtWrite(path, nth) => (path, Some((fail_nth(WRITE, *nth, ALL), "report"))),
         };
         let file = format!("driver=file,filename={},node-name=file{index}", path.display());
         qemu.arg("-blockdev").arg(file);
@@ -100,22 +100,32 @@ fn logged(qemu: &mut Command, index: usize, path: &Path, log: &Path) -> Result<(
     Ok(())
 }
 
-/// What fails: the request that it is; and all later ones of a kind, for a rule stays in force.
-const ONCE: &str = "once = \"on\"";
-const WRITES: &str = "iotype = \"write\"";
-const ALL: &str = "once = \"off\"";
+/// What fails: the request that it is; and all later ones of some kinds, for a rule stays in force.
+const ONCE: &[&str] = &["once = \"on\""];
+const WRITES: &[&str] = &["iotype = \"write\"", "iotype = \"write-zeroes\""];
+const ALL: &[&str] = &["once = \"off\""];
+
+/// What blkdebug calls requests of a kind. A request for zeroes is a write.
+const READ: &[&str] = &["read_aio"];
+const WRITE: &[&str] = &["write_aio", "pwritev_zero"];
 
 /// blkdebug's rules: each request of the kind moves one state on; the Nth fails.
-fn fail_nth(kind: &str, nth: u32, what: &str) -> String {
+fn fail_nth(events: &[&str], nth: u32, what: &[&str]) -> String {
     let mut rules = String::new();
-    for state in 1..nth {
-        let next = state + 1;
-        let _ = write!(
-            rules,
-            "[set-state]\nstate = \"{state}\"\nevent = \"{kind}_aio\"\nnew_state = \"{next}\"\n\n"
-        );
+    for event in events {
+        for state in 1..=nth {
+            let next = state + 1;
+            let _ = write!(
+                rules,
+                "[set-state]\nstate = \"{state}\"\nevent = \"{event}\"\nnew_state = \"{next}\"\n\n"
+            );
+        }
+        for what in what {
+            let _ = write!(
+                rules,
+                "[inject-error]\nstate = \"{nth}\"\nevent = \"{event}\"\nerrno = \"5\"\n{what}\n\n"
+            );
+        }
     }
-    let _ =
-        write!(rules, "[inject-error]\nstate = \"{nth}\"\nevent = \"{kind}_aio\"\nerrno = \"5\"\n{what}\n");
     rules
 }

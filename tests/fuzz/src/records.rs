@@ -8,10 +8,13 @@ use everboot::decide::{Observation, Seen, decide};
 use everboot::lifecycle;
 use everboot::record::{Copy, Record, history};
 
+/// A block has room for some 200 slots that say nothing; these are read before their number is refused.
+const BLOCK_OF_SLOTS: usize = 128 << 10;
+
 /// A copy of the record. Of one that can be used each verb makes another one that can be used.
 pub fn record(data: &[u8]) {
     for bytes in [block(data), sealed(data, b"everboot")] {
-        if let Copy::Valid { record, generation } = within(64 << 10, || Copy::decode(&bytes)) {
+        if let Copy::Valid { record, generation } = within(BLOCK_OF_SLOTS, || Copy::decode(&bytes)) {
             comes_back(&record, generation);
             verbs(&record);
         }
