@@ -375,14 +375,14 @@ fn an_apply_writes_no_more_than_what_differs() {
     assert_eq!((progress.written, progress.bytes_written), (1, 4096));
 }
 
-/// What is looked at are four blocks at each quarter: blocks 0, 16, 32 and 48 of a frame of 64, and three behind each.
+/// Where all of a frame of 64 blocks was wrong, of the next one 16 are looked at, from the quarter on whose turn it is.
 #[test]
-fn a_piece_that_looks_wrong_is_written_whole_and_one_that_looks_right_is_read_whole() {
+fn a_piece_that_looks_wrong_behind_a_wrong_one_is_written_whole_and_every_other_is_read() {
     let mut manifest = manifest(2);
-    (manifest.payload.size, manifest.payload.frame_blocks) = (128 * 4096, 64);
-    let bytes: Vec<u8> = (0..128 * 4096).map(|at| (at / 4096) as u8 ^ (at % 251) as u8).collect();
+    (manifest.payload.size, manifest.payload.frame_blocks) = (4 * 64 * 4096, 64);
+    let bytes: Vec<u8> = (0..4 * 64 * 4096).map(|at| (at / 4096) as u8 ^ (at % 251) as u8).collect();
     let file = |bytes: Vec<u8>| SimDisk::with_power(bytes, SimDisk::new(0).power());
-    let (bytes, target) = (bundle(manifest, &bytes), SimDisk::new(256 * 4096));
+    let (bytes, target) = (bundle(manifest, &bytes), SimDisk::new(512 * 4096));
     let apply = || {
         let mut bundle = Bundle::open(file(bytes.clone()), &World::blank().keys).unwrap();
         apply::apply(&mut bundle, &mut Sources::none(), &target, Threads::NONE, &mut |_| ()).unwrap()
@@ -390,9 +390,11 @@ fn a_piece_that_looks_wrong_is_written_whole_and_one_that_looks_right_is_read_wh
     apply();
     let whole = target.content();
     let spoil = |block: u64| target.write_at(block * 4096 + 9, b"rot").unwrap();
-    (0..64).filter(|block| *block != 5).for_each(spoil);
-    spoil(64 + 5);
-    assert_eq!(apply().written, 64 + 1);
+    (0..64).for_each(spoil);
+    (64..128).filter(|block| *block != 64 + 5).for_each(spoil);
+    spoil(128 + 5);
+    (192..256).filter(|block| *block != 192 + 60).for_each(spoil);
+    assert_eq!(apply().written, 64 + 64 + 1 + 63);
     assert!(target.content() == whole);
 }
 

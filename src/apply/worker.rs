@@ -9,9 +9,9 @@ use crate::tree::Hasher;
 use std::iter::once;
 use std::ops::Range;
 
-/// What is looked at first of blocks that are handled at once: so many places, and at each so many blocks.
+/// So many blocks are looked at, at one of so many places, before all that are handled at once are read.
+const LOOKED: usize = 16;
 const PLACES: usize = 4;
-const EACH: usize = 4;
 /// So many blocks of a group are handled at once.
 const PART: usize = 256;
 /// Blocks that are looked at together for whether they are all zero: the medium is asked for these, and not sent them.
@@ -97,6 +97,8 @@ pub(super) struct Worker<'a, T> {
     is_exact: bool,
     /// Whether the medium makes the zeroes that it is asked for, as far as is known.
     makes_zeroes: bool,
+    /// How the blocks looked that this thread saw last: so may the next.
+    last: Looks,
     hasher: &'a Hasher,
     unpacker: Unpacker,
     patcher: Patcher,
@@ -108,7 +110,17 @@ impl<'a, T: Medium> Worker<'a, T> {
     pub(super) fn new(target: &'a T, hasher: &'a Hasher, is_exact: bool) -> Self {
         let (unpacker, patcher) = (Unpacker::default(), Patcher::default());
         let (content, there) = (Aligned::default(), Aligned::default());
-        Self { target, is_exact, makes_zeroes: true, hasher, unpacker, patcher, content, there }
+        Self {
+            target,
+            is_exact,
+            makes_zeroes: true,
+            last: Looks::Right,
+            hasher,
+            unpacker,
+            patcher,
+            content,
+            there,
+        }
     }
 
     pub(super) fn work<S: Medium>(&mut self, job: Job<'_, S, T>) -> Result<Outcome, Error> {
@@ -123,20 +135,27 @@ impl<'a, T: Medium> Worker<'a, T> {
     }
 
     /// Blocks that have their digest are only read. What is not right, or cannot be read, is written: that may
-    /// mend the medium. Where a few blocks are all wrong the others are not looked at: to read what is there would
-    /// cost as much as to write it.
+    /// mend the medium. Where all blocks were wrong that this thread saw last, and a few of these are, the others are
+    /// not read: that would cost as much as to write them.
     fn bring<S: Medium>(&mut self, span: Span, origin: &Origin<'_, S, T>) -> Result<Outcome, Error> {
         let (mut blocks, mut missing, mut is_unpacked) = (Vec::new(), 0, false);
         for part in parts(&span, origin) {
             let digests = &span.digests[part.clone()];
-            let looks = if self.is_exact { Looks::Right } else { self.look(&span, part.clone()) };
+            let looks = match self.last {
+                _ if self.is_exact => Looks::Right,
+                Looks::Wrong => self.look(&span, part.clone()),
+                last => last,
+            };
             self.there.resize(part.len() * BLOCK);
             let is_there = match looks {
                 Looks::Wrong => vec![false; part.len()],
                 _ => read(self.target, span.at(part.start), &mut self.there, self.is_exact),
             };
             let is_read = !is_there.contains(&false);
-            if is_read && looks == Looks::Right && self::digests(self.hasher, &self.there) == digests {
+            let is_right =
+                is_read && looks == Looks::Right && self::digests(self.hasher, &self.there) == digests;
+            if is_right {
+                self.last = Looks::Right;
                 continue;
             }
             let before = blocks.len();
@@ -153,7 +172,13 @@ impl<'a, T: Medium> Worker<'a, T> {
                     }
                 }
             }
-            self.write(&span, part.start, &blocks[before..])?;
+            let wrong = &blocks[before..];
+            self.last = match wrong.len() {
+                0 => Looks::Right,
+                all if all == part.len() => Looks::Wrong,
+                _ => Looks::Mixed,
+            };
+            self.write(&span, part.start, wrong)?;
         }
         Ok(Outcome::Brought(Written { span, blocks, missing, is_again: false }))
     }
@@ -197,26 +222,21 @@ impl<'a, T: Medium> Worker<'a, T> {
         missing
     }
 
-    /// Looks at a few blocks of the slot. Blocks that were written together, and proven, look right or partly so.
+    /// Looks at a few blocks of the slot, each time at another place. Blocks that were written together, and proven,
+    /// look right or partly so.
     fn look(&mut self, span: &Span, part: Range<usize>) -> Looks {
-        let (mut right, mut wrong) = (0, 0);
-        for place in 0..PLACES {
-            let first = part.start + part.len() * place / PLACES;
-            let wanted = &span.digests[first..(first + EACH).min(part.end)];
-            self.there.resize(wanted.len() * BLOCK);
-            match self.target.read_at(span.at(first), &mut self.there) {
-                Ok(()) => {
-                    let found = digests(self.hasher, &self.there);
-                    let equal = found.iter().zip(wanted).filter(|(found, wanted)| found == wanted).count();
-                    (right, wrong) = (right + equal, wrong + wanted.len() - equal);
-                }
-                Err(_) => return Looks::Mixed,
-            }
+        let turn = span.first as usize / part.len() % PLACES;
+        let first = part.start + part.len() * turn / PLACES;
+        let wanted = &span.digests[first..(first + LOOKED).min(part.end)];
+        self.there.resize(wanted.len() * BLOCK);
+        if self.target.read_at(span.at(first), &mut self.there).is_err() {
+            return Looks::Mixed;
         }
-        match (right, wrong) {
+        let found = digests(self.hasher, &self.there);
+        match found.iter().zip(wanted).filter(|(found, wanted)| found == wanted).count() {
             _ if seeded::is(Bug::HalfCompared) => Looks::Mixed,
-            (_, 0) => Looks::Right,
-            (0, _) => Looks::Wrong,
+            0 => Looks::Wrong,
+            right if right == wanted.len() => Looks::Right,
             _ => Looks::Mixed,
         }
     }
@@ -255,7 +275,8 @@ impl<'a, T: Medium> Worker<'a, T> {
     /// Crash argument: zeroes that the medium makes are a write like others, torn by a cut like others, durable behind
     /// a barrier and read back behind it.
     fn write(&self, span: &Span, first: usize, blocks: &[usize]) -> Result<(), Error> {
-        let asked = |block: usize| self.makes_zeroes && self.is_hollow(span, block);
+        let hollow = self.hollow(span);
+        let asked = |block: usize| self.makes_zeroes && hollow[block / HOLLOW];
         for run in blocks.chunk_by(|one, next| one + 1 == *next && asked(*one) == asked(*next)) {
             let bytes = &self.content[(run[0] - first) * BLOCK..][..run.len() * BLOCK];
             match asked(run[0]) {
@@ -267,10 +288,10 @@ impl<'a, T: Medium> Worker<'a, T> {
         Ok(())
     }
 
-    /// Whether a block of a span lies among many that are all zero.
-    fn is_hollow(&self, span: &Span, block: usize) -> bool {
-        let mut neighbours = span.digests[block - block % HOLLOW..].iter().take(HOLLOW);
-        neighbours.all(|digest| *digest == self.hasher.zeroes())
+    /// Of every so many blocks of a span, whether all are zero.
+    fn hollow(&self, span: &Span) -> Vec<bool> {
+        let is_zero = |digest: &Digest| *digest == self.hasher.zeroes();
+        span.digests.chunks(HOLLOW).map(|some| some.iter().all(is_zero)).collect()
     }
 
     /// Reads back what was written. There are devices that say that they have made zeroes, and have not: these get
@@ -280,19 +301,19 @@ impl<'a, T: Medium> Worker<'a, T> {
         let Some(wrong) = self.wrong(span, blocks)?.filter(|_| !seeded::is(Bug::BlocksNotReadBack)) else {
             return Ok(Outcome::Proven(written));
         };
-        if written.is_again || !self.is_hollow(span, wrong) {
+        let hollow = self.hollow(span);
+        if written.is_again || !hollow[wrong / HOLLOW] {
             return Err(Error::ReadBack { block: span.first + wrong as u64 });
         }
         self.makes_zeroes = false;
-        let hollow: Vec<usize> =
-            blocks.iter().copied().filter(|block| self.is_hollow(span, *block)).collect();
-        for run in runs(&hollow) {
+        let zeroes: Vec<usize> = blocks.iter().copied().filter(|block| hollow[*block / HOLLOW]).collect();
+        for run in runs(&zeroes) {
             self.content.resize(run.len() * BLOCK);
             self.content.fill(0);
             self.write(span, run[0], run)?;
         }
         written.is_again = true;
-        Ok(Outcome::Again(written, hollow.len()))
+        Ok(Outcome::Again(written, zeroes.len()))
     }
 
     /// The first of these blocks of a span that is not what it must be.
