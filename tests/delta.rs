@@ -79,6 +79,45 @@ fn a_delta_without_its_source_is_refused_before_anything_is_written() {
     assert!(world.machine.staging.names().is_empty());
 }
 
+/// The system in an open slot may write to it, so nothing is left for early boot that needs it.
+#[test]
+fn what_an_open_slot_tells_is_prepared_in_the_running_system_and_never_left_for_early_boot() {
+    let start = || {
+        let mut world = World::blank();
+        let mut open = manifest(1);
+        open.payload.open = true;
+        world.fill(SLOT_A, open, &image(1, SimRoot::Boots));
+        flow::init(world.site(), None, false).unwrap();
+        world.boot();
+        flow::confirm(world.site()).unwrap();
+        world
+    };
+    let spoil = |world: &World| {
+        let slot = world.machine.parts[SLOT_A].clone();
+        (0..image(1, SimRoot::Boots).len() as u64 / BLOCK as u64)
+            .for_each(|block| slot.write_at(block * BLOCK as u64 + 2000, &[0xee; 3]).unwrap());
+    };
+    let mut world = start();
+    world.stage(delta()).unwrap();
+    let before = world.record();
+    let refused = flow::activate(world.site()).unwrap_err().to_string();
+    assert!(refused.contains("`everboot prepare` first"), "{refused}");
+    assert_eq!(world.record(), before);
+    flow::prepare(world.site()).unwrap();
+    flow::activate(world.site()).unwrap();
+    boots_the_new_slot(&mut world, "open");
+    // One that has changed: before it was staged, and after.
+    let mut world = start();
+    spoil(&world);
+    assert!(world.stage(delta()).unwrap_err().to_string().contains("use the whole bundle"));
+    let mut world = start();
+    world.stage(delta()).unwrap();
+    spoil(&world);
+    assert!(flow::prepare(world.site()).is_err());
+    assert!(flow::activate(world.site()).is_err());
+    assert_eq!(states(&mut world)[0], SlotState::Good);
+}
+
 #[test]
 fn a_source_that_has_rotted_is_noticed_when_the_delta_is_staged() {
     let blocks = image(1, SimRoot::Boots).len() / BLOCK;

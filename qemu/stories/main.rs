@@ -22,6 +22,7 @@ mod a_staged_bundle_is_corrupt;
 mod a_watchdog_in_hardware;
 mod a_watchdog_that_nobody_stops;
 mod an_update_in_the_running_system;
+mod an_update_over_the_network;
 mod bed_boots_debian;
 mod bed_cuts_power;
 mod in_a_distributions_initramfs;

@@ -145,10 +145,7 @@ impl fmt::Display for Error {
             Self::WrongBlock { block } => write!(f, "image: block {block} has not the expected hash"),
             Self::Recipe { group } => write!(f, "delta: group {group} is damaged"),
             Self::Source { root } => {
-                write!(
-                    f,
-                    "delta: expected image {root} in a sealed slot, found it in none; use the whole bundle"
-                )
+                write!(f, "delta: expected image {root} in a slot, found it in none; use the whole bundle")
             }
             Self::WrongSource { group } => {
                 write!(f, "delta: group {group} and the slots do not give the image; use the whole bundle")

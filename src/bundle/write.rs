@@ -118,6 +118,11 @@ impl SeekTable {
         self.0.push((packed as u32, content as u32));
     }
 
+    /// How many frames were entered.
+    pub fn count(&self) -> u64 {
+        self.0.len() as u64
+    }
+
     /// The skippable frame that holds the table, for the end of the member.
     pub fn encode(&self) -> Vec<u8> {
         let entries = self.0.len() * TABLE_ENTRY as usize;

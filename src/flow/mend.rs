@@ -1,5 +1,6 @@
 //! `repair`: making the blocks of a slot right that have rotted.
 
+use super::sources::Tellers;
 use super::{Error, STAGED, Site};
 use crate::apply::{self, Progress};
 use crate::bundle::{Bundle, Sources};
@@ -55,7 +56,7 @@ pub fn mend<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     };
     let mut sources = Sources::none();
     if let Some(found) = &bundle {
-        match site.sources(&view, found, Some(id)) {
+        match site.sources(&view, found, Some(id), Tellers::Sealed) {
             Ok(found) => sources = found,
             Err(error) if is_asked => return Err(error),
             // A delta, and what it tells the image by is gone.

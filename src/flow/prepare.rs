@@ -1,5 +1,6 @@
 //! `prepare`: write and prove the candidate in the running system.
 
+use super::sources::Tellers;
 use super::{Error, Site};
 use crate::apply::{self, Progress};
 use crate::lifecycle;
@@ -21,7 +22,7 @@ pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress)
     let opened = site.machine.open(view.part(target)?, Access::Exclusive);
     let part = opened.map_err(|error| Error::Slot(name.clone(), error))?;
     apply::fits(&part, bundle.manifest())?;
-    let mut sources = site.sources(&view, &bundle, Some(target))?;
+    let mut sources = site.sources(&view, &bundle, Some(target), Tellers::Any)?;
     view.save_writing(next)?;
     let machine = &mut *site.machine;
     let threads = machine.threads();

@@ -1,5 +1,6 @@
 //! `stage`: bring a bundle onto the machine.
 
+use super::sources::Tellers;
 use super::{Error, STAGED, STAGED_PART, Site, View};
 use crate::apply::{self, Layout};
 use crate::bundle::Bundle;
@@ -97,7 +98,7 @@ pub fn stage<M: Machine>(
     let next = lifecycle::stage(&view.record, staged, force)?;
     fits(&view, &manifest)?;
     let target = lifecycle::choose_target(&view.record).ok();
-    let mut sources = site.sources(&view, &bundle, target)?;
+    let mut sources = site.sources(&view, &bundle, target, Tellers::Any)?;
     let machine = &mut *site.machine;
     apply::check(&mut bundle, &mut sources, machine.threads(), &mut |done, of| {
         machine.show_progress(done, of)

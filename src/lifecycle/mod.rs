@@ -77,6 +77,8 @@ pub enum Refusal {
     NotInsecure,
     /// The slot's system changes it as it runs.
     Open(SlotId),
+    /// What the staged delta needs is in an open slot only.
+    OpenTeller,
 }
 
 impl fmt::Display for Refusal {
@@ -115,6 +117,9 @@ impl fmt::Display for Refusal {
             }
             Self::NotInsecure => f.write_str("--insecure needs `insecure = yes` in everboot.conf"),
             Self::Open(_) => f.write_str("expected a sealed slot, found an open one"),
+            Self::OpenTeller => f.write_str(
+                "the delta needs an open slot, which early boot does not use: `everboot prepare` first",
+            ),
         }
     }
 }

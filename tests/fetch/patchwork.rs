@@ -11,7 +11,7 @@ use everboot::machine::Access;
 use everboot::medium::Medium;
 use everboot::sys::FileMedium;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const BLOCK: usize = 4096;
 const BLOCKS: u64 = 2048;
@@ -90,6 +90,46 @@ fn what_a_file_has_is_not_fetched() {
     assert!(asked < bytes.len() / 2, "{asked} of {}", bytes.len());
     check(&room, "out");
     assert!(!room.0.join("out.part").exists() && !room.0.join("out.part.of").exists());
+}
+
+/// The server breaks off before the last frame that is missing, and is well again; what it sent before counts, and what
+/// was spoiled meanwhile does not.
+#[test]
+fn what_broke_off_is_gone_on_with() {
+    let room = filled("patchwork-cut");
+    let bytes = room.read("v2.everboot");
+    let limit = Arc::new(AtomicUsize::new(bytes.len() / 2));
+    let (had, most) = (bytes.clone(), limit.clone());
+    let server = Server::start(move |request, _| {
+        let answer = Answer::file(request, &had, "a");
+        // Where the frames are, and not behind them, where the seek table is.
+        let over = most.load(Ordering::Relaxed)..had.len() - (64 << 10);
+        let is_over = request.from().is_some_and(|from| over.contains(&from));
+        if is_over { answer.cut(0) } else { answer }
+    });
+    let fetch = || line(&format!("--config config --have v1.img --tries 1 {}", server.url("v2")));
+    let before = |from: usize| server.seen()[from..].iter().filter_map(Request::from).collect::<Vec<_>>();
+    let (code, said) = room.try_run(&fetch());
+    assert!(code == Some(1) && said.contains("broke off"), "{said}");
+    room.run("cp out.part.of out.of");
+    let part = room.read("out.part");
+    assert!(part.len() > bytes.len() / 2, "{}", part.len());
+    limit.store(usize::MAX, Ordering::Relaxed);
+    // Nothing of the first frame that was missing comes again, unless it was spoiled.
+    let first = before(0).into_iter().filter(|from| *from > bytes.len() / 16).min().unwrap();
+    for (spoiled, again) in [(None, false), (Some(bytes.len() / 10), true), (Some(part.len() - 9), false)] {
+        let (mut rest, seen) = (part.clone(), server.seen().len());
+        if let Some(at) = spoiled {
+            rest[at] ^= 1;
+        }
+        room.write("out.part", &rest);
+        room.write("out.part.of", &room.read("out.of"));
+        let said = room.run(&fetch());
+        assert!(said.contains("this machine has the rest"), "{said}");
+        assert_eq!(before(seen).contains(&first), again, "{spoiled:?}");
+        check(&room, "out");
+        room.run("rm out");
+    }
 }
 
 #[test]

@@ -17,7 +17,7 @@ pub(crate) fn download(
     progress: &mut Progress,
 ) -> Result<u64> {
     let source = remote.source();
-    let mut part = Part::take(output, &source)?;
+    let mut part = Part::take(output, &[&source])?;
     let mut furthest = part.len();
     loop {
         match attempt(remote, &mut part, progress) {

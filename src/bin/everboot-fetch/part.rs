@@ -46,8 +46,8 @@ pub(crate) struct Part {
 }
 
 impl Part {
-    /// Takes the part of `output`, as long as it is; empty if it is a part of something else than `source`.
-    pub(crate) fn take(output: &Path, source: &str) -> Result<Self> {
+    /// Takes the part of `output`, as long as it is; empty if it is a part of something else than these.
+    pub(crate) fn take(output: &Path, sources: &[&str]) -> Result<Self> {
         let is_other = fs::metadata(output).is_ok_and(|there| !there.is_file());
         if is_other || output.file_name().is_none() {
             let text = "expected a file, found a device or a folder";
@@ -57,7 +57,7 @@ impl Part {
         let file = lock(&path)?;
         let len = file.metadata().with_context(|| format!("open {}", path.display()))?.len();
         let origin = fs::read(&of).ok().and_then(|bytes| serde_json::from_slice::<Origin>(&bytes).ok());
-        let origin = origin.filter(|origin| origin.source == source);
+        let origin = origin.filter(|origin| sources.contains(&origin.source.as_str()));
         let (output, is_ours) = (output.to_owned(), origin.is_some() || len == 0);
         Ok(Self { file, len, synced: len, origin, path, of, output, is_ours })
     }
@@ -85,7 +85,7 @@ impl Part {
         Ok(())
     }
 
-    /// Goes on from here.
+    /// Goes on from here; what is not there yet is zero.
     pub(crate) fn cut(&mut self, len: u64) -> Result<()> {
         self.file.set_len(len).with_context(|| self.named("cut"))?;
         (self.len, self.synced) = (len, len);
@@ -96,6 +96,14 @@ impl Part {
     pub(crate) fn forget(&mut self) -> Result<()> {
         self.origin = None;
         self.cut(0)
+    }
+
+    /// Bytes that are there, so many if there are as many.
+    pub(crate) fn read(&self, at: u64, len: usize) -> Result<Vec<u8>> {
+        let len = self.len().saturating_sub(at).min(len as u64) as usize;
+        let mut bytes = vec![0; len];
+        self.file.read_exact_at(&mut bytes, at).with_context(|| self.named("read"))?;
+        Ok(bytes)
     }
 
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<()> {
@@ -115,7 +123,7 @@ impl Part {
     }
 
     /// Writes over bytes that are there.
-    pub(crate) fn patch(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn patch(&self, at: u64, bytes: &[u8]) -> Result<()> {
         Ok(self.file.write_all_at(bytes, at).with_context(|| self.named("write"))?)
     }
 

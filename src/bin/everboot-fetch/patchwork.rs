@@ -5,8 +5,8 @@
 //! in its signed manifest. So what is put together is the same image under the same signature; its packed bytes are
 //! others. Where anything is not as it should be, all of the bundle is fetched as it is.
 //!
-//! What a cut leaves: a part that is begun anew. What is there costs no transfer the second time either, what was fetched
-//! does.
+//! What a cut leaves: a part whose beginning may be wrong and whose frames are checked one by one, by what the tree says of
+//! them. The first that is not right is where it goes on.
 
 use super::part::{Origin, Part};
 use super::problem::{Problem, Result, Tries};
@@ -66,7 +66,8 @@ pub(crate) fn fetch(
     if have.parts.is_empty() || is_pinned || known.len.is_some_and(|len| len < LEAST) {
         return Ok(false);
     }
-    let mut part = Part::take(output, &source)?;
+    let patched = format!("what is missing of {source}");
+    let mut part = Part::take(output, &[&source, &patched])?;
     let Some(ranged) = Ranged::open(remote, tries).map_err(|problem| problem.context(&source))? else {
         return Ok(false);
     };
@@ -82,15 +83,20 @@ pub(crate) fn fetch(
     }
     let (payload, Carried::Whole(tree, packed)) = bundle.carried() else { return Ok(false) };
     let patchwork = Patchwork::new(&ranged, &have.parts, tree, packed, payload)?;
-    let rest = ranged.len().saturating_sub(part.len());
+    let is_begun = part.origin().is_some_and(|origin| origin.source == patched);
+    let rest = if is_begun { ranged.len() } else { ranged.len().saturating_sub(part.len()) };
     if ranged.fetched() + patchwork.missing() > rest / 100 * WORTH {
         return Ok(false);
     }
-    part.begin(Origin { source: format!("what is missing of {source}"), validator: None, total: None })?;
+    if !is_begun {
+        part.begin(Origin { source: patched, validator: None, total: None })?;
+    }
     // About as much as the whole.
     let written = part.check_room(ranged.len()).and_then(|()| patchwork.write(&signed, &mut part, progress));
     if let Err(problem) = written {
-        part.forget()?;
+        if !problem.is_passing() {
+            part.forget()?;
+        }
         return Err(problem);
     }
     part.finish()?;
@@ -144,25 +150,28 @@ impl<'a, 'b> Patchwork<'a, 'b> {
 
     fn write(&self, signed: &Signed, part: &mut Part, progress: &mut Progress) -> Result<()> {
         let name = self.payload.name.clone();
-        part.append(&member("manifest.json", &signed.manifest))?;
-        part.append(&member("manifest.json.minisig", &signed.signature))?;
-        self.write_tree(&format!("{name}.tree"), part)?;
-        let (name, at) = (format!("{name}.zst"), part.len());
-        part.append(&header(&name, 0))?;
-        let start = part.len();
-        self.write_frames(part, progress)?;
+        let manifest = member("manifest.json", &signed.manifest);
+        let head = [manifest, member("manifest.json.minisig", &signed.signature)].concat();
+        let geometry = Geometry::new(self.payload.blocks()).context("the image's size")?;
+        let (tree_at, tree_len) = (head.len() as u64, geometry.len_bytes());
+        let tree_header = header(&format!("{name}.tree"), tree_len);
+        let tree_start = tree_at + tree_header.len() as u64;
+        let (name, at) = (format!("{name}.zst"), tree_start + tree_len + padding(tree_len));
+        let start = at + header(&name, 0).len() as u64;
+        let (mut table, end) = self.kept(part, start)?;
+        part.cut(end)?;
+        part.patch(0, &head)?;
+        part.patch(tree_at, &tree_header)?;
+        self.write_tree(geometry, tree_start, part)?;
+        self.write_frames(&mut table, part, progress)?;
         let len = part.len() - start;
         part.skip(padding(len) + ARCHIVE_END)?;
         part.patch(at, &header(&name, len))
     }
 
     /// Made again of the digests: it was fetched once.
-    fn write_tree(&self, name: &str, part: &mut Part) -> Result<()> {
+    fn write_tree(&self, geometry: Geometry, start: u64, part: &Part) -> Result<()> {
         let Payload { salt, root_hash, .. } = self.payload;
-        let geometry = Geometry::new(self.payload.blocks()).context("the image's size")?;
-        part.append(&header(name, geometry.len_bytes()))?;
-        let (start, len) = (part.len(), geometry.len_bytes());
-        part.skip(len + padding(len))?;
         let mut emit = |offset: u64, block: &TreeBlock| part.patch(start + offset, block);
         let failed = |error| match error {
             BuilderError::Emit(problem) => problem,
@@ -179,10 +188,31 @@ impl<'a, 'b> Patchwork<'a, 'b> {
         }
     }
 
-    fn write_frames(&self, part: &mut Part, progress: &mut Progress) -> Result<()> {
-        let (mut table, mut unpacker) = (SeekTable::default(), Unpacker::default());
-        let mut encoder = Encoder::new(LEVEL).map_err(|what| anyhow!(what))?;
+    /// The frames from byte `start` on that are there from another time, and where they end. A frame counts by the digests
+    /// of its blocks, and says itself how long it is (RFC 8878, section 3.1.1).
+    fn kept(&self, part: &Part, start: u64) -> Result<(SeekTable, u64)> {
+        let (mut table, mut end) = (SeekTable::default(), start);
         for frame in 0..self.frames().count() {
+            let digests = &self.digests[self.blocks(frame)];
+            let mut content = vec![0; digests.len() * BLOCK];
+            let packed = part.read(end, zstd_safe::compress_bound(content.len()))?;
+            let Some(len) = zstd_safe::find_frame_compressed_size(&packed).ok() else { break };
+            let is_whole = zstd_safe::decompress(&mut content[..], &packed[..len]) == Ok(content.len());
+            if !is_whole
+                || self.packed.hasher().blocks(&content.chunks_exact(BLOCK).collect::<Vec<_>>()) != digests
+            {
+                break;
+            }
+            table.push(len, content.len());
+            end += len as u64;
+        }
+        Ok((table, end))
+    }
+
+    fn write_frames(&self, table: &mut SeekTable, part: &mut Part, progress: &mut Progress) -> Result<()> {
+        let mut unpacker = Unpacker::default();
+        let mut encoder = Encoder::new(LEVEL).map_err(|what| anyhow!(what))?;
+        for frame in table.count()..self.frames().count() {
             let digests = &self.digests[self.blocks(frame)];
             let mut content = Aligned::zeroed(digests.len() * BLOCK);
             let bytes = match self.is_missing(frame) || !self.gather(frame, &mut content) {
