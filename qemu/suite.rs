@@ -30,8 +30,11 @@ pub(crate) fn run(quick: bool) -> ExitCode {
     let strict = ["--", "-D", "warnings"];
     let everything = ["--all-targets", "--test", "stories", "--all-features"];
     count.step("lints", || cargo(&[&lint[..], &everything, &strict].concat()));
-    count.step("lints of the agent alone", || {
-        cargo(&[&lint[..], &["--lib", "--bin", "everboot", "--no-default-features"], &strict].concat())
+    count.step("lints of each program alone", || {
+        let programs = [("everboot", ""), ("everboot-pack", "pack"), ("everboot-fetch", "fetch")];
+        programs.iter().try_for_each(|(program, feature)| {
+            cargo(&[&lint[..], &["--lib", "--bin", program, "--features", feature], &strict].concat())
+        })
     });
     count.step("build", || Bed::build()?.print_sizes());
     count.tests("tests", &["--all-features", "--no-fail-fast"]);

@@ -33,7 +33,8 @@ pub(super) struct Workload {
 /// All rounds of a workload. Who does not run here is named in the rows, with the reason.
 pub(super) fn run_all(bed: &'static Bed, shelter: &Shelter, of: &Workload, rounds: usize) -> Result<Rows> {
     let mebibytes = of.image.metadata()?.len().div_ceil(1 << 20);
-    let ground = Ground::new(bed, shelter, &of.name.replace(' ', "-"), mebibytes)?;
+    let name = of.name.replace(|letter: char| !letter.is_alphanumeric(), "-");
+    let ground = Ground::new(bed, shelter, &name, mebibytes)?;
     let update = bundle::pack(bed, &of.image, "2", &["--modules", "none"])?;
     let (image, compressed) = (ground.folder.join("image"), ground.folder.join("image.zst"));
     run(program("cp").arg("--sparse=always").arg(&of.image).arg(&image))?;

@@ -8,6 +8,9 @@ use std::process::{Command, Stdio};
 
 const LEN: usize = 300_000;
 
+/// A system without certificates of authorities.
+const NO_AUTHORITIES: &str = "SSL_CERT_DIR=none SSL_CERT_FILE=none";
+
 #[test]
 fn what_a_url_stands_for_is_fetched_and_called_as_it_is_there() {
     let room = room("plain");
@@ -192,13 +195,27 @@ fn no_redirect_leads_from_tls_to_plain_text() {
     let _ = fs::remove_file(room.0.join("out"));
     let (refused, why) = run("down", "");
     // Nobody vouches for this certificate.
-    let unknown = room.try_run(&line(&format!("--tries 1 {}", url("file"))));
+    let ask = line(&format!("--tries 1 {}", url("file")));
+    let unknown = room.try_run(&ask);
+    let nobody = room.try_run(&format!("{NO_AUTHORITIES} {ask}"));
     let _ = safe.kill();
     let _ = safe.wait();
     assert!(code == Some(0) && fetched.unwrap() == bytes, "{said}");
     assert!(refused == Some(1) && why.contains("expected a redirect to https, found one to http: "), "{why}");
-    assert!(unknown.0 == Some(1) && unknown.1.contains("certificate"), "{unknown:?}");
+    for refused in [unknown, nobody] {
+        assert!(refused.0 == Some(1) && refused.1.contains("certificate"), "{refused:?}");
+    }
     assert!(plain.seen().is_empty() && !room.0.join("out").exists());
+}
+
+/// Small systems have none.
+#[test]
+fn plain_http_needs_no_authorities() {
+    let (room, bytes) = (room("no-authorities"), content(13, 1000));
+    let had = bytes.clone();
+    let server = Server::start(move |request, _| Answer::file(request, &had, "a"));
+    room.run(&format!("{NO_AUTHORITIES} {}", line(&server.url("file"))));
+    assert!(room.read("out") == bytes);
 }
 
 #[test]

@@ -20,11 +20,15 @@ pub(crate) struct Web {
 }
 
 impl Web {
+    /// Where the system has no certificates of authorities, one that believes no server, and needs none for plain HTTP.
     pub(crate) fn new() -> Result<Self> {
         use_ring();
-        let client = Client::builder().redirect(Policy::custom(redirect)).user_agent(USER_AGENT);
-        let client = client.connect_timeout(PATIENCE).read_timeout(PATIENCE);
-        Ok(Self { runtime: runtime()?, client: client.build().context("set up the client")? })
+        let builder = || {
+            let client = Client::builder().redirect(Policy::custom(redirect)).user_agent(USER_AGENT);
+            client.connect_timeout(PATIENCE).read_timeout(PATIENCE)
+        };
+        let client = builder().build().or_else(|_| builder().tls_certs_only([]).build());
+        Ok(Self { runtime: runtime()?, client: client.context("set up the client")? })
     }
 
     /// All of it, the rest of it, or so many bytes of that.
