@@ -79,43 +79,70 @@ fn a_delta_without_its_source_is_refused_before_anything_is_written() {
     assert!(world.machine.staging.names().is_empty());
 }
 
-/// The system in an open slot may write to it, so nothing is left for early boot that needs it.
+/// A machine that runs version 1 from an open slot.
+fn open() -> World {
+    let mut world = World::blank();
+    let mut open = manifest(1);
+    open.payload.open = true;
+    world.fill(SLOT_A, open, &image(1, SimRoot::Boots));
+    flow::init(world.site(), None, false).unwrap();
+    world.boot();
+    flow::confirm(world.site()).unwrap();
+    world
+}
+
+/// Whoever runs an open slot may write to it, so nothing is left for early boot that needs it.
 #[test]
-fn what_an_open_slot_tells_is_prepared_in_the_running_system_and_never_left_for_early_boot() {
-    let start = || {
-        let mut world = World::blank();
-        let mut open = manifest(1);
-        open.payload.open = true;
-        world.fill(SLOT_A, open, &image(1, SimRoot::Boots));
-        flow::init(world.site(), None, false).unwrap();
-        world.boot();
-        flow::confirm(world.site()).unwrap();
-        world
-    };
+fn a_delta_of_an_open_slot_is_prepared_and_not_left_for_early_boot() {
+    let mut world = open();
+    world.stage(delta()).unwrap();
+    let before = world.record();
+    let refused = flow::activate(world.site()).unwrap_err().to_string();
+    assert!(refused.contains("`everboot prepare` it"), "{refused}");
+    assert_eq!(world.record(), before);
+    flow::prepare(world.site()).unwrap();
+    flow::activate(world.site()).unwrap();
+    boots_the_new_slot(&mut world, "open");
+    // Where no slot has the image, nobody speaks of an open one.
+    let mut world = open();
+    world.stage(delta()).unwrap();
+    world.fill(SLOT_A, manifest(1), &image(3, SimRoot::Boots));
+    let refused = flow::prepare(world.site()).unwrap_err().to_string();
+    assert!(refused.contains("found it in none"), "{refused}");
+    flow::activate(world.site()).unwrap();
+}
+
+/// What is due may be staged again, as another bundle of the same image.
+#[test]
+fn a_delta_of_an_open_slot_takes_the_place_of_nothing_that_is_due() {
+    let mut world = open();
+    world.stage(bundle(second(), &new_image())).unwrap();
+    flow::activate(world.site()).unwrap();
+    let refused = world.stage(delta()).unwrap_err().to_string();
+    assert!(refused.contains("or use the whole bundle"), "{refused}");
+    boots_the_new_slot(&mut world, "due");
+}
+
+/// Before it was staged, and after.
+#[test]
+fn an_open_slot_that_has_changed_is_no_source() {
     let spoil = |world: &World| {
         let slot = world.machine.parts[SLOT_A].clone();
         (0..image(1, SimRoot::Boots).len() as u64 / BLOCK as u64)
             .for_each(|block| slot.write_at(block * BLOCK as u64 + 2000, &[0xee; 3]).unwrap());
     };
-    let mut world = start();
-    world.stage(delta()).unwrap();
-    let before = world.record();
-    let refused = flow::activate(world.site()).unwrap_err().to_string();
-    assert!(refused.contains("`everboot prepare` first"), "{refused}");
-    assert_eq!(world.record(), before);
-    flow::prepare(world.site()).unwrap();
-    flow::activate(world.site()).unwrap();
-    boots_the_new_slot(&mut world, "open");
-    // One that has changed: before it was staged, and after.
-    let mut world = start();
+    let mut world = open();
     spoil(&world);
     assert!(world.stage(delta()).unwrap_err().to_string().contains("use the whole bundle"));
-    let mut world = start();
+    let mut world = open();
     world.stage(delta()).unwrap();
     spoil(&world);
+    let (before, other) = (states(&mut world), world.machine.parts[SLOT_B].content());
     assert!(flow::prepare(world.site()).is_err());
-    assert!(flow::activate(world.site()).is_err());
-    assert_eq!(states(&mut world)[0], SlotState::Good);
+    let refused = flow::activate(world.site()).unwrap_err().to_string();
+    assert!(refused.contains("`everboot prepare` it"), "{refused}");
+    assert_eq!(states(&mut world), before);
+    assert!(world.machine.parts[SLOT_B].content() == other, "the other slot was written");
 }
 
 #[test]

@@ -22,9 +22,9 @@ fn every_test_that_it_names_is_there() {
         let (module, test) = name.split_once("::").unwrap();
         let source = match module {
             "crash" => read("tests/crash/tests.rs"),
-            "fetch" => {
-                ["web", "channel", "agent"].map(|file| read(&format!("tests/fetch/{file}.rs"))).concat()
-            }
+            "fetch" => ["web", "channel", "agent", "patchwork"]
+                .map(|file| read(&format!("tests/fetch/{file}.rs")))
+                .concat(),
             _ => read(&format!("tests/{module}.rs")),
         };
         assert!(test == "*" || source.contains(&format!("fn {test}(")), "{name}");

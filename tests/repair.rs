@@ -366,7 +366,11 @@ fn repair_says_what_it_did_and_what_is_left() {
     }
     bench.check("verify slot-a", 8, "slot-a: 4 of 40 blocks differ\nblocks 7-9 30\n");
     let left = bench.check("repair slot-a", 8, "slot-a: 0 mended, 4 of 40 blocks are wrong\n");
-    assert!(left.out.contains("--from FILE, a bundle of the same image"), "{}", left.out);
+    assert!(
+        left.out.contains("`everboot repair SLOT --from FILE` takes them from a bundle of the same image"),
+        "{}",
+        left.out
+    );
     bench.check_refused("repair slot-a --from 2.everboot", 4, "expected the image that is in the slot");
     bench.check_refused("repair slot-b", 3, "the slot holds no image");
     bench.check_refused("repair slot-a --from none.everboot", 1, "bundle: open none.everboot");

@@ -1,7 +1,8 @@
 //! Zeroes that a medium is asked for: how many, and what becomes of an apply where it fails or lies.
 
-use crate::sim::{SURVIVORS, SimDisk};
-use crate::world::{THREE, World, bundle, manifest};
+use crate::sim::{SLOT_A, SURVIVORS, SimDisk, SimRoot};
+use crate::told::{delta_of, groups, second};
+use crate::world::{THREE, World, bundle, image as old_image, manifest};
 use everboot::apply::{self, Error, Layout, Progress};
 use everboot::bundle::{Bundle, Sources};
 use everboot::crew::Threads;
@@ -76,18 +77,12 @@ impl Medium for &Device {
     }
     fn write_zeroes(&self, offset: u64, len: u64) -> Result<(), medium::Error> {
         let block = BLOCK as u64;
-        // The trailer is erased with zeroes, and is no block of the image.
-        let is_image = offset < (BLOCKS * BLOCK) as u64;
-        if is_image {
-            self.asked.lock().unwrap().push((offset / block, len / block));
-        }
+        self.asked.lock().unwrap().push((offset / block, len / block));
         match self.does {
-            Does::Lies if is_image => Ok(()),
-            Does::Forgets if is_image => self.slot.write_zeroes(offset, len - block),
-            Does::Fails if is_image => {
-                Err(medium::Error::at(Op::Write, offset, io::Error::from_raw_os_error(5)))
-            }
-            _ => self.slot.write_zeroes(offset, len),
+            Does::Makes => self.slot.write_zeroes(offset, len),
+            Does::Lies => Ok(()),
+            Does::Forgets => self.slot.write_zeroes(offset, len - block),
+            Does::Fails => Err(medium::Error::at(Op::Write, offset, io::Error::from_raw_os_error(5))),
         }
     }
     fn sync(&self) -> Result<(), medium::Error> {
@@ -155,8 +150,29 @@ fn a_device_that_lies_about_zeroes_may_be_cut_anywhere() {
 }
 
 #[test]
-fn a_device_that_fails_when_it_is_asked_for_zeroes_has_failed() {
+fn a_device_that_fails_when_it_is_asked_for_zeroes_gets_them_as_bytes() {
     let device = Device::new(Does::Fails);
-    assert!(matches!(device.apply(Threads::NONE), Err(Error::Target(_))));
-    assert!(apply::read_trailer(&device.slot).unwrap().is_none());
+    device.apply(Threads::NONE).unwrap();
+    assert!(device.holds_image());
+}
+
+/// Zeroes lie where no group begins, too.
+#[test]
+fn a_delta_asks_for_zeroes_like_a_whole_image() {
+    let (old, mut new) = (old_image(1, SimRoot::Boots), old_image(1, SimRoot::Boots));
+    // The second of groups of five.
+    new[5 * BLOCK..10 * BLOCK].fill(0);
+    let bytes = delta_of(&bundle(second(), &new), &groups(&old, &new));
+    for does in [Does::Makes, Does::Lies, Does::Forgets] {
+        let (world, source, target) = (World::running(), Device::new(does), Device::new(does));
+        let source = Device { slot: world.machine.parts[SLOT_A].clone(), ..source };
+        let mut sources = Sources::none();
+        let trailer = apply::read_trailer(&source.slot).unwrap().unwrap();
+        sources.push(&source, &trailer.signed.verify(&world.keys).unwrap()).unwrap();
+        let file = SimDisk::with_power(bytes.clone(), SimDisk::new(0).power());
+        let mut bundle = Bundle::open(file, &world.keys).unwrap();
+        apply::apply(&mut bundle, &mut sources, &&target, Threads::NONE, &mut |_| ()).unwrap();
+        assert_eq!(*target.asked.lock().unwrap(), [(5, 5)], "{does:?}");
+        assert!(target.slot.content()[..new.len()] == new, "{does:?}");
+    }
 }

@@ -24,7 +24,8 @@ bytes, and ends with a comparison of every byte; neither is timed. The last clos
 cache still holds, so this is in everybody's time. everboot's full install is `everboot prepare`: signature, every
 block checked before it is written, and read back after a flush. Of the others RAUC and SWUpdate check a signature, and
 none reads back what it wrote. Memory is the peak of resident memory, summed over
-programs that run side by side. Written and read is what the device was asked for; zeroes count like data.
+programs that run side by side. Written and read is what the device was asked for; zeroes count like data, also
+those that everboot asks the device for (BLKZEROOUT).
 The rest after a cut: `everboot prepare` is killed (SIGKILL) when the device was asked to write half of the image, and
 run again. None of the others resumes: their rest is a full install.";
 

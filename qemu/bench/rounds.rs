@@ -33,6 +33,7 @@ pub(super) struct Workload {
 /// All rounds of a workload. Who does not run here is named in the rows, with the reason.
 pub(super) fn run_all(bed: &'static Bed, shelter: &Shelter, of: &Workload, rounds: usize) -> Result<Rows> {
     let mebibytes = of.image.metadata()?.len().div_ceil(1 << 20);
+    // RAUC's bus takes no comma in its address.
     let name = of.name.replace(|letter: char| !letter.is_alphanumeric(), "-");
     let ground = Ground::new(bed, shelter, &name, mebibytes)?;
     let update = bundle::pack(bed, &of.image, "2", &["--modules", "none"])?;

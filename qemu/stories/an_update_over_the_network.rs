@@ -6,11 +6,13 @@
 mod server;
 
 use super::common::{bed, configured, expect};
+use crate::blocklog::seed::Seed;
 use crate::harness::command::run;
 use crate::harness::guest::PROMPT;
 use crate::harness::machine::LIMIT;
 use crate::harness::rootfs::Overlay;
 use crate::harness::{Guest, Machine, system};
+use everboot::slot::RootHash;
 use server::{Answer, Server};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -67,7 +69,7 @@ fn a_machine_follows_a_delta_and_a_channel_and_mends_the_root_that_it_runs() {
     expect(&mut guest, "everboot verify slot-a", 0, "blocks are right");
     let (_, sum) = guest.shell(&format!("sha256sum {PRECIOUS}"), LIMIT).unwrap();
     off(guest);
-    assert_eq!(sum.split(' ').next(), Some(digest(&precious()).as_str()));
+    assert_eq!(sum.split(' ').next(), Some(RootHash(Sha256::digest(precious()).into()).to_string().as_str()));
     assert!(machine.disk.read("slot-a", at, PRECIOUS_LEN).unwrap() == precious());
     machine.status().unwrap().expect_default("slot-a", "3").unwrap();
 }
@@ -93,12 +95,8 @@ fn bundle(version: &str) -> PathBuf {
 
 /// Bytes that no other file has.
 fn precious() -> Vec<u8> {
-    let mut seed = 1u64;
-    let mut byte = || {
-        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (seed >> 56) as u8
-    };
-    (0..PRECIOUS_LEN).map(|_| byte()).collect()
+    let mut seed = Seed::new(1);
+    (0..PRECIOUS_LEN).map(|_| seed.next() as u8).collect()
 }
 
 /// Runs `everboot-pack` in a folder.
@@ -149,8 +147,4 @@ fn rot(machine: &Machine, slot: &str) -> u64 {
     assert!(image[at..].starts_with(&precious), "the file does not lie in one piece");
     machine.disk.write(slot, at as u64 + 5 * 4096 + 7, b"rot").unwrap();
     at as u64
-}
-
-fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

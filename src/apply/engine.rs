@@ -13,7 +13,8 @@ use crate::slot::BLOCK;
 use crate::tree::Hasher;
 
 /// Blocks that are written between two barriers. After a cut at most twice as many are written again: those behind
-/// which a barrier is under way, and those that are written meanwhile; and the pieces under way.
+/// which a barrier is under way, and those that are written meanwhile; and the pieces under way. On a medium that makes
+/// no zeroes these come on top.
 const EPOCH: usize = (32 << 20) / BLOCK;
 /// Pieces between two barriers, when little has to be written: what a start has proven counts at a barrier, and a
 /// slow medium must get to one.
@@ -28,7 +29,7 @@ pub struct Progress {
     pub proven: u64,
     /// Of these: written in this run, and proven since.
     pub written: u64,
-    /// Bytes written to the medium in this run, tree included.
+    /// Bytes written to the medium in this run: tree, zeroes that it was asked for, and what was written again included.
     pub bytes_written: u64,
 }
 
@@ -110,8 +111,9 @@ fn blocks<S: Medium, T: Medium>(
 /// what it covers.
 ///
 /// Crash argument: a barrier covers the writes whose outcomes had come before it was handed out. Writes that go on
-/// meanwhile belong to the next one, whatever the medium makes of them. The last barrier is handed out when nothing
-/// else is under way, so nothing that was written is without one when the trailer is.
+/// meanwhile belong to the next one, whatever the medium makes of them. The last barrier is handed out when no piece is
+/// under way. Reading back may write zeroes once more, also behind it: these get another last barrier. So nothing that was
+/// written is without one when the trailer is.
 struct Engine<'a, S, T> {
     feed: Feed<'a, S, T>,
     layout: Layout,
@@ -169,21 +171,23 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
     fn brought(&mut self, written: Written) {
         let (all, wrong) = (written.span.digests.len() as u64, written.blocks.len());
         self.out -= 1;
-        self.progress.bytes_written += (wrong * BLOCK) as u64;
         if written.span.first < self.layout.blocks() {
             self.progress.proven += all - (wrong + written.missing) as u64;
         }
         if wrong > 0 {
-            self.fresh_blocks += wrong;
-            self.fresh.push(written);
+            self.wrote(written, wrong);
         }
     }
 
-    /// What was written again needs a barrier of its own, behind the last one if need be.
-    fn again(&mut self, written: Written, count: usize) {
-        self.progress.bytes_written += (count * BLOCK) as u64;
-        self.fresh_blocks += count;
+    fn wrote(&mut self, written: Written, blocks: usize) {
+        self.progress.bytes_written += (blocks * BLOCK) as u64;
+        self.fresh_blocks += blocks;
         self.fresh.push(written);
+    }
+
+    /// What was written again needs a barrier of its own, behind the last one if need be.
+    fn rewritten(&mut self, written: Written, blocks: usize) {
+        self.wrote(written, blocks);
         if self.barrier == Barrier::Last {
             self.barrier = Barrier::None;
         }
@@ -230,7 +234,7 @@ impl<'a, S: Medium, T: Medium> Plan for Engine<'a, S, T> {
                 }
             }
             Ok(Outcome::Proven(written)) => self.proven(&written),
-            Ok(Outcome::Again(written, count)) => self.again(written, count),
+            Ok(Outcome::Rewritten(written, blocks)) => self.rewritten(written, blocks),
             Err(error) => self.error = Some(self.error.take().unwrap_or(error)),
         }
         (self.watch)(&self.progress);

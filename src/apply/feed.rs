@@ -180,7 +180,7 @@ fn tree_step<'a, S: Medium, T>(
     for (number, block) in (first..).zip(content.chunks_exact_mut(BLOCK)) {
         tree.block(number, block)?;
     }
-    let digests = hasher.blocks(&content.chunks_exact(BLOCK).collect::<Vec<_>>());
+    let digests = hasher.blocks_of(&content);
     Ok((Span { first: layout.blocks() + first, digests }, Origin::Memory(content)))
 }
 

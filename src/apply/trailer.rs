@@ -112,7 +112,8 @@ pub(super) fn erase(part: &impl Medium, start: u64) -> Result<bool, Error> {
     let mut bytes = vec![0; TRAILER_LEN as usize];
     let is_erased = part.read_at(start, &mut bytes).is_ok() && bytes.iter().all(|byte| *byte == 0);
     if !is_erased {
-        part.write_zeroes(start, TRAILER_LEN)?;
+        bytes.fill(0);
+        part.write_at(start, &bytes)?;
     }
     // Also where nothing was written: the zeroes may be those of a write that was cut before its barrier.
     if !seeded::is(Bug::EraseNoSync) {
@@ -145,10 +146,15 @@ pub fn unmark(part: &impl Medium) -> Result<(), Error> {
     let (start, mut block) = (mark_start(part)?, vec![0; BLOCK]);
     part.read_at(start, &mut block)?;
     if decode_mark(&block).is_some() {
-        part.write_zeroes(start, BLOCK as u64)?;
+        block.fill(0);
+        part.write_at(start, &block)?;
         part.sync()?;
+        part.read_at(start, &mut block)?;
     }
-    Ok(())
+    match decode_mark(&block) {
+        None => Ok(()),
+        Some(_) => Err(Error::at(Op::Write, start, ErrorKind::InvalidData.into())),
+    }
 }
 
 fn mark_start(part: &impl Medium) -> Result<u64, Error> {

@@ -78,7 +78,7 @@ impl Step {
         there.resize(self.digests.len() * BLOCK);
         let is_there = worker::read(part, self.first * BLOCK as u64, there, true);
         let (mut judged, mut wrong) = (0, Vec::new());
-        let found = worker::digests(hasher, there).into_iter().zip(is_there);
+        let found = hasher.blocks_of(there).into_iter().zip(is_there);
         for ((block, (found, is_there)), wanted) in (self.first..).zip(found).zip(&self.digests) {
             let Some(wanted) = wanted else { continue };
             judged += 1;

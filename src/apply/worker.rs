@@ -9,13 +9,14 @@ use crate::tree::Hasher;
 use std::iter::once;
 use std::ops::Range;
 
-/// So many blocks are looked at, at one of so many places, before all that are handled at once are read.
-const LOOKED: usize = 16;
+/// So many blocks are sampled of a part behind one that was all wrong, at one of so many places.
+const SAMPLE: usize = 16;
 const PLACES: usize = 4;
 /// So many blocks of a group are handled at once.
 const PART: usize = 256;
-/// Blocks that are looked at together for whether they are all zero: the medium is asked for these, and not sent them.
-const HOLLOW: usize = 16;
+/// A run of so many zero blocks, counted from the start of a span (the last may be shorter), is asked of the medium and
+/// not sent.
+const ZERO_RUN: usize = 16;
 
 /// Neighbouring blocks of a slot.
 #[derive(Debug)]
@@ -40,8 +41,8 @@ pub(super) struct Written {
     pub(super) blocks: Vec<usize>,
     /// How many others are wrong as before, for nobody has them.
     pub(super) missing: usize,
-    /// Whether their zeroes were sent as bytes, after the medium had been asked for them in vain.
-    is_again: bool,
+    /// Whether zeroes were sent as bytes, after the medium was asked for them and did not make them.
+    zeroes_sent: bool,
 }
 
 /// Where the content of a span comes from.
@@ -68,12 +69,12 @@ pub(super) enum Job<'a, S, T> {
     Prove(Written),
 }
 
-/// What a few blocks say of others beside them.
+/// How blocks are, or are expected to be.
 #[derive(Clone, Copy, PartialEq)]
 enum Looks {
     Right,
     Wrong,
-    /// Some are right, or cannot be read.
+    /// Some are right and some wrong, or they cannot be read.
     Mixed,
 }
 
@@ -87,7 +88,7 @@ pub(super) enum Outcome {
     /// They were read back.
     Proven(Written),
     /// The medium did not make the zeroes that it was asked for, so that many of these were written again.
-    Again(Written, usize),
+    Rewritten(Written, usize),
 }
 
 /// A thread's view of a slot, and its memory.
@@ -95,10 +96,10 @@ pub(super) struct Worker<'a, T> {
     target: &'a T,
     /// Whether no block is written that was not found wrong: all are read, one by one if need be.
     is_exact: bool,
-    /// Whether the medium makes the zeroes that it is asked for, as far as is known.
+    /// Whether the medium is asked for zeroes: it makes them, as far as this thread knows.
     makes_zeroes: bool,
     /// How the blocks looked that this thread saw last: so may the next.
-    last: Looks,
+    last_part: Looks,
     hasher: &'a Hasher,
     unpacker: Unpacker,
     patcher: Patcher,
@@ -113,8 +114,9 @@ impl<'a, T: Medium> Worker<'a, T> {
         Self {
             target,
             is_exact,
-            makes_zeroes: true,
-            last: Looks::Right,
+            // Few blocks are mended, maybe beneath a mount.
+            makes_zeroes: !is_exact,
+            last_part: Looks::Right,
             hasher,
             unpacker,
             patcher,
@@ -135,34 +137,26 @@ impl<'a, T: Medium> Worker<'a, T> {
     }
 
     /// Blocks that have their digest are only read. What is not right, or cannot be read, is written: that may
-    /// mend the medium. Where all blocks were wrong that this thread saw last, and a few of these are, the others are
-    /// not read: that would cost as much as to write them.
+    /// mend the medium.
     fn bring<S: Medium>(&mut self, span: Span, origin: &Origin<'_, S, T>) -> Result<Outcome, Error> {
         let (mut blocks, mut missing, mut is_unpacked) = (Vec::new(), 0, false);
         for part in parts(&span, origin) {
-            let digests = &span.digests[part.clone()];
-            let looks = match self.last {
-                _ if self.is_exact => Looks::Right,
-                Looks::Wrong => self.look(&span, part.clone()),
-                last => last,
-            };
-            self.there.resize(part.len() * BLOCK);
-            let is_there = match looks {
-                Looks::Wrong => vec![false; part.len()],
-                _ => read(self.target, span.at(part.start), &mut self.there, self.is_exact),
-            };
-            let is_read = !is_there.contains(&false);
-            let is_right =
-                is_read && looks == Looks::Right && self::digests(self.hasher, &self.there) == digests;
-            if is_right {
-                self.last = Looks::Right;
+            let Some(is_there) = self.read_part(&span, part.clone()) else {
+                self.last_part = Looks::Right;
                 continue;
-            }
+            };
             let before = blocks.len();
             if let Origin::Slots(givers) = origin {
                 missing += self.gather(givers, &span, &is_there, &mut blocks);
             } else {
-                self.unpack(part.start, digests, origin, is_unpacked)?;
+                let digests = &span.digests[part.clone()];
+                if let Err(error) = self.unpack(part.start, digests, origin, is_unpacked) {
+                    // What cannot be unpacked need not be, where it is there.
+                    if is_there.contains(&false) || self.hasher.blocks_of(&self.there) != digests {
+                        return Err(error);
+                    }
+                    continue;
+                }
                 is_unpacked = true;
                 let end = if seeded::is(Bug::HalfCompared) { BLOCK / 2 } else { BLOCK };
                 let pairs = self.there.chunks_exact(BLOCK).zip(self.content.chunks_exact(BLOCK));
@@ -173,14 +167,34 @@ impl<'a, T: Medium> Worker<'a, T> {
                 }
             }
             let wrong = &blocks[before..];
-            self.last = match wrong.len() {
+            self.last_part = match wrong.len() {
                 0 => Looks::Right,
                 all if all == part.len() => Looks::Wrong,
                 _ => Looks::Mixed,
             };
             self.write(&span, part.start, wrong)?;
         }
-        Ok(Outcome::Brought(Written { span, blocks, missing, is_again: false }))
+        Ok(Outcome::Brought(Written { span, blocks, missing, zeroes_sent: false }))
+    }
+
+    /// Reads a part, and says which of its blocks could be read; nothing when all are right. Of one that looks all wrong
+    /// none is read: that would cost as much as to write it.
+    fn read_part(&mut self, span: &Span, part: Range<usize>) -> Option<Vec<bool>> {
+        let looks = match self.last_part {
+            _ if self.is_exact => Looks::Right,
+            Looks::Wrong => self.sample(span, part.clone()),
+            last => last,
+        };
+        self.there.resize(part.len() * BLOCK);
+        if looks == Looks::Wrong {
+            return Some(vec![false; part.len()]);
+        }
+        let is_there = read(self.target, span.at(part.start), &mut self.there, self.is_exact);
+        // Where some are expected to be wrong, comparing bytes says as much as hashing them.
+        let is_right = looks == Looks::Right
+            && !is_there.contains(&false)
+            && self.hasher.blocks_of(&self.there) == span.digests[part];
+        (!is_right).then_some(is_there)
     }
 
     /// Puts into `content` what wrong blocks of a span must have, as far as these slots have it: at the same place,
@@ -188,7 +202,7 @@ impl<'a, T: Medium> Worker<'a, T> {
     fn gather(&mut self, givers: &[T], span: &Span, is_there: &[bool], blocks: &mut Vec<usize>) -> usize {
         let len = self.there.len();
         self.content.resize(len);
-        let mut found = digests(self.hasher, &self.there);
+        let mut found = self.hasher.blocks_of(&self.there);
         // What cannot be read has a digest that no block has, and that stands for nothing: a block whose digest nobody
         // knows would else be called right.
         found
@@ -206,7 +220,7 @@ impl<'a, T: Medium> Worker<'a, T> {
                 }
                 let len = giver.len().saturating_sub(at).min(len as u64) as usize / BLOCK * BLOCK;
                 read(giver, at, &mut given[..len], true);
-                for (from, digest) in digests(self.hasher, &given[..len]).iter().enumerate() {
+                for (from, digest) in self.hasher.blocks_of(&given[..len]).iter().enumerate() {
                     for (to, wanted) in span.digests.iter().enumerate() {
                         if wanted == digest && found[to] != *wanted {
                             found[to] = *wanted;
@@ -222,17 +236,17 @@ impl<'a, T: Medium> Worker<'a, T> {
         missing
     }
 
-    /// Looks at a few blocks of the slot, each time at another place. Blocks that were written together, and proven,
-    /// look right or partly so.
-    fn look(&mut self, span: &Span, part: Range<usize>) -> Looks {
-        let turn = span.first as usize / part.len() % PLACES;
+    /// Looks at a few neighbouring blocks of the slot, in each part at the next of a few places. Blocks that were written
+    /// together, and proven, look right or partly so.
+    fn sample(&mut self, span: &Span, part: Range<usize>) -> Looks {
+        let turn = (span.first as usize + part.start) / part.len() % PLACES;
         let first = part.start + part.len() * turn / PLACES;
-        let wanted = &span.digests[first..(first + LOOKED).min(part.end)];
+        let wanted = &span.digests[first..(first + SAMPLE).min(part.end)];
         self.there.resize(wanted.len() * BLOCK);
         if self.target.read_at(span.at(first), &mut self.there).is_err() {
             return Looks::Mixed;
         }
-        let found = digests(self.hasher, &self.there);
+        let found = self.hasher.blocks_of(&self.there);
         match found.iter().zip(wanted).filter(|(found, wanted)| found == wanted).count() {
             _ if seeded::is(Bug::HalfCompared) => Looks::Mixed,
             0 => Looks::Wrong,
@@ -253,6 +267,7 @@ impl<'a, T: Medium> Worker<'a, T> {
         self.content.resize(digests.len() * BLOCK);
         match origin {
             Origin::Memory(content) => self.content.copy_from_slice(content),
+            // A frame of zeroes need not be read from the bundle.
             Origin::Frame(..) if digests.iter().all(|digest| *digest == self.hasher.zeroes()) => {
                 self.content.fill(0);
             }
@@ -272,26 +287,28 @@ impl<'a, T: Medium> Worker<'a, T> {
 
     /// Writes these blocks of a span; `content` begins with its block `first`.
     ///
+    /// A medium that is asked for zeroes and fails gets them as bytes: whether it fails then is what counts.
+    ///
     /// Crash argument: zeroes that the medium makes are a write like others, torn by a cut like others, durable behind
     /// a barrier and read back behind it.
     fn write(&self, span: &Span, first: usize, blocks: &[usize]) -> Result<(), Error> {
-        let hollow = self.hollow(span);
-        let asked = |block: usize| self.makes_zeroes && hollow[block / HOLLOW];
+        let zero_runs = self.zero_runs(span);
+        let asked = |block: usize| self.makes_zeroes && zero_runs[block / ZERO_RUN];
         for run in blocks.chunk_by(|one, next| one + 1 == *next && asked(*one) == asked(*next)) {
             let bytes = &self.content[(run[0] - first) * BLOCK..][..run.len() * BLOCK];
-            match asked(run[0]) {
-                true => self.target.write_zeroes(span.at(run[0]), bytes.len() as u64),
-                false => self.target.write_at(span.at(run[0]), bytes),
+            let at = span.at(run[0]);
+            if asked(run[0]) && self.target.write_zeroes(at, bytes.len() as u64).is_ok() {
+                continue;
             }
-            .map_err(Error::Target)?;
+            self.target.write_at(at, bytes).map_err(Error::Target)?;
         }
         Ok(())
     }
 
-    /// Of every so many blocks of a span, whether all are zero.
-    fn hollow(&self, span: &Span) -> Vec<bool> {
+    /// Of each run of blocks of a span, whether all are zero.
+    fn zero_runs(&self, span: &Span) -> Vec<bool> {
         let is_zero = |digest: &Digest| *digest == self.hasher.zeroes();
-        span.digests.chunks(HOLLOW).map(|some| some.iter().all(is_zero)).collect()
+        span.digests.chunks(ZERO_RUN).map(|some| some.iter().all(is_zero)).collect()
     }
 
     /// Reads back what was written. There are devices that say that they have made zeroes, and have not: these get
@@ -301,19 +318,21 @@ impl<'a, T: Medium> Worker<'a, T> {
         let Some(wrong) = self.wrong(span, blocks)?.filter(|_| !seeded::is(Bug::BlocksNotReadBack)) else {
             return Ok(Outcome::Proven(written));
         };
-        let hollow = self.hollow(span);
-        if written.is_again || !hollow[wrong / HOLLOW] {
+        let zero_runs = self.zero_runs(span);
+        if self.is_exact || written.zeroes_sent || !zero_runs[wrong / ZERO_RUN] {
             return Err(Error::ReadBack { block: span.first + wrong as u64 });
         }
+        log::warn!("this disk has not made the zeroes that it was asked for; it gets them as bytes");
         self.makes_zeroes = false;
-        let zeroes: Vec<usize> = blocks.iter().copied().filter(|block| hollow[*block / HOLLOW]).collect();
+        let zeroes: Vec<usize> =
+            blocks.iter().copied().filter(|block| zero_runs[*block / ZERO_RUN]).collect();
         for run in runs(&zeroes) {
             self.content.resize(run.len() * BLOCK);
             self.content.fill(0);
             self.write(span, run[0], run)?;
         }
-        written.is_again = true;
-        Ok(Outcome::Again(written, zeroes.len()))
+        written.zeroes_sent = true;
+        Ok(Outcome::Rewritten(written, zeroes.len()))
     }
 
     /// The first of these blocks of a span that is not what it must be.
@@ -322,7 +341,7 @@ impl<'a, T: Medium> Worker<'a, T> {
             let (from, count) = (run[0], run.len());
             self.there.resize(count * BLOCK);
             self.target.read_at(span.at(from), &mut self.there).map_err(Error::Target)?;
-            let found = digests(self.hasher, &self.there);
+            let found = self.hasher.blocks_of(&self.there);
             let wrong = found.iter().zip(&span.digests[from..]).position(|(found, wanted)| found != wanted);
             if let Some(wrong) = wrong {
                 return Ok(Some(from + wrong));
@@ -355,8 +374,4 @@ pub(super) fn read(medium: &impl Medium, at: u64, bytes: &mut [u8], one_by_one: 
         }
     }
     is_there
-}
-
-pub(super) fn digests(hasher: &Hasher, bytes: &[u8]) -> Vec<Digest> {
-    hasher.blocks(&bytes.chunks_exact(BLOCK).collect::<Vec<_>>())
 }

@@ -360,7 +360,7 @@ impl Patcher {
     /// The digests of all blocks of a group, of which those that it copies have these. Its new blocks were unpacked
     /// before.
     fn digests(&self, hasher: &Hasher, group: &Group, mut copied: &[Digest]) -> Vec<Digest> {
-        let new = hasher.blocks(&self.new.chunks_exact(BLOCK).collect::<Vec<_>>());
+        let new = hasher.blocks_of(&self.new);
         let (mut new, mut digests) = (&new[..], Vec::new());
         for run in &group.runs {
             let count = run.count() as usize;

@@ -148,7 +148,7 @@ impl fmt::Display for Error {
                 write!(f, "delta: expected image {root} in a slot, found it in none; use the whole bundle")
             }
             Self::WrongSource { group } => {
-                write!(f, "delta: group {group} and the slots do not give the image; use the whole bundle")
+                write!(f, "delta: what a slot has for group {group} is not what it was; use the whole bundle")
             }
             Self::WrongRoot => f.write_str("delta: it does not tell the signed image"),
             Self::Frame { frame, what } => write!(f, "image: frame {frame}: {what}"),

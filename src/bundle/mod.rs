@@ -22,7 +22,7 @@ pub mod write;
 
 pub use delta::{Delta, GROUPS_MAX, Patcher, Sources, Told, Trees};
 pub use error::{Error, Fault};
-pub use frames::{FRAMES_MAX, Frames};
+pub use frames::{Decoder, FRAMES_MAX, Frames};
 pub use reader::{Body, Bundle, Carried, Packed, Tree, Unpacker, Whole};
 pub use recipe::{GROUP_BLOCKS, GROUP_NEW, GROUP_PREFIX, Group, Piece, Run, SOURCES_MAX};
 pub use signed::{

@@ -223,8 +223,7 @@ impl<'a, M: Medium> Packed<'a, M> {
         unpacker.packed.resize(len, 0);
         self.medium.read_at(at, &mut unpacker.packed)?;
         unpacker.decoder.decode(frame, &unpacker.packed, &[], content)?;
-        let blocks: Vec<&[u8]> = content.chunks_exact(BLOCK).collect();
-        let found = self.hasher.blocks(&blocks);
+        let found = self.hasher.blocks_of(content);
         match found.iter().zip(digests).position(|(found, wanted)| found != wanted) {
             None if found.len() == digests.len() => Ok(()),
             wrong => Err(Error::WrongBlock { block: self.frames.first(frame) + wrong.unwrap_or(0) as u64 }),

@@ -41,7 +41,7 @@ pub(super) fn repair(session: &mut Session, arguments: &Arguments) -> Outcome {
     let (mended, wrong) = (done.bytes_written / BLOCK as u64, done.blocks - done.proven);
     let mut text = format!("{slot}: {mended} mended, {wrong} of {} blocks are wrong\n", done.blocks);
     if wrong > 0 {
-        text.push_str("expected a giver of all, found none: --from FILE, a bundle of the same image\n");
+        text.push_str("no slot has them: `everboot repair SLOT --from FILE` takes them from a bundle of the same image\n");
         return Ok(Answer { text, exit: Exit::Differs });
     }
     if let SlotState::Bad { .. } = state {

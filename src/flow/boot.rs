@@ -6,7 +6,7 @@
 //! decision; a cut after it finds the attempt, or the start, counted. A save that failed may have landed: the
 //! boot then goes to a slot that needs no counting, which is right under both outcomes.
 
-use super::sources::Tellers;
+use super::sources::SourceSlots;
 use super::{Error, Site, View};
 use crate::config::{Asked, Breakpoint};
 use crate::decide::{self, Decision, Failure, Observation, Reason, Request, Seen, Settled, Target};
@@ -428,7 +428,7 @@ fn early_apply<M: Machine>(
     let opened = site.machine.open(view.part(id)?, Access::Exclusive);
     let target = opened.map_err(|error| Error::Slot(name.clone(), error))?;
     apply::fits(&target, bundle.manifest())?;
-    let sources = site.sources(view, &bundle, Some(id), Tellers::Sealed)?;
+    let sources = site.sources(view, &bundle, Some(id), SourceSlots::Sealed)?;
     if !seeded::is(Bug::NotNamedWriting) {
         view.save_writing(lifecycle::begin_apply(&view.record))?;
     }

@@ -1,6 +1,6 @@
 //! `repair`: making the blocks of a slot right that have rotted.
 
-use super::sources::Tellers;
+use super::sources::SourceSlots;
 use super::{Error, STAGED, Site};
 use crate::apply::{self, Progress};
 use crate::bundle::{Bundle, Sources};
@@ -56,7 +56,9 @@ pub fn mend<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     };
     let mut sources = Sources::none();
     if let Some(found) = &bundle {
-        match site.sources(&view, found, Some(id), Tellers::Sealed) {
+        // What a person names may need an open slot; what is found need not be it.
+        let from = if is_asked { SourceSlots::Any } else { SourceSlots::Sealed };
+        match site.sources(&view, found, Some(id), from) {
             Ok(found) => sources = found,
             Err(error) if is_asked => return Err(error),
             // A delta, and what it tells the image by is gone.

@@ -1,28 +1,36 @@
 //! `prepare`: write and prove the candidate in the running system.
 
-use super::sources::Tellers;
+use super::sources::SourceSlots;
 use super::{Error, Site};
 use crate::apply::{self, Progress};
-use crate::lifecycle;
+use crate::lifecycle::{self, Refusal};
 use crate::machine::{Access, Machine};
 use crate::record::history::Kind;
 use crate::slot::SlotName;
 
 /// Writes the staged image to a slot that neither runs nor is the default, and proves it.
 ///
-/// Order: all checks, and for a delta that what it needs is there → record: *preparing*, the slot *writing*, in both copies → apply → record: *proven*.
+/// Order: all checks, and for a delta that slots say they have what it needs → record: *preparing*, the slot *writing*, in both copies → apply → record: *proven*.
 /// A cut leaves a slot that nobody boots, and a record that says how far it is; preparing again goes on
 /// with the same slot and writes no proven block twice. It is not activated.
 pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress), Error> {
     let mut view = site.look().writable()?;
     let (next, target) = lifecycle::begin_prepare(&view.record)?;
-    let staged = next.update.bundle().cloned().ok_or(lifecycle::Refusal::NothingStaged)?;
+    let staged = next.update.bundle().cloned().ok_or(Refusal::NothingStaged)?;
     let mut bundle = site.open_staged(&view, &staged)?;
     let name = view.name(target).clone();
     let opened = site.machine.open(view.part(target)?, Access::Exclusive);
     let part = opened.map_err(|error| Error::Slot(name.clone(), error))?;
     apply::fits(&part, bundle.manifest())?;
-    let mut sources = site.sources(&view, &bundle, Some(target), Tellers::Any)?;
+    let mut sources = match site.sources(&view, &bundle, Some(target), SourceSlots::Sealed) {
+        Err(Error::Refused(Refusal::OpenSource)) => {
+            let mut open = site.sources(&view, &bundle, Some(target), SourceSlots::Any)?;
+            // It may have changed since the bundle was staged: that is found out before the slot is named *writing*.
+            apply::check(&mut bundle, &mut open, site.machine.threads(), &mut |_, _| ())?;
+            open
+        }
+        sources => sources?,
+    };
     view.save_writing(next)?;
     let machine = &mut *site.machine;
     let threads = machine.threads();

@@ -1,6 +1,6 @@
 //! `stage`: bring a bundle onto the machine.
 
-use super::sources::Tellers;
+use super::sources::SourceSlots;
 use super::{Error, STAGED, STAGED_PART, Site, View};
 use crate::apply::{self, Layout};
 use crate::bundle::Bundle;
@@ -13,6 +13,8 @@ use crate::record::{Staged, Update};
 use crate::seeded::{self, Bug};
 use crate::slot::RootHash;
 
+/// What `everboot-fetch` leaves of [`STAGED_PART`] when it breaks off.
+const BROKEN_OFF: [&str; 2] = ["staged.everboot.part.part", "staged.everboot.part.part.of"];
 /// Bytes that are copied at once.
 const STEP: usize = 1 << 20;
 
@@ -97,8 +99,12 @@ pub fn stage<M: Machine>(
     let staged = Staged { manifest: bundle.signed().digest(), image };
     let next = lifecycle::stage(&view.record, staged, force)?;
     fits(&view, &manifest)?;
-    let target = lifecycle::choose_target(&view.record).ok();
-    let mut sources = site.sources(&view, &bundle, target, Tellers::Any)?;
+    // What is due stays due, and another bundle of the same image takes the place of the one that is.
+    let (target, from) = match next.update {
+        Update::Due { target, .. } => (Some(target), SourceSlots::Sealed),
+        _ => (lifecycle::choose_target(&view.record).ok(), SourceSlots::Any),
+    };
+    let mut sources = site.sources(&view, &bundle, target, from)?;
     let machine = &mut *site.machine;
     apply::check(&mut bundle, &mut sources, machine.threads(), &mut |done, of| {
         machine.show_progress(done, of)
@@ -136,7 +142,12 @@ fn copy<D: Medium>(
 ) -> Result<(), Error> {
     if !is_fetched {
         area.remove(STAGED_PART).map_err(Error::Staging)?;
-        let found = area.available().map_err(Error::Staging)?;
+        let mut found = area.available().map_err(Error::Staging)?;
+        if found < len {
+            // What a download that broke off has left is worth less than what is here.
+            BROKEN_OFF.iter().try_for_each(|name| area.remove(name)).map_err(Error::Staging)?;
+            found = area.available().map_err(Error::Staging)?;
+        }
         if found < len {
             return Err(Error::NoSpace { needed: len, found });
         }

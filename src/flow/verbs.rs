@@ -1,8 +1,7 @@
 //! The verbs that change the record, and little else.
 
-use super::sources::Tellers;
 use super::{Error, STAGED, STAGED_PART, Site, View};
-use crate::lifecycle::Refusal;
+use crate::apply;
 use crate::lifecycle::{self, Activated};
 use crate::machine::{Access, Machine, PartRef};
 use crate::medium::{self, Medium, Staging};
@@ -10,7 +9,6 @@ use crate::record::history::Kind;
 use crate::record::{Record, Update};
 use crate::seeded::{self, Bug};
 use crate::slot::{RootHash, SlotId, SlotName};
-use crate::{apply, bundle};
 
 impl<M: Machine> Site<'_, M> {
     /// Removes the staged bundle when the record does not name one any more. Left behind by a cut or by an
@@ -79,32 +77,15 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
         Activated::Apply(id) => (id, "an apply is due at the next boot"),
         Activated::Trial(id) => (id, "its trial is due at the next boot"),
     };
+    // What is due already was asked before.
     if next != view.record
         && let Activated::Apply(_) = activated
     {
-        is_told_in_early_boot(&mut site, &view, id)?;
+        site.refuse_open_source(&view, id)?;
     }
     let name = view.name(id).clone();
     save(&mut view, next, format!("{name}: {what}"))?;
     Ok((activated, name))
-}
-
-/// Refuses to leave a delta for early boot that only an open slot tells. Whatever else is wrong with the bundle is found
-/// there, and told.
-fn is_told_in_early_boot<M: Machine>(
-    site: &mut Site<'_, M>,
-    view: &View<M::Disk>,
-    target: SlotId,
-) -> Result<(), Error> {
-    let told = view.record.update.bundle().cloned().and_then(|staged| {
-        let bundle = site.open_staged(view, &staged).ok()?;
-        Some(site.sources(view, &bundle, Some(target), Tellers::Sealed))
-    });
-    site.machine.close_staging();
-    match told {
-        Some(Err(Error::Bundle(bundle::Error::Source { .. }))) => Err(Refusal::OpenTeller.into()),
-        _ => Ok(()),
-    }
 }
 
 /// Says that the running system is good: its slot becomes the default, and the floor of its image the machine's.

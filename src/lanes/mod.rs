@@ -1,7 +1,6 @@
 //! SHA-256 (FIPS 180-4) of sixteen messages of one length at once, each in a lane of the CPU's vectors.
 //!
-//! For CPUs with vectors of sixteen lanes, and those with eight that have no SHA instructions. What is `unsafe` here is
-//! the step to instructions that not every CPU has, behind the question whether this one has them, and the loads and
+//! For CPUs with vectors of sixteen lanes, or of eight and without SHA instructions. What is `unsafe` here is the step to instructions that not every CPU has, behind the question whether this one has them, and the loads and
 //! stores of whole vectors.
 #![allow(unsafe_code)]
 
@@ -32,7 +31,7 @@ pub enum Vectors {
 mod x86_64;
 
 #[cfg(target_arch = "x86_64")]
-pub use x86_64::{compress, few, vectors};
+pub use x86_64::{compress, min_batch, vectors};
 
 /// Other architectures take one message at a time, with SHA instructions where they have them.
 #[cfg(not(target_arch = "x86_64"))]
@@ -42,7 +41,7 @@ pub fn vectors() -> Option<Vectors> {
 
 /// Never called where [`vectors`] knows none.
 #[cfg(not(target_arch = "x86_64"))]
-pub fn few() -> usize {
+pub fn min_batch() -> usize {
     LANES
 }
 

@@ -5,7 +5,7 @@
 //! | stage | any update | staged | the image is remembered as bad; the default already has it |
 //! | begin prepare | staged, preparing, due | preparing, target *writing* | nothing is staged; a trial is pending; no slot may be written |
 //! | prepared | preparing | kept, target *proven* | |
-//! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written; the slot is below the floor |
+//! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written; the slot is below the floor; a delta needs an open slot (`flow` finds that) |
 //! | applied | due | kept, target *trial* | |
 //! | confirm | the booted slot *trial* or *good*, or another one while no default is good | *good*, default | no boot is recorded; the slot holds no image; it was rejected or rolled back |
 //! | reject | *trial*, *proven*, *good* | *bad* | it is the only good slot; it holds no image |
@@ -78,7 +78,7 @@ pub enum Refusal {
     /// The slot's system changes it as it runs.
     Open(SlotId),
     /// What the staged delta needs is in an open slot only.
-    OpenTeller,
+    OpenSource,
 }
 
 impl fmt::Display for Refusal {
@@ -117,8 +117,8 @@ impl fmt::Display for Refusal {
             }
             Self::NotInsecure => f.write_str("--insecure needs `insecure = yes` in everboot.conf"),
             Self::Open(_) => f.write_str("expected a sealed slot, found an open one"),
-            Self::OpenTeller => f.write_str(
-                "the delta needs an open slot, which early boot does not use: `everboot prepare` first",
+            Self::OpenSource => f.write_str(
+                "the delta needs an open slot, which early boot does not read: `everboot prepare` it, or use the whole bundle",
             ),
         }
     }

@@ -35,13 +35,18 @@ impl Hasher {
         self.zeroes
     }
 
+    /// The digests of the whole blocks in these bytes.
+    pub fn blocks_of(&self, bytes: &[u8]) -> Vec<Digest> {
+        self.blocks(&bytes.chunks_exact(BLOCK).collect::<Vec<_>>())
+    }
+
     /// The digests of some blocks, of 4096 bytes each.
     pub fn blocks(&self, blocks: &[&[u8]]) -> Vec<Digest> {
         let mut digests = vec![self.zeroes; blocks.len()];
         let left: Vec<usize> = (0..blocks.len()).filter(|at| !is_zero(blocks[*at])).collect();
         for group in left.chunks(LANES) {
             match &self.many {
-                Some(many) if group.len() >= lanes::few() => {
+                Some(many) if group.len() >= lanes::min_batch() => {
                     // Lanes that are left over do what the first one does.
                     let mut lanes = [blocks[group[0]]; LANES];
                     lanes.iter_mut().zip(group).for_each(|(lane, at)| *lane = blocks[*at]);

@@ -105,8 +105,8 @@ pub static VERBS: &[Verb] = &[
         action: Action::Prepare,
         name: "prepare",
         summary: "write the staged image to a free slot, and prove it",
-        about: "Without it the next early boot does the same. May be interrupted: doing it again \
-                goes on, and writes no block twice.",
+        about: "Without it the next early boot does the same, except for a delta of an open slot. May be \
+                interrupted: doing it again goes on, and writes no proven block twice.",
         ..BRINGS
     },
     Verb {
@@ -122,7 +122,8 @@ pub static VERBS: &[Verb] = &[
         name: "activate",
         alias: Some("commit"),
         summary: "make what is staged or prepared due at the next boot",
-        about: "A prepared slot gets its trial; a staged bundle is applied in the next early boot.",
+        about: "A prepared slot gets its trial; a staged bundle is applied in the next early boot. A delta of an \
+                open slot has to be prepared first.",
         ..CHANGES
     },
     Verb {

@@ -95,7 +95,7 @@ fn what_a_file_has_is_not_fetched() {
 /// The server breaks off before the last frame that is missing, and is well again; what it sent before counts, and what
 /// was spoiled meanwhile does not.
 #[test]
-fn what_broke_off_is_gone_on_with() {
+fn missing_frames_that_came_are_not_fetched_again() {
     let room = filled("patchwork-cut");
     let bytes = room.read("v2.everboot");
     let limit = Arc::new(AtomicUsize::new(bytes.len() / 2));
@@ -108,7 +108,8 @@ fn what_broke_off_is_gone_on_with() {
         if is_over { answer.cut(0) } else { answer }
     });
     let fetch = || line(&format!("--config config --have v1.img --tries 1 {}", server.url("v2")));
-    let before = |from: usize| server.seen()[from..].iter().filter_map(Request::from).collect::<Vec<_>>();
+    let asked_since =
+        |from: usize| server.seen()[from..].iter().filter_map(Request::from).collect::<Vec<_>>();
     let (code, said) = room.try_run(&fetch());
     assert!(code == Some(1) && said.contains("broke off"), "{said}");
     room.run("cp out.part.of out.of");
@@ -116,8 +117,10 @@ fn what_broke_off_is_gone_on_with() {
     assert!(part.len() > bytes.len() / 2, "{}", part.len());
     limit.store(usize::MAX, Ordering::Relaxed);
     // Nothing of the first frame that was missing comes again, unless it was spoiled.
-    let first = before(0).into_iter().filter(|from| *from > bytes.len() / 16).min().unwrap();
-    for (spoiled, again) in [(None, false), (Some(bytes.len() / 10), true), (Some(part.len() - 9), false)] {
+    let first = asked_since(0).into_iter().filter(|from| *from > bytes.len() / 16).min().unwrap();
+    // Nothing; manifest, tree, a frame before that one, and one behind it.
+    let places = [(None, false), (Some(700), false), (Some(9000), false), (Some(bytes.len() / 10), true)];
+    for (spoiled, again) in places.into_iter().chain([(Some(part.len() - 9), false)]) {
         let (mut rest, seen) = (part.clone(), server.seen().len());
         if let Some(at) = spoiled {
             rest[at] ^= 1;
@@ -126,7 +129,7 @@ fn what_broke_off_is_gone_on_with() {
         room.write("out.part.of", &room.read("out.of"));
         let said = room.run(&fetch());
         assert!(said.contains("this machine has the rest"), "{said}");
-        assert_eq!(before(seen).contains(&first), again, "{spoiled:?}");
+        assert_eq!(asked_since(seen).contains(&first), again, "{spoiled:?}");
         check(&room, "out");
         room.run("rm out");
     }

@@ -17,7 +17,8 @@ pub enum Drive {
     /// QEMU stops (event `STOP`) instead of carrying out the Nth write, counted from 1: the
     /// file holds all earlier writes and nothing later. Kill the guest then, or let it carry on.
     StopAtWrite(PathBuf, u32),
-    /// The Nth write fails once with EIO; all others are carried out.
+    /// The Nth write of data fails once with EIO; all others are carried out. A request for zeroes that fails is made
+    /// again as data, by the guest's kernel or by everboot.
     FailWrite(PathBuf, u32),
     /// The same of a read.
     FailRead(PathBuf, u32),
@@ -52,9 +53,9 @@ impl Drive {
             }
             Drive::Logged(path, log) => return logged(qemu, index, path, log),
             Drive::StopAtWrite(path, nth) => (path, Some((fail_nth(WRITE, *nth, ONCE), "stop"))),
-            Drive::FailWrite(path, nth) => (path, Some((fail_nth(WRITE, *nth, ONCE), "report"))),
+            Drive::FailWrite(path, nth) => (path, Some((fail_nth(DATA, *nth, ONCE), "report"))),
             Drive::FailRead(path, nth) => (path, Some((fail_nth(READ, *nth, ONCE), "report"))),
-            Drive::FailWritesFrom(path, nth) => (path, Some((fail_nth(WRITE, *nth, WRITES), "report"))),
+            Drive::FailWritesFrom(path, nth) => (path, Some((fail_nth(WRITE, *nth, ALL_WRITES), "report"))),
             Drive::DieAtWrite(path, nth) => (path, Some((fail_nth(WRITE, *nth, ALL), "report"))),
         };
         let file = format!("driver=file,filename={},node-name=file{index}", path.display());
@@ -102,14 +103,16 @@ fn logged(qemu: &mut Command, index: usize, path: &Path, log: &Path) -> Result<(
 
 /// What fails: the request that it is; and all later ones of some kinds, for a rule stays in force.
 const ONCE: &[&str] = &["once = \"on\""];
-const WRITES: &[&str] = &["iotype = \"write\"", "iotype = \"write-zeroes\""];
+const ALL_WRITES: &[&str] = &["iotype = \"write\"", "iotype = \"write-zeroes\""];
 const ALL: &[&str] = &["once = \"off\""];
 
 /// What blkdebug calls requests of a kind. A request for zeroes is a write.
 const READ: &[&str] = &["read_aio"];
+const DATA: &[&str] = &["write_aio"];
 const WRITE: &[&str] = &["write_aio", "pwritev_zero"];
 
-/// blkdebug's rules: each request of the kind moves one state on; the Nth fails.
+/// blkdebug's rules: each request of these kinds moves one state on, the Nth too, else one of another kind would fail as
+/// well; the Nth fails.
 fn fail_nth(events: &[&str], nth: u32, what: &[&str]) -> String {
     let mut rules = String::new();
     for event in events {

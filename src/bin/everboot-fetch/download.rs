@@ -56,7 +56,7 @@ fn attempt(remote: &mut dyn Remote, part: &mut Part, progress: &mut Progress) ->
             part.forget()?;
             return Err(changed());
         }
-        from => part.cut(from)?,
+        from => part.set_len(from)?,
     }
     total.map_or(Ok(()), |total| part.check_room(total))?;
     let is_rest = reply.from > 0;

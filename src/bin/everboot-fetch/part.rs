@@ -3,7 +3,7 @@
 //! Invariants:
 //! - FILE has its name when all of it is there and durable, never before;
 //! - a part is continued only with what it is a part of: it is empty, durably, before it becomes a part of something
-//!   else.
+//!   else. One that was put together is checked frame by frame.
 //!
 //! What a cut leaves: a part whose last bytes may be wrong on some file systems. Its sum tells, or `everboot stage`.
 
@@ -59,7 +59,7 @@ impl Part {
         let origin = fs::read(&of).ok().and_then(|bytes| serde_json::from_slice::<Origin>(&bytes).ok());
         let origin = origin.filter(|origin| sources.contains(&origin.source.as_str()));
         let (output, is_ours) = (output.to_owned(), origin.is_some() || len == 0);
-        Ok(Self { file, len, synced: len, origin, path, of, output, is_ours })
+        Ok(Self { file, len, synced: 0, origin, path, of, output, is_ours })
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -73,7 +73,7 @@ impl Part {
     /// Begins from nothing.
     pub(crate) fn begin(&mut self, origin: Origin) -> Result<()> {
         self.is_ours = true;
-        self.cut(0)?;
+        self.set_len(0)?;
         self.file.sync_all().with_context(|| self.named("sync"))?;
         let text = serde_json::to_vec(&origin).unwrap_or_default();
         let written = File::create(&self.of).and_then(|mut file| {
@@ -85,17 +85,17 @@ impl Part {
         Ok(())
     }
 
-    /// Goes on from here; what is not there yet is zero.
-    pub(crate) fn cut(&mut self, len: u64) -> Result<()> {
+    /// Makes it so many bytes long and goes on there; bytes that were not there are zero.
+    pub(crate) fn set_len(&mut self, len: u64) -> Result<()> {
         self.file.set_len(len).with_context(|| self.named("cut"))?;
-        (self.len, self.synced) = (len, len);
+        (self.len, self.synced) = (len, self.synced.min(len));
         Ok(())
     }
 
     /// What is there is worth nothing.
     pub(crate) fn forget(&mut self) -> Result<()> {
         self.origin = None;
-        self.cut(0)
+        self.set_len(0)
     }
 
     /// Bytes that are there, so many if there are as many.

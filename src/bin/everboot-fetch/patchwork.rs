@@ -1,12 +1,12 @@
-//! A bundle of which only those frames are fetched that have a block that is nowhere on this machine. The others are packed
-//! anew, out of what slots and files have.
+//! A bundle of which only those frames are fetched that have a block that is nowhere on this machine. The others are
+//! packed anew, out of what slots and files have.
 //!
-//! Nothing that is there is believed: a block counts by its digest, which the bundle's own tree says, up to the root hash
-//! in its signed manifest. So what is put together is the same image under the same signature; its packed bytes are
+//! Nothing that is there is believed: a block counts by its digest, which the bundle's own tree says, up to the root
+//! hash in its signed manifest. So what is put together is the same image under the same signature; its packed bytes are
 //! others. Where anything is not as it should be, all of the bundle is fetched as it is.
 //!
-//! What a cut leaves: a part whose beginning may be wrong and whose frames are checked one by one, by what the tree says of
-//! them. The first that is not right is where it goes on.
+//! What a cut leaves: a part. Its head is written anew; its frames are checked one by one by the tree's digests, and the
+//! first that is not right is where it goes on.
 
 use super::part::{Origin, Part};
 use super::problem::{Problem, Result, Tries};
@@ -15,7 +15,7 @@ use super::ranged::Ranged;
 use super::remote::Remote;
 use anyhow::{Context, anyhow};
 use everboot::bundle::write::{ARCHIVE_END, Encoder, SeekTable, header, member, padding};
-use everboot::bundle::{Bundle, Carried, Frames, Keys, Packed, Signed, Tree, Unpacker};
+use everboot::bundle::{Bundle, Carried, Decoder, Frames, Keys, Packed, Signed, Tree, Unpacker};
 use everboot::manifest::Payload;
 use everboot::medium::{Aligned, Medium};
 use everboot::slot::{BLOCK, Digest, RootHash};
@@ -84,8 +84,8 @@ pub(crate) fn fetch(
     let (payload, Carried::Whole(tree, packed)) = bundle.carried() else { return Ok(false) };
     let patchwork = Patchwork::new(&ranged, &have.parts, tree, packed, payload)?;
     let is_begun = part.origin().is_some_and(|origin| origin.source == patched);
-    let rest = if is_begun { ranged.len() } else { ranged.len().saturating_sub(part.len()) };
-    if ranged.fetched() + patchwork.missing() > rest / 100 * WORTH {
+    let rest = ranged.len().saturating_sub(part.len());
+    if !is_begun && ranged.fetched() + patchwork.missing() > rest / 100 * WORTH {
         return Ok(false);
     }
     if !is_begun {
@@ -149,24 +149,24 @@ impl<'a, 'b> Patchwork<'a, 'b> {
     }
 
     fn write(&self, signed: &Signed, part: &mut Part, progress: &mut Progress) -> Result<()> {
-        let name = self.payload.name.clone();
-        let manifest = member("manifest.json", &signed.manifest);
-        let head = [manifest, member("manifest.json.minisig", &signed.signature)].concat();
+        let name = &self.payload.name;
         let geometry = Geometry::new(self.payload.blocks()).context("the image's size")?;
-        let (tree_at, tree_len) = (head.len() as u64, geometry.len_bytes());
-        let tree_header = header(&format!("{name}.tree"), tree_len);
-        let tree_start = tree_at + tree_header.len() as u64;
-        let (name, at) = (format!("{name}.zst"), tree_start + tree_len + padding(tree_len));
-        let start = at + header(&name, 0).len() as u64;
-        let (mut table, end) = self.kept(part, start)?;
-        part.cut(end)?;
+        let tree_len = geometry.len_bytes();
+        let mut head = member("manifest.json", &signed.manifest);
+        head.extend(member("manifest.json.minisig", &signed.signature));
+        head.extend(header(&format!("{name}.tree"), tree_len));
+        let tree_at = head.len() as u64;
+        let header_at = tree_at + tree_len + padding(tree_len);
+        let frames_header = |len| header(&format!("{name}.zst"), len);
+        let frames_at = header_at + frames_header(0).len() as u64;
+        let (mut table, end) = self.frames_there(part, frames_at)?;
+        part.set_len(end)?;
         part.patch(0, &head)?;
-        part.patch(tree_at, &tree_header)?;
-        self.write_tree(geometry, tree_start, part)?;
+        self.write_tree(geometry, tree_at, part)?;
         self.write_frames(&mut table, part, progress)?;
-        let len = part.len() - start;
+        let len = part.len() - frames_at;
         part.skip(padding(len) + ARCHIVE_END)?;
-        part.patch(at, &header(&name, len))
+        part.patch(header_at, &frames_header(len))
     }
 
     /// Made again of the digests: it was fetched once.
@@ -188,19 +188,17 @@ impl<'a, 'b> Patchwork<'a, 'b> {
         }
     }
 
-    /// The frames from byte `start` on that are there from another time, and where they end. A frame counts by the digests
-    /// of its blocks, and says itself how long it is (RFC 8878, section 3.1.1).
-    fn kept(&self, part: &Part, start: u64) -> Result<(SeekTable, u64)> {
-        let (mut table, mut end) = (SeekTable::default(), start);
+    /// The frames from byte `start` on that are there from another time, and where they end. A frame counts by the
+    /// digests of its blocks, and says itself how long it is (RFC 8878, section 3.1.1).
+    fn frames_there(&self, part: &Part, start: u64) -> Result<(SeekTable, u64)> {
+        let (mut table, mut end, mut decoder) = (SeekTable::default(), start, Decoder::default());
         for frame in 0..self.frames().count() {
             let digests = &self.digests[self.blocks(frame)];
             let mut content = vec![0; digests.len() * BLOCK];
-            let packed = part.read(end, zstd_safe::compress_bound(content.len()))?;
-            let Some(len) = zstd_safe::find_frame_compressed_size(&packed).ok() else { break };
-            let is_whole = zstd_safe::decompress(&mut content[..], &packed[..len]) == Ok(content.len());
-            if !is_whole
-                || self.packed.hasher().blocks(&content.chunks_exact(BLOCK).collect::<Vec<_>>()) != digests
-            {
+            let Ok(packed) = part.read(end, zstd_safe::compress_bound(content.len())) else { break };
+            let Ok(len) = zstd_safe::find_frame_compressed_size(&packed) else { break };
+            let decoded = decoder.decode(frame, &packed[..len], &[], &mut content);
+            if decoded.is_err() || self.packed.hasher().blocks_of(&content) != digests {
                 break;
             }
             table.push(len, content.len());
@@ -240,7 +238,7 @@ impl<'a, 'b> Patchwork<'a, 'b> {
             }
             at += run.len();
         }
-        let found = self.packed.hasher().blocks(&content.chunks_exact(BLOCK).collect::<Vec<_>>());
+        let found = self.packed.hasher().blocks_of(content);
         found == self.digests[blocks]
     }
 
@@ -286,7 +284,7 @@ fn find(digests: &[Digest], parts: &[FileMedium], hasher: &Hasher) -> Vec<Place>
             if part.read_at(at, &mut bytes).is_err() {
                 continue;
             }
-            let found = hasher.blocks(&bytes.chunks_exact(BLOCK).collect::<Vec<_>>());
+            let found = hasher.blocks_of(&bytes);
             for (from, digest) in (at..).step_by(BLOCK).zip(&found).filter(|(_, digest)| !is_zero(digest)) {
                 let first = wanted.partition_point(|block| digests[*block] < *digest);
                 let equal = wanted[first..].iter().take_while(|block| digests[**block] == *digest);

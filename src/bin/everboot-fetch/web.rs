@@ -17,22 +17,31 @@ const REDIRECTS_MAX: usize = 5;
 pub(crate) struct Web {
     runtime: Runtime,
     client: Client,
+    has_authorities: bool,
 }
 
 impl Web {
-    /// Where the system has no certificates of authorities, one that believes no server, and needs none for plain HTTP.
+    /// Where the system has no certificates of authorities it serves http alone.
     pub(crate) fn new() -> Result<Self> {
         use_ring();
-        let builder = || {
+        let settings = || {
             let client = Client::builder().redirect(Policy::custom(redirect)).user_agent(USER_AGENT);
             client.connect_timeout(PATIENCE).read_timeout(PATIENCE)
         };
-        let client = builder().build().or_else(|_| builder().tls_certs_only([]).build());
-        Ok(Self { runtime: runtime()?, client: client.context("set up the client")? })
+        let client = settings().build();
+        let has_authorities = client.is_ok();
+        let client =
+            client.or_else(|_| settings().tls_certs_only([]).build()).context("set up the client")?;
+        Ok(Self { runtime: runtime()?, client, has_authorities })
     }
 
     /// All of it, the rest of it, or so many bytes of that.
     fn get(&self, url: &Url, rest: Option<&Rest>, len: Option<usize>) -> Result<Response> {
+        if url.scheme() == "https" && !self.has_authorities {
+            let text =
+                "https needs certificates of authorities, and this system has none: install ca-certificates";
+            return Err(Problem::lasting(Exit::Failed, anyhow!(text)));
+        }
         let mut request = self.client.get(url.clone());
         if let Some(rest) = rest {
             let last = len.map(|len| (rest.from + len as u64 - 1).to_string()).unwrap_or_default();
