@@ -7,7 +7,7 @@ use everboot::bundle::{Bundle, Sources};
 use everboot::crew::Threads;
 use everboot::flow::{self, Destination, Error};
 use everboot::lifecycle::{Refusal, Unfit};
-use everboot::medium::Medium;
+use everboot::medium::{Medium, Staging};
 use everboot::slot::SlotId;
 
 #[test]
@@ -100,10 +100,24 @@ fn a_staging_area_without_room_is_refused_and_left_empty() {
 }
 
 #[test]
+fn a_download_that_broke_off_makes_room_where_that_is_enough() {
+    let len = good(2).len() as u64;
+    for (room, is_staged) in [(len - 1, false), (len + 100, true)] {
+        let mut world = World::running();
+        let part = "staged.everboot.part.part";
+        Staging::create(&world.machine.staging, part).unwrap().write_at(0, &[1; 200]).unwrap();
+        world.machine.staging.set_room(room);
+        assert_eq!(world.stage(good(2)).is_ok(), is_staged, "{room} of {len}");
+        let left = if is_staged { flow::STAGED } else { part };
+        assert_eq!(world.machine.staging.names(), [left]);
+    }
+}
+
+#[test]
 fn a_bundle_that_goes_bad_after_staging_is_given_up_and_not_retried() {
     let mut world = World::running();
     due(&mut world, good(2));
-    let file = everboot::medium::Staging::open(&world.machine.staging, flow::STAGED).unwrap();
+    let file = Staging::open(&world.machine.staging, flow::STAGED).unwrap();
     let at = file.len() / 2;
     file.write_at(at, &[0xee; 64]).unwrap();
     file.sync().unwrap();
@@ -122,7 +136,7 @@ fn a_bundle_that_goes_bad_after_staging_is_given_up_and_not_retried() {
 fn another_bundle_under_the_staged_name_is_not_applied() {
     let mut world = World::running();
     due(&mut world, good(2));
-    let file = everboot::medium::Staging::create(&world.machine.staging, flow::STAGED).unwrap();
+    let file = Staging::create(&world.machine.staging, flow::STAGED).unwrap();
     file.write_at(0, &good(3)).unwrap();
     file.sync().unwrap();
     assert_eq!(world.boot_version(), Some(1));

@@ -14,7 +14,7 @@ use crate::seeded::{self, Bug};
 use crate::slot::RootHash;
 
 /// What `everboot-fetch` leaves of [`STAGED_PART`] when it breaks off.
-const BROKEN_OFF: [&str; 2] = ["staged.everboot.part.part", "staged.everboot.part.part.of"];
+const BROKEN_OFF: &str = "staged.everboot.part.part";
 /// Bytes that are copied at once.
 const STEP: usize = 1 << 20;
 
@@ -143,9 +143,9 @@ fn copy<D: Medium>(
     if !is_fetched {
         area.remove(STAGED_PART).map_err(Error::Staging)?;
         let mut found = area.available().map_err(Error::Staging)?;
-        if found < len {
-            // What a download that broke off has left is worth less than what is here.
-            BROKEN_OFF.iter().try_for_each(|name| area.remove(name)).map_err(Error::Staging)?;
+        // What a download that broke off has left is worth less than what is here, where its room is enough.
+        if found < len && area.open(BROKEN_OFF).is_ok_and(|part| found + part.len() >= len) {
+            area.remove_unheld(BROKEN_OFF).map_err(Error::Staging)?;
             found = area.available().map_err(Error::Staging)?;
         }
         if found < len {

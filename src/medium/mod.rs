@@ -82,6 +82,11 @@ pub trait Staging {
     /// Removes a file; that it is not there is no error.
     fn remove(&self, name: &str) -> Result<(), Error>;
 
+    /// The same, unless a process holds its lock (flock(2)): then it stays.
+    fn remove_unheld(&self, name: &str) -> Result<(), Error> {
+        self.remove(name)
+    }
+
     /// Makes names, renames and removals durable (fsync of the directory, then syncfs).
     fn sync_dir(&self) -> Result<(), Error>;
 

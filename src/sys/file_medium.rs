@@ -8,7 +8,9 @@
 //!   sector at once are the caller's mistake;
 //! - nothing is written outside `start .. start + len`.
 //!
-//! Absent: any discard. A discarded range reads as whatever the device likes.
+//! Absent: any discard. A discarded range reads as whatever the device likes. Zeroes are not asked of an MMC card: Linux
+//! 5.19 and newer make that a TRIM, and there are cards that lose other data over it (`MMC_QUIRK_TRIM_BROKEN` in
+//! drivers/mmc/core/quirks.h).
 
 use super::ioctl;
 use crate::machine::Access;
@@ -18,7 +20,8 @@ use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::num::NonZeroU64;
-use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -34,6 +37,8 @@ pub struct FileMedium {
     /// Unit of direct I/O in bytes; absent when the I/O is buffered.
     direct: Option<usize>,
     block: bool,
+    /// Whether zeroes are written like other bytes.
+    sends_zeroes: bool,
     grows: bool,
 }
 
@@ -49,6 +54,7 @@ impl FileMedium {
         let file = file.map_err(|error| failed(error.into()))?;
         let mut medium = Self::over(file, false).map_err(failed)?;
         medium.direct = medium.unit(path, access).map_err(failed)?;
+        medium.sends_zeroes = medium.block && is_mmc(path, medium.file.metadata().map_err(failed)?.rdev());
         Ok(medium)
     }
 
@@ -81,7 +87,8 @@ impl FileMedium {
             return Err(io::Error::other("expected a file or a block device"));
         }
         let len = AtomicU64::new(file.seek(SeekFrom::End(0))?);
-        Ok(Self { file, start: 0, len, direct: None, block: kind.is_block_device(), grows })
+        let block = kind.is_block_device();
+        Ok(Self { file, start: 0, len, direct: None, block, sends_zeroes: false, grows })
     }
 
     /// The unit of direct I/O, after trying one read: some file systems take the flag and refuse the I/O.
@@ -235,7 +242,8 @@ impl Medium for FileMedium {
         // The kernel zeroes whole units; the edges are ordinary writes.
         let unit = self.direct.unwrap_or(PAGE) as u64;
         let (first, last) = (offset.next_multiple_of(unit).min(end), end - end % unit);
-        let Some(middle) = last.checked_sub(first).and_then(NonZeroU64::new) else {
+        let middle = last.checked_sub(first).and_then(NonZeroU64::new);
+        let Some(middle) = middle.filter(|_| !self.sends_zeroes) else {
             return self.write_zero_bytes(offset, end);
         };
         self.write_zero_bytes(offset, first)?;
@@ -264,6 +272,15 @@ impl Medium for FileMedium {
         }
         Ok(())
     }
+}
+
+/// Whether it is an MMC card, soldered on or not, or a partition of one: by its major number, which partitions behind the
+/// last minor do not have, or by the name that all of them have.
+fn is_mmc(path: &Path, rdev: u64) -> bool {
+    // <linux/major.h>
+    const MMC_BLOCK_MAJOR: u32 = 179;
+    let name = path.file_name().unwrap_or_default();
+    rustix::fs::major(rdev) == MMC_BLOCK_MAJOR || name.as_bytes().starts_with(b"mmcblk")
 }
 
 /// The device or file system does not know the request (its words for it differ).

@@ -85,3 +85,27 @@ fn the_end_is_the_end_unless_the_file_grows() {
     growing.read_at(8000, &mut tail).unwrap();
     assert_eq!(tail, [2; 1000]);
 }
+
+#[test]
+fn a_card_is_told_by_its_number_or_by_its_name() {
+    let [card, extended, disk] = [179 << 8, 259 << 8, 8 << 8];
+    for (path, rdev, is_card) in [
+        ("/dev/mmcblk0", card, true),
+        ("/dev/mmcblk0p9", extended, true),
+        ("/dev/disk/by-partlabel/slot-a", card, true),
+        ("/dev/nvme0n1p1", extended, false),
+        ("/dev/sda", disk, false),
+        ("/", disk, false),
+    ] {
+        assert_eq!(is_mmc(Path::new(path), rdev), is_card, "{path}");
+    }
+}
+
+#[test]
+fn where_zeroes_are_sent_they_are_there() {
+    let scratch = Scratch::new("sends-zeroes");
+    let path = scratch.file("disk", &[7; LEN]);
+    let mut medium = FileMedium::open(&path, Access::Exclusive).unwrap();
+    medium.sends_zeroes = true;
+    check_against_a_vector(&medium, &mut vec![7; LEN]);
+}

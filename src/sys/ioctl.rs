@@ -18,7 +18,7 @@ mod raw {
 }
 
 /// Makes `len` bytes at `start` of a block device read as zeroes, never by a discard (BLKZEROOUT sets
-/// BLKDEV_ZERO_NOUNMAP). Both are multiples of the logical sector.
+/// BLKDEV_ZERO_NOUNMAP, which the driver of MMC cards does not heed). Both are multiples of the logical sector.
 pub(super) fn zero_out(device: &File, start: u64, len: u64) -> io::Result<()> {
     // SAFETY: the descriptor is open for the call, and the kernel only reads the two numbers.
     unsafe { raw::zero_out(device.as_raw_fd(), &[start, len]) }?;

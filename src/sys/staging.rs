@@ -5,7 +5,10 @@
 
 use super::file_medium::FileMedium;
 use crate::medium::{Error, Op, Place, Staging};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, fstatvfs, fsync, openat, renameat, statat, syncfs, unlinkat};
+use rustix::fs::{
+    AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstatvfs, fsync, openat, renameat, statat, syncfs,
+    unlinkat,
+};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -87,6 +90,15 @@ impl Staging for DirStaging {
         }
     }
 
+    fn remove_unheld(&self, name: &str) -> Result<(), Error> {
+        check(Op::Name, name)?;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let held = openat(&self.dir, name, flags, Mode::empty())
+            .and_then(|file| flock(&file, FlockOperation::NonBlockingLockExclusive).map(|()| file));
+        // Removed while the lock is ours.
+        if held.is_ok() { self.remove(name) } else { Ok(()) }
+    }
+
     fn sync_dir(&self) -> Result<(), Error> {
         let failed = |error: Errno| Error { op: Op::Sync, place: Place::Whole, source: error.into() };
         fsync(&self.dir).map_err(failed)?;
@@ -135,6 +147,21 @@ mod tests {
         staging.remove("staged").unwrap();
         staging.remove("staged").unwrap();
         assert_eq!(staging.open("staged").unwrap_err().source.kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn what_a_process_holds_stays() {
+        let scratch = Scratch::new("held");
+        let path = scratch.file("part", b"x");
+        let staging = DirStaging::open(scratch.path(), false).unwrap();
+        let part = File::open(&path).unwrap();
+        part.lock().unwrap();
+        staging.remove_unheld("part").unwrap();
+        assert!(path.exists());
+        drop(part);
+        staging.remove_unheld("part").unwrap();
+        assert!(!path.exists());
+        staging.remove_unheld("part").unwrap();
     }
 
     #[test]

@@ -97,6 +97,20 @@ fn a_download_that_broke_off_is_gone_on_with_by_the_next_stage() {
 }
 
 #[test]
+fn two_downloads_do_not_meet_in_the_staging_area() {
+    let bench = Bench::running();
+    let server = serve(&bench);
+    bench.check("stage 2.everboot", 0, "");
+    let held = fs::File::open(bench.path("disk.staging")).unwrap();
+    held.lock().unwrap();
+    let stage = format!("stage {}", server.url("2.everboot"));
+    let ran = bench.run(&stage);
+    assert!(ran.code == 6 && ran.err.contains("another everboot-fetch is at work there"), "{}", ran.err);
+    drop(held);
+    bench.check(&stage, 0, "staged version 2.0");
+}
+
+#[test]
 fn a_channel_is_followed_until_there_is_nothing_newer() {
     let bench = Bench::running();
     let server = serve(&bench);

@@ -260,6 +260,23 @@ fn two_at_once_do_not_write_the_same_file() {
 }
 
 #[test]
+fn what_is_taken_away_while_it_is_written_gets_no_name() {
+    let room = room("taken");
+    let part = room.0.join("out.part");
+    let taken = part.clone();
+    let server = Server::start(move |request, before| {
+        if before == 0 {
+            fs::remove_file(&taken).unwrap();
+            fs::write(&taken, b"another's").unwrap();
+        }
+        Answer::file(request, b"bytes", "a")
+    });
+    fail(&room, &server.url("x"), 1, "out.part was taken away while it was written");
+    assert_eq!(fs::read(part).unwrap(), b"another's");
+    assert!(!room.0.join("out").exists());
+}
+
+#[test]
 fn a_file_is_a_source_too_and_a_device_is_no_output() {
     let room = room("file");
     let bytes = content(13, LEN);

@@ -3,7 +3,7 @@
 use super::disk::{SimDisk, Survives};
 use super::pages::Pages;
 use super::power::{DIRECTORY, Event, FIRST_FILE, Power};
-use everboot::medium::{Error, Op, Staging};
+use everboot::medium::{Error, Medium, Op, Staging};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
@@ -127,6 +127,7 @@ impl Staging for SimStaging {
 
     fn available(&self) -> Result<u64, Error> {
         self.power.check(Op::Name, DIRECTORY)?;
-        Ok(self.room.get())
+        let taken: u64 = self.live.borrow().values().map(SimDisk::len).sum();
+        Ok(self.room.get().saturating_sub(taken))
     }
 }

@@ -17,8 +17,8 @@ pub enum Drive {
     /// QEMU stops (event `STOP`) instead of carrying out the Nth write, counted from 1: the
     /// file holds all earlier writes and nothing later. Kill the guest then, or let it carry on.
     StopAtWrite(PathBuf, u32),
-    /// The Nth write of data fails once with EIO; all others are carried out. A request for zeroes that fails is made
-    /// again as data, by the guest's kernel or by everboot.
+    /// The Nth write, or the next behind it that is of data, fails once with EIO; all others are carried out. A request for
+    /// zeroes that fails is made again as data, by the guest's kernel or by everboot.
     FailWrite(PathBuf, u32),
     /// The same of a read.
     FailRead(PathBuf, u32),
@@ -52,11 +52,13 @@ impl Drive {
                 return Ok(());
             }
             Drive::Logged(path, log) => return logged(qemu, index, path, log),
-            Drive::StopAtWrite(path, nth) => (path, Some((fail_nth(WRITE, *nth, ONCE), "stop"))),
-            Drive::FailWrite(path, nth) => (path, Some((fail_nth(DATA, *nth, ONCE), "report"))),
-            Drive::FailRead(path, nth) => (path, Some((fail_nth(READ, *nth, ONCE), "report"))),
-            Drive::FailWritesFrom(path, nth) => (path, Some((fail_nth(WRITE, *nth, ALL_WRITES), "report"))),
-            Drive::DieAtWrite(path, nth) => (path, Some((fail_nth(WRITE, *nth, ALL), "report"))),
+            Drive::StopAtWrite(path, nth) => (path, Some((fail_nth(WRITE, *nth, WRITE, ONCE), "stop"))),
+            Drive::FailWrite(path, nth) => (path, Some((fail_nth(WRITE, *nth, DATA, ONCE), "report"))),
+            Drive::FailRead(path, nth) => (path, Some((fail_nth(READ, *nth, READ, ONCE), "report"))),
+            Drive::FailWritesFrom(path, nth) => {
+                (path, Some((fail_nth(WRITE, *nth, WRITE, ALL_WRITES), "report")))
+            }
+            Drive::DieAtWrite(path, nth) => (path, Some((fail_nth(WRITE, *nth, WRITE, ALL), "report"))),
         };
         let file = format!("driver=file,filename={},node-name=file{index}", path.display());
         qemu.arg("-blockdev").arg(file);
@@ -111,19 +113,21 @@ const READ: &[&str] = &["read_aio"];
 const DATA: &[&str] = &["write_aio"];
 const WRITE: &[&str] = &["write_aio", "pwritev_zero"];
 
-/// blkdebug's rules: each request of these kinds moves one state on, the Nth too, else one of another kind would fail as
-/// well; the Nth fails.
-fn fail_nth(events: &[&str], nth: u32, what: &[&str]) -> String {
+/// blkdebug's rules: each request of the kinds `events` moves one state on. From the Nth on the first of the kinds `failing`
+/// fails, and moves one state on, too, else one of another kind would fail as well.
+fn fail_nth(events: &[&str], nth: u32, failing: &[&str], what: &[&str]) -> String {
     let mut rules = String::new();
     for event in events {
-        for state in 1..=nth {
+        let can_fail = failing.contains(event);
+        let last = if can_fail { nth } else { nth - 1 };
+        for state in 1..=last {
             let next = state + 1;
             let _ = write!(
                 rules,
                 "[set-state]\nstate = \"{state}\"\nevent = \"{event}\"\nnew_state = \"{next}\"\n\n"
             );
         }
-        for what in what {
+        for what in what.iter().filter(|_| can_fail) {
             let _ = write!(
                 rules,
                 "[inject-error]\nstate = \"{nth}\"\nevent = \"{event}\"\nerrno = \"5\"\n{what}\n\n"

@@ -10,6 +10,8 @@ use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
 const PAUSE: Duration = Duration::from_millis(20);
+/// What a read fails with when nothing has come yet.
+const PASSING: [ErrorKind; 3] = [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted];
 
 /// A connection.
 pub(super) struct Qmp {
@@ -94,7 +96,8 @@ impl Qmp {
             match stream.read(&mut chunk) {
                 Ok(0) => bail!("QEMU closed its control socket"),
                 Ok(length) => self.unread.extend_from_slice(&chunk[..length]),
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+                // A read with a time limit is not begun anew where the process was stopped and goes on: signal(7).
+                Err(error) if PASSING.contains(&error.kind()) => {}
                 Err(error) => return Err(error.into()),
             }
             if Instant::now() >= deadline {

@@ -17,7 +17,9 @@ use everboot::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine};
 use everboot::verbs::Exit;
 use std::env::current_exe;
 use std::ffi::{OsStr, OsString};
+use std::fs::{File, TryLockError};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::Command;
 
 /// The first argument.
@@ -55,6 +57,7 @@ where
     let mut arguments = Arguments::parse_from([OsString::new(), "--".into(), agent.source.clone().into()]);
     arguments.config = folder;
     let path = area.path().context("find the staging area")?;
+    let held = hold(&path)?;
     arguments.output = Some(path.join(STAGED_PART));
     arguments.state = Some(path.join(STATE));
     if !agent.force {
@@ -69,9 +72,23 @@ where
     };
     // It has another name by now, or was refused. That it stays costs room and nothing else.
     let _ = area.remove(STAGED_PART);
-    drop(area);
+    drop((held, area));
     site.machine.close_staging();
     ended
+}
+
+/// Keeps others from fetching into this folder until what is fetched has been staged.
+fn hold(folder: &Path) -> Result<File> {
+    let named = || format!("lock {}", folder.display());
+    let held = File::open(folder).with_context(named)?;
+    match held.try_lock() {
+        Ok(()) => Ok(held),
+        Err(TryLockError::WouldBlock) => {
+            let text = format!("{}: another everboot-fetch is at work there", folder.display());
+            Err(Problem::lasting(Exit::Locked, anyhow!(text)))
+        }
+        Err(TryLockError::Error(error)) => Err(anyhow!(error).context(named()).into()),
+    }
 }
 
 /// Runs the everboot beside this program, or that in PATH.

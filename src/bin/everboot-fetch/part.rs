@@ -155,6 +155,10 @@ impl Part {
     pub(crate) fn finish(mut self) -> Result<()> {
         let named = || format!("finish {}", self.output.display());
         self.file.sync_all().with_context(named)?;
+        if !is_at(&self.file, &self.path) {
+            let text = format!("{} was taken away while it was written", self.path.display());
+            return Err(Problem::lasting(Exit::Failed, anyhow!(text)));
+        }
         fs::rename(&self.path, &self.output).with_context(named)?;
         self.is_ours = false;
         let _ = fs::remove_file(&self.of);
@@ -194,9 +198,14 @@ fn lock(path: &Path) -> Result<File> {
             }
         }
         // Whoever had it may have finished in the meantime: then this is the whole, and no part any more.
-        let inode = |data: fs::Metadata| (data.dev(), data.ino());
-        if file.metadata().map(inode).ok() == fs::metadata(path).map(inode).ok() {
+        if is_at(&file, path) {
             return Ok(file);
         }
     }
+}
+
+/// Whether the open file is what has this name.
+fn is_at(file: &File, path: &Path) -> bool {
+    let inode = |data: fs::Metadata| (data.dev(), data.ino());
+    file.metadata().map(inode).ok() == fs::metadata(path).map(inode).ok()
 }

@@ -91,11 +91,14 @@ pub(crate) fn fetch(
     if !is_begun {
         part.begin(Origin { source: patched, validator: None, total: None })?;
     }
-    // About as much as the whole.
-    let written = part.check_room(ranged.len()).and_then(|()| patchwork.write(&signed, &mut part, progress));
-    if let Err(problem) = written {
+    part.check_room(ranged.len())?;
+    if let Err(mut problem) = patchwork.write(&signed, &mut part, progress) {
         if !problem.is_passing() {
             part.forget()?;
+        }
+        // What is packed anew may be larger than the whole, for which there is room.
+        if problem.exit == Exit::NoSpace {
+            problem.exit = Exit::Failed;
         }
         return Err(problem);
     }

@@ -47,16 +47,17 @@ impl Progress {
     }
 }
 
+/// The style comes first: whatever is set draws the bar anew.
 fn begin(bar: &ProgressBar, done: u64, total: Option<u64>) {
-    bar.reset();
     let template = match total {
-        Some(total) => {
-            bar.set_length(total);
-            "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}"
-        }
+        Some(_) => "{bar:40} {bytes}/{total_bytes} {binary_bytes_per_sec} {eta}",
         None => "{spinner} {bytes} {binary_bytes_per_sec}",
     };
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    if let Some(total) = total {
+        bar.set_length(total);
+    }
+    bar.reset();
     // What was there before is not our speed.
     bar.set_position(done);
     bar.reset_eta();
