@@ -6,10 +6,12 @@ use everboot::apply::{TRAILER_LEN, read_trailer};
 use everboot::config::Config;
 use everboot::decide::{Observation, Seen, decide};
 use everboot::lifecycle;
-use everboot::record::{Copy, Record, history};
+use everboot::record::{Copy, Record, Slot, history};
+use everboot::slot::BLOCK;
 
-/// A block has room for some 200 slots that say nothing; these are read before their number is refused.
-const BLOCK_OF_SLOTS: usize = 128 << 10;
+/// postcard takes memory for as many slots as are announced, at most one for each byte that is left of the block. Their
+/// number is refused after that.
+const BLOCK_OF_SLOTS: usize = BLOCK * size_of::<Slot>();
 
 /// A copy of the record. Of one that can be used each verb makes another one that can be used.
 pub fn record(data: &[u8]) {
