@@ -387,6 +387,8 @@ fn the_files_of_blocks_are_named() {
     let text: Vec<u8> = (0..3 * BLOCK).map(|at| (at / BLOCK) as u8 + b'k').collect();
     room.run("mkdir -p root/etc");
     room.write("root/etc/hosts", &text);
+    let motd = [b'z'; BLOCK];
+    room.write("root/motd", &motd);
     let bench = Bench::running();
     for size in [4096, 1024] {
         room.run(&format!("truncate -s 8M {size}.img && mke2fs -q -F -t ext4 -b {size} -d root {size}.img"));
@@ -398,6 +400,9 @@ fn the_files_of_blocks_are_named() {
             assert!(told.contains(&format!("/etc/hosts: {range}\n")) && told.ends_with(" 2000\n"), "{told}");
         };
         check(&format!("{size}.img"));
+        let at = (0..image.len()).step_by(size).find(|at| image[*at..].starts_with(&motd)).unwrap() / BLOCK;
+        let told = room.run(&format!("everboot-pack files {size}.img {at}"));
+        assert!(told.lines().any(|line| line == format!("/motd: {at}")), "{told}");
         bench.on_part("slot-a", |part| part.write_at(0, &image).unwrap());
         check(&format!("--disk {} slot-a", bench.path("disk").display()));
     }

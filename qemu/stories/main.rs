@@ -29,6 +29,7 @@ mod in_a_distributions_initramfs;
 mod modules_are_missing;
 mod power_is_cut_in_an_apply;
 mod the_clock_is_wrong;
+mod the_demo;
 mod the_disk_fails_in_an_apply;
 mod the_disk_hangs_in_an_apply;
 mod the_disk_is_pulled_out_in_an_apply;

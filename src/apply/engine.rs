@@ -11,6 +11,7 @@ use crate::medium::Medium;
 use crate::seeded::{self, Bug};
 use crate::slot::BLOCK;
 use crate::tree::Hasher;
+use std::sync::atomic::AtomicBool;
 
 /// Blocks that are written between two barriers. After a cut at most twice as many are written again: those behind
 /// which a barrier is under way, and those that are written meanwhile; and the pieces under way. On a medium that makes
@@ -95,10 +96,10 @@ fn blocks<S: Medium, T: Medium>(
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
     let (bytes_written, hasher) = (feed.prepare()?, feed.hasher());
-    let mut engine = Engine::new(feed, layout, watch);
+    let (mut engine, found) = (Engine::new(feed, layout, watch), AtomicBool::new(false));
     engine.progress.bytes_written = bytes_written;
     crew::work(&mut engine, threads, &|| {
-        let mut worker = Worker::new(target, hasher, is_exact);
+        let mut worker = Worker::new(target, hasher, is_exact, &found);
         Box::new(move |job| worker.work(job))
     });
     match engine.error {

@@ -9,10 +9,10 @@
 //! blocks goes on beside the writing of later ones; the engine says why that is safe.
 //!
 //! Crash argument: without a trailer a slot says nothing of itself, so a cut before the last barrier leaves
-//! a slot that nobody boots. Repeating the apply reads what is there and writes what is not right. Where it does not read
-//! a piece whole, sixteen of its blocks are all wrong; a piece is proven as a whole, so none of it was, and no proven
-//! block is written twice. A cut after the trailer and before the record leaves a slot that is complete and an apply that
-//! finds nothing to write.
+//! a slot that nobody boots. Repeating the apply reads what is there and writes what is not right. While nothing on
+//! the slot was right it does not read a piece of which sixteen blocks are all wrong; a piece is proven as a whole, so
+//! none of it was, and no proven block is written twice. A cut after the trailer and before the record leaves a slot that
+//! is complete and an apply that finds nothing to write.
 
 mod check;
 mod engine;

@@ -8,8 +8,9 @@ use crate::slot::{BLOCK, Digest, same};
 use crate::tree::Hasher;
 use std::iter::once;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// So many blocks are sampled of a part behind one that was all wrong, at one of so many places.
+/// While nothing on a slot is right, so many blocks of a part are sampled, at one of so many places.
 const SAMPLE: usize = 16;
 const PLACES: usize = 4;
 /// So many blocks of a group are handled at once.
@@ -100,6 +101,8 @@ pub(super) struct Worker<'a, T> {
     makes_zeroes: bool,
     /// How the blocks looked that this thread saw last: so may the next.
     last_part: Looks,
+    /// Whether any thread has found a block of the slot right.
+    found: &'a AtomicBool,
     hasher: &'a Hasher,
     unpacker: Unpacker,
     patcher: Patcher,
@@ -108,7 +111,7 @@ pub(super) struct Worker<'a, T> {
 }
 
 impl<'a, T: Medium> Worker<'a, T> {
-    pub(super) fn new(target: &'a T, hasher: &'a Hasher, is_exact: bool) -> Self {
+    pub(super) fn new(target: &'a T, hasher: &'a Hasher, is_exact: bool, found: &'a AtomicBool) -> Self {
         let (unpacker, patcher) = (Unpacker::default(), Patcher::default());
         let (content, there) = (Aligned::default(), Aligned::default());
         Self {
@@ -117,6 +120,7 @@ impl<'a, T: Medium> Worker<'a, T> {
             // Few blocks are mended, maybe beneath a mount.
             makes_zeroes: !is_exact,
             last_part: Looks::Right,
+            found,
             hasher,
             unpacker,
             patcher,
@@ -142,7 +146,7 @@ impl<'a, T: Medium> Worker<'a, T> {
         let (mut blocks, mut missing, mut is_unpacked) = (Vec::new(), 0, false);
         for part in parts(&span, origin) {
             let Some(is_there) = self.read_part(&span, part.clone()) else {
-                self.last_part = Looks::Right;
+                self.saw(Looks::Right);
                 continue;
             };
             let before = blocks.len();
@@ -167,21 +171,31 @@ impl<'a, T: Medium> Worker<'a, T> {
                 }
             }
             let wrong = &blocks[before..];
-            self.last_part = match wrong.len() {
+            let looks = match wrong.len() {
                 0 => Looks::Right,
                 all if all == part.len() => Looks::Wrong,
                 _ => Looks::Mixed,
             };
             self.write(&span, part.start, wrong)?;
+            self.saw(looks);
         }
         Ok(Outcome::Brought(Written { span, blocks, missing, zeroes_sent: false }))
     }
 
-    /// Reads a part, and says which of its blocks could be read; nothing when all are right. Of one that looks all wrong
-    /// none is read: that would cost as much as to write it.
+    fn saw(&mut self, looks: Looks) {
+        self.last_part = looks;
+        if looks != Looks::Wrong {
+            self.found.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Reads a part, and says which of its blocks could be read; nothing when all are right. On a slot on which nothing
+    /// was right so far, none is read of a part that looks all wrong: that would cost as much as to write it. On others
+    /// all are: none is written that is right.
     fn read_part(&mut self, span: &Span, part: Range<usize>) -> Option<Vec<bool>> {
         let looks = match self.last_part {
             _ if self.is_exact => Looks::Right,
+            Looks::Wrong if self.found.load(Ordering::Relaxed) => Looks::Mixed,
             Looks::Wrong => self.sample(span, part.clone()),
             last => last,
         };

@@ -31,7 +31,7 @@ impl Member {
             });
         }
         if &header[257..262] != b"ustar" {
-            return Err(damaged("expected a tar header"));
+            return Err(damaged("expected a tar header; is it a bundle?"));
         }
         if octal(&header[148..156]) != Some(checksum(&header)) {
             return Err(damaged("wrong checksum"));
@@ -73,7 +73,11 @@ fn read(medium: &impl Medium, at: u64, buf: &mut [u8]) -> Result<(), Error> {
 /// A bundle that is too short is corrupt; it must not look like a medium that fails.
 fn ends_within(medium: &impl Medium, end: u64) -> Result<(), Error> {
     if end > medium.len() {
-        return Err(Error::Number { what: "bytes of the bundle", expected: end, found: medium.len() });
+        return Err(Error::Number {
+            what: "the bundle is cut short; its bytes",
+            expected: end,
+            found: medium.len(),
+        });
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ fn with_session(session: &mut Session, arguments: &Arguments) -> Outcome {
         Action::Install => install(session, arguments),
         Action::Cancel => {
             flow::cancel(session.site())?;
-            Ok(Answer::done("nothing is due and nothing is staged\n"))
+            Ok(Answer::done("nothing is due or staged any more\n"))
         }
         Action::Confirm => {
             let slot = flow::confirm(session.site())?;

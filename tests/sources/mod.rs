@@ -159,6 +159,8 @@ fn an_ext4_is_as_large_as_is_asked_for_and_an_open_one_has_a_journal_and_room() 
         refuse(&room, "flat.tar", &format!("--fs {kind} --open"), "--open and --size are for ext4");
     }
     refuse(&room, "image", "--fs ext4", "and this is a file system");
+    room.write("a.everboot", &open);
+    refuse(&room, "a.everboot", "", "expected a file system, or files to make one of, found a bundle");
 }
 
 #[test]

@@ -147,6 +147,8 @@ impl Image {
     }
 
     fn names(&self, inodes: &[u64]) -> Result<BTreeMap<u64, String>> {
-        Ok(self.ask("ncheck", inodes)?.into_iter().collect())
+        // Names in the root come with two slashes.
+        let name = |(inode, path): (u64, String)| (inode, path.replacen("//", "/", 1));
+        Ok(self.ask("ncheck", inodes)?.into_iter().map(name).collect())
     }
 }

@@ -70,6 +70,11 @@ impl<'a> Source<'a> {
         }
         let mut head = Vec::new();
         File::open(path).with_context(named)?.take(512).read_to_end(&mut head).with_context(named)?;
+        ensure!(
+            !head.starts_with(b"manifest.json\0"),
+            "{}: expected a file system, or files to make one of, found a bundle",
+            path.display()
+        );
         let is_tar = member::is_tar(&head) || spool::is_packed(&head);
         Ok(is_tar.then_some(Self::Tar(path)))
     }
