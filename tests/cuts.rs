@@ -124,7 +124,7 @@ fn stage_other(world: &mut World) {
 /// A bundle that was fetched, durably, and is staged where it is.
 fn stage_fetched(world: &mut World) {
     let area = &world.machine.staging;
-    let fetched = area.create(flow::STAGED_PART).and_then(|file| {
+    let fetched = area.create(flow::FETCHED).and_then(|file| {
         file.write_at(0, &bundle(manifest(3), &image(3, SimRoot::Boots)))?;
         file.sync()?;
         area.sync_dir()

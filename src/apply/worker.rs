@@ -171,17 +171,19 @@ impl<'a, T: Medium> Worker<'a, T> {
                 }
             }
             let wrong = &blocks[before..];
-            let looks = match wrong.len() {
+            // Before the write: the other threads should know.
+            self.saw(match wrong.len() {
                 0 => Looks::Right,
                 all if all == part.len() => Looks::Wrong,
                 _ => Looks::Mixed,
-            };
+            });
             self.write(&span, part.start, wrong)?;
-            self.saw(looks);
         }
         Ok(Outcome::Brought(Written { span, blocks, missing, zeroes_sent: false }))
     }
 
+    // Inlined it costs two kilobytes.
+    #[inline(never)]
     fn saw(&mut self, looks: Looks) {
         self.last_part = looks;
         if looks != Looks::Wrong {
@@ -191,7 +193,7 @@ impl<'a, T: Medium> Worker<'a, T> {
 
     /// Reads a part, and says which of its blocks could be read; nothing when all are right. On a slot on which nothing
     /// was right so far, none is read of a part that looks all wrong: that would cost as much as to write it. On others
-    /// all are: none is written that is right.
+    /// all are: none is written that is right, but beside one that cannot be read.
     fn read_part(&mut self, span: &Span, part: Range<usize>) -> Option<Vec<bool>> {
         let looks = match self.last_part {
             _ if self.is_exact => Looks::Right,

@@ -302,7 +302,7 @@ impl fmt::Display for TrustError {
             Self::TooLong { what, limit, found } => {
                 write!(f, "{what}: expected at most {limit} bytes, found {found}")
             }
-            Self::NoSignature => f.write_str("signature: expected one made by minisign, found none"),
+            Self::NoSignature => f.write_str("signature: expected one made by minisign"),
             Self::UnknownKey { keys } => {
                 write!(
                     f,

@@ -48,5 +48,7 @@ pub struct Site<'a, M> {
 
 /// Name of the staged bundle in the staging area.
 pub const STAGED: &str = "staged.everboot";
-/// Name of a bundle there that is not staged yet: of a copy that is not complete, or of one that was fetched.
+/// Name of one that was fetched there, and is not staged yet. Nobody but `everboot-fetch` and its stage touches it.
+pub const FETCHED: &str = "fetched.everboot";
+/// Name of a copy there that is not complete.
 pub const STAGED_PART: &str = "staged.everboot.part";

@@ -1,7 +1,7 @@
 //! `stage`: bring a bundle onto the machine.
 
 use super::sources::SourceSlots;
-use super::{Error, STAGED, STAGED_PART, Site, View};
+use super::{Error, FETCHED, STAGED, STAGED_PART, Site, View};
 use crate::apply::{self, Layout};
 use crate::bundle::Bundle;
 use crate::lifecycle;
@@ -13,8 +13,8 @@ use crate::record::{Staged, Update};
 use crate::seeded::{self, Bug};
 use crate::slot::RootHash;
 
-/// What `everboot-fetch` leaves of [`STAGED_PART`] when it breaks off.
-const BROKEN_OFF: &str = "staged.everboot.part.part";
+/// What `everboot-fetch` leaves when it breaks off.
+const BROKEN_OFF: &str = "fetched.everboot.part";
 /// Bytes that are copied at once.
 const STEP: usize = 1 << 20;
 
@@ -72,7 +72,7 @@ type File<M> = <<M as Machine>::Staging as Staging>::File;
 /// A cut before the last step leaves a file that no record names: it is removed by the next `stage`,
 /// `cancel` or `confirm`. A refusal, which comes before the first write, changes nothing.
 ///
-/// Without a source it is the bundle that was fetched into the staging area, as [`STAGED_PART`]: it gets another name in place
+/// Without a source it is the bundle that was fetched into the staging area, as [`FETCHED`]: it gets another name in place
 /// of a copy.
 pub fn stage<M: Machine>(
     mut site: Site<'_, M>,
@@ -88,7 +88,7 @@ pub fn stage<M: Machine>(
         Some(source) => source,
         None => {
             let area = site.machine.staging(view.staging, Access::Exclusive);
-            area.and_then(|area| area.open(STAGED_PART)).map_err(Error::Staging)?
+            area.and_then(|area| area.open(FETCHED)).map_err(Error::Staging)?
         }
     };
     let mut bundle = Bundle::open_insecure(source, site.keys, insecure)?;
@@ -166,10 +166,11 @@ fn copy<D: Medium>(
 }
 
 fn write(area: &impl Staging, source: &impl Medium, len: u64, is_fetched: bool) -> Result<(), medium::Error> {
+    let name = if is_fetched { FETCHED } else { STAGED_PART };
     if is_fetched {
         source.sync()?;
     } else {
-        let file = area.create(STAGED_PART)?;
+        let file = area.create(name)?;
         let mut chunk = vec![0; STEP];
         for at in (0..len).step_by(STEP) {
             let count = (len - at).min(STEP as u64) as usize;
@@ -180,6 +181,6 @@ fn write(area: &impl Staging, source: &impl Medium, len: u64, is_fetched: bool) 
             file.sync()?;
         }
     }
-    area.rename(STAGED_PART, STAGED)?;
+    area.rename(name, STAGED)?;
     if seeded::is(Bug::DirectoryNoSync) { Ok(()) } else { area.sync_dir() }
 }

@@ -87,7 +87,7 @@ fn a_download_that_broke_off_is_gone_on_with_by_the_next_stage() {
     });
     let url = server.url("2.everboot");
     assert_eq!(bench.run(&format!("stage {url}")).code, 1);
-    assert_eq!(staged(&bench), ["staged.everboot.part.part", "staged.everboot.part.part.of"]);
+    assert_eq!(staged(&bench), ["fetched.everboot.part", "fetched.everboot.part.of"]);
     // A boot and its confirmation take it away no more than the next stage.
     bench.check("boot", 0, "");
     bench.check("confirm", 0, "");

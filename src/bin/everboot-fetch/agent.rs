@@ -10,7 +10,7 @@ use super::problem::{Problem, Result};
 use super::settings;
 use anyhow::{Context, anyhow};
 use clap::Parser;
-use everboot::flow::{self, Receiver, STAGED_PART, Site};
+use everboot::flow::{self, FETCHED, Receiver, Site};
 use everboot::machine::Machine;
 use everboot::medium::Staging;
 use everboot::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine};
@@ -58,7 +58,7 @@ where
     arguments.config = folder;
     let path = area.path().context("find the staging area")?;
     let held = hold(&path)?;
-    arguments.output = Some(path.join(STAGED_PART));
+    arguments.output = Some(path.join(FETCHED));
     arguments.state = Some(path.join(STATE));
     if !agent.force {
         (arguments.installed, arguments.failed) = (installed, bad_images);
@@ -71,7 +71,7 @@ where
         Err(problem) => Err(problem),
     };
     // It has another name by now, or was refused. That it stays costs room and nothing else.
-    let _ = area.remove(STAGED_PART);
+    let _ = area.remove(FETCHED);
     drop((held, area));
     site.machine.close_staging();
     ended
