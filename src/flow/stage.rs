@@ -69,8 +69,9 @@ type File<M> = <<M as Machine>::Staging as Staging>::File;
 ///
 /// Order: checks of signature, machine, version, size and every hash → a record that no longer names an
 /// older bundle → copy · sync of the file · rename · sync of the directory → a record that names this one.
-/// A cut before the last step leaves a file that no record names: it is removed by the next `stage`,
-/// `cancel` or `confirm`. A refusal, which comes before the first write, changes nothing.
+/// A cut before the last step leaves a file that no record names: a copy is removed by the next `stage`, `cancel` or
+/// `confirm`; what was fetched stays under its own name, and gives way to the next download. A refusal, which comes before
+/// the first write, changes nothing.
 ///
 /// Without a source it is the bundle that was fetched into the staging area, as [`FETCHED`]: it gets another name in place
 /// of a copy.
