@@ -8,26 +8,17 @@
 //! clock, no log, no environment. `store`, `apply` and `bundle` know a [`medium::Medium`] and not Linux. Only `sys`
 //! does. `crew` shares work among threads, and `lanes` hashes with vectors. `channel` and `registry` are for the tools.
 
+#[cfg(any(feature = "pack", feature = "fetch"))]
+pub use everboot_core::channel;
+pub use everboot_core::{config, decide, lifecycle, manifest, password, record, seeded, slot, tree, verbs};
+
 pub mod apply;
 pub mod bundle;
-#[cfg(any(feature = "pack", feature = "fetch"))]
-pub mod channel;
-pub mod config;
 pub mod crew;
-pub mod decide;
 pub mod flow;
-mod lanes;
-pub mod lifecycle;
 pub mod machine;
-pub mod manifest;
 pub mod medium;
-pub mod password;
-pub mod record;
 #[cfg(feature = "client")]
 pub mod registry;
-pub mod seeded;
-pub mod slot;
 pub mod store;
 pub mod sys;
-pub mod tree;
-pub mod verbs;

@@ -1,9 +1,9 @@
 //! An image or a bundle in a registry, over the network: what the tools that read and write there have in common. No
 //! agent has it. Nothing that comes is believed: a caller compares what it gets with a digest.
 
-use crate::slot::RootHash;
 use anyhow::{Context, Result, ensure};
 use docker_credential::DockerCredential;
+use everboot_core::slot::RootHash;
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference};

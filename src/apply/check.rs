@@ -5,7 +5,7 @@ use super::feed::BESIDE;
 use crate::bundle::{Bundle, Carried, Group, Packed, Sources, Told, Tree, Trees, Unpacker};
 use crate::crew::{self, Plan, Threads};
 use crate::medium::{Aligned, Medium};
-use crate::slot::{BLOCK, Digest};
+use everboot_core::slot::{BLOCK, Digest};
 
 /// Reads all of a bundle, with these threads: every block of the image is unpacked and compared with its digest, for a
 /// delta those that `sources` have too, and so every tree block with its parent. `watch` is told after each piece how

@@ -6,11 +6,11 @@ use super::worker::{Job, Outcome, Worker, Written};
 use super::{Error, trailer};
 use crate::bundle::{Bundle, Sources};
 use crate::crew::{self, Plan, Threads};
-use crate::manifest::Payload;
 use crate::medium::Medium;
-use crate::seeded::{self, Bug};
-use crate::slot::BLOCK;
-use crate::tree::Hasher;
+use everboot_core::manifest::Payload;
+use everboot_core::seeded::{self, Bug};
+use everboot_core::slot::BLOCK;
+use everboot_core::tree::Hasher;
 use std::sync::atomic::AtomicBool;
 
 /// Blocks that are written between two barriers. After a cut at most twice as many are written again: those behind

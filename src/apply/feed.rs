@@ -5,10 +5,10 @@ use super::layout::Layout;
 use super::worker::{Origin, Span};
 use crate::bundle::{self, Bundle, Carried, Packed, Sources, Told, Tree, Trees};
 use crate::crew::Threads;
-use crate::manifest::Payload;
 use crate::medium::{Aligned, Medium};
-use crate::slot::{BLOCK, Digest, RootHash, same};
-use crate::tree::{Builder, BuilderError, Emit, Hasher, Reader, Superblock, TreeBlock, TreeError};
+use everboot_core::manifest::Payload;
+use everboot_core::slot::{BLOCK, Digest, RootHash, same};
+use everboot_core::tree::{Builder, BuilderError, Emit, Hasher, Reader, Superblock, TreeBlock, TreeError};
 use std::iter::once;
 use std::ops::Range;
 

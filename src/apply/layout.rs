@@ -1,7 +1,7 @@
 //! Where image, tree and trailer lie in a part.
 
-use crate::slot::BLOCK;
-use crate::tree::Geometry;
+use everboot_core::slot::BLOCK;
+use everboot_core::tree::Geometry;
 use std::fmt;
 
 /// Size of the trailer in bytes.

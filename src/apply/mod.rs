@@ -28,9 +28,9 @@ pub use layout::{DoesNotFit, Layout, TRAILER_LEN};
 pub use trailer::{Trailer, mark, read_trailer, unmark};
 pub use verify::{Difference, verify};
 
-use crate::manifest::Manifest;
 use crate::medium::Medium;
 use crate::{bundle, medium};
+use everboot_core::manifest::Manifest;
 use std::fmt;
 
 /// Refuses an image that has no room in a part.

@@ -3,8 +3,8 @@
 use super::layout::{TRAILER_LEN, trailer_start};
 use crate::bundle::Signed;
 use crate::medium::{Error, Medium, Op};
-use crate::seeded::{self, Bug};
-use crate::slot::{BLOCK, RootHash, checksum};
+use everboot_core::seeded::{self, Bug};
+use everboot_core::slot::{BLOCK, RootHash, checksum};
 use std::io::ErrorKind;
 
 const MAGIC: [u8; 8] = *b"evb-slot";

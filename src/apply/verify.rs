@@ -4,10 +4,10 @@ use super::Error;
 use super::layout::Layout;
 use super::worker;
 use crate::crew::{self, Plan, Threads};
-use crate::manifest::Manifest;
 use crate::medium::{Aligned, Medium};
-use crate::slot::{BLOCK, Digest};
-use crate::tree::{Hasher, Reader};
+use everboot_core::manifest::Manifest;
+use everboot_core::slot::{BLOCK, Digest};
+use everboot_core::tree::{Hasher, Reader};
 
 /// Most differing blocks that are listed by number.
 const LISTED: usize = 1024;

@@ -3,9 +3,9 @@
 use super::Error;
 use crate::bundle::{Group, Packed, Patcher, Told, Unpacker};
 use crate::medium::{Aligned, Medium};
-use crate::seeded::{self, Bug};
-use crate::slot::{BLOCK, Digest, same};
-use crate::tree::Hasher;
+use everboot_core::seeded::{self, Bug};
+use everboot_core::slot::{BLOCK, Digest, same};
+use everboot_core::tree::Hasher;
 use std::iter::once;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -9,10 +9,10 @@ use super::Error;
 use super::archive::Member;
 use super::frames::Decoder;
 use super::recipe::{GROUP_BLOCKS, GROUP_NEW, Group, Piece, Run, SOURCES_MAX};
-use crate::manifest::{Manifest, Payload};
 use crate::medium::{Aligned, Medium};
-use crate::slot::{BLOCK, Digest, RootHash};
-use crate::tree::{Builder, BuilderError, Emit, Geometry, Hasher, Reader};
+use everboot_core::manifest::{Manifest, Payload};
+use everboot_core::slot::{BLOCK, Digest, RootHash};
+use everboot_core::tree::{Builder, BuilderError, Emit, Geometry, Hasher, Reader};
 use std::ops::Range;
 
 pub(super) const MAGIC: [u8; 8] = *b"evbdelta";

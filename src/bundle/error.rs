@@ -1,10 +1,10 @@
 //! Why a bundle could not be used.
 
 use super::TrustError;
-use crate::manifest::ManifestError;
 use crate::medium;
-use crate::slot::RootHash;
-use crate::tree::TreeError;
+use everboot_core::manifest::ManifestError;
+use everboot_core::slot::RootHash;
+use everboot_core::tree::TreeError;
 use std::fmt;
 
 /// Why a bundle could not be used: what failed on what.

@@ -4,9 +4,9 @@
 use super::Error;
 use super::archive::Member;
 use crate::crew::Threads;
-use crate::manifest::Payload;
 use crate::medium::Medium;
-use crate::slot::BLOCK;
+use everboot_core::manifest::Payload;
+use everboot_core::slot::BLOCK;
 use std::ops::Range;
 use zstd_safe::DCtx;
 

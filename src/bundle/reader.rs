@@ -5,10 +5,10 @@ use super::delta::Delta;
 use super::frames::{Decoder, Frames};
 use super::signed::{Signed, within};
 use super::{Error, Keys, SIGNATURE_MAX};
-use crate::manifest::{MANIFEST_MAX, Manifest, Payload};
 use crate::medium::Medium;
-use crate::slot::{BLOCK, Digest};
-use crate::tree::{Geometry, Hasher, Reader, Superblock};
+use everboot_core::manifest::{MANIFEST_MAX, Manifest, Payload};
+use everboot_core::slot::{BLOCK, Digest};
+use everboot_core::tree::{Geometry, Hasher, Reader, Superblock};
 use std::ops::Range;
 
 /// A bundle whose manifest is signed by a trusted key, or need not be, and whose archive has the right form. Its tree

@@ -1,9 +1,9 @@
 //! Who stands behind a manifest: minisign keys and signatures
 //! (<https://jedisct1.github.io/minisign/#signature-format>).
 
-use crate::manifest::{MANIFEST_MAX, Manifest, ManifestError};
-use crate::slot::Digest;
-use crate::tree::Hasher;
+use everboot_core::manifest::{MANIFEST_MAX, Manifest, ManifestError};
+use everboot_core::slot::Digest;
+use everboot_core::tree::Hasher;
 use minisign_verify::{Error as MinisignError, PublicKey, Signature};
 use std::fmt;
 

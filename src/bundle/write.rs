@@ -4,9 +4,9 @@ use super::archive::UNIT;
 use super::delta::{MAGIC as DELTA_MAGIC, VERSION as DELTA_VERSION};
 use super::frames::{SEEKABLE_MAGIC, SKIPPABLE_MAGIC, TABLE_ENTRY, TABLE_FOOTER};
 #[cfg(feature = "pack")]
-use crate::manifest::{Manifest, Payload};
-use crate::slot::{BLOCK, RootHash};
-use crate::tree::{Builder, BuilderError, Geometry, Hasher};
+use everboot_core::manifest::{Manifest, Payload};
+use everboot_core::slot::{BLOCK, RootHash};
+use everboot_core::tree::{Builder, BuilderError, Geometry, Hasher};
 use std::convert::Infallible;
 use zstd_safe::{CCtx, CParameter, get_error_name};
 

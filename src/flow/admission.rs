@@ -2,11 +2,11 @@
 
 use super::{Error, STAGED, Site, View};
 use crate::bundle::Bundle;
-use crate::lifecycle::{self, Refusal, admit};
 use crate::machine::{Access, Machine};
-use crate::manifest::Manifest;
 use crate::medium::{Medium, Staging};
-use crate::record::{Record, Staged};
+use everboot_core::lifecycle::{self, Refusal, admit};
+use everboot_core::manifest::Manifest;
+use everboot_core::record::{Record, Staged};
 
 impl<M: Machine> Site<'_, M> {
     /// Refuses an image that does not fit this machine.

@@ -8,15 +8,16 @@
 
 use super::sources::SourceSlots;
 use super::{Error, Site, View};
-use crate::config::{Asked, Breakpoint};
-use crate::decide::{self, Decision, Failure, Observation, Reason, Request, Seen, Settled, Target};
 use crate::machine::{Access, EarlyBoot, Machine, Plight, Root, RootFailure, Wish};
-use crate::manifest::Manifest;
-use crate::record::Record;
-use crate::record::history::Kind;
-use crate::seeded::{self, Bug};
-use crate::slot::{BadReason, SlotId, Uuid};
-use crate::{apply, lifecycle, medium};
+use crate::{apply, medium};
+use everboot_core::config::{Asked, Breakpoint};
+use everboot_core::decide::{self, Decision, Failure, Observation, Reason, Request, Seen, Settled, Target};
+use everboot_core::lifecycle;
+use everboot_core::manifest::Manifest;
+use everboot_core::record::Record;
+use everboot_core::record::history::Kind;
+use everboot_core::seeded::{self, Bug};
+use everboot_core::slot::{BadReason, SlotId, Uuid};
 
 /// Where the boot goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     fn new(mut site: Site<'a, M>, asked: Option<&Asked>) -> Self {
         let since = site.machine.uptime_ms();
         let view = site.look();
-        let mut seen = Observation::of(&view);
+        let mut seen = view.observation();
         seen.request = asked.filter(|_| !site.config.lock).and_then(|asked| request(&view.record, asked));
         let mut boot = Self { site, view, seen, notes: Vec::new(), steps: Vec::new(), since };
         boot.report_look(asked);
@@ -132,7 +133,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             None => request.filter(|request| matches!(request, Request::Recovery { .. })),
         };
         self.view.record.recovery_rounds = rounds.max(self.view.record.recovery_rounds);
-        self.seen = Observation { recovery_waited: waited, request, ..Observation::of(&self.view) };
+        self.seen = Observation { recovery_waited: waited, request, ..self.view.observation() };
         self.follow(wish);
     }
 
@@ -396,21 +397,6 @@ fn request(record: &Record, asked: &Asked) -> Option<Request> {
         Asked::Slot(name) => record.find(name.as_str()).map(Request::Slot),
         Asked::Recovery => Some(Request::Recovery { shell: false }),
         Asked::Shell => Some(Request::Recovery { shell: true }),
-    }
-}
-
-impl Observation {
-    /// What a look saw; nobody asks for anything.
-    pub(super) fn of<D>(view: &View<D>) -> Self {
-        let seen = |at: &Option<_>| if at.is_some() { Seen::Present } else { Seen::Missing };
-        Self {
-            can_persist: view.can_persist,
-            slots: view.parts.iter().map(seen).collect(),
-            recovery: seen(&view.recovery),
-            request: None,
-            apply_failed: false,
-            recovery_waited: false,
-        }
     }
 }
 

@@ -2,9 +2,9 @@
 
 use super::Site;
 use super::view::matches;
-use crate::config::Locator;
 use crate::machine::Machine;
-use crate::record::Update;
+use everboot_core::config::Locator;
+use everboot_core::record::Update;
 
 impl<M: Machine> Site<'_, M> {
     /// Whether the record and all slots are there, and, when an apply is due, the staging area. A boot goes on

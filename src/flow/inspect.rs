@@ -3,14 +3,14 @@
 use super::view::read_manifest;
 use super::{Error, STAGED, Site, View};
 use crate::apply::{self, Difference};
-use crate::decide::{Decision, Observation, Request, decide};
-use crate::lifecycle::{self, NoTarget, Refusal};
 use crate::machine::{Access, Machine};
-use crate::manifest::Manifest;
 use crate::medium::Staging as _;
-use crate::record::history::Entry;
-use crate::record::{BadCopy, Record, Selection};
-use crate::slot::{SlotId, SlotName, SlotState};
+use everboot_core::decide::{Decision, Request, decide};
+use everboot_core::lifecycle::{self, NoTarget, Refusal};
+use everboot_core::manifest::Manifest;
+use everboot_core::record::history::Entry;
+use everboot_core::record::{BadCopy, Record, Selection};
+use everboot_core::slot::{SlotId, SlotName, SlotState};
 
 /// All that `status` and `explain` show, from one look.
 #[derive(Debug, Clone)]
@@ -62,7 +62,7 @@ pub enum Staging {
 /// slot `request`.
 pub fn status<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Result<Status, Error> {
     let view = site.look();
-    let mut seen = Observation::of(&view);
+    let mut seen = view.observation();
     if let Some(name) = request {
         seen.request = Some(Request::Slot(view.slot(name)?)).filter(|_| !site.config.lock);
     }

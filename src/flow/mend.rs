@@ -4,11 +4,11 @@ use super::sources::SourceSlots;
 use super::{Error, STAGED, Site};
 use crate::apply::{self, Progress};
 use crate::bundle::{Bundle, Sources};
-use crate::lifecycle::Refusal;
 use crate::machine::{Access, Machine};
 use crate::medium::{Medium, Staging};
-use crate::record::history::Kind;
-use crate::slot::{BLOCK, SlotName, SlotState};
+use everboot_core::lifecycle::Refusal;
+use everboot_core::record::history::Kind;
+use everboot_core::slot::{BLOCK, SlotName, SlotState};
 
 /// Where right blocks are to come from.
 #[derive(Debug)]

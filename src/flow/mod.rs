@@ -33,7 +33,7 @@ pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
 pub use view::View;
 
 use crate::bundle::Keys;
-use crate::config::Config;
+use everboot_core::config::Config;
 
 /// A machine together with what its owner says of it.
 #[derive(Debug)]

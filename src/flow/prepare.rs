@@ -3,10 +3,10 @@
 use super::sources::SourceSlots;
 use super::{Error, Site};
 use crate::apply::{self, Progress};
-use crate::lifecycle::{self, Refusal};
 use crate::machine::{Access, Machine};
-use crate::record::history::Kind;
-use crate::slot::SlotName;
+use everboot_core::lifecycle::{self, Refusal};
+use everboot_core::record::history::Kind;
+use everboot_core::slot::SlotName;
 
 /// Writes the staged image to a slot that neither runs nor is the default, and proves it.
 ///

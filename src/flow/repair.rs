@@ -2,12 +2,12 @@
 
 use super::view::find_slot;
 use super::{Error, Site, Trouble, View};
-use crate::lifecycle;
 use crate::machine::Machine;
-use crate::record::history::Kind;
-use crate::record::{Record, Selection};
-use crate::slot::{Image, SlotState};
 use crate::store::{self, SaveError};
+use everboot_core::lifecycle;
+use everboot_core::record::history::Kind;
+use everboot_core::record::{Record, Selection};
+use everboot_core::slot::{Image, SlotState};
 
 /// Makes a record from what the slots say of themselves.
 ///

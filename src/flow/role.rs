@@ -2,8 +2,8 @@
 
 use super::View;
 use super::view::matches;
-use crate::config::Config;
 use crate::machine::PartRef;
+use everboot_core::config::Config;
 
 impl<D> View<D> {
     /// The role of the partition at `at`; `None` when it is none of ours.

@@ -3,10 +3,10 @@
 use super::view::read_manifest;
 use super::{Error, Site, View};
 use crate::bundle::{self, Body, Bundle, Sources};
-use crate::lifecycle::Refusal;
 use crate::machine::{Access, Machine};
 use crate::medium::Medium;
-use crate::slot::SlotId;
+use everboot_core::lifecycle::Refusal;
+use everboot_core::slot::SlotId;
 
 /// Which slots may hold the sources of a delta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

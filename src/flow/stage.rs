@@ -4,14 +4,14 @@ use super::sources::SourceSlots;
 use super::{Error, FETCHED, STAGED, STAGED_PART, Site, View};
 use crate::apply::{self, Layout};
 use crate::bundle::Bundle;
-use crate::lifecycle;
 use crate::machine::{Access, Machine};
-use crate::manifest::Manifest;
 use crate::medium::{self, Medium, Staging};
-use crate::record::history::Kind;
-use crate::record::{Staged, Update};
-use crate::seeded::{self, Bug};
-use crate::slot::RootHash;
+use everboot_core::lifecycle;
+use everboot_core::manifest::Manifest;
+use everboot_core::record::history::Kind;
+use everboot_core::record::{Staged, Update};
+use everboot_core::seeded::{self, Bug};
+use everboot_core::slot::RootHash;
 
 /// What `everboot-fetch` leaves when it breaks off.
 const BROKEN_OFF: &str = "fetched.everboot.part";

@@ -1,7 +1,7 @@
 //! Why the record cannot be used as it is.
 
-use crate::record::FORMAT_VERSION;
-use crate::slot::Uuid;
+use everboot_core::record::FORMAT_VERSION;
+use everboot_core::slot::Uuid;
 use std::fmt;
 
 /// What stands between the record and its use.

@@ -2,13 +2,13 @@
 
 use super::{Error, STAGED, STAGED_PART, Site, View};
 use crate::apply;
-use crate::lifecycle::{self, Activated};
 use crate::machine::{Access, Machine, PartRef};
 use crate::medium::{self, Medium, Staging};
-use crate::record::history::Kind;
-use crate::record::{Record, Update};
-use crate::seeded::{self, Bug};
-use crate::slot::{RootHash, SlotId, SlotName};
+use everboot_core::lifecycle::{self, Activated};
+use everboot_core::record::history::Kind;
+use everboot_core::record::{Record, Update};
+use everboot_core::seeded::{self, Bug};
+use everboot_core::slot::{RootHash, SlotId, SlotName};
 
 impl<M: Machine> Site<'_, M> {
     /// Removes the staged bundle when the record does not name one any more. Left behind by a cut or by an

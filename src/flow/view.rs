@@ -4,16 +4,17 @@ use super::trouble::Trouble;
 use super::{Error, Site};
 use crate::apply;
 use crate::bundle::Keys;
-use crate::config::Locator;
-use crate::lifecycle::{self, Found, image_of, rebuild};
 use crate::machine::{Access, Machine, Part, PartRef, Survey};
-use crate::manifest::Manifest;
 use crate::medium::Medium;
-use crate::record::history::Kind;
-use crate::record::{LastBoot, Record, Selection};
-use crate::seeded::{self, Bug};
-use crate::slot::{RootHash, SlotId, SlotName, Uuid};
 use crate::store::{self, History, Loaded, SaveError};
+use everboot_core::config::Locator;
+use everboot_core::decide::{Observation, Seen};
+use everboot_core::lifecycle::{self, Found, image_of, rebuild};
+use everboot_core::manifest::Manifest;
+use everboot_core::record::history::Kind;
+use everboot_core::record::{LastBoot, Record, Selection};
+use everboot_core::seeded::{self, Bug};
+use everboot_core::slot::{RootHash, SlotId, SlotName, Uuid};
 
 /// What a look found. There is always a record to decide by, if only one made from the slots.
 #[derive(Debug)]
@@ -244,6 +245,19 @@ pub(super) fn find_slot(record: &Record, name: &str) -> Result<SlotId, Error> {
 }
 
 impl<D: Medium> View<D> {
+    /// What the decision reads of it; nobody asks for anything.
+    pub(super) fn observation(&self) -> Observation {
+        let seen = |at: &Option<_>| if at.is_some() { Seen::Present } else { Seen::Missing };
+        Observation {
+            can_persist: self.can_persist,
+            slots: self.parts.iter().map(seen).collect(),
+            recovery: seen(&self.recovery),
+            request: None,
+            apply_failed: false,
+            recovery_waited: false,
+        }
+    }
+
     /// Saves the record, unless both copies can be used and it is what is stored already: one that is torn or cannot
     /// be read is written with it.
     pub fn save(&mut self, record: Record) -> Result<(), SaveError> {

@@ -1,9 +1,9 @@
 //! The ring of the history. Every failure here is the reader's loss only: nothing depends on it.
 
 use crate::medium::{self, Medium};
-use crate::record::history::{Entry, Kind, decode, encode};
-use crate::slot::BLOCK;
 use crate::store::MIN_LEN;
+use everboot_core::record::history::{Entry, Kind, decode, encode};
+use everboot_core::slot::BLOCK;
 
 const BLOCKS: u64 = 64;
 

@@ -10,9 +10,9 @@ mod history;
 pub use history::History;
 
 use crate::medium::{self, Medium};
-use crate::record::{self, BadCopy, Copy, Record, Selection, Side};
-use crate::seeded::{self, Bug};
-use crate::slot::BLOCK;
+use everboot_core::record::{self, BadCopy, Copy, Record, Selection, Side};
+use everboot_core::seeded::{self, Bug};
+use everboot_core::slot::BLOCK;
 use std::fmt;
 
 /// Smallest medium that can hold a record, in bytes: copies and ring in erase units of their own.

@@ -11,7 +11,7 @@ use super::table::{self, Extent};
 use crate::crew::Threads;
 use crate::machine::{Access, Machine, PartRef, Root, RootFailure, Survey};
 use crate::medium::{Error, Medium, Op};
-use crate::slot::Uuid;
+use everboot_core::slot::Uuid;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -99,7 +99,7 @@ impl DiskFileMachine {
     /// Whether the root could be entered: its device can be read.
     pub fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
         let opened = Machine::open(self, root.at, Access::Read);
-        let read = opened.and_then(|part| part.read_at(0, &mut [0; crate::slot::BLOCK]));
+        let read = opened.and_then(|part| part.read_at(0, &mut [0; everboot_core::slot::BLOCK]));
         read.map_err(|error| RootFailure::Device(error.to_string()))
     }
 }

@@ -18,7 +18,7 @@ use super::{boot_facts, ioctl, mountinfo};
 use crate::crew::Threads;
 use crate::machine::{Access, Machine, PartRef, Survey};
 use crate::medium::{Error, Op};
-use crate::slot::Uuid;
+use everboot_core::slot::Uuid;
 use nix::mount::MsFlags;
 use std::fs::File;
 use std::io;

@@ -10,7 +10,7 @@
 //! knows, which is 10 kB.
 
 use crate::machine::{Disk, Part};
-use crate::slot::{Uuid, checksum};
+use everboot_core::slot::{Uuid, checksum};
 use gpt::disk::LogicalBlockSize;
 use gpt::header::{Header, HeaderError, read_header_from_arbitrary_device};
 use std::fs::File;

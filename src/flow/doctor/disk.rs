@@ -4,11 +4,11 @@ use super::super::trouble::Trouble;
 use super::super::view::matches;
 use super::Findings;
 use crate::apply::Layout;
-use crate::config::{Config, Locator};
-use crate::lifecycle::below_floor;
 use crate::machine::{Part, PartRef, Survey};
-use crate::record::{BadCopy, Record};
-use crate::slot::SlotName;
+use everboot_core::config::{Config, Locator};
+use everboot_core::lifecycle::below_floor;
+use everboot_core::record::{BadCopy, Record};
+use everboot_core::slot::SlotName;
 
 /// The smallest partition of the record, in bytes (`record/FORMAT.md`).
 const SMALLEST_RECORD: u64 = 1 << 20;

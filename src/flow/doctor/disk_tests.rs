@@ -1,8 +1,8 @@
 use super::*;
-use crate::config::Locator;
 use crate::machine::Disk;
-use crate::record::{Slot, Update};
-use crate::slot::{Image, SlotState, Uuid};
+use everboot_core::config::Locator;
+use everboot_core::record::{Slot, Update};
+use everboot_core::slot::{Image, SlotState, Uuid};
 
 const MIB: u64 = 1 << 20;
 

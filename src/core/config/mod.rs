@@ -1,0 +1,81 @@
+//! What the owner of a machine says of it: `/etc/everboot/everboot.conf`, and `everboot.*` on the kernel
+//! command line. Text in, values out; no I/O.
+
+mod cmdline;
+mod file;
+mod keys;
+mod policy;
+mod shell;
+
+use alloc::string::String;
+use alloc::vec::Vec;
+pub use cmdline::{Asked, Breakpoint, KernelCommandLine};
+pub use file::{ConfigError, LONGEST};
+pub use keys::{KEYS, Key, PARAMETERS};
+pub use policy::Policy;
+pub use shell::ShellAccess;
+
+use crate::slot::{SlotName, Uuid};
+
+/// How a partition is found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Locator {
+    /// By its name in the GUID partition table.
+    PartLabel(String),
+    /// By its unique GUID.
+    PartUuid(Uuid),
+}
+
+/// When a boot is written to the record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Assess {
+    /// At every boot.
+    Always,
+    /// Only while a trial or an apply is due: a good slot boots without a write.
+    Upgrade,
+}
+
+/// How the watchdog is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watchdog {
+    /// Not at all.
+    Off,
+    /// Over an apply in early boot; it is stopped before the hand-off.
+    Apply,
+    /// The same, and then it is started for the system, which has so many seconds to take it over; 10 to 3600.
+    Left(u32),
+}
+
+/// The configuration. [`Config::default`] is a file that says nothing, with an empty `compatible`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The machine type that a bundle must name.
+    pub compatible: String,
+    /// Where the record is; default `PARTLABEL=everboot-record`.
+    pub record: Locator,
+    /// The partition whose file system holds the staging area; default `PARTLABEL=everboot-data`.
+    pub staging: Locator,
+    /// The partition of the recovery slot, if the disk has one; default `PARTLABEL=recovery`. It is entered
+    /// when no other slot can be, and never written.
+    pub recovery: Locator,
+    /// The slots in order; default `slot-a` and `slot-b`, each found by its PARTLABEL.
+    pub slots: Vec<(SlotName, Locator)>,
+    /// Attempts of a trial whose manifest names no number; 1 to 100, default 3.
+    pub tries: u8,
+    /// The hard number of hand-offs of a trial; 1 to 100, default 10.
+    pub handoffs: u8,
+    /// Starts of an early apply without a newly proven block before it is abandoned; 1 to 100, default 5.
+    pub apply_starts: u8,
+    /// When boots are recorded; default always.
+    pub assess: Assess,
+    /// Overrides on the kernel command line are ignored; default no.
+    pub lock: bool,
+    /// Images that no trusted key has signed may be brought and booted; default no.
+    pub insecure: bool,
+    /// Who may use the recovery shell, as the file says; [`Config::shell`] also minds the lock.
+    pub shell: ShellAccess,
+    /// Seconds to wait for the devices at boot; default 30.
+    pub timeout: u32,
+    /// Which steps the watchdog guards; default an apply.
+    pub watchdog: Watchdog,
+}

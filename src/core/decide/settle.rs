@@ -1,0 +1,64 @@
+//! Conclusions that hold whatever is chosen: a trial whose counters are used up or whose image is broken is
+//! bad; an apply that brings nothing, or failed, is given up.
+
+use super::{Failure, Observation, Seen, Settled};
+use crate::lifecycle;
+use crate::record::{Record, Update};
+use crate::seeded::{self, Bug};
+use crate::slot::{BadReason, SlotId, SlotState};
+use alloc::vec::Vec;
+
+/// Draws them in `record`, and says which.
+pub(super) fn settle(record: &mut Record, seen: &Observation) -> Vec<Settled> {
+    let mut settled = Vec::new();
+    if let Some((id, why)) = record.trial().and_then(|id| Some((id, verdict(record, seen, id)?))) {
+        lifecycle::make_bad(record, id, why);
+        settled.push(Settled::TrialBad(id, why));
+    }
+    let failed = |id: &SlotId| matches!(seen.slots.get(id.index()), Some(Seen::Failed(_)));
+    if let (true, Some(id)) = (seeded::is(Bug::GoodMadeBad), record.default.filter(failed)) {
+        lifecycle::make_bad(record, id, BadReason::NotMountable);
+    }
+    if let (true, Some(bundle)) =
+        (seen.apply_failed && seeded::is(Bug::ErrorMakesBad), record.update.bundle())
+    {
+        record.remember_bad(bundle.image.root_hash);
+    }
+    if let Some(given_up) = apply_verdict(record, seen) {
+        record.update = Update::None;
+        settled.push(given_up);
+    }
+    settled
+}
+
+/// Why the trial at `id` is bad, if it is. A device that does not answer is no reason.
+fn verdict(record: &Record, seen: &Observation, id: SlotId) -> Option<BadReason> {
+    match (seen.slots.get(id.index()), record.slot(id).state) {
+        (Some(Seen::Failed(Failure::NotMountable)), _) => Some(BadReason::NotMountable),
+        (Some(Seen::Failed(Failure::NoInit)), _) => Some(BadReason::NoInit),
+        (Some(Seen::Failed(Failure::Unproven)), _) => Some(BadReason::Unproven),
+        // The attempt of this very boot is already counted, and may still be under way: a trial that was
+        // entered on its last try and failed by its device is passed over, and judged at the next boot.
+        (Some(Seen::Failed(Failure::Device)), _) if seeded::is(Bug::DeviceMakesBad) => {
+            Some(BadReason::NotMountable)
+        }
+        (Some(Seen::Failed(Failure::Device)), _) => None,
+        _ if seeded::is(Bug::TriesNeverEnd) => None,
+        (_, SlotState::Trial { tries_left: 0, .. }) => Some(BadReason::TriesExhausted),
+        (_, SlotState::Trial { handoffs_left: 0, .. }) => Some(BadReason::HandoffsExhausted),
+        _ => None,
+    }
+}
+
+fn apply_verdict(record: &Record, seen: &Observation) -> Option<Settled> {
+    let Update::Due { target, starts_left, .. } = record.update else { return None };
+    if seen.apply_failed {
+        Some(Settled::ApplyFailed(target))
+    } else if starts_left == 0 {
+        Some(Settled::ApplyAbandoned(target))
+    } else if !lifecycle::may_write(record, target) {
+        Some(Settled::ApplyRefused(target))
+    } else {
+        None
+    }
+}

@@ -1,0 +1,33 @@
+//! The floor: no lower version comes onto the machine any more. It rises when an image is confirmed, and never sinks.
+//!
+//! A good slot below it stays good, and is booted when no other is left: a floor strands no machine. Somebody who
+//! chooses such a slot has to force it.
+
+use crate::manifest::compare_versions;
+use crate::record::Record;
+use crate::seeded::{self, Bug};
+use crate::slot::SlotId;
+use alloc::borrow::ToOwned;
+
+/// Whether a version is lower than the floor. An empty floor is none.
+pub(super) fn is_below(floor: &str, version: &str) -> bool {
+    !floor.is_empty() && compare_versions(version, floor).is_lt()
+}
+
+/// Whether the version in a slot is. One that nobody knows is not.
+pub fn below_floor(record: &Record, id: SlotId) -> bool {
+    record.slot(id).version().is_some_and(|version| is_below(&record.floor, version))
+}
+
+/// Whether somebody may choose the slot without force: the default, and what is not below the floor.
+pub fn may_choose(record: &Record, id: SlotId) -> bool {
+    record.default == Some(id) || !below_floor(record, id)
+}
+
+/// Raises the floor to this version, if it is lower.
+pub fn raise_floor(record: &mut Record, to: &str) {
+    let is_higher = record.floor.is_empty() || is_below(to, &record.floor) || seeded::is(Bug::FloorSinks);
+    if is_higher && !seeded::is(Bug::FloorForgotten) {
+        to.clone_into(&mut record.floor);
+    }
+}

@@ -1,0 +1,163 @@
+//! The verbs: functions from record to record. Nothing here writes; the caller saves once, afterwards.
+//!
+//! | verb | from | to | refused when |
+//! |---|---|---|---|
+//! | stage | any update | staged | the image is remembered as bad; the default already has it |
+//! | begin prepare | staged, preparing, due | preparing, target *writing* | nothing is staged; a trial is pending; no slot may be written |
+//! | prepared | preparing | kept, target *proven* | |
+//! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written; the slot is below the floor; a delta needs an open slot (`flow` finds that) |
+//! | applied | due | kept, target *trial* | |
+//! | confirm | the booted slot *trial* or *good*, or another one while no default is good | *good*, default | no boot is recorded; the slot holds no image; it was rejected or rolled back |
+//! | reject | *trial*, *proven*, *good* | *bad* | it is the only good slot; it holds no image |
+//! | rollback | a trial; two good slots | trial *bad*; the other one, or the one that is named, default | there is no other good slot; the named one is not good; it is below the floor, unless forced |
+//! | boot once | a slot that was proven once | the next boot goes there, and only the next | it holds no image; it is bad or below the floor, unless forced; an update is about to write it |
+//! | cancel | any update; a trial that was not booted | no update; *proven* | the trial is running |
+//!
+//! A verb whose result is already there succeeds and changes nothing. The exception is rollback between two
+//! good slots: doing it again undoes it.
+
+mod admit;
+mod floor;
+mod once;
+mod rebuild;
+mod target;
+mod update;
+mod verdict;
+
+pub use admit::{Machine, Unfit, admit, image_of};
+pub use floor::{below_floor, may_choose, raise_floor};
+pub use once::{boot_once, not_once};
+pub use rebuild::{Found, rebuild};
+pub use target::{NoTarget, choose_target, may_write};
+pub use update::{
+    Activated, activate, applied, begin_apply, begin_prepare, cancel, end_trial, prepared, progressed, stage,
+    untried,
+};
+pub use verdict::{Confirmation, confirm, reject, rollback};
+
+use crate::config::Policy;
+use crate::record::Record;
+use crate::slot::{BadReason, SlotId, SlotState};
+use core::fmt;
+
+/// Why a verb did nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// This image failed here before.
+    RememberedBad,
+    /// The default slot already holds this image.
+    AlreadyInstalled,
+    /// Nothing is staged, or prepared.
+    NothingStaged,
+    /// A trial is pending in that slot; it has to be confirmed, rejected or cancelled first.
+    TrialPending(SlotId),
+    /// The trial in that slot is the system that runs.
+    TrialRunning(SlotId),
+    /// No slot may be written.
+    NoTarget(NoTarget),
+    /// It is not recorded which slot runs.
+    NotBooted,
+    /// It is the only good slot.
+    OnlyGood(SlotId),
+    /// There is no other good slot.
+    NoOtherGood,
+    /// The slot holds nothing that could be booted, confirmed or rejected.
+    NothingIn(SlotId),
+    /// An update is about to write the slot, which it could not once it was booted.
+    AboutToBeWritten(SlotId),
+    /// The slot is bad.
+    Bad(BadReason),
+    /// The slot is not good.
+    NotGood(SlotState),
+    /// Somebody said in this boot that the slot is bad.
+    Rejected(SlotId),
+    /// The slot holds an older version than the floor.
+    BelowFloor,
+    /// The configuration does not allow that an image comes without a trusted signature.
+    NotInsecure,
+    /// The slot's system changes it as it runs.
+    Open(SlotId),
+    /// What the staged delta needs is in an open slot only.
+    OpenSource,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RememberedBad => {
+                f.write_str("this image failed on this machine before; --force tries it again")
+            }
+            Self::AlreadyInstalled => f.write_str("the default slot already holds this image"),
+            Self::NothingStaged => {
+                f.write_str("expected a staged bundle, found none; run `everboot stage FILE`")
+            }
+            Self::TrialPending(_) => f.write_str(
+                "a trial is pending; run `everboot cancel`, or `confirm` or `reject` it once it runs",
+            ),
+            Self::TrialRunning(_) => {
+                f.write_str("the running system is the trial; run `everboot confirm`, `reject` or `rollback`")
+            }
+            Self::NoTarget(why) => why.fmt(f),
+            Self::NotBooted => {
+                f.write_str("the record names no booted slot; boot through everboot first, or name a slot")
+            }
+            Self::OnlyGood(_) => {
+                f.write_str("it is the only good slot; without it nothing would be left to boot")
+            }
+            Self::NoOtherGood => f.write_str("expected another good slot to return to, found none"),
+            Self::NothingIn(_) => f.write_str("the slot holds no image"),
+            Self::AboutToBeWritten(_) => {
+                f.write_str("an update is about to write the slot; run `everboot cancel` first")
+            }
+            Self::Bad(reason) => write!(f, "the slot is bad ({reason}); --force boots it all the same, once"),
+            Self::NotGood(state) => write!(f, "expected a good slot to return to, found one that is {state}"),
+            Self::Rejected(_) => f.write_str("it was rejected or rolled back; reboot to leave it"),
+            Self::BelowFloor => {
+                f.write_str("the slot is below the floor; `rollback` and `boot-once` take --force")
+            }
+            Self::NotInsecure => f.write_str("--insecure needs `insecure = yes` in everboot.conf"),
+            Self::Open(_) => f.write_str("expected a sealed slot, found an open one"),
+            Self::OpenSource => f.write_str(
+                "the delta needs an open slot, which early boot does not read: `everboot prepare` it, or use the whole bundle",
+            ),
+        }
+    }
+}
+
+impl core::error::Error for Refusal {}
+
+/// Refuses a slot that nobody may choose without force.
+pub fn not_below(record: &Record, id: SlotId) -> Result<(), Refusal> {
+    if may_choose(record, id) { Ok(()) } else { Err(Refusal::BelowFloor) }
+}
+
+/// Marks the slot as bad and remembers its image, unless the image was never seen there.
+pub fn make_bad(record: &mut Record, id: SlotId, reason: BadReason) {
+    record.slot_mut(id).state = SlotState::Bad { reason };
+    drop_once(record, id);
+    if reason == BadReason::Unproven {
+        return;
+    }
+    record.remember_bad(record.slot(id).root_hash());
+}
+
+/// Marks the slot as being written: nothing is known of its content from now on.
+pub fn make_writing(record: &mut Record, id: SlotId) {
+    let slot = record.slot_mut(id);
+    slot.state = SlotState::Writing;
+    slot.image = None;
+    slot.confirmed = 0;
+    drop_once(record, id);
+}
+
+/// Nobody who wished to boot the slot once knew what has become of it now.
+fn drop_once(record: &mut Record, id: SlotId) {
+    record.once = record.once.filter(|once| *once != id);
+}
+
+/// Makes a proven slot a trial with all its attempts.
+pub fn make_trial(record: &mut Record, id: SlotId, policy: &Policy) {
+    let asked = record.slot(id).image.as_ref().map_or(0, |image| image.tries);
+    let tries_left = if asked == 0 { policy.tries } else { asked };
+    record.slot_mut(id).state = SlotState::Trial { tries_left, handoffs_left: policy.handoffs };
+}

@@ -1,0 +1,54 @@
+//! A record made from what the slots say of themselves.
+
+use super::raise_floor;
+use crate::record::{Record, Slot, Update};
+use crate::seeded::{self, Bug};
+use crate::slot::{Image, SlotId, SlotName, SlotState, Uuid};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// What was found of a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// Its name in the configuration.
+    pub name: SlotName,
+    /// The GUID of its partition.
+    pub part: Uuid,
+    /// The image that its trailer names, when the trailer's signature is right. A trailer is written only
+    /// after every block was proven.
+    pub image: Option<Image>,
+    /// The generation of its confirmed mark.
+    pub mark: Option<u64>,
+    /// The floor that the image sets, or nothing.
+    pub floor: String,
+}
+
+/// The record that the slots imply: marked ones are good and the latest mark is the default; an unmarked
+/// proven one is *proven*, which the decision reaches only when no good slot can be entered. The floor is the highest
+/// of the marked ones.
+pub fn rebuild(disk: Uuid, found: &[Found]) -> Record {
+    let slots: Vec<Slot> = found.iter().map(slot).collect();
+    let good = slots.iter().enumerate().filter(|(_, slot)| slot.state == SlotState::Good);
+    let default = good.max_by_key(|(_, slot)| slot.confirmed).map(|(at, _)| SlotId(at as u8));
+    let (last_boot, update) = (None, Update::None);
+    let (bad_images, floor) = (Vec::new(), String::new());
+    let mut record =
+        Record { disk, slots, default, last_boot, update, bad_images, recovery_rounds: 0, once: None, floor };
+    for found in found.iter().filter(|found| found.mark.is_some()) {
+        raise_floor(&mut record, &found.floor);
+    }
+    record
+}
+
+fn slot(found: &Found) -> Slot {
+    let state = match (&found.image, found.mark) {
+        _ if seeded::is(Bug::LostForgotten) => SlotState::Empty,
+        (Some(_), Some(_)) => SlotState::Good,
+        (Some(_), None) if seeded::is(Bug::UnmarkedIsGood) => SlotState::Good,
+        (Some(_), None) => SlotState::Proven,
+        (None, _) => SlotState::Empty,
+    };
+    let confirmed = found.image.as_ref().and(found.mark).unwrap_or(0);
+    let (name, part, image) = (found.name.clone(), found.part, found.image.clone());
+    Slot { name, part, state, image, confirmed }
+}

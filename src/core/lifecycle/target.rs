@@ -1,0 +1,68 @@
+//! Which slot is written.
+
+use crate::record::{LastBoot, Record};
+use crate::seeded::{self, Bug};
+use crate::slot::{SlotId, SlotState};
+use core::fmt;
+
+/// Why no slot may be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoTarget {
+    /// Every slot is the default, the booted one, or on trial.
+    AllInUse,
+    /// Only good slots are left, and the default was not confirmed in its latest boot.
+    DefaultUnconfirmed,
+}
+
+impl fmt::Display for NoTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AllInUse => "every slot is the default, the running one, or on trial: none may be written",
+            Self::DefaultUnconfirmed => {
+                "the other good slot may be written only after the default was confirmed in its latest boot; \
+                 run `everboot confirm`"
+            }
+        })
+    }
+}
+
+/// The slot that the next image goes to: neither booted nor default; empty, writing, bad, proven, then the
+/// good one that was confirmed longest ago. A good slot only while the default is good and was confirmed in
+/// its latest boot, so that there is always another one to return to.
+pub fn choose_target(record: &Record) -> Result<SlotId, NoTarget> {
+    let booted = record.last_boot.map(|boot| boot.slot);
+    let free = record.ids().filter(|(id, _)| Some(*id) != booted || seeded::is(Bug::RunningWritten));
+    let best = free.filter_map(|(id, slot)| Some((rank(record, id)?, slot.confirmed, id))).min();
+    match best {
+        Some((_, _, id)) if may_write(record, id) => Ok(id),
+        Some(_) => Err(NoTarget::DefaultUnconfirmed),
+        None => Err(NoTarget::AllInUse),
+    }
+}
+
+fn rank(record: &Record, id: SlotId) -> Option<u8> {
+    if record.default == Some(id) {
+        return None;
+    }
+    match record.slot(id).state {
+        SlotState::Empty => Some(0),
+        SlotState::Writing => Some(1),
+        SlotState::Bad { .. } => Some(2),
+        SlotState::Proven => Some(3),
+        SlotState::Good => Some(4),
+        SlotState::Trial { .. } => None,
+    }
+}
+
+/// Whether writing the slot at `id` leaves a way back, whatever happens: promise 2.
+pub fn may_write(record: &Record, id: SlotId) -> bool {
+    match record.slot(id).state {
+        _ if record.default == Some(id) => false,
+        SlotState::Trial { .. } => false,
+        SlotState::Good if seeded::is(Bug::OtherGoodWritten) => true,
+        SlotState::Good => record.default.is_some_and(|default| {
+            record.is_good(default) && record.last_boot == Some(LastBoot { slot: default, confirmed: true })
+        }),
+        SlotState::Empty | SlotState::Writing | SlotState::Bad { .. } | SlotState::Proven => true,
+    }
+}

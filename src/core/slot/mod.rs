@@ -1,0 +1,63 @@
+//! What a slot is: its name, its state, the image that it holds.
+//!
+//! Invariant: a state is a sum type, so that a slot is never "good and being written" at once.
+
+mod block;
+mod checksum;
+mod hash;
+mod name;
+mod state;
+
+use alloc::string::String;
+pub use block::{is_zero, same};
+pub use checksum::checksum;
+pub use hash::to_hex;
+pub use hash::{Digest, ParseHexError, RootHash, Uuid};
+pub use hash::{bytes, from_hex};
+pub use name::{NameError, SlotName};
+pub use state::{BadReason, SlotState};
+
+use serde::{Deserialize, Serialize};
+
+/// Images are sequences of blocks of this many bytes; dm-verity's data and hash block size.
+pub const BLOCK: usize = 4096;
+
+/// Most slots of a machine.
+pub const MAX_SLOTS: usize = 8;
+/// Highest value of each counter: tries, hand-offs, starts of an apply.
+pub const MAX_COUNT: u8 = 100;
+
+/// Position of a slot in the record's list of slots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct SlotId(pub u8);
+
+impl SlotId {
+    /// The position as an index into the record's list.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// What is known of the image in a slot.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Image {
+    /// Its version, in the manifest's words; empty when nobody said.
+    pub version: String,
+    /// The root hash of its tree; absent for an untreed slot, which was filled by other means.
+    pub root_hash: Option<RootHash>,
+    /// Whether the root is mounted writable. The tree of an open slot describes the bytes as installed.
+    pub open: bool,
+    /// Attempts that the image asks for when it becomes a trial.
+    pub tries: u8,
+    /// Whether it came although no trusted key had signed it. The record keeps this behind its body.
+    #[serde(skip)]
+    pub insecure: bool,
+}
+
+impl Image {
+    /// Its version, and what has to be known beside it, for a reader.
+    pub fn label(&self) -> String {
+        let insecure = if self.insecure { ", INSECURE" } else { "" };
+        [&self.version, insecure].concat()
+    }
+}

@@ -1,0 +1,94 @@
+//! The state of a slot, as the record keeps it.
+
+use core::fmt;
+use serde::{Deserialize, Serialize};
+
+/// Where a slot stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum SlotState {
+    /// Nothing is known to be in it.
+    Empty,
+    /// An apply or a prepare began and did not end: its bytes are undefined.
+    Writing,
+    /// Every block was read back and found right; not to be booted until it is activated.
+    Proven,
+    /// To be tried at the next boot, until it is confirmed or a counter is used up.
+    Trial {
+        /// Attempts left. Counted down before each hand-off.
+        tries_left: u8,
+        /// Hand-offs left, whatever the evidence says of how the attempts ended. Never given back.
+        handoffs_left: u8,
+    },
+    /// Confirmed by a running system.
+    Good,
+    /// Not to be booted.
+    Bad {
+        /// Why.
+        reason: BadReason,
+    },
+}
+
+/// Why a slot is bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum BadReason {
+    /// All its attempts ended without a confirmation.
+    TriesExhausted,
+    /// The hard number of hand-offs was reached without a confirmation.
+    HandoffsExhausted,
+    /// Its root file system could not be mounted.
+    NotMountable,
+    /// Its root file system has no init that can be run.
+    NoInit,
+    /// The running system or an operator rejected it.
+    Rejected,
+    /// An operator returned to the previous good slot while this one was on trial.
+    RolledBack,
+    /// Its trailer does not name the image that the record names, or it may not be booted without a signature. Says
+    /// nothing about the image.
+    Unproven,
+}
+
+impl SlotState {
+    /// Whether everboot would hand off to a slot in this state without further ado.
+    pub fn is_eligible(self) -> bool {
+        match self {
+            Self::Good => true,
+            Self::Trial { tries_left, handoffs_left } => tries_left > 0 && handoffs_left > 0,
+            Self::Empty | Self::Writing | Self::Proven | Self::Bad { .. } => false,
+        }
+    }
+
+    /// Whether its bytes were proven once, whatever became of it since: somebody may boot it by name.
+    pub fn was_proven(self) -> bool {
+        !matches!(self, Self::Empty | Self::Writing | Self::Bad { reason: BadReason::Unproven })
+    }
+}
+
+impl fmt::Display for SlotState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("empty"),
+            Self::Writing => f.write_str("writing"),
+            Self::Proven => f.write_str("proven"),
+            Self::Trial { tries_left, handoffs_left } => {
+                write!(f, "trial ({tries_left} tries left, {handoffs_left} hand-offs left)")
+            }
+            Self::Good => f.write_str("good"),
+            Self::Bad { reason } => write!(f, "bad ({reason})"),
+        }
+    }
+}
+
+impl fmt::Display for BadReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TriesExhausted => "all tries used without a confirmation",
+            Self::HandoffsExhausted => "all hand-offs used without a confirmation",
+            Self::NotMountable => "its root could not be mounted",
+            Self::NoInit => "no init in its root",
+            Self::Rejected => "rejected",
+            Self::RolledBack => "rolled back by the operator",
+            Self::Unproven => "its trailer does not prove the image that the record names",
+        })
+    }
+}
