@@ -11,14 +11,10 @@
 #[cfg(any(feature = "pack", feature = "fetch"))]
 pub use everboot_core::channel;
 pub use everboot_core::{config, decide, lifecycle, manifest, password, record, seeded, slot, tree, verbs};
+pub use everboot_storage::{apply, bundle, crew, medium, store};
 
-pub mod apply;
-pub mod bundle;
-pub mod crew;
 pub mod flow;
 pub mod machine;
-pub mod medium;
 #[cfg(feature = "client")]
 pub mod registry;
-pub mod store;
 pub mod sys;

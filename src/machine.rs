@@ -3,10 +3,10 @@
 //! `sys` implements these traits for Linux and for a disk image in a file; the tests implement them in
 //! memory. So the same flows run in the initramfs, in the running system, on a file, and under simulation.
 
-use crate::crew::Threads;
-use crate::medium::{self, Medium, Staging};
 use everboot_core::config::Breakpoint;
 use everboot_core::slot::Uuid;
+use everboot_storage::crew::Threads;
+use everboot_storage::medium::{self, Medium, Staging};
 use std::fmt;
 
 /// All disks with a partition table, in the order in which the machine names them.

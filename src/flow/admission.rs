@@ -1,12 +1,12 @@
 //! The checks that an image passes before a byte of it is written, wherever it comes from.
 
 use super::{Error, STAGED, Site, View};
-use crate::bundle::Bundle;
 use crate::machine::{Access, Machine};
-use crate::medium::{Medium, Staging};
 use everboot_core::lifecycle::{self, Refusal, admit};
 use everboot_core::manifest::Manifest;
 use everboot_core::record::{Record, Staged};
+use everboot_storage::bundle::Bundle;
+use everboot_storage::medium::{Medium, Staging};
 
 impl<M: Machine> Site<'_, M> {
     /// Refuses an image that does not fit this machine.

@@ -9,7 +9,6 @@
 use super::sources::SourceSlots;
 use super::{Error, Site, View};
 use crate::machine::{Access, EarlyBoot, Machine, Plight, Root, RootFailure, Wish};
-use crate::{apply, medium};
 use everboot_core::config::{Asked, Breakpoint};
 use everboot_core::decide::{self, Decision, Failure, Observation, Reason, Request, Seen, Settled, Target};
 use everboot_core::lifecycle;
@@ -18,6 +17,7 @@ use everboot_core::record::Record;
 use everboot_core::record::history::Kind;
 use everboot_core::seeded::{self, Bug};
 use everboot_core::slot::{BadReason, SlotId, Uuid};
+use everboot_storage::{apply, medium};
 
 /// Where the boot goes.
 #[derive(Debug, Clone, PartialEq, Eq)]

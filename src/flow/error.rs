@@ -1,8 +1,8 @@
 //! Why a verb failed.
 
-use crate::{apply, bundle, medium, store};
 use everboot_core::lifecycle::{Refusal, Unfit};
 use everboot_core::slot::SlotName;
+use everboot_storage::{apply, bundle, medium, store};
 use std::fmt;
 
 /// Why a verb failed. Whatever it was, nothing that was good before is lost.

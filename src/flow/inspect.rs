@@ -2,15 +2,15 @@
 
 use super::view::read_manifest;
 use super::{Error, STAGED, Site, View};
-use crate::apply::{self, Difference};
 use crate::machine::{Access, Machine};
-use crate::medium::Staging as _;
 use everboot_core::decide::{Decision, Request, decide};
 use everboot_core::lifecycle::{self, NoTarget, Refusal};
 use everboot_core::manifest::Manifest;
 use everboot_core::record::history::Entry;
 use everboot_core::record::{BadCopy, Record, Selection};
 use everboot_core::slot::{SlotId, SlotName, SlotState};
+use everboot_storage::apply::{self, Difference};
+use everboot_storage::medium::Staging as _;
 
 /// All that `status` and `explain` show, from one look.
 #[derive(Debug, Clone)]

@@ -2,13 +2,13 @@
 
 use super::sources::SourceSlots;
 use super::{Error, STAGED, Site};
-use crate::apply::{self, Progress};
-use crate::bundle::{Bundle, Sources};
 use crate::machine::{Access, Machine};
-use crate::medium::{Medium, Staging};
 use everboot_core::lifecycle::Refusal;
 use everboot_core::record::history::Kind;
 use everboot_core::slot::{BLOCK, SlotName, SlotState};
+use everboot_storage::apply::{self, Progress};
+use everboot_storage::bundle::{Bundle, Sources};
+use everboot_storage::medium::{Medium, Staging};
 
 /// Where right blocks are to come from.
 #[derive(Debug)]

@@ -32,8 +32,8 @@ pub use trouble::Trouble;
 pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
 pub use view::View;
 
-use crate::bundle::Keys;
 use everboot_core::config::Config;
+use everboot_storage::bundle::Keys;
 
 /// A machine together with what its owner says of it.
 #[derive(Debug)]

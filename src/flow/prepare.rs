@@ -2,11 +2,11 @@
 
 use super::sources::SourceSlots;
 use super::{Error, Site};
-use crate::apply::{self, Progress};
 use crate::machine::{Access, Machine};
 use everboot_core::lifecycle::{self, Refusal};
 use everboot_core::record::history::Kind;
 use everboot_core::slot::SlotName;
+use everboot_storage::apply::{self, Progress};
 
 /// Writes the staged image to a slot that neither runs nor is the default, and proves it.
 ///

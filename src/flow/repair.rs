@@ -3,11 +3,11 @@
 use super::view::find_slot;
 use super::{Error, Site, Trouble, View};
 use crate::machine::Machine;
-use crate::store::{self, SaveError};
 use everboot_core::lifecycle;
 use everboot_core::record::history::Kind;
 use everboot_core::record::{Record, Selection};
 use everboot_core::slot::{Image, SlotState};
+use everboot_storage::store::{self, SaveError};
 
 /// Makes a record from what the slots say of themselves.
 ///
@@ -82,7 +82,11 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
     write(view, record, "record repaired")
 }
 
-fn write<D: crate::medium::Medium>(mut view: View<D>, record: Record, text: &str) -> Result<Record, Error> {
+fn write<D: everboot_storage::medium::Medium>(
+    mut view: View<D>,
+    record: Record,
+    text: &str,
+) -> Result<Record, Error> {
     if let Some(trouble @ (Trouble::Unusable(_) | Trouble::ReadOnly(_) | Trouble::Ambiguous(_))) =
         &view.trouble
     {

@@ -2,11 +2,11 @@
 
 use super::view::read_manifest;
 use super::{Error, Site, View};
-use crate::bundle::{self, Body, Bundle, Sources};
 use crate::machine::{Access, Machine};
-use crate::medium::Medium;
 use everboot_core::lifecycle::Refusal;
 use everboot_core::slot::SlotId;
+use everboot_storage::bundle::{self, Body, Bundle, Sources};
+use everboot_storage::medium::Medium;
 
 /// Which slots may hold the sources of a delta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

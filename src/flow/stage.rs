@@ -2,16 +2,16 @@
 
 use super::sources::SourceSlots;
 use super::{Error, FETCHED, STAGED, STAGED_PART, Site, View};
-use crate::apply::{self, Layout};
-use crate::bundle::Bundle;
 use crate::machine::{Access, Machine};
-use crate::medium::{self, Medium, Staging};
 use everboot_core::lifecycle;
 use everboot_core::manifest::Manifest;
 use everboot_core::record::history::Kind;
 use everboot_core::record::{Staged, Update};
 use everboot_core::seeded::{self, Bug};
 use everboot_core::slot::RootHash;
+use everboot_storage::apply::{self, Layout};
+use everboot_storage::bundle::Bundle;
+use everboot_storage::medium::{self, Medium, Staging};
 
 /// What `everboot-fetch` leaves when it breaks off.
 const BROKEN_OFF: &str = "fetched.everboot.part";

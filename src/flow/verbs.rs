@@ -1,14 +1,14 @@
 //! The verbs that change the record, and little else.
 
 use super::{Error, STAGED, STAGED_PART, Site, View};
-use crate::apply;
 use crate::machine::{Access, Machine, PartRef};
-use crate::medium::{self, Medium, Staging};
 use everboot_core::lifecycle::{self, Activated};
 use everboot_core::record::history::Kind;
 use everboot_core::record::{Record, Update};
 use everboot_core::seeded::{self, Bug};
 use everboot_core::slot::{RootHash, SlotId, SlotName};
+use everboot_storage::apply;
+use everboot_storage::medium::{self, Medium, Staging};
 
 impl<M: Machine> Site<'_, M> {
     /// Removes the staged bundle when the record does not name one any more. Left behind by a cut or by an

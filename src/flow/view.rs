@@ -2,11 +2,7 @@
 
 use super::trouble::Trouble;
 use super::{Error, Site};
-use crate::apply;
-use crate::bundle::Keys;
 use crate::machine::{Access, Machine, Part, PartRef, Survey};
-use crate::medium::Medium;
-use crate::store::{self, History, Loaded, SaveError};
 use everboot_core::config::Locator;
 use everboot_core::decide::{Observation, Seen};
 use everboot_core::lifecycle::{self, Found, image_of, rebuild};
@@ -15,6 +11,10 @@ use everboot_core::record::history::Kind;
 use everboot_core::record::{LastBoot, Record, Selection};
 use everboot_core::seeded::{self, Bug};
 use everboot_core::slot::{RootHash, SlotId, SlotName, Uuid};
+use everboot_storage::apply;
+use everboot_storage::bundle::Keys;
+use everboot_storage::medium::Medium;
+use everboot_storage::store::{self, History, Loaded, SaveError};
 
 /// What a look found. There is always a record to decide by, if only one made from the slots.
 #[derive(Debug)]

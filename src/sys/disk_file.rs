@@ -8,10 +8,10 @@ use super::lock::{Lock, LockError};
 use super::progress::Progress;
 use super::staging::DirStaging;
 use super::table::{self, Extent};
-use crate::crew::Threads;
 use crate::machine::{Access, Machine, PartRef, Root, RootFailure, Survey};
-use crate::medium::{Error, Medium, Op};
 use everboot_core::slot::Uuid;
+use everboot_storage::crew::Threads;
+use everboot_storage::medium::{Error, Medium, Op};
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -107,8 +107,8 @@ impl DiskFileMachine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::medium::Staging;
     use crate::sys::scratch::Scratch;
+    use everboot_storage::medium::Staging;
 
     fn image(scratch: &Scratch) -> PathBuf {
         let path = scratch.file("disk", &vec![0; 4 << 20]);

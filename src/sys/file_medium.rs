@@ -14,7 +14,7 @@
 
 use super::ioctl;
 use crate::machine::Access;
-use crate::medium::{Aligned, Error, Medium, Op, PAGE, Place};
+use everboot_storage::medium::{Aligned, Error, Medium, Op, PAGE, Place};
 use rustix::fs::{Advice, CWD, FallocateFlags, Mode, OFlags, fadvise, fallocate, fdatasync, openat};
 use rustix::io::Errno;
 use std::fs::File;

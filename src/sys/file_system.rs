@@ -3,7 +3,7 @@
 //! The magic is looked at instead of trying one driver after the other: a driver that is offered foreign
 //! bytes fills the kernel log, and the first that accepts need not be the right one.
 
-use crate::medium::{self, Medium};
+use everboot_storage::medium::{self, Medium};
 
 /// A file system that the kernel may be asked to mount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -56,7 +56,7 @@ impl LinuxMachine {
     ///
     /// [`EarlyBoot::enter`]: crate::machine::EarlyBoot::enter
     pub fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
-        let failed = |error: crate::medium::Error| RootFailure::Device(error.to_string());
+        let failed = |error: everboot_storage::medium::Error| RootFailure::Device(error.to_string());
         let node = self.node(root.at).map_err(failed)?.path.clone();
         let part = FileMedium::open(&node, Access::Read).map_err(failed)?;
         let found = file_system::detect(&part).map_err(failed)?;

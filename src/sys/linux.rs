@@ -15,10 +15,10 @@ use super::roots::{Roots, read_text};
 use super::staging::DirStaging;
 use super::survey::{self, Found, Node};
 use super::{boot_facts, ioctl, mountinfo};
-use crate::crew::Threads;
 use crate::machine::{Access, Machine, PartRef, Survey};
-use crate::medium::{Error, Op};
 use everboot_core::slot::Uuid;
+use everboot_storage::crew::Threads;
+use everboot_storage::medium::{Error, Op};
 use nix::mount::MsFlags;
 use std::fs::File;
 use std::io;
@@ -83,7 +83,7 @@ impl LinuxMachine {
         let node = self.found.get(at.disk).and_then(|found| found.nodes.get(at.part));
         let unknown = || Error {
             op: Op::Open,
-            place: crate::medium::Place::Whole,
+            place: everboot_storage::medium::Place::Whole,
             source: io::ErrorKind::NotFound.into(),
         };
         node.ok_or_else(unknown)

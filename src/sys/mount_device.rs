@@ -7,7 +7,7 @@ use super::mounting::{self, mount};
 use super::roots::read_text;
 use super::survey::{self, Node};
 use crate::machine::{Access, PartRef};
-use crate::medium::{Error, Op};
+use everboot_storage::medium::{Error, Op};
 use nix::mount::MsFlags;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -82,7 +82,7 @@ impl LinuxMachine {
 
     /// Its size in bytes, and the file system that it holds, if one is known.
     pub fn contents(&self, device: &BlockDevice) -> (u64, Option<&'static str>) {
-        use crate::medium::Medium;
+        use everboot_storage::medium::Medium;
         let Ok(part) = FileMedium::open(&device.node.path, Access::Read) else { return (0, None) };
         (part.len(), file_system::detect(&part).ok().flatten().map(|found| found.driver))
     }

@@ -4,7 +4,7 @@
 //! so nothing outside the directory is reached whatever is in it.
 
 use super::file_medium::FileMedium;
-use crate::medium::{Error, Op, Place, Staging};
+use everboot_storage::medium::{Error, Op, Place, Staging};
 use rustix::fs::{
     AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstatvfs, fsync, openat, renameat, statat, syncfs,
     unlinkat,
@@ -125,8 +125,8 @@ impl Staging for DirStaging {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::medium::Medium;
     use crate::sys::scratch::Scratch;
+    use everboot_storage::medium::Medium;
 
     #[test]
     fn a_staged_file_is_written_renamed_read_and_removed() {

@@ -3,12 +3,12 @@
 use super::super::trouble::Trouble;
 use super::super::view::matches;
 use super::Findings;
-use crate::apply::Layout;
 use crate::machine::{Part, PartRef, Survey};
 use everboot_core::config::{Config, Locator};
 use everboot_core::lifecycle::below_floor;
 use everboot_core::record::{BadCopy, Record};
 use everboot_core::slot::SlotName;
+use everboot_storage::apply::Layout;
 
 /// The smallest partition of the record, in bytes (`record/FORMAT.md`).
 const SMALLEST_RECORD: u64 = 1 << 20;

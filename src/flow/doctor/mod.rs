@@ -37,9 +37,9 @@ pub use host::Host;
 
 use super::{STAGED, Site};
 use crate::machine::{Access, Machine, PartRef};
-use crate::medium::{Medium, Staging};
 use disk::Filled;
 use everboot_core::slot::SlotState;
+use everboot_storage::medium::{Medium, Staging};
 use serde::Serialize;
 use std::fmt::Display;
 use std::io::ErrorKind;

@@ -59,7 +59,7 @@ impl<M: Medium> Bundle<M> {
     }
 
     /// Opens a bundle that nobody vouches for, for a tool that shows what it says.
-    #[cfg(feature = "pack")]
+    #[cfg(feature = "write")]
     pub fn open_untrusted(medium: M) -> Result<Self, Error> {
         let (signed, next) = read_signed(&medium)?;
         let manifest = Manifest::parse(&signed.manifest).map_err(super::TrustError::Manifest)?;

@@ -3,7 +3,6 @@
 use super::archive::UNIT;
 use super::delta::{MAGIC as DELTA_MAGIC, VERSION as DELTA_VERSION};
 use super::frames::{SEEKABLE_MAGIC, SKIPPABLE_MAGIC, TABLE_ENTRY, TABLE_FOOTER};
-#[cfg(feature = "pack")]
 use everboot_core::manifest::{Manifest, Payload};
 use everboot_core::slot::{BLOCK, RootHash};
 use everboot_core::tree::{Builder, BuilderError, Geometry, Hasher};
@@ -170,7 +169,6 @@ pub fn tree(image: &[u8], salt: &[u8]) -> Option<(Vec<u8>, RootHash)> {
 
 /// Makes a bundle of a small image in memory, as tests need it: the size and root hash of `manifest` are set
 /// from `image`, whose length is a multiple of 4096 and at least 8192. `sign` makes the signature file.
-#[cfg(feature = "pack")]
 pub fn assemble(mut manifest: Manifest, image: &[u8], sign: &dyn Fn(&[u8]) -> Vec<u8>) -> Option<Vec<u8>> {
     let (tree, root_hash) = tree(image, &manifest.payload.salt)?;
     manifest.payload = Payload { size: image.len() as u64, root_hash, ..manifest.payload };

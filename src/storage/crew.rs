@@ -157,7 +157,7 @@ impl<J: Send, O: Send> Table<J, O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::start_threads;
+    use everboot_agent::sys::start_threads;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Squares of numbers; each third number has to wait until all before it are done.

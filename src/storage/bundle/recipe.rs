@@ -16,7 +16,7 @@ pub const GROUP_PREFIX: usize = 768;
 /// Kinds of runs, in the two low bits of a run's first number.
 pub(super) const ZERO: u64 = 0;
 pub(super) const NEW: u64 = 1;
-#[cfg(feature = "pack")]
+#[cfg(feature = "write")]
 pub(super) const COPY: u64 = 2;
 /// A copy from another source than the one before.
 pub(super) const COPY_FROM: u64 = 3;
@@ -159,7 +159,7 @@ impl Group {
     }
 }
 
-#[cfg(feature = "pack")]
+#[cfg(feature = "write")]
 mod write {
     use super::*;
 
@@ -213,7 +213,7 @@ mod write {
     }
 }
 
-#[cfg(all(test, feature = "pack"))]
+#[cfg(all(test, feature = "write"))]
 mod tests {
     use super::*;
 

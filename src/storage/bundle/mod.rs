@@ -14,10 +14,10 @@ mod error;
 mod frames;
 mod reader;
 mod recipe;
-#[cfg(feature = "pack")]
+#[cfg(feature = "sign")]
 pub mod sign;
 mod signed;
-#[cfg(any(feature = "pack", feature = "fetch"))]
+#[cfg(feature = "write")]
 pub mod write;
 
 pub use delta::{Delta, GROUPS_MAX, Patcher, Sources, Told, Trees};

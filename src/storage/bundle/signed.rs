@@ -130,7 +130,6 @@ impl Keys {
     }
 
     /// Checks the signature of what is no manifest, such as the list of a channel, as that of a manifest is checked.
-    #[cfg(feature = "fetch")]
     pub fn check(&self, bytes: &[u8], signature: &[u8]) -> Result<(), TrustError> {
         let text = std::str::from_utf8(signature).map_err(|_| TrustError::NoSignature)?;
         self.vouch(bytes, text, ENDORSEMENTS_MAX).map_err(|doubt| match doubt {
@@ -233,9 +232,9 @@ impl Signed {
     pub fn accept(&self, keys: &Keys, insecure: bool) -> Result<Manifest, TrustError> {
         within("manifest", self.manifest.len() as u64, MANIFEST_MAX)?;
         within("signature", self.signature.len() as u64, SIGNATURE_MAX)?;
-        #[cfg(not(feature = "crash"))]
+        #[cfg(not(feature = "mutants"))]
         let verdict = self.vouched(keys);
-        #[cfg(feature = "crash")]
+        #[cfg(feature = "mutants")]
         let verdict = known::vouched(self, keys);
         let insecure = match verdict {
             Ok(()) => false,
@@ -255,7 +254,7 @@ impl Signed {
 
 /// What was vouched for. The crash campaign boots the same few bundles millions of times, and took a third of its time
 /// to check their signatures again.
-#[cfg(feature = "crash")]
+#[cfg(feature = "mutants")]
 mod known {
     use super::{Doubt, Keys, Signed};
     use std::cell::RefCell;
