@@ -8,13 +8,11 @@
 //! clock, no log, no environment. `store`, `apply` and `bundle` know a [`medium::Medium`] and not Linux. Only `sys`
 //! does. `crew` shares work among threads, and `lanes` hashes with vectors. `channel` and `registry` are for the tools.
 
+pub use everboot_agent::{flow, machine, sys};
 #[cfg(any(feature = "pack", feature = "fetch"))]
 pub use everboot_core::channel;
 pub use everboot_core::{config, decide, lifecycle, manifest, password, record, seeded, slot, tree, verbs};
 pub use everboot_storage::{apply, bundle, crew, medium, store};
 
-pub mod flow;
-pub mod machine;
 #[cfg(feature = "client")]
 pub mod registry;
-pub mod sys;

@@ -1,6 +1,6 @@
 //! The command line, and the entry of the initramfs.
 //!
-//! A process is one of two: `/init`, which never ends ([`init`]), or a verb: the table of [`everboot::verbs`] says what
+//! A process is one of two: `/init`, which never ends ([`init`]), or a verb: the table of [`everboot_core::verbs`] says what
 //! there is, [`arguments`] reads the command line by it, [`session`] opens the machine, [`run`] calls the
 //! flow, and [`exit`] has the codes. Nothing is decided here.
 
@@ -35,11 +35,11 @@ use std::process::ExitCode;
 pub(crate) fn main() -> ExitCode {
     let mut arguments = std::env::args_os();
     let _name = arguments.next();
-    everboot::sys::watch_for_faults(init::is_init());
+    everboot_agent::sys::watch_for_faults(init::is_init());
     if init::is_init() {
         init::run(&arguments.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>());
     }
-    everboot::sys::log_to_stderr(log::LevelFilter::Warn);
+    everboot_agent::sys::log_to_stderr(log::LevelFilter::Warn);
     let exit = tell(arguments::parse(arguments.collect()).and_then(|request| carry_out(request, false)));
     ExitCode::from(exit as u8)
 }

@@ -9,9 +9,9 @@ use super::progress::Progress;
 use super::recovery::Recovery;
 use super::session::lock;
 use super::settings::{DIRECTORY, Settings};
-use everboot::config::{KernelCommandLine, Watchdog};
-use everboot::flow::{self, Destination, Outcome, Site};
-use everboot::sys::{self, LinuxMachine};
+use everboot_agent::flow::{self, Destination, Outcome, Site};
+use everboot_agent::sys::{self, LinuxMachine};
+use everboot_core::config::{KernelCommandLine, Watchdog};
 use std::path::{Path, PathBuf};
 
 /// An early boot.

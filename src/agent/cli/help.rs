@@ -2,7 +2,7 @@
 
 use super::exit::Exit;
 use super::text::wrap;
-use everboot::verbs::{Flag, GLOBAL, VERBS, Verb};
+use everboot_core::verbs::{Flag, GLOBAL, VERBS, Verb};
 use std::fmt::Write;
 
 /// Column at which descriptions begin.

@@ -1,9 +1,10 @@
 //! What a verb ends with: its exit code, and the one line that says why.
 
-use everboot::bundle::Fault;
-use everboot::store::SaveError;
-pub(crate) use everboot::verbs::Exit;
-use everboot::{apply, bundle, flow, medium};
+use everboot_agent::flow;
+pub(crate) use everboot_core::verbs::Exit;
+use everboot_storage::bundle::Fault;
+use everboot_storage::store::SaveError;
+use everboot_storage::{apply, bundle, medium};
 use std::io::ErrorKind;
 
 /// What a verb that succeeded prints, and the code that it ends with.

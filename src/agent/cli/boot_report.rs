@@ -1,10 +1,10 @@
 //! `/run/everboot/boot.json`: what the early boot tells the system that it booted.
 
 use super::text::list;
-use everboot::flow::{Destination, Outcome};
-use everboot::record::Slot;
-use everboot::slot::SlotState;
-use everboot::sys;
+use everboot_agent::flow::{Destination, Outcome};
+use everboot_agent::sys;
+use everboot_core::record::Slot;
+use everboot_core::slot::SlotState;
 use serde::Serialize;
 use std::path::Path;
 

@@ -4,8 +4,8 @@ use super::arguments::Arguments;
 use super::exit::{Answer, Exit};
 use super::run::{Outcome, open_bundle};
 use super::session::Session;
-use everboot::flow::{self, Giver};
-use everboot::slot::{BLOCK, SlotState};
+use everboot_agent::flow::{self, Giver};
+use everboot_core::slot::{BLOCK, SlotState};
 
 pub(super) fn verify(session: &mut Session, slot: &str) -> Outcome {
     let (slot, found) = flow::slot_difference(session.site(), slot)?;

@@ -4,9 +4,9 @@ use super::arguments::Arguments;
 use super::exit::{Exit, Failure};
 use super::session::Session;
 use super::shell::plain;
-use everboot::flow::View;
-use everboot::machine::PartRef;
-use everboot::sys::{self, BlockDevice, FileMedium, LinuxMachine, Purpose};
+use everboot_agent::flow::View;
+use everboot_agent::machine::PartRef;
+use everboot_agent::sys::{self, BlockDevice, FileMedium, LinuxMachine, Purpose};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 

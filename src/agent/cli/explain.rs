@@ -3,11 +3,11 @@
 use super::status::{NextBoot, name};
 use super::status_text::next;
 use super::text::list;
-use everboot::decide::{Decision, Reason, Settled, Target};
-use everboot::flow::Status;
-use everboot::lifecycle::below_floor;
-use everboot::record::Record;
-use everboot::record::history::Entry;
+use everboot_agent::flow::Status;
+use everboot_core::decide::{Decision, Reason, Settled, Target};
+use everboot_core::lifecycle::below_floor;
+use everboot_core::record::Record;
+use everboot_core::record::history::Entry;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -107,7 +107,7 @@ fn last_boot(record: &Record) -> String {
 }
 
 fn update(record: &Record) -> String {
-    use everboot::record::Update;
+    use everboot_core::record::Update;
     let version = record.update.bundle().map_or(String::new(), |bundle| bundle.image.label());
     match &record.update {
         Update::None => "none".to_owned(),

@@ -1,8 +1,8 @@
 //! Standard input and output as a person's console: bytes with a deadline, the countdown, the password.
 
 use super::keys::{Decoder, Key};
-use everboot::password::Hash;
-use everboot::sys::{Terminal, monotonic_ms, read_byte, wait_for_input};
+use everboot_agent::sys::{Terminal, monotonic_ms, read_byte, wait_for_input};
+use everboot_core::password::Hash;
 use std::io::{Write, stdout};
 
 /// How often a password may be wrong.

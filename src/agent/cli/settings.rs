@@ -3,10 +3,10 @@
 //! A mistake in it must not strand a machine. So reading never fails: what cannot be used is left out, with
 //! a line about it, and those who must not go on without it ask for [`Settings::fault`].
 
-use everboot::bundle::Keys;
-use everboot::config::Config;
-use everboot::flow::Findings;
-use everboot::sys;
+use everboot_agent::flow::Findings;
+use everboot_agent::sys;
+use everboot_core::config::Config;
+use everboot_storage::bundle::Keys;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};

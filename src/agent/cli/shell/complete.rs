@@ -1,8 +1,8 @@
 //! The rest of a word: verbs, their options, and names of slots, by the table of verbs.
 
-use everboot::config::Locator;
-use everboot::slot::SlotName;
-use everboot::verbs::{Action, Flag, GLOBAL, VERBS, Verb};
+use everboot_core::config::Locator;
+use everboot_core::slot::SlotName;
+use everboot_core::verbs::{Action, Flag, GLOBAL, VERBS, Verb};
 
 /// The slots as the configuration has them.
 pub(super) type Slots = [(SlotName, Locator)];
@@ -83,7 +83,7 @@ mod tests {
 
     #[track_caller]
     fn check(head: &str, wanted: &[&str], begins: &str) {
-        let found = Options::at(head, &everboot::config::Config::default().slots).found;
+        let found = Options::at(head, &everboot_core::config::Config::default().slots).found;
         assert_eq!(found, wanted, "{head:?}");
         assert_eq!(common(&found), begins, "{head:?}");
     }

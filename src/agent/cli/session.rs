@@ -5,11 +5,11 @@ use super::exit::{Exit, Failure};
 use super::machine::{AnyMachine, Kind};
 use super::progress::Progress;
 use super::settings::{DIRECTORY, Settings};
-use everboot::bundle::Keys;
-use everboot::config::Config;
-use everboot::flow::{Findings, Site};
-use everboot::sys::{DiskFileMachine, LinuxMachine, Lock, LockError};
-use everboot::verbs::Action;
+use everboot_agent::flow::{Findings, Site};
+use everboot_agent::sys::{DiskFileMachine, LinuxMachine, Lock, LockError};
+use everboot_core::config::Config;
+use everboot_core::verbs::Action;
+use everboot_storage::bundle::Keys;
 use std::path::{Path, PathBuf};
 
 /// The lock of this machine.

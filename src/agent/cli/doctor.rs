@@ -3,9 +3,9 @@
 use super::boot_report::BootReport;
 use super::exit::{Answer, Exit, Failure};
 use super::session::Session;
-use everboot::flow::{self, Finding, Host};
-use everboot::machine::Machine;
-use everboot::sys;
+use everboot_agent::flow::{self, Finding, Host};
+use everboot_agent::machine::Machine;
+use everboot_agent::sys;
 use serde::Serialize;
 use std::fmt::Write;
 

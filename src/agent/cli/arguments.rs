@@ -1,7 +1,7 @@
 //! Reading the command line by the table of verbs.
 
 use super::exit::{Exit, Failure};
-use everboot::verbs::{Action, Flag, GLOBAL, VERBS, Verb};
+use everboot_core::verbs::{Action, Flag, GLOBAL, VERBS, Verb};
 use lexopt::Arg;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use super::complete::{Options, Slots, common};
 use super::console::{Console, Heard, say};
 use super::editor::{Editor, Outcome};
 use super::idle::{Due, Idle};
-use everboot::sys::monotonic_ms;
+use everboot_agent::sys::monotonic_ms;
 
 const PROMPT: &str = "everboot> ";
 const WARNING: &str = "\neverboot: nobody seems to be here: in 60 s this goes on by itself; a verb, such as \

@@ -6,9 +6,9 @@
 
 use super::early::Early;
 use super::machine::Kind;
-use everboot::decide::{FIRST_WAIT, LONGEST_WAIT};
-use everboot::flow::Destination;
-use everboot::sys;
+use everboot_agent::flow::Destination;
+use everboot_agent::sys;
+use everboot_core::decide::{FIRST_WAIT, LONGEST_WAIT};
 use std::path::Path;
 use std::time::Duration;
 

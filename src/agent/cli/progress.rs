@@ -1,6 +1,6 @@
 //! How far a long step is, on standard error.
 
-use everboot::sys;
+use everboot_agent::sys;
 use std::io::{Write, stderr};
 
 /// What is shown, if anything is. When it is dropped in the middle of a step, the line on a terminal is

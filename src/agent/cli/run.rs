@@ -12,15 +12,15 @@ use super::shell::{Opening, Place, Shell};
 use super::status::{StatusReport, name};
 use super::text::list;
 use super::{early, fetch, mount};
-use everboot::apply::Progress;
-use everboot::config::Asked;
-use everboot::flow::{self, Destination};
-use everboot::lifecycle::{Activated, Refusal};
-use everboot::record::history::Kind;
-use everboot::record::{Record, Update};
-use everboot::slot::{SlotId, SlotName, SlotState};
-use everboot::sys::{self, FileMedium};
-use everboot::verbs::{Action, Verb};
+use everboot_agent::flow::{self, Destination};
+use everboot_agent::sys::{self, FileMedium};
+use everboot_core::config::Asked;
+use everboot_core::lifecycle::{Activated, Refusal};
+use everboot_core::record::history::Kind;
+use everboot_core::record::{Record, Update};
+use everboot_core::slot::{SlotId, SlotName, SlotState};
+use everboot_core::verbs::{Action, Verb};
+use everboot_storage::apply::Progress;
 use serde::Serialize;
 use std::path::Path;
 
@@ -173,7 +173,7 @@ fn named_bundle(arguments: &Arguments) -> Result<Option<FileMedium>, Failure> {
 }
 
 pub(super) fn open_bundle(path: &Path) -> Result<FileMedium, Failure> {
-    FileMedium::open(path, everboot::machine::Access::Read)
+    FileMedium::open(path, everboot_agent::machine::Access::Read)
         .map_err(|error| Failure::new(Exit::Failed, format!("bundle: {error}")))
 }
 

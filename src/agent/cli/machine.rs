@@ -3,12 +3,12 @@
 
 use super::progress::Progress;
 use super::recovery::Recovery;
-use everboot::config::Breakpoint;
-use everboot::crew::Threads;
-use everboot::machine::{Access, EarlyBoot, Machine, PartRef, Plight, Root, RootFailure, Survey, Wish};
-use everboot::medium::Error;
-use everboot::slot::Uuid;
-use everboot::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Watchdog};
+use everboot_agent::machine::{Access, EarlyBoot, Machine, PartRef, Plight, Root, RootFailure, Survey, Wish};
+use everboot_agent::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Watchdog};
+use everboot_core::config::Breakpoint;
+use everboot_core::slot::Uuid;
+use everboot_storage::crew::Threads;
+use everboot_storage::medium::Error;
 
 /// Which of the two.
 #[derive(Debug)]

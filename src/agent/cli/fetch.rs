@@ -4,8 +4,8 @@
 
 use super::arguments::Arguments;
 use super::exit::{Answer, Exit, Failure};
-use everboot::sys;
-use everboot::verbs::Action;
+use everboot_agent::sys;
+use everboot_core::verbs::Action;
 
 /// The kind of the bundle that was fetched.
 pub(super) const FETCHED: &[u8] = b"fetched";

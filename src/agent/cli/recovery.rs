@@ -7,9 +7,9 @@ use super::exit::{Answer, Exit, Failure};
 use super::session::settings;
 use super::settings::{DIRECTORY, Settings};
 use super::shell::{Leave, Opening, Place, Shell};
-use everboot::config::{Breakpoint, ShellAccess, Watchdog};
-use everboot::machine::{Plight, Wish};
-use everboot::sys;
+use everboot_agent::machine::{Plight, Wish};
+use everboot_agent::sys;
+use everboot_core::config::{Breakpoint, ShellAccess, Watchdog};
 use std::path::Path;
 
 /// Seconds before a machine whose boot was given up restarts.

@@ -1,9 +1,9 @@
 //! `status`: the facts, gathered once and shown in two ways.
 
-use everboot::decide::{Decision, Target};
-use everboot::flow::{StagingReport, Status};
-use everboot::record::{BadCopy, Record, Slot, Update};
-use everboot::slot::{SlotId, SlotState};
+use everboot_agent::flow::{StagingReport, Status};
+use everboot_core::decide::{Decision, Target};
+use everboot_core::record::{BadCopy, Record, Slot, Update};
+use everboot_core::slot::{SlotId, SlotState};
 use serde::Serialize;
 
 /// What `status --json` prints, in one line. Keys are stable: none is renamed or dropped, new ones may come.
@@ -170,7 +170,7 @@ impl StatusReport {
             trouble: status.trouble.clone(),
             next_boot: NextBoot::new(&status.decision),
             once: record.once.map(named),
-            rollback: everboot::lifecycle::rollback(record, None, false).ok().map(|(_, id)| named(id)),
+            rollback: everboot_core::lifecycle::rollback(record, None, false).ok().map(|(_, id)| named(id)),
             next_target: status.next_target.as_ref().ok().map(|id| named(*id)),
             blocked: status.next_target.is_err(),
             blocked_reason: status.next_target.as_ref().err().map(ToString::to_string),
@@ -195,7 +195,9 @@ fn slot_facts(status: &Status, id: SlotId, slot: &Slot) -> SlotFacts {
         state: state_word(slot.state),
         reason: match slot.state {
             SlotState::Bad { reason } => Some(reason.to_string()),
-            _ if everboot::lifecycle::below_floor(&status.record, id) => Some("below the floor".to_owned()),
+            _ if everboot_core::lifecycle::below_floor(&status.record, id) => {
+                Some("below the floor".to_owned())
+            }
             _ => None,
         },
         tries_left,
