@@ -1,11 +1,11 @@
 //! The release agent as a process, with a disk image in a file as its disk.
 
 use super::facts::pages_of;
-use super::sim::pages::{PAGE, Pages};
 use super::staging::{Staged, lay_out};
-use crate::harness::command::wait_within;
-use crate::harness::disk::Extent;
 use anyhow::{Context, Result, ensure};
+use everboot_bed::disk::Extent;
+use everboot_builder::command::wait_within;
+use everboot_kit::sim::pages::{PAGE, Pages};
 use rustix::fs::{SeekFrom, seek};
 use std::fs::{self, File};
 use std::ops::Range;

@@ -2,13 +2,13 @@
 //! refused, each for the promise that it breaks.
 
 use super::campaign::Shop;
-use super::epoch::{Loss, Odd};
 use super::facts::pages_of;
 use super::field::Field;
 use super::recording::Recording;
 use super::replay::Trouble;
-use super::sim::pages::{PAGE, Pages};
 use anyhow::{Result, bail, ensure};
+use everboot_kit::epoch::{Loss, Odd};
+use everboot_kit::sim::pages::{PAGE, Pages};
 use std::ops::Range;
 
 /// The promise that is broken, and the pages that are destroyed for it.

@@ -4,10 +4,11 @@
 //! in place of the init of the root that it chose a shell is started there, whatever that root is.
 
 use super::subject::Subject;
-use crate::harness::cpio::Node;
-use crate::harness::guest::PROMPT;
-use crate::harness::{Bed, initramfs};
 use anyhow::{Context, Result};
+use everboot_bed::Bed;
+use everboot_bed::guest::PROMPT;
+use everboot_builder::cpio::Node;
+use everboot_builder::initramfs;
 use std::fs;
 use std::path::Path;
 

@@ -2,17 +2,17 @@
 
 use super::parts::Parts;
 use super::recording::Recording;
-use super::sim::Looked;
-use super::sim::pages::{Pages, mix};
-use crate::harness::disk::Extent;
 use anyhow::{Result, ensure};
-use everboot::apply::{Layout, Trailer, read_trailer};
-use everboot::bundle::write::tree;
-use everboot::manifest::Manifest;
-use everboot::medium::Medium;
-use everboot::record::{Record, Selection};
-use everboot::slot::{RootHash, SlotId};
-use everboot::store;
+use everboot_bed::disk::Extent;
+use everboot_core::manifest::Manifest;
+use everboot_core::record::{Record, Selection};
+use everboot_core::slot::{RootHash, SlotId};
+use everboot_kit::sim::Looked;
+use everboot_kit::sim::pages::{Pages, mix};
+use everboot_storage::apply::{Layout, Trailer, read_trailer};
+use everboot_storage::bundle::write::tree;
+use everboot_storage::medium::Medium;
+use everboot_storage::store;
 use std::ops::Range;
 
 const PAGE: u64 = 4096;

@@ -2,16 +2,16 @@
 
 use super::Counts;
 use super::address::{Address, COVERAGES};
-use super::epoch::{Loss, Odd, SECTOR};
 use super::image::{Coverage, Epoch, epochs};
 use super::invariants::{Disk, Violation};
 use super::parts::{Area, Parts};
 use super::recording::Recording;
 use super::replay::{Case, Court, Outcome};
 use super::sample::Judged;
-use super::seed::Seed;
-use super::sim::pages::Pages;
 use anyhow::{Result, ensure};
+use everboot_kit::epoch::{Loss, Odd, SECTOR};
+use everboot_kit::seed::Seed;
+use everboot_kit::sim::pages::Pages;
 
 /// Samples of an epoch with too many subsets.
 const SAMPLES: usize = 32;

@@ -3,13 +3,13 @@
 //! Writes between two flushes have no order: the log has them as they were completed, and a cache brings them to
 //! the medium as it likes. A flush covers the whole disk.
 
-use super::epoch::{EXHAUSTIVE, Loss, Odd, Open, SECTOR, expected, losses};
 use super::log::Entry;
 use super::parts::{Area, Parts};
 use super::recording::Recording;
-use super::seed::Seed;
-use super::sim::pages::Pages;
 use anyhow::{Result, ensure};
+use everboot_kit::epoch::{EXHAUSTIVE, Loss, Odd, Open, SECTOR, expected, losses};
+use everboot_kit::seed::Seed;
+use everboot_kit::sim::pages::Pages;
 use std::collections::BTreeSet;
 
 /// How far a flush is believed.

@@ -3,11 +3,11 @@
 use super::agent::Ending;
 use super::facts::{Facts, Known, NEW, OLD, pages_of};
 use super::parts::Parts;
-use super::sim::pages::Pages;
-pub use super::violation::{Check, Violation, hold};
-use everboot::manifest::Manifest;
-use everboot::record::Update;
-use everboot::slot::{SlotId, SlotState};
+use everboot_core::manifest::Manifest;
+use everboot_core::record::Update;
+use everboot_core::slot::{SlotId, SlotState};
+use everboot_kit::sim::pages::Pages;
+pub use everboot_kit::violation::{Check, Violation, hold};
 use std::ops::Range;
 
 /// A disk, and what is on it.

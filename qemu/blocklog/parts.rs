@@ -1,11 +1,11 @@
 //! Where the partitions of a machine are on its disk.
 
-use crate::harness::disk::Extent;
 use anyhow::{Context, Result, bail, ensure};
-use everboot::apply::TRAILER_LEN;
-use everboot::config::{Config, Locator};
-use everboot::machine::{Machine, Survey};
-use everboot::sys::DiskFileMachine;
+use everboot_agent::machine::{Machine, Survey};
+use everboot_agent::sys::DiskFileMachine;
+use everboot_bed::disk::Extent;
+use everboot_core::config::{Config, Locator};
+use everboot_storage::apply::TRAILER_LEN;
 use std::path::Path;
 
 const PAGE: u64 = 4096;

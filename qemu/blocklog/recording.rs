@@ -6,19 +6,20 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use everboot::slot::{RootHash, SlotId};
+use everboot_core::slot::{RootHash, SlotId};
 use serde::{Deserialize, Serialize};
 
 use super::console::{self, STICK, STUCK};
 use super::facts::{good_default, record_on};
 use super::log::{Entry, parse};
 use super::parts::Parts;
-use super::sim::pages::Pages;
 use super::subject::Subject;
-use crate::harness::command::{program, run};
-use crate::harness::guest::PROMPT;
-use crate::harness::machine::{LIMIT, make_ext4};
-use crate::harness::{Bed, Drive, Guest, Machine, paths};
+use everboot_bed::guest::PROMPT;
+use everboot_bed::machine::{LIMIT, make_ext4};
+use everboot_bed::{Bed, Drive, Guest, Machine};
+use everboot_builder::command::{program, run};
+use everboot_builder::paths;
+use everboot_kit::sim::pages::Pages;
 
 /// The folder of the machine that applies an update in early boot.
 const EARLY: &str = "log-early";

@@ -1,7 +1,7 @@
 //! How large disks are: those that the campaign makes, and those that it takes.
 
 use anyhow::{Result, ensure};
-use everboot::apply::{Layout, TRAILER_LEN};
+use everboot_storage::apply::{Layout, TRAILER_LEN};
 
 const MIB: u64 = 1 << 20;
 /// A disk is held in memory more than once.

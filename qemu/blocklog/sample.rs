@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::image::Coverage;
 use super::replay::Outcome;
-use super::seed::Seed;
+use everboot_kit::seed::Seed;
 use std::collections::BTreeMap;
 
 /// What became of one image.

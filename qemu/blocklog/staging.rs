@@ -2,11 +2,11 @@
 //! an agent that runs on the host.
 
 use super::facts::{looked, pages_of};
-use super::sim::pages::{Pages, mix};
-use crate::harness::disk::Extent;
-use crate::harness::paths;
 use anyhow::{Context, Result};
-use everboot::medium::Medium;
+use everboot_bed::disk::Extent;
+use everboot_builder::paths;
+use everboot_kit::sim::pages::{Pages, mix};
+use everboot_storage::medium::Medium;
 use ext4_view::{Ext4, Ext4Read};
 use std::collections::HashMap;
 use std::error::Error;

@@ -4,12 +4,13 @@ use super::brought::{Brought, check_idle, open, read_settings, settings_of};
 use super::parts::Parts;
 use super::recording::pages;
 use super::room::Room;
-use crate::harness::bundle::{self, pack_for};
-use crate::harness::{Bed, Machine, paths, system};
 use anyhow::{Context, Result};
-use everboot::bundle::{Bundle, Keys};
-use everboot::config::Config;
-use everboot::manifest::Manifest;
+use everboot_bed::bundle::{self, pack_for};
+use everboot_bed::{Bed, Machine, system};
+use everboot_builder::paths;
+use everboot_core::config::Config;
+use everboot_core::manifest::Manifest;
+use everboot_storage::bundle::{Bundle, Keys};
 use std::fs;
 use std::path::{Path, PathBuf};
 

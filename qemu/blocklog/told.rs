@@ -4,21 +4,21 @@
 //! writes that a medium separated by a barrier there must be a flush in the log of the real disk, and the sectors
 //! must be the same. A sync that gets lost between the agent and the device shows here and nowhere else.
 
-use super::epoch::SECTOR;
 use super::log::Entry;
 use super::parts::Parts;
 use super::recording::Recording;
-use super::sim::pages::Pages;
-use super::sim::power::{Event, Power};
-use super::sim::{SimDisk, SimMachine, Still};
 use super::staging::{Shelf, Staged};
-use crate::harness::disk::Extent;
 use anyhow::{Context, Result, bail, ensure};
-use everboot::bundle::Keys;
-use everboot::config::Config;
-use everboot::flow::{self, Destination, Site};
-use everboot::machine::{Machine, Part};
-use everboot::sys::DiskFileMachine;
+use everboot_agent::flow::{self, Destination, Site};
+use everboot_agent::machine::{Machine, Part};
+use everboot_agent::sys::DiskFileMachine;
+use everboot_bed::disk::Extent;
+use everboot_core::config::Config;
+use everboot_kit::epoch::SECTOR;
+use everboot_kit::sim::pages::Pages;
+use everboot_kit::sim::power::{Event, Power};
+use everboot_kit::sim::{SimDisk, SimMachine, Still};
+use everboot_storage::bundle::Keys;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;

@@ -257,7 +257,7 @@ fn picture(strip: &Value, changes: &[Change]) -> Markup {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::blocklog::Counts;
+    use everboot_blocklog::Counts;
     use serde_json::json;
 
     #[test]

@@ -1,11 +1,11 @@
 //! What `qemu/faults` says to what it cannot use: one line each, before anything is built or booted.
 
 use super::Options;
-use crate::blocklog::room::{Room, check_disk_size};
-use crate::harness::command::run;
-use crate::harness::{build, paths};
 use clap::Parser;
-use everboot::bundle::write::member;
+use everboot_blocklog::room::{Room, check_disk_size};
+use everboot_builder::command::run;
+use everboot_builder::{paths, programs};
+use everboot_storage::bundle::write::member;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ fn refused(words: &[&str]) -> String {
 
 fn pack(words: &[&str]) {
     static TOOLS: OnceLock<Vec<PathBuf>> = OnceLock::new();
-    let tools = TOOLS.get_or_init(|| build::tools().unwrap());
+    let tools = TOOLS.get_or_init(|| programs::tools().unwrap());
     let pack = tools.iter().find(|tool| tool.ends_with("everboot-pack")).unwrap();
     run(Command::new(pack).args(words)).unwrap();
 }

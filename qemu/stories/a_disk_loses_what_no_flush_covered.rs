@@ -1,7 +1,7 @@
 //! Two updates are recorded under a block log. Whatever a power cut leaves of their writes, the agent boots it and
 //! keeps every promise; a sample of it is booted by the real kernel.
 
-use crate::blocklog::{self, Options};
+use everboot_blocklog::Options;
 
 #[test]
 fn every_crash_image_of_two_recorded_updates_comes_up_and_keeps_every_promise() {

@@ -1,7 +1,7 @@
 //! The new image is a file system without an init: the old system comes up in the same boot.
 
 use super::common::{bed, expect_rolled_back, machine, stage};
-use crate::harness::system;
+use everboot_bed::system;
 
 #[test]
 fn a_new_system_without_init_is_rolled_back_in_the_same_boot() {

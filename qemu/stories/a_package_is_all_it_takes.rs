@@ -1,11 +1,12 @@
 //! The package is installed in a Debian that never heard of everboot, the owner writes configuration and key, and
 //! dracut makes an image that boots.
 
-use crate::harness::guest::PROMPT;
-use crate::harness::machine::LIMIT;
-use crate::harness::rootfs::Overlay;
-use crate::harness::workshop::Workshop;
-use crate::harness::{Guest, Machine, package, paths, system};
+use everboot_bed::guest::PROMPT;
+use everboot_bed::machine::LIMIT;
+use everboot_bed::workshop::Workshop;
+use everboot_bed::{Guest, Machine, system};
+use everboot_builder::overlay::Overlay;
+use everboot_builder::{package, paths};
 
 use super::common::bed;
 

@@ -1,9 +1,10 @@
 //! A new system hangs on a machine with a watchdog in hardware, an i6300esb, and with the kernel that has its driver.
 
 use super::common::{HANGS, OLD, bed, configuration, expect_rolled_back, stage};
-use crate::harness::kernel::Kernel;
-use crate::harness::machine::LIMIT;
-use crate::harness::{Guest, GuestOptions, Machine, bundle, initramfs, system};
+use everboot_bed::machine::LIMIT;
+use everboot_bed::{Guest, GuestOptions, Machine, bundle, system};
+use everboot_builder::initramfs;
+use everboot_builder::kernel::Kernel;
 
 /// What this kernel has as modules and the agent needs, beside the drivers that every initramfs has.
 const MODULES: [&str; 3] = ["crc32c_generic", "ext4", "i6300esb"];

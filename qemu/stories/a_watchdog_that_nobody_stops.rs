@@ -1,10 +1,10 @@
 //! A watchdog that goes on after a close (nowayout): it is started only for the system that has to take it over.
 
 use super::common::{HANGS, NEW, configured, expect_rolled_back, machine, overlaid, small, stage};
-use crate::harness::cpio::{Archive, Node};
-use crate::harness::machine::LIMIT;
-use crate::harness::rootfs::mini;
-use crate::harness::{Guest, GuestOptions, Machine};
+use everboot_bed::machine::LIMIT;
+use everboot_bed::rootfs::mini;
+use everboot_bed::{Guest, GuestOptions, Machine};
+use everboot_builder::cpio::{Archive, Node};
 
 /// Before the agent, which loads modules without parameters.
 const INIT: &str = "\
@@ -16,7 +16,11 @@ exec /init \"$@\"
 
 fn nowayout(machine: &Machine, boot: &str, line: &str) -> GuestOptions {
     let mut files = Archive::default();
-    files.add("bin/busybox", 0o755, Node::File(std::fs::read(mini::busybox().unwrap()).unwrap()));
+    files.add(
+        "bin/busybox",
+        0o755,
+        Node::File(std::fs::read(everboot_builder::busybox::program().unwrap()).unwrap()),
+    );
     files.add("nowayout", 0o755, Node::File(INIT.into()));
     let options = configured(machine, boot, line, &["softdog"]);
     overlaid(machine, options, &files).append("rdinit=/nowayout")

@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::common::{NEW, chance, machine, pick, small, stage};
-use crate::harness::machine::LIMIT;
-use crate::harness::{Drive, Guest, GuestOptions, Machine};
+use everboot_bed::machine::LIMIT;
+use everboot_bed::{Drive, Guest, GuestOptions, Machine};
 
 /// A machine on which the apply of version 2 is due.
 pub fn ready(story: &str) -> Machine {

@@ -1,18 +1,16 @@
 //! A machine in the field: a delta from a server, what is missing of a channel's image, and blocks that rot beneath the
 //! root that runs.
 
-#[path = "../../tests/fetch/server.rs"]
-#[allow(dead_code)]
-mod server;
+use everboot_kit::server;
 
 use super::common::{bed, configured, expect};
-use crate::blocklog::seed::Seed;
-use crate::harness::command::run;
-use crate::harness::guest::PROMPT;
-use crate::harness::machine::LIMIT;
-use crate::harness::rootfs::Overlay;
-use crate::harness::{Guest, Machine, system};
-use everboot::slot::RootHash;
+use everboot_bed::guest::PROMPT;
+use everboot_bed::machine::LIMIT;
+use everboot_bed::{Guest, Machine, system};
+use everboot_builder::command::run;
+use everboot_builder::overlay::Overlay;
+use everboot_core::slot::RootHash;
+use everboot_kit::seed::Seed;
 use server::{Answer, Server};
 use sha2::{Digest, Sha256};
 use std::fs;

@@ -3,12 +3,13 @@
 
 use std::time::Duration;
 
-use crate::harness::disk::{Disk, Part};
-use crate::harness::guest::PROMPT;
-use crate::harness::kernel::Kernel;
-use crate::harness::rootfs::{Debian, image};
-use crate::harness::setup::{self, Level};
-use crate::harness::{Drive, Guest, GuestOptions, bench, paths};
+use everboot_bed::disk::{Disk, Part};
+use everboot_bed::guest::PROMPT;
+use everboot_bed::rootfs::{Debian, image};
+use everboot_bed::{Drive, Guest, GuestOptions, bench};
+use everboot_builder::kernel::Kernel;
+use everboot_builder::paths;
+use everboot_builder::setup::{self, Level};
 
 #[test]
 fn a_sealed_debian_boots_by_a_hand_made_init() {

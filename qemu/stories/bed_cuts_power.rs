@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use crate::harness::disk::{Disk, Part};
-use crate::harness::kernel::Kernel;
-use crate::harness::rootfs::Mini;
-use crate::harness::setup::{self, Level};
-use crate::harness::{Drive, Guest, GuestOptions, bench, paths};
+use everboot_bed::disk::{Disk, Part};
+use everboot_bed::rootfs::Mini;
+use everboot_bed::{Drive, Guest, GuestOptions, bench};
+use everboot_builder::kernel::Kernel;
+use everboot_builder::paths;
+use everboot_builder::setup::{self, Level};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const BLOCK: usize = 4096;

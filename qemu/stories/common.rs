@@ -1,10 +1,11 @@
 //! What the stories share: a machine with a small version 1 that is good, and a version 2 to come.
 
-use crate::blocklog::seed::Seed;
-use crate::harness::cpio::{Archive, Node};
-use crate::harness::guest::PROMPT;
-use crate::harness::machine::{LIMIT, make_ext4};
-use crate::harness::{Bed, Drive, Guest, GuestOptions, Machine, bundle, initramfs, paths, system};
+use everboot_bed::guest::PROMPT;
+use everboot_bed::machine::{LIMIT, make_ext4};
+use everboot_bed::{Bed, Drive, Guest, GuestOptions, Machine, bundle, system};
+use everboot_builder::cpio::{Archive, Node};
+use everboot_builder::{initramfs, paths};
+use everboot_kit::seed::Seed;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 
 use super::an_apply::{expect_new, pull_out, ready};
 use super::common::{OLD, bed, machine_with, small, stage};
-use crate::harness::guest::PROMPT;
-use crate::harness::machine::LIMIT;
-use crate::harness::rootfs::Overlay;
-use crate::harness::workshop::Workshop;
-use crate::harness::{Drive, Guest, GuestOptions, Machine, cpio, initramfs, paths, system};
+use everboot_bed::guest::PROMPT;
+use everboot_bed::machine::LIMIT;
+use everboot_bed::workshop::Workshop;
+use everboot_bed::{Drive, Guest, GuestOptions, Machine, system};
+use everboot_builder::overlay::Overlay;
+use everboot_builder::{cpio, initramfs, paths};
 
 const ALL: [&str; 2] = ["--no-hostonly", "--no-hostonly-cmdline"];
 /// Built on another machine than it boots on, so it has to be told of the disk's driver.

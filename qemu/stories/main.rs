@@ -1,11 +1,6 @@
 //! Stories: the real thing in QEMU, from the disk image that a machine starts with to the one
 //! that it leaves. One file, one story.
 
-#[path = "../blocklog/mod.rs"]
-mod blocklog;
-#[path = "../harness/mod.rs"]
-mod harness;
-
 mod an_apply;
 mod common;
 

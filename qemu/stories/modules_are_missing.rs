@@ -2,8 +2,8 @@
 //! with nothing changed, and by the early boot when it was staged where the kernel was not known.
 
 use super::common::{bed, machine, machine_at_shell, stage};
-use crate::harness::machine::LIMIT;
-use crate::harness::system;
+use everboot_bed::machine::LIMIT;
+use everboot_bed::system;
 
 fn without_modules() -> std::path::PathBuf {
     let mut image = system::mini(bed(), "2", super::common::NEW);

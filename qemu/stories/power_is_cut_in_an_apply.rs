@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use super::common::{OLD, bed, chance, machine_with, pick, stage};
-use crate::harness::machine::LIMIT;
-use crate::harness::{Drive, Guest, Machine, system};
+use everboot_bed::machine::LIMIT;
+use everboot_bed::{Drive, Guest, Machine, system};
 
 /// The same for all: 24 MiB, 6144 blocks. It waits for a line before it confirms.
 const WAITS: &str = "read line\neverboot confirm\npoweroff -f";
@@ -23,7 +23,7 @@ fn image() -> PathBuf {
 
 fn ready(story: &str) -> Machine {
     let machine = machine_with(story, OLD, &["--slot-size", "32"]);
-    let bundle = crate::harness::bundle::pack(bed(), &image(), "2", &[]).unwrap();
+    let bundle = everboot_bed::bundle::pack(bed(), &image(), "2", &[]).unwrap();
     machine.fill("slot-b", MEBIBYTES << 20).unwrap();
     stage(&machine, &bundle);
     machine

@@ -5,8 +5,8 @@
 
 use super::an_apply::{expect_new, ready, requests};
 use super::common::{NEW, chance, pick, small, stage};
-use crate::harness::machine::LIMIT;
-use crate::harness::{Drive, Guest, Machine};
+use everboot_bed::machine::LIMIT;
+use everboot_bed::{Drive, Guest, Machine};
 
 /// Runs the machine with this disk once; the old slot is the same before and after.
 fn run(machine: &Machine, drive: Drive) -> String {

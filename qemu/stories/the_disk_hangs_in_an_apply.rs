@@ -3,8 +3,8 @@
 
 use super::an_apply::{expect_new, ready, requests};
 use super::common::{chance, configured, pick};
-use crate::harness::machine::LIMIT;
-use crate::harness::{Drive, Guest};
+use everboot_bed::machine::LIMIT;
+use everboot_bed::{Drive, Guest};
 
 #[test]
 fn the_watchdog_restarts_a_machine_whose_disk_hangs_and_the_apply_goes_on() {

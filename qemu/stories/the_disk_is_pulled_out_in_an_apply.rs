@@ -2,8 +2,8 @@
 //! (The staging area is looked for on the disk of the record alone, so no disk with only that is ever pulled out.)
 
 use super::an_apply::{expect_new, pull_out, ready};
-use crate::harness::machine::LIMIT;
-use crate::harness::{Guest, Machine};
+use everboot_bed::machine::LIMIT;
+use everboot_bed::{Guest, Machine};
 
 /// A machine whose disk was pulled out; the agent has nothing left to boot then, and waits.
 fn stranded(machine: &Machine, seed: u64) -> Guest {

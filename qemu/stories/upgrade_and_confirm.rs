@@ -1,10 +1,10 @@
 //! The main job on a real Debian 12: staged in the running system, applied in early boot, confirmed.
 
 use super::common::{bed, expect, stick};
-use crate::harness::guest::PROMPT;
-use crate::harness::machine::LIMIT;
-use crate::harness::rootfs::Overlay;
-use crate::harness::{Guest, Machine, system};
+use everboot_bed::guest::PROMPT;
+use everboot_bed::machine::LIMIT;
+use everboot_bed::{Guest, Machine, system};
+use everboot_builder::overlay::Overlay;
 
 #[test]
 fn a_debian_is_upgraded_in_early_boot_and_confirms_itself() {

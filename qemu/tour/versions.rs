@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use crate::harness::machine::make_ext4;
-use crate::harness::rootfs::{Debian, Overlay};
-use crate::harness::{Bed, bundle, paths, system};
+use everboot_bed::machine::make_ext4;
+use everboot_bed::rootfs::Debian;
+use everboot_bed::{Bed, bundle, system};
+use everboot_builder::overlay::Overlay;
+use everboot_builder::paths;
 
 /// In the early boot of version 3 a driver crashes the kernel.
 const CRASH: &str = "\

@@ -6,11 +6,9 @@
 macro_rules! bugs {
     ($($bug:ident $name:literal $what:literal,)*) => {
         /// A bug that can be planted.
-        #[derive(Clone, Copy, PartialEq, Eq)]
-        #[cfg_attr(feature = "mutants", derive(Debug))]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Bug { $(#[doc = $what] $bug,)* }
 
-        #[cfg(feature = "mutants")]
         impl Bug {
             /// All of them, each with its name and what is wrong.
             pub const ALL: &'static [(Self, &'static str, &'static str)] = &[$((Self::$bug, $name, $what),)*];

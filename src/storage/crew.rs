@@ -157,8 +157,15 @@ impl<J: Send, O: Send> Table<J, O> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use everboot_agent::sys::start_threads;
     use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Threads of the standard library.
+    const SCOPED: Start = |count, beside, lead| {
+        std::thread::scope(|scope| {
+            (0..count).for_each(|_| drop(scope.spawn(beside)));
+            lead(count);
+        });
+    };
 
     /// Squares of numbers; each third number has to wait until all before it are done.
     struct Squares {
@@ -191,7 +198,7 @@ mod tests {
         for threads in 0..5 {
             let mut plan = Squares { next: 0, end: 100, out: 0, sum: 0 };
             let hired = AtomicUsize::new(0);
-            work(&mut plan, Threads::new(threads, start_threads), &|| {
+            work(&mut plan, Threads::new(threads, SCOPED), &|| {
                 hired.fetch_add(1, Ordering::Relaxed);
                 Box::new(|number| number * number)
             });
@@ -204,7 +211,7 @@ mod tests {
     fn a_plan_without_jobs_ends() {
         for threads in [0, 2] {
             let mut plan = Squares { next: 0, end: 0, out: 0, sum: 0 };
-            work(&mut plan, Threads::new(threads, start_threads), &|| Box::new(|number| number));
+            work(&mut plan, Threads::new(threads, SCOPED), &|| Box::new(|number| number));
             assert_eq!(plan.sum, 0);
         }
     }
@@ -213,13 +220,7 @@ mod tests {
     fn a_worker_that_panics_keeps_nobody_waiting() {
         let ended = std::panic::catch_unwind(|| {
             let mut plan = Squares { next: 0, end: 9, out: 0, sum: 0 };
-            let scoped: Start = |count, beside, lead| {
-                std::thread::scope(|scope| {
-                    (0..count).for_each(|_| drop(scope.spawn(beside)));
-                    lead(count);
-                });
-            };
-            work(&mut plan, Threads::new(2, scoped), &|| Box::new(|_| panic!("on purpose")));
+            work(&mut plan, Threads::new(2, SCOPED), &|| Box::new(|_| panic!("on purpose")));
         });
         assert!(ended.is_err());
     }

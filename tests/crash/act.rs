@@ -1,14 +1,14 @@
 //! What may happen to a machine between two power cuts.
 
 use super::facts::known;
-use crate::sim::power::{Event, MediumId, Trouble};
-use crate::sim::{SimDisk, SimMachine, SimRoot, Still};
-use crate::world::World;
-use everboot::bundle::Keys;
-use everboot::config::Config;
-use everboot::flow::{self, Destination, Error};
-use everboot::machine::{Root, Survey};
-use everboot::medium::Op;
+use everboot_agent::flow::{self, Destination, Error};
+use everboot_agent::machine::{Root, Survey};
+use everboot_core::config::Config;
+use everboot_kit::sim::power::{Event, MediumId, Trouble};
+use everboot_kit::sim::{SimDisk, SimMachine, SimRoot, Still};
+use everboot_kit::world::World;
+use everboot_storage::bundle::Keys;
+use everboot_storage::medium::Op;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// One thing that is done.
@@ -232,6 +232,6 @@ fn at(version: usize, root: SimRoot) -> usize {
 
 fn stage(world: &mut World, known_at: usize) -> Result<(), Error> {
     // Its own power: the medium that a bundle comes from is no part of the machine.
-    let source = SimDisk::of(known()[known_at].file.clone(), &crate::sim::Power::default(), 0);
+    let source = SimDisk::of(known()[known_at].file.clone(), &everboot_kit::sim::Power::default(), 0);
     flow::stage(world.site(), Some(source), flow::Insist::default()).map(drop)
 }

@@ -5,7 +5,7 @@ use super::facts::{known, meanings};
 use super::judge::Judge;
 use super::replay::{Path, replay};
 use super::scenario::{SCENARIOS, Scenario};
-use everboot::seeded::{Bug, plant};
+use everboot_core::seeded::{Bug, plant};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -6,20 +6,20 @@
 //! left, any number of power cuts is covered.
 
 use super::act::{Act, Run};
-use super::epoch::{Loss, expected, lie_losses, losses, page_losses};
 use super::facts::Facts;
 use super::invariants::{Crash, Violation, check_crash};
 use super::judge::{Judge, Outcome, Place, Profile, Rot};
 use super::kept::{Kept, KeptNode};
 use super::replay::retrace;
 use super::scenario::Scenario;
-use super::seed::Seed;
 use super::step::Step;
 use super::strip::Strip;
 use super::timeline::{Timeline, hash};
-use crate::sim::Still;
-use crate::sim::pages::mix;
-use crate::sim::power::TROUBLES;
+use everboot_kit::epoch::{Loss, expected, lie_losses, losses, page_losses};
+use everboot_kit::seed::Seed;
+use everboot_kit::sim::Still;
+use everboot_kit::sim::pages::mix;
+use everboot_kit::sim::power::TROUBLES;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
@@ -448,5 +448,5 @@ impl Explorer {
 }
 
 fn all(timeline: &Timeline) -> Loss {
-    Loss { kept: vec![true; timeline.open_sectors()], odd: super::epoch::Odd::None }
+    Loss { kept: vec![true; timeline.open_sectors()], odd: everboot_kit::epoch::Odd::None }
 }

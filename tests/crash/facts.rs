@@ -1,15 +1,15 @@
 //! What is on a disk, as the invariants see it: by other means than the code under test where that matters.
 
 use super::reader::Reader;
-use crate::sim::pages::Pages;
-use crate::sim::power::Event;
-use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
-use crate::told;
-use crate::world::{BLOCKS, World, bundle, image, manifest};
-use everboot::apply::Trailer;
-use everboot::manifest::Manifest;
-use everboot::record::{Copy, Record};
-use everboot::slot::{RootHash, SlotId};
+use everboot_core::manifest::Manifest;
+use everboot_core::record::{Copy, Record};
+use everboot_core::slot::{RootHash, SlotId};
+use everboot_kit::sim::pages::Pages;
+use everboot_kit::sim::power::Event;
+use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use everboot_kit::told;
+use everboot_kit::world::{BLOCKS, World, bundle, image, manifest};
+use everboot_storage::apply::Trailer;
 use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
@@ -59,7 +59,7 @@ fn make((version, boots): (u8, bool), manifest: Manifest, image: &[u8], file: &[
     let mut world = World::blank();
     world.fill(SLOT_A, manifest, image);
     let slot = &world.machine.parts[SLOT_A];
-    let root = everboot::apply::read_trailer(slot).unwrap().unwrap().signed;
+    let root = everboot_storage::apply::read_trailer(slot).unwrap().unwrap().signed;
     let root = root.verify(&world.keys).unwrap().payload.root_hash;
     let pages = (0..FILLED).map(|page| slot.live().hash_of_page(page)).collect();
     Known { version, boots, root, pages, file: Pages::of(file) }

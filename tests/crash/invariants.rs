@@ -2,14 +2,14 @@
 
 use super::act::{Ending, Run};
 use super::facts::{FILLED, Facts, boots, known, saves};
-pub use super::violation::{Check, Violation, hold};
-use crate::sim::power::Event;
-use crate::sim::{RECORD, SLOT_A, Still, UNREADABLE};
-use everboot::decide::Reason;
-use everboot::flow::STAGED;
-use everboot::manifest::Manifest;
-use everboot::record::{LastBoot, Record, Update};
-use everboot::slot::{SlotId, SlotState};
+use everboot_agent::flow::STAGED;
+use everboot_core::decide::Reason;
+use everboot_core::manifest::Manifest;
+use everboot_core::record::{LastBoot, Record, Update};
+use everboot_core::slot::{SlotId, SlotState};
+use everboot_kit::sim::power::Event;
+use everboot_kit::sim::{RECORD, SLOT_A, Still, UNREADABLE};
+pub use everboot_kit::violation::{Check, Violation, hold};
 
 /// The partition of a slot.
 pub fn part_of(id: SlotId) -> usize {

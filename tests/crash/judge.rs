@@ -10,12 +10,12 @@ use super::normal;
 use super::reader::Reader;
 use super::timeline::{Timeline, without_history};
 use super::verbs;
-use crate::sim::pages::{PAGE, mix};
-use crate::sim::power::Trouble;
-use crate::sim::{RECORD, SLOT_A, Still, UNREADABLE};
-use everboot::machine::Root;
-use everboot::record::Update;
-use everboot::slot::SlotId;
+use everboot_agent::machine::Root;
+use everboot_core::record::Update;
+use everboot_core::slot::SlotId;
+use everboot_kit::sim::pages::{PAGE, mix};
+use everboot_kit::sim::power::Trouble;
+use everboot_kit::sim::{RECORD, SLOT_A, Still, UNREADABLE};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 

@@ -1,10 +1,10 @@
 //! Making the path to a failure shorter: fewer steps, fewer lost sectors.
 
 use super::act::Act;
-use super::epoch::{Loss, Odd};
 use super::judge::Judge;
 use super::replay::{Path, replay};
 use super::step::Step;
+use everboot_kit::epoch::{Loss, Odd};
 
 /// The same broken promise by fewer steps and fewer lost sectors.
 pub fn minimise(path: &Path, invariant: &str, plant: &dyn Fn(&mut Judge)) -> Path {

@@ -7,11 +7,11 @@
 
 use super::facts::{FILLED, SLOT_PAGES, meanings};
 use super::reader::{Reader, TRAILER_PAGES};
-use crate::sim::pages::{PAGE, Pages, hash_of};
-use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
-use everboot::apply::Trailer;
-use everboot::flow::STAGED;
-use everboot::record::{BadCopy, Copy};
+use everboot_agent::flow::STAGED;
+use everboot_core::record::{BadCopy, Copy};
+use everboot_kit::sim::pages::{PAGE, Pages, hash_of};
+use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use everboot_storage::apply::Trailer;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 

@@ -3,11 +3,11 @@
 //! A planted bug may change what is read, so each search has a reader of its own.
 
 use super::facts::{Facts, SLOT_PAGES, whole};
-use crate::sim::pages::{Pages, mix};
-use crate::sim::{Looked, RECORD, SLOT_A, SLOT_B, Still, UNREADABLE};
-use everboot::apply::{Trailer, read_trailer};
-use everboot::record::{BadCopy, Copy, Record, Selection, Side};
-use everboot::store;
+use everboot_core::record::{BadCopy, Copy, Record, Selection, Side};
+use everboot_kit::sim::pages::{Pages, mix};
+use everboot_kit::sim::{Looked, RECORD, SLOT_A, SLOT_B, Still, UNREADABLE};
+use everboot_storage::apply::{Trailer, read_trailer};
+use everboot_storage::store;
 use std::collections::HashMap;
 use std::sync::Arc;
 

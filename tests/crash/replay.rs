@@ -6,7 +6,7 @@ use super::judge::{Judge, Place, Profile};
 use super::scenario::Scenario;
 use super::step::{Step, at_cut};
 use super::timeline::Timeline;
-use crate::sim::Still;
+use everboot_kit::sim::Still;
 
 /// A path, as it is written down: `v1/<scenario>/<seed>/<step>,<step>…`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,5 +129,5 @@ fn follow(
 
 fn live(timeline: &Timeline, seed: u64) -> Still {
     let kept = vec![true; timeline.open_sectors()];
-    timeline.image(&super::epoch::Loss { kept, odd: super::epoch::Odd::None }, seed)
+    timeline.image(&everboot_kit::epoch::Loss { kept, odd: everboot_kit::epoch::Odd::None }, seed)
 }

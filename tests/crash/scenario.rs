@@ -3,13 +3,13 @@
 use super::act::{Act, Actor, Ending};
 use super::facts::known;
 use super::timeline::without_history;
-use crate::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still, UNREADABLE};
-use crate::world::{World, image, manifest};
-use everboot::config::{Assess, Policy};
-use everboot::machine::Root;
-use everboot::medium::Medium;
-use everboot::record::{Selection, Side};
-use everboot::store;
+use everboot_agent::machine::Root;
+use everboot_core::config::{Assess, Policy};
+
+use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use everboot_kit::world::{World, image, lose_copy, manifest};
+use everboot_storage::medium::Medium;
+
 use std::sync::OnceLock;
 
 /// A scenario.
@@ -200,13 +200,13 @@ fn assess_upgrade() -> World {
 fn half_prepared() -> World {
     let mut world = factory();
     let acts: [fn(&mut World); 2] =
-        [|world| drop(world.boot()), |world| drop(everboot::flow::confirm(world.site()))];
+        [|world| drop(world.boot()), |world| drop(everboot_agent::flow::confirm(world.site()))];
     acts.iter().for_each(|act| act(&mut world));
     let two = known().iter().find(|known| known.version == 2 && known.boots).unwrap();
     world.stage(two.file.to_vec()).unwrap();
     world.machine.power.cut_after(8);
-    let _ = everboot::flow::prepare(world.site());
-    world.machine.crash(crate::sim::Survives::TornLast);
+    let _ = everboot_agent::flow::prepare(world.site());
+    world.machine.crash(everboot_kit::sim::Survives::TornLast);
     world
 }
 
@@ -233,7 +233,7 @@ fn no_record_unmarked() -> World {
     let mut world = factory();
     world.fill(SLOT_B, manifest(2), &image(2, SimRoot::Boots));
     for part in [SLOT_A, SLOT_B] {
-        everboot::apply::unmark(&world.machine.parts[part]).unwrap();
+        everboot_storage::apply::unmark(&world.machine.parts[part]).unwrap();
     }
     wipe(&world, RECORD, 0, 1 << 20);
     world
@@ -251,15 +251,6 @@ fn last_copy_bad() -> World {
     world
 }
 
-/// Makes a copy of the record unreadable until it is written: the newer one, or the older.
-pub fn lose_copy(world: &World, newer: bool) {
-    let record = &world.machine.parts[RECORD];
-    let Selection::Current { side, .. } = store::load(record).selection else { panic!("no record") };
-    let at = if (side == Side::First) == newer { 0 } else { record.len() - 4096 };
-    record.write_at(at, &UNREADABLE).unwrap();
-    record.sync().unwrap();
-}
-
 /// Of a machine that confirmed a trial on its last try, when power failed before the bundle was removed.
 fn newer_copy_unreadable() -> World {
     let mut world = due();
@@ -267,7 +258,7 @@ fn newer_copy_unreadable() -> World {
         world.boot();
     }
     let staging = world.machine.staging.fork(&world.machine.power);
-    everboot::flow::confirm(world.site()).unwrap();
+    everboot_agent::flow::confirm(world.site()).unwrap();
     world.machine.staging = staging;
     lose_copy(&world, true);
     world
@@ -284,10 +275,10 @@ fn older_copy_unreadable() -> World {
 fn due() -> World {
     let mut world = factory();
     world.boot();
-    everboot::flow::confirm(world.site()).unwrap();
+    everboot_agent::flow::confirm(world.site()).unwrap();
     let two = known().iter().find(|known| known.version == 2 && known.boots).unwrap();
     world.stage(two.file.to_vec()).unwrap();
-    everboot::flow::activate(world.site()).unwrap();
+    everboot_agent::flow::activate(world.site()).unwrap();
     world
 }
 

@@ -1,11 +1,11 @@
 //! A disk as a small picture.
 
 use super::facts::{FILLED, known};
-use crate::picture;
-use crate::sim::pages::{PAGE, Pages};
-use crate::sim::{Looked, RECORD, SLOT_A, SLOT_B, Still};
-use everboot::apply::read_trailer;
-use everboot::record::Copy;
+use everboot_core::record::Copy;
+use everboot_kit::picture;
+use everboot_kit::sim::pages::{PAGE, Pages};
+use everboot_kit::sim::{Looked, RECORD, SLOT_A, SLOT_B, Still};
+use everboot_storage::apply::read_trailer;
 
 /// One line for each copy of the record, for each slot, and for the staging area.
 ///

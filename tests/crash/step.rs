@@ -1,11 +1,11 @@
 //! One step of a path through the crash space, and how it is written down.
 
 use super::act::Act;
-use super::epoch::{Loss, Odd};
 use super::judge::{Profile, Rot};
 use super::timeline::Timeline;
-use crate::sim::Still;
-use crate::sim::power::{Event, Trouble};
+use everboot_kit::epoch::{Loss, Odd};
+use everboot_kit::sim::Still;
+use everboot_kit::sim::power::{Event, Trouble};
 use std::fmt;
 
 /// A step. Each leaves either a running system or a machine without power.

@@ -1,8 +1,8 @@
 //! A picture of the crash space: for each moment of an act, where the crashes at that moment led.
 
 use super::judge::Outcome;
-use crate::sim::RECORD;
-use crate::sim::power::{Event, FIRST_FILE};
+use everboot_kit::sim::RECORD;
+use everboot_kit::sim::power::{Event, FIRST_FILE};
 use serde::{Deserialize, Serialize};
 
 /// One act, from the start of a scenario.

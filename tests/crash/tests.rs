@@ -9,9 +9,9 @@ use super::replay::{Path, replay};
 use super::scenario::{SCENARIOS, Scenario};
 use super::show::disk;
 use super::timeline::{hash, without_history};
-use crate::sim::pages::PAGE;
-use crate::sim::power::Trouble;
-use crate::sim::{RECORD, Still};
+use everboot_kit::sim::pages::PAGE;
+use everboot_kit::sim::power::Trouble;
+use everboot_kit::sim::{RECORD, Still};
 use std::time::Duration;
 
 /// Some nodes of each of these scenarios, on two threads.
@@ -196,12 +196,12 @@ fn a_boot_that_never_ends_is_seen() {
     let (actor, still) = begin("due");
     let run = actor.run(&still, None, Act::Boot, None);
     assert!(!matches!(run.ending, Ending::Panicked(_)));
-    let power = crate::sim::Power::default();
+    let power = everboot_kit::sim::Power::default();
     power.set_budget(3);
-    let disk = crate::sim::SimDisk::of(still.parts[0].clone(), &power, 0);
+    let disk = everboot_kit::sim::SimDisk::of(still.parts[0].clone(), &power, 0);
     let endless = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         loop {
-            let _ = everboot::store::load(&disk);
+            let _ = everboot_storage::store::load(&disk);
         }
     }));
     assert!(endless.is_err());
@@ -253,12 +253,12 @@ fn a_mark_that_the_device_forgot_is_no_confirmation() {
     goes_well("v1/rollback-of-a-trial/1/confirm!5.forgotten.lost,boot");
 }
 
-#[cfg(feature = "crash")]
+#[cfg(feature = "mutants")]
 mod planted {
     use super::super::bite::{Caught, all, hunt_all, named};
     use super::super::minimise::minimise;
     use super::super::replay::{Path, replay};
-    use everboot::seeded::plant;
+    use everboot_core::seeded::plant;
 
     #[test]
     fn every_planted_bug_is_found() {

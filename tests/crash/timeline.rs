@@ -3,11 +3,11 @@
 //! All media of a machine share one line of time, and a barrier on one makes nothing durable on another.
 //! The history ring is left out: no decision reads it, which a test shows.
 
-use super::epoch::{Loss, Odd, Open, SECTOR};
-use super::seed::Seed;
-use crate::sim::pages::{PAGE, Pages};
-use crate::sim::power::{Event, FIRST_FILE, MediumId};
-use crate::sim::{RECORD, Still};
+use everboot_kit::epoch::{Loss, Odd, Open, SECTOR};
+use everboot_kit::seed::Seed;
+use everboot_kit::sim::pages::{PAGE, Pages};
+use everboot_kit::sim::power::{Event, FIRST_FILE, MediumId};
+use everboot_kit::sim::{RECORD, Still};
 use std::collections::BTreeMap;
 
 /// What is durable after some events, and what is still in caches.
@@ -243,15 +243,15 @@ pub fn without_history(still: &Still) -> Still {
 
 /// The hash of all bytes.
 pub fn hash(still: &Still) -> u64 {
-    use crate::sim::pages::{hash_of, mix};
+    use everboot_kit::sim::pages::{hash_of, mix};
     let parts = still.parts.iter().fold(0, |hash, part| mix(hash, part.hash()));
     still.files.iter().fold(parts, |hash, (name, file)| mix(mix(hash, hash_of(name.as_bytes())), file.hash()))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::epoch::losses;
     use super::*;
+    use everboot_kit::epoch::losses;
 
     fn still() -> Still {
         let old = || Pages::of(&[1; 8192]);

@@ -7,9 +7,9 @@ use super::invariants::{
     invariant_counters_never_rise, invariant_floor_never_sinks, invariant_good_stays_good,
     invariant_known_good_untouched, invariant_orderly, invariant_proof_before_entry, part_of, slot_on,
 };
-use crate::sim::{RECORD, Still};
-use everboot::record::Record;
-use everboot::slot::SlotId;
+use everboot_core::record::Record;
+use everboot_core::slot::SlotId;
+use everboot_kit::sim::{RECORD, Still};
 
 /// A verb of the running system, without faults.
 pub fn check_verb(

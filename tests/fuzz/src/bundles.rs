@@ -4,13 +4,13 @@
 
 use super::bytes::Bytes;
 use super::heap::within;
-use everboot::apply;
-use everboot::bundle::{
+use everboot_storage::apply;
+use everboot_storage::bundle::{
     Body, Bundle, Carried, Delta, GROUP_NEW, GROUP_PREFIX, Keys, Run, Signed, Sources, Told, Unpacker,
 };
-use everboot::crew::Threads;
-use everboot::manifest::{Manifest, compare_versions};
-use everboot::slot::BLOCK;
+use everboot_storage::crew::Threads;
+use everboot_core::manifest::{Manifest, compare_versions};
+use everboot_core::slot::BLOCK;
 use std::sync::LazyLock;
 
 const BUNDLE: &[u8] = include_bytes!("../../golden/bundle-v1.everboot");

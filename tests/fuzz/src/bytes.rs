@@ -1,6 +1,6 @@
 //! Bytes as a medium that is only read.
 
-use everboot::medium::{Error, Medium, Op};
+use everboot_storage::medium::{Error, Medium, Op};
 use std::io::ErrorKind;
 
 /// Some bytes, and zeroes behind them up to a length.

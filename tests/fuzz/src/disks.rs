@@ -2,10 +2,10 @@
 
 use super::bytes::block;
 use super::heap::within;
-use everboot::machine::Machine;
-use everboot::slot::{BLOCK, RootHash};
-use everboot::sys::DiskFileMachine;
-use everboot::tree::{Builder, Geometry, Hasher, Reader, SALT_MAX, Superblock};
+use everboot_agent::machine::Machine;
+use everboot_core::slot::{BLOCK, RootHash};
+use everboot_agent::sys::DiskFileMachine;
+use everboot_core::tree::{Builder, Geometry, Hasher, Reader, SALT_MAX, Superblock};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;
 use std::os::fd::AsRawFd;

@@ -2,12 +2,12 @@
 
 use super::bytes::{Bytes, block, sealed};
 use super::heap::within;
-use everboot::apply::{TRAILER_LEN, read_trailer};
-use everboot::config::Config;
-use everboot::decide::{Observation, Seen, decide};
-use everboot::lifecycle;
-use everboot::record::{Copy, Record, Slot, history};
-use everboot::slot::BLOCK;
+use everboot_storage::apply::{TRAILER_LEN, read_trailer};
+use everboot_core::config::Config;
+use everboot_core::decide::{Observation, Seen, decide};
+use everboot_core::lifecycle;
+use everboot_core::record::{Copy, Record, Slot, history};
+use everboot_core::slot::BLOCK;
 
 /// postcard takes memory for as many slots as are announced, at most one for each byte that is left of the block. Their
 /// number is refused after that.
@@ -41,7 +41,7 @@ fn comes_back(record: &Record, generation: u64) {
 }
 
 fn record_bytes(record: &Record, generation: u64) -> Box<[u8; 4096]> {
-    everboot::record::encode(record, generation).expect("a record that was read fits")
+    everboot_core::record::encode(record, generation).expect("a record that was read fits")
 }
 
 fn verbs(record: &Record) {

@@ -1,7 +1,7 @@
 //! What a machine's owner writes.
 
 use super::heap::within;
-use everboot::config::{Config, KernelCommandLine, LONGEST};
+use everboot_core::config::{Config, KernelCommandLine, LONGEST};
 
 /// The kernel command line: nothing keeps a machine down.
 pub fn cmdline(data: &[u8]) {

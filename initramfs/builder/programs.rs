@@ -1,0 +1,132 @@
+//! Builds the agent (static, standard library from source) and the tools, into `out/`.
+
+use std::fs;
+use std::io::IsTerminal;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use super::command::run;
+use super::kernel::Kernel;
+use super::key::Key;
+use super::toolchain::{TARGET, Toolchain};
+use super::{initramfs, paths};
+
+/// The largest agent that we allow, in bytes.
+pub const AGENT_LIMIT: u64 = 524_288;
+
+/// Builds the agent; returns `out/everboot`.
+pub fn agent() -> Result<PathBuf> {
+    let toolchain = Toolchain::prepare()?;
+    let mut cargo = toolchain.cargo()?;
+    cargo.current_dir(paths::repo()).args(["build", "--quiet", "--release", "-p", "everboot-agent"]);
+    cargo.args(["--bin", "everboot", "--target", TARGET]);
+    cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
+    tell("the agent, with the standard library");
+    run(&mut cargo).context("build the agent")?;
+    publish(&target_folder()?.join(TARGET).join("release/everboot"))
+}
+
+/// The tools: the program, which has its package's name, and the features that it is built with.
+const TOOLS: [(&str, &str); 3] =
+    [("everboot-crash", "mutants"), ("everboot-fetch", ""), ("everboot-pack", "")];
+
+/// Builds the tools; returns their files in `out/`.
+pub fn tools() -> Result<Vec<PathBuf>> {
+    let folder = target_folder()?;
+    let mut built = Vec::new();
+    for (name, features) in TOOLS {
+        let mut cargo = Command::new("cargo");
+        cargo.current_dir(paths::repo()).args(["build", "--quiet", "--profile", "tools"]);
+        cargo.args(["-p", name, "--bin", name, "--features", features]);
+        tell(name);
+        run(&mut cargo).with_context(|| format!("build {name}"))?;
+        built.push(publish(&folder.join("tools").join(name))?);
+    }
+    Ok(built)
+}
+
+/// All that is built, in `out/`.
+pub struct Built {
+    /// The agent.
+    pub agent: PathBuf,
+    /// The tools.
+    pub tools: Vec<PathBuf>,
+    /// The kernel that the initramfs is for.
+    pub kernel: Kernel,
+    /// Signs what the initramfs accepts.
+    pub key: Key,
+    /// The initramfs.
+    pub initramfs: PathBuf,
+}
+
+/// Builds agent, tools and initramfs; the machine is set up for that already.
+pub fn all() -> Result<Built> {
+    let _one_at_a_time = paths::lock("bed")?;
+    let agent = agent()?;
+    let tools = tools()?;
+    let kernel = Kernel::prepare()?;
+    let key = Key::prepare()?;
+    let initramfs = initramfs::everboot(&kernel, &agent, &[&key.public])?;
+    Ok(Built { agent, tools, kernel, key, initramfs })
+}
+
+impl Built {
+    /// Prints what was built, with sizes.
+    pub fn print_sizes(&self) -> Result<()> {
+        for path in [&self.agent].into_iter().chain(&self.tools).chain([&self.initramfs]) {
+            let size = fs::metadata(path)?.len();
+            let name = path.strip_prefix(paths::repo()).unwrap_or(path);
+            println!("{size:>10} bytes  {}", name.display());
+        }
+        Ok(())
+    }
+}
+
+/// A tool by name, such as `everboot-pack`.
+pub fn tool<'a>(tools: &'a [PathBuf], name: &str) -> Result<&'a PathBuf> {
+    let named = tools.iter().find(|path| path.file_name().is_some_and(|file| file == name));
+    named.with_context(|| format!("this package builds no {name}"))
+}
+
+/// A first build takes minutes: whoever watches sees it go on.
+fn tell(what: &str) {
+    if std::io::stderr().is_terminal() {
+        eprintln!("build: {what}");
+    }
+}
+
+fn metadata() -> Result<Value> {
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(paths::repo()).args(["metadata", "--format-version=1", "--no-deps"]);
+    Ok(serde_json::from_str(&run(&mut cargo)?)?)
+}
+
+fn target_folder() -> Result<PathBuf> {
+    let metadata = metadata()?;
+    Ok(metadata["target_directory"].as_str().context("cargo metadata names no target directory")?.into())
+}
+
+/// Copies a built program to `out/`, in one step, and only when it has changed.
+fn publish(program: &Path) -> Result<PathBuf> {
+    let name = program.file_name().context("a program has a name")?.to_string_lossy();
+    let bytes = fs::read(program).with_context(|| format!("read {}", program.display()))?;
+    let path = paths::out(&name)?;
+    replace(&path, &bytes)?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+    Ok(path)
+}
+
+/// Makes a file hold these bytes, without a moment in which it holds others.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let _one_at_a_time = paths::lock("replace")?;
+    if fs::read(path).is_ok_and(|present| present == bytes) {
+        return Ok(());
+    }
+    let fresh = path.with_added_extension("new");
+    fs::write(&fresh, bytes).with_context(|| format!("write {}", fresh.display()))?;
+    fs::rename(&fresh, path).with_context(|| format!("replace {}", path.display()))
+}

@@ -1,0 +1,4 @@
+//! What the builder makes, looked at.
+
+mod artifacts;
+mod scripts;

@@ -1,0 +1,72 @@
+//! What everboot needs in a root: the agent, the configuration, the key; and bundles of such roots.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::rootfs::{Debian, Mini};
+use super::{Bed, bundle};
+use everboot_builder::overlay::Overlay;
+use everboot_builder::{package, paths};
+
+/// Of a small root: busybox, the agent, and nearly nothing else.
+const MINI_MEBIBYTES: u64 = 16;
+
+/// What boot-complete.target asks here: everything was started, and nothing failed. systemd's own
+/// systemd-boot-check-no-failures.service does the same, and needs D-Bus, which this Debian has not.
+const CHECK: &str = "\
+[Unit]
+Description=Check that no unit failed
+DefaultDependencies=no
+After=multi-user.target
+Before=boot-complete.target
+Conflicts=shutdown.target
+Before=shutdown.target
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh -c 'test -z \"$(systemctl list-units --failed --no-legend)\"'
+";
+
+/// Agent, configuration and key, at the places where everboot looks for them.
+pub fn agent(bed: &Bed) -> Overlay {
+    Overlay::default()
+        .host_file("/usr/bin/everboot", 0o755, &bed.agent)
+        .host_file("/etc/everboot/everboot.conf", 0o644, &paths::repo().join("initramfs/everboot.conf"))
+        .host_file("/etc/everboot/keys/everboot.pub", 0o644, &bed.key.public)
+        .folder("/mnt")
+}
+
+/// The same for a Debian, which confirms itself when it has come up without a failed unit.
+pub fn debian_overlay(bed: &Bed) -> Overlay {
+    let units = "/etc/systemd/system";
+    agent(bed)
+        .host_file(&format!("{units}/everboot-confirm.service"), 0o644, &package::confirm_unit())
+        .file(&format!("{units}/no-failures.service"), CHECK)
+        .link(
+            &format!("{units}/multi-user.target.wants/everboot-confirm.service"),
+            "../everboot-confirm.service",
+        )
+        .link(&format!("{units}/boot-complete.target.requires/no-failures.service"), "../no-failures.service")
+}
+
+/// The bundle of a Debian with everboot, and further files.
+pub fn debian(bed: &Bed, version: &str, more: &Overlay, words: &[&str]) -> Result<PathBuf> {
+    let mut debian = Debian::new(version);
+    debian.overlay = debian_overlay(bed).then(more);
+    bundle::pack(bed, &debian.image(&bed.kernel)?, version, words)
+}
+
+/// A small root with everboot, whose init is these lines of shell after the version is told.
+pub fn mini(bed: &Bed, version: &str, init: &str) -> Mini {
+    let mut mini = Mini::new(version, &format!("echo UP {version}\n{init}"));
+    mini.overlay = agent(bed);
+    mini.mebibytes = MINI_MEBIBYTES;
+    mini
+}
+
+/// The bundle of a root that [`mini`] made.
+pub fn pack(bed: &Bed, mini: &Mini, words: &[&str]) -> Result<PathBuf> {
+    bundle::pack(bed, &mini.image(&bed.kernel)?, &mini.version, words)
+}

@@ -1,0 +1,195 @@
+//! Crash images of a real disk: real updates are recorded in QEMU under a block log, and everything that a power
+//! cut may have left of them is given to the agent.
+//!
+//! `subject` is the machine and the update, the campaign's own or what a user `brought`; `recording` runs the update, and `log` reads
+//! what QEMU wrote down of it; `image` makes the crash images, out of the ways
+//! that `epoch` enumerates for simulated media too; `replay` has the agent boot each and judges it by
+//! `invariants`; `campaign` does that for all; `boots` has the real kernel boot a `sample`. `told` compares the log
+//! with what the media of the same flows in memory were told, and `bite` shows that the judge sees damage.
+#![allow(missing_docs, reason = "read by tests alone")]
+
+pub mod address;
+pub mod agent;
+pub mod bite;
+pub mod boots;
+pub mod brought;
+pub mod campaign;
+pub mod console;
+pub mod facts;
+pub mod field;
+pub mod image;
+pub mod invariants;
+pub mod log;
+pub mod parts;
+pub mod recording;
+pub mod replay;
+pub mod report;
+pub mod room;
+pub mod sample;
+pub mod staging;
+pub mod strip;
+pub mod subject;
+#[cfg(test)]
+mod tests;
+pub mod told;
+
+use address::Address;
+use anyhow::{Context, Result, ensure};
+use boots::Snapshot;
+use brought::Brought;
+use campaign::{Found, Shop};
+use everboot_bed::Bed;
+use everboot_builder::paths;
+use field::Field;
+use invariants::Violation;
+use recording::Recording;
+pub use report::{Counts, Report};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use subject::Subject;
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// So many distinct images.
+    pub images: usize,
+    /// So many boots of them in QEMU; more where each kind of outcome asks for one.
+    pub boots: usize,
+    /// Seconds for images, two thirds of them, and boots; what is not done then is left out.
+    pub seconds: u64,
+    /// The number that all chance comes from.
+    pub seed: u64,
+    /// Threads, and guests.
+    pub threads: usize,
+    /// What a user brings, in place of the campaign's own machine and update.
+    pub brought: Brought,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { images: 4000, boots: 40, seconds: 300, seed: 1, threads: 2, brought: Brought::default() }
+    }
+}
+
+/// Records, makes the images, judges them, boots a sample.
+///
+/// It is an error when nothing was recorded, when the enumerator skipped something, and when a barrier did not reach
+/// the disk.
+pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Result<Report> {
+    let bed = Bed::shared()?;
+    let _one_at_a_time = paths::lock("faults")?;
+    let start = Instant::now();
+    let mut counts = Counts::default();
+    let mut steps = Vec::new();
+    let mut step = |name| {
+        let before: u128 = steps.iter().map(|(_, ms)| ms).sum();
+        steps.push((name, start.elapsed().as_millis() - before));
+    };
+
+    progress("recording", &counts);
+    let scene = Scene::new(bed, Subject::prepare(bed, &options.brought)?)?;
+    step("prepare");
+    let recordings = recording::record(bed, &scene.subject)?;
+    step("record");
+    let fields = scene.fields(&recordings, options.seed, &mut counts)?;
+    counts.bites = bite::run(&fields[0], &scene.shop())?;
+    step("compare barriers, enumerate");
+    let until = Instant::now() + Duration::from_secs(options.seconds) * 2 / 3;
+    let Found { counts, judged, mut failures } =
+        campaign::run(&fields, &scene.shop(), options, until, counts, &|counts| progress("images", counts))?;
+    step("judge images");
+    let mut counts = counts;
+    let sample = sample::sample(&judged, options.boots, options.seed, &mut counts.kinds);
+    let snapshot =
+        Snapshot::take(bed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
+    step("take the snapshot");
+    let until = until.max(Instant::now()) + Duration::from_secs(options.seconds) / 3;
+    let tell = |boots| progress("boots", &Counts { boots, ..counts.clone() });
+    let (boots, failed) = boots::run(bed, &snapshot, &fields, &sample, options.threads, until, &tell)?;
+    step("boot");
+    counts.boots = boots;
+    failures.extend(failed);
+    failures.sort_by_key(|failure| failure.lost);
+    let wanted = [("images", counts.images, options.images), ("boots", counts.boots, options.boots)];
+    let short = wanted.into_iter().filter(|(_, found, wanted)| *found < *wanted as u64);
+    let short = short.map(|(what, found, wanted)| format!("expected {wanted} {what}, there were {found}"));
+    let shortfalls = short.collect();
+    let strips = strip::strips(&fields, &judged);
+    Ok(Report { counts, failures, shortfalls, strips, steps })
+}
+
+/// Judges one image of the last recordings again, and boots it. A picture of it, and what came of it.
+pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
+    let address = Address::parse(path);
+    let address =
+        address.with_context(|| format!("expected a path like running/sure/12/3/1, found {path}"))?;
+    let bed = Bed::shared()?;
+    let _one_at_a_time = paths::lock("faults")?;
+    let scene = Scene::new(bed, Subject::kept()?)?;
+    let recordings = recording::kept(&scene.subject)?;
+    let new = |recording| Field::new(recording, address.seed);
+    let fields = recordings.iter().map(new).collect::<Result<Vec<_>>>()?;
+    let (picture, judged) = campaign::replay(&fields, &scene.shop(), &address)?;
+    let judged = match judged {
+        Ok(judged) => judged,
+        Err(violation) => return Ok((picture, Err(violation))),
+    };
+    let snapshot =
+        Snapshot::take(bed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
+    let until = Instant::now() + everboot_bed::machine::LIMIT;
+    let said = judged.outcome.said.clone();
+    let (_, failed) = boots::run(bed, &snapshot, &fields, &[judged], 1, until, &|_| ())?;
+    Ok((picture, failed.into_iter().next().map_or(Ok(said), |failure| Err(failure.violation))))
+}
+
+/// Where all of it happens: a folder in memory that goes with its owner.
+struct Scene {
+    folder: PathBuf,
+    agent: PathBuf,
+    subject: Subject,
+}
+
+impl Scene {
+    fn new(bed: &Bed, subject: Subject) -> Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let name = format!("everboot-faults-{}", std::process::id());
+        let folder = if memory.is_dir() { memory.join(name) } else { paths::work(&name)? };
+        fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+        Ok(Self { folder, agent: bed.agent.clone(), subject })
+    }
+
+    fn shop(&self) -> Shop<'_> {
+        Shop { folder: &self.folder, agent: &self.agent, settings: &self.subject.settings }
+    }
+
+    /// Compares the barriers of each recording, and enumerates its images.
+    fn fields<'a>(
+        &self,
+        recordings: &'a [Recording],
+        seed: u64,
+        counts: &mut Counts,
+    ) -> Result<Vec<Field<'a>>> {
+        let mut fields = Vec::new();
+        for recording in recordings {
+            let agreed = told::compare(recording, &self.folder, &self.subject.config, &self.subject.keys)?;
+            let field = Field::new(recording, seed)?;
+            let flushes = recording.entries.iter().filter(|entry| **entry == log::Entry::Flush).count();
+            counts.entries += recording.entries.len() as u64;
+            counts.flushes += flushes as u64;
+            counts.barriers += agreed.barriers;
+            counts.needed += agreed.needed;
+            field.count(counts);
+            fields.push(field);
+        }
+        ensure!(counts.epochs > 0, "nothing was recorded");
+        Ok(fields)
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        // What stays behind costs memory until the next start, and nothing else.
+        let _ = paths::remove_tree(&self.folder);
+    }
+}

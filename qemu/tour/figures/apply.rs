@@ -1,0 +1,92 @@
+//! Apply: `everboot prepare --disk` against `zstd -dc | dd` with direct I/O, the same image to the same slot,
+//! which is filled with random bytes before each run. everboot also checks, proves and records.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+
+use super::median;
+use everboot_bed::disk::Disk;
+use everboot_bed::rootfs::Debian;
+use everboot_bed::{Bed, Machine, bundle, system};
+use everboot_builder::command::{program, run};
+
+const ROUNDS: usize = 5;
+const RECORD: &str = "everboot-record";
+const SLOT: &str = "slot-b";
+
+pub(super) fn measure(bed: &'static Bed) -> Result<Vec<(String, String)>> {
+    let mut debian = Debian::new("2");
+    debian.mebibytes = 400;
+    debian.overlay = system::debian_overlay(bed);
+    let image = debian.image(&bed.kernel)?;
+    let size = image.metadata()?.len();
+    let update = bundle::pack(bed, &image, "2", &[])?;
+    let first = system::pack(bed, &system::mini(bed, "1", "poweroff -f"), &[])?;
+    let machine = Machine::new(bed, "figures-apply", &first, &["--slot-size", "448", "--data-size", "32"])?;
+    machine.must(&["stage", &update.to_string_lossy()])?;
+    let payload = machine.work.join("root.zst");
+    extract(&update, &payload)?;
+    let staged = machine.disk.read(RECORD, 0, usize::try_from(machine.disk.part(RECORD)?.length)?)?;
+
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        machine.disk.write(RECORD, 0, &staged)?;
+        fill_with_random(&machine.disk)?;
+        let start = Instant::now();
+        let said = machine.must(&["prepare"])?;
+        ours.push(rate(size, start));
+        ensure!(said.contains("prepared, "), "prepare said: {said}");
+
+        fill_with_random(&machine.disk)?;
+        let start = Instant::now();
+        zstd_to_dd(&payload, &machine.disk)?;
+        theirs.push(rate(size, start));
+    }
+    Ok(vec![row("everboot prepare", ours), row("zstd -dc | dd oflag=direct conv=fsync", theirs)])
+}
+
+fn row(who: &str, rates: Vec<f64>) -> (String, String) {
+    let (middle, least, most) = median(rates);
+    (format!("400 MiB Debian to a slot, {who}"), format!("{middle:.0} MB/s ({least:.0} to {most:.0})"))
+}
+
+fn rate(bytes: u64, start: Instant) -> f64 {
+    bytes as f64 / 1e6 / start.elapsed().as_secs_f64()
+}
+
+/// The payload's member, which plain zstd reads.
+fn extract(bundle: &Path, to: &Path) -> Result<()> {
+    let names = run(program("tar").arg("-tf").arg(bundle))?;
+    let name = names.lines().find(|name| name.ends_with(".zst")).context("the bundle has no payload")?;
+    let mut tar = program("tar");
+    tar.arg("-xOf").arg(bundle).arg(name).stdout(File::create(to)?);
+    ensure!(tar.status()?.success(), "tar failed");
+    Ok(())
+}
+
+fn fill_with_random(disk: &Disk) -> Result<()> {
+    let mut chunk = vec![0; 1 << 20];
+    let length = disk.part(SLOT)?.length;
+    let mut random = File::open("/dev/urandom")?;
+    for at in (0..length).step_by(chunk.len()) {
+        random.read_exact(&mut chunk)?;
+        disk.write(SLOT, at, &chunk)?;
+    }
+    Ok(File::open(disk.path())?.sync_all()?)
+}
+
+fn zstd_to_dd(payload: &Path, disk: &Disk) -> Result<()> {
+    let mut unpack: Command = program("zstd");
+    let mut unpack = unpack.args(["-dcq"]).arg(payload).stdout(Stdio::piped()).spawn()?;
+    let mut write = program("dd");
+    write.arg(format!("of={}", disk.path().display())).arg(format!("seek={}", disk.part(SLOT)?.start));
+    write.args(["bs=1M", "iflag=fullblock", "oflag=direct,seek_bytes", "conv=notrunc,fsync", "status=none"]);
+    let written = write.stdin(unpack.stdout.take().context("zstd's output")?).status()?;
+    ensure!(unpack.wait()?.success() && written.success(), "zstd | dd failed");
+    Ok(())
+}

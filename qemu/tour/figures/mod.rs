@@ -1,0 +1,42 @@
+//! `qemu/demo --figures`: the numbers of the README, measured here and now.
+//!
+//! Who is compared runs in turns, and the median counts. No test asserts any of this.
+
+mod apply;
+mod boot;
+mod memory;
+
+use anyhow::Result;
+
+use everboot_bed::Bed;
+
+/// Measures all, and prints a table.
+pub(crate) fn run() -> Result<()> {
+    let bed = Bed::shared()?;
+    let mut rows = vec![
+        ("agent, stripped".to_owned(), bytes(&bed.agent)?),
+        ("initramfs, with configuration, key and modules".to_owned(), bytes(&bed.initramfs)?),
+    ];
+    println!("figures: boots in QEMU, two kinds in turns");
+    rows.extend(boot::measure(bed)?);
+    println!("figures: applies on this machine, two kinds in turns");
+    rows.extend(apply::measure(bed)?);
+    println!("figures: memory of large applies");
+    rows.extend(memory::measure(bed)?);
+    let width = rows.iter().map(|(what, _)| what.chars().count()).max().unwrap_or(0);
+    println!();
+    for (what, value) in rows {
+        println!("| {what:width$} | {value:>40} |");
+    }
+    Ok(())
+}
+
+fn bytes(path: &std::path::Path) -> Result<String> {
+    Ok(format!("{} bytes", path.metadata()?.len()))
+}
+
+/// The middle one, with the smallest and the largest.
+fn median(mut values: Vec<f64>) -> (f64, f64, f64) {
+    values.sort_by(f64::total_cmp);
+    (values[values.len() / 2], values[0], values[values.len() - 1])
+}

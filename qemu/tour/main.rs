@@ -1,0 +1,245 @@
+//! `qemu/demo`: the main job on a real Debian 12, told step by step.
+//!
+//! Nothing here is staged for the show: the agent, the initramfs, the bundles and the disk are the
+//! ones that a user gets, and each boot is a QEMU of its own.
+
+mod figures;
+mod narrator;
+mod versions;
+
+use std::os::unix::process::CommandExt;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use everboot_bed::guest::PROMPT;
+use everboot_bed::machine::LIMIT;
+use everboot_bed::{Bed, Drive, Guest, Machine};
+use narrator::Narrator;
+use versions::Versions;
+
+/// The write at which the power is cut. An apply of version 4 takes twice as many at least: 188 MiB differ, and
+/// no write is larger than 1 MiB.
+const CUT: u32 = 100;
+
+const USAGE: &str = "\
+qemu/demo            the main job on a real Debian
+qemu/demo --shell    its console
+qemu/demo --figures  the figures of the README, measured here";
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let ended = match words[..] {
+        [] => demo(),
+        ["--shell"] => shell(),
+        ["--figures"] => figures::run().map(|()| ExitCode::SUCCESS),
+        _ => Err(anyhow::anyhow!("unknown words {words:?}; usage:\n{USAGE}")),
+    };
+    ended.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs the demo.
+fn demo() -> Result<ExitCode> {
+    let mut narrator = Narrator::new();
+    let told = tell(&mut narrator);
+    if let Err(error) = &told {
+        narrator.claim("the demo runs to its end", false, "see below");
+        println!("\nerror: {error:#}");
+    }
+    Ok(if narrator.table() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Boots version 1 with the terminal as its console.
+fn shell() -> Result<ExitCode> {
+    let (bed, versions) = prepare(&mut Narrator::new())?;
+    let machine = Machine::new(bed, "demo-shell", &versions.first, &["--data-size", "256"])?;
+    let options = machine.options("shell").drive(machine.drive()).drive(Drive::Snapshot(versions.stick));
+    println!(
+        "\nThe machine's console. You are logged in as root; bundles are on /dev/vdb:\n\
+         \x20   mount /dev/vdb /mnt; everboot install /mnt/v2.everboot; systemctl reboot\n\
+         A reboot starts the next boot of the same disk. To leave: Ctrl-A X, or systemctl poweroff.\n"
+    );
+    let error = options.interactive()?.exec();
+    Err(error).context("start QEMU")
+}
+
+fn tell(narrator: &mut Narrator) -> Result<()> {
+    let (bed, versions) = prepare(narrator)?;
+    let machine = Machine::new(bed, "demo", &versions.first, &["--data-size", "256"])?;
+    narrator.say("everboot-pack disk made a disk as it leaves the factory: version 1 in slot-a");
+    let mut tour = Tour { narrator, machine, versions };
+    tour.upgrade()?;
+    tour.rollback()?;
+    tour.power_cut()
+}
+
+fn prepare(narrator: &mut Narrator) -> Result<(&'static Bed, Versions)> {
+    narrator.chapter("Set up and build (cached under out/)");
+    let bed = Bed::shared()?;
+    bed.print_sizes()?;
+    narrator.say("the agent, the tools and the initramfs are built");
+    let versions = Versions::prepare(bed)?;
+    narrator.say("Debian 12 images and signed bundles: v1, v2, v3 (its kernel crashes), v4");
+    Ok((bed, versions))
+}
+
+struct Tour<'a> {
+    narrator: &'a mut Narrator,
+    machine: Machine,
+    versions: Versions,
+}
+
+impl Tour<'_> {
+    fn upgrade(&mut self) -> Result<()> {
+        self.narrator.chapter("Version 1 runs; version 2 is staged, applied in early boot, confirmed");
+        let old = self.machine.slot_digest("slot-a")?;
+        let mut guest = self.boot("v1", self.machine.drive())?;
+        self.up(&mut guest, "1")?;
+        self.stage(&mut guest, "v2")?;
+        self.reboot(guest)?;
+
+        let mut guest = self.boot("v2", self.machine.drive())?;
+        self.up(&mut guest, "2")?;
+        self.confirmed(&mut guest)?;
+        self.command(&mut guest, "everboot status")?;
+        self.narrator.say("version 3 is staged as well; nobody knows yet that it is bad");
+        self.stage(&mut guest, "v3")?;
+        self.reboot(guest)?;
+        let status = self.machine.status()?;
+        let evidence = format!("default {}, {}", status.at("/default"), status.slot("slot-b"));
+        let held = status.expect_default("slot-b", "2").is_ok();
+        self.narrator.claim("upgraded from 1 to 2 and confirmed", held, &evidence);
+        let same = self.machine.slot_digest("slot-a")? == old;
+        self.narrator.claim("the old slot was never written", same, "slot-a, byte for byte");
+        Ok(())
+    }
+
+    fn rollback(&mut self) -> Result<()> {
+        self.narrator
+            .chapter("Version 3 is bad: its kernel panics each time; the machine rolls back by itself");
+        for attempt in ["v3-try1", "v3-try2"] {
+            let mut guest = self.boot(attempt, self.machine.drive())?;
+            guest.wait_for("Kernel panic", LIMIT)?;
+            self.tell_console(&guest);
+            self.narrator.say("version 3 panics, the machine restarts");
+            guest.wait_exit(LIMIT)?;
+        }
+        let mut guest = self.boot("after-v3", self.machine.drive())?;
+        self.up(&mut guest, "2")?;
+        self.confirmed(&mut guest)?;
+        self.command(&mut guest, "everboot why")?;
+        self.stage(&mut guest, "v4")?;
+        self.reboot(guest)?;
+        let status = self.machine.status()?;
+        let evidence = format!("default {}; slot-a: {}", status.at("/default"), status.at("/slots/0/reason"));
+        let held = status.expect_default("slot-b", "2").is_ok() && status.slot("slot-a") == "bad 3";
+        self.narrator.claim("rolled back from a bad version 3", held, &evidence);
+        Ok(())
+    }
+
+    fn power_cut(&mut self) -> Result<()> {
+        self.narrator.chapter("The power is cut in the middle of the apply of version 4");
+        let before = self.right_blocks()?;
+        let mut guest = self.boot("cut", Drive::StopAtWrite(self.machine.disk.path().into(), CUT))?;
+        guest.wait_event("STOP", LIMIT)?;
+        guest.kill()?;
+        self.tell_console(&guest);
+        let (cut, blocks) = (self.right_blocks()?, self.blocks()?);
+        self.narrator.say(&format!(
+            "power cut at write {CUT}: of {blocks} blocks {before} were right before, {cut} are now"
+        ));
+        let status = self.machine.status()?;
+        let held = status.expect_default("slot-b", "2").is_ok() && cut > before && cut < blocks;
+        let evidence =
+            format!("default slot-b, {}; slot-a {}", status.slot("slot-b"), status.at("/slots/0/state"));
+        self.narrator.claim("cut in the middle, the old version is still there", held, &evidence);
+
+        let mut guest = self.boot("v4", self.machine.drive())?;
+        self.up(&mut guest, "4")?;
+        self.confirmed(&mut guest)?;
+        let said = self.off(guest)?;
+        let written = said.split("applied, ").nth(1).and_then(|rest| rest.split(' ').next());
+        let expected = (blocks - cut).to_string();
+        let evidence =
+            format!("expected {expected} blocks to be written, found {}", written.unwrap_or("none"));
+        self.narrator.claim("no block was written twice", written == Some(&*expected), &evidence);
+        let status = self.machine.status()?;
+        let evidence = format!("default {}, {}", status.at("/default"), status.slot("slot-a"));
+        let held = status.expect_default("slot-a", "4").is_ok();
+        self.narrator.claim("upgraded from 2 to 4 through the power cut", held, &evidence);
+        let verified = self.machine.must(&["verify", "slot-a"])?;
+        self.narrator.typed("host$", "everboot --disk disk.img verify slot-a", &verified);
+        Ok(())
+    }
+
+    fn boot(&mut self, name: &str, drive: Drive) -> Result<Guest> {
+        self.narrator.say(&format!("power on (console: out/work/demo/{name}.log)"));
+        let stick = Drive::Snapshot(self.versions.stick.clone());
+        Guest::start(&self.machine.options(name).drive(drive).drive(stick))
+    }
+
+    /// Waits until a version is up and its shell waits.
+    fn up(&mut self, guest: &mut Guest, version: &str) -> Result<()> {
+        let up = guest.wait_for(&format!("BOOT-OK {version}"), LIMIT)?;
+        guest.wait_for(PROMPT, LIMIT)?;
+        self.tell_console(guest);
+        self.narrator.say(&format!("version {version} is up, {:.1} s after power-on", up.as_secs_f64()));
+        Ok(())
+    }
+
+    /// Waits until the system has confirmed itself.
+    fn confirmed(&mut self, guest: &mut Guest) -> Result<()> {
+        let (code, said) = guest.shell("systemctl is-system-running --wait", LIMIT)?;
+        anyhow::ensure!(code == 0, "the system did not come up without failed units: {said}");
+        self.command(guest, "systemctl is-active everboot-confirm.service")
+    }
+
+    fn stage(&mut self, guest: &mut Guest, bundle: &str) -> Result<()> {
+        self.command(guest, "mount -o ro /dev/vdb /mnt")?;
+        self.command(guest, &format!("everboot stage /mnt/{bundle}.everboot"))?;
+        self.command(guest, "everboot activate")
+    }
+
+    /// Types a command that must succeed.
+    fn command(&mut self, guest: &mut Guest, command: &str) -> Result<()> {
+        let (code, said) = guest.shell(command, LIMIT)?;
+        self.narrator.typed("#", command, &said);
+        anyhow::ensure!(code == 0, "`{command}` ended with {code}");
+        Ok(())
+    }
+
+    fn reboot(&mut self, mut guest: Guest) -> Result<()> {
+        self.narrator.typed("#", "systemctl reboot", "");
+        guest.send_line("systemctl reboot")?;
+        guest.wait_exit(LIMIT).map(drop)
+    }
+
+    fn off(&mut self, mut guest: Guest) -> Result<String> {
+        self.narrator.typed("#", "systemctl poweroff", "");
+        guest.send_line("systemctl poweroff")?;
+        guest.wait_exit(LIMIT)
+    }
+
+    fn tell_console(&mut self, guest: &Guest) {
+        let lines: Vec<(Duration, String)> = guest
+            .lines()
+            .into_iter()
+            .filter(|line| line.text.contains("everboot: ") || line.text.contains("Kernel panic"))
+            .map(|line| (line.time, line.text))
+            .collect();
+        self.narrator.console(&lines);
+    }
+
+    fn right_blocks(&self) -> Result<u64> {
+        Ok(self.machine.equal_blocks("slot-a", &self.versions.image4)?.0)
+    }
+
+    fn blocks(&self) -> Result<u64> {
+        Ok(self.versions.image4.metadata()?.len() / 4096)
+    }
+}

@@ -1,0 +1,64 @@
+//! The command line, of which the manual is made, too.
+
+use clap::{Parser, ValueHint};
+use everboot_core::slot::RootHash;
+use std::path::PathBuf;
+
+/// Fetches everboot bundles onto the device.
+///
+/// A download that breaks off is tried again; what is there already stays beside the FILE, as FILE.part, and the next
+/// run goes on with it. FILE itself is there when it is complete and durable. Whether it is a bundle that this machine
+/// trusts is checked by `everboot stage`, which calls everboot-fetch by itself for such a SOURCE.
+///
+/// Exit codes: 0 done, or nothing newer in the channel; 1 failure; 2 usage; 3 an older list of the channel than seen
+/// before; 4 nothing in the channel for this machine; 5 not what was signed or pinned; 6 another everboot-fetch is at
+/// work on it; 9 no room.
+#[derive(Parser)]
+#[command(name = "everboot-fetch", version)]
+pub struct Arguments {
+    /// What is fetched: oci:REGISTRY/NAME[:TAG|@DIGEST], an https: or http: URL, file:PATH, or channel:URL, the newest
+    /// bundle for this machine out of a signed list
+    #[arg(value_name = "SOURCE", value_hint = ValueHint::Url)]
+    pub source: String,
+    /// Where the bundle goes; by default the last part of its name, in this folder
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+    /// everboot.conf and keys/*.pub are there, for a channel
+    #[arg(long, value_name = "DIR", default_value = "/etc/everboot", value_hint = ValueHint::DirPath)]
+    pub config: PathBuf,
+    /// The keys *.pub that may sign a channel, or with --have a bundle, are there; by default in keys of --config
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub keys: Option<PathBuf>,
+    /// The machine type for which a channel has to have something; by default that of everboot.conf
+    #[arg(long, value_name = "TYPE")]
+    pub compatible: Option<String>,
+    /// What is installed: of a channel something newer, which may be installed over it, or nothing
+    #[arg(long, value_name = "VERSION")]
+    pub installed: Option<String>,
+    /// Not to be fetched: blocks that are in these files or devices. The bundle is then put together of what is there and
+    /// of ranges of the source; the keys of --keys have to trust it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub have: Vec<PathBuf>,
+    /// Root hashes of images that are known to fail on this machine.
+    #[arg(skip)]
+    pub failed: Vec<RootHash>,
+    /// Remember in FILE which list of a channel was seen, and refuse an older one
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub state: Option<PathBuf>,
+    /// How often something is tried that brings nothing new
+    #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub tries: u32,
+    /// Wait before the second try; each further wait is twice as long, up to five minutes
+    #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=300))]
+    pub wait: u64,
+    /// Do not show how far it is
+    #[arg(long)]
+    pub no_progress: bool,
+}
+
+impl Arguments {
+    /// The folder of the keys.
+    pub fn keys(&self) -> PathBuf {
+        self.keys.clone().unwrap_or_else(|| self.config.join("keys"))
+    }
+}

@@ -1,0 +1,3 @@
+//! The command line of everboot-fetch, of which its manual is made, too.
+
+pub mod arguments;

@@ -1,0 +1,187 @@
+//! Records as one-line pictures: `a:good* b:trial(3,10) due(b,5)`.
+//!
+//! `*` after a slot is the default, `!` the booted and confirmed one, `?` the booted and unconfirmed one.
+
+use everboot_core::config::{Assess, Policy};
+use everboot_core::record::{LastBoot, Record, Slot, Staged, Update};
+use everboot_core::slot::{BadReason, Image, RootHash, SlotId, SlotName, SlotState, Uuid};
+
+pub const POLICY: Policy = Policy { tries: 3, handoffs: 10, apply_starts: 5, assess: Assess::Always };
+
+/// The image whose root hash is 32 times `hash`.
+pub fn image(hash: u8) -> Image {
+    let (version, root_hash) = (format!("{hash}.0"), Some(RootHash([hash; 32])));
+    Image { version, root_hash, open: false, tries: 0, insecure: false }
+}
+
+/// The bundle that brings image 9.
+pub fn bundle() -> Staged {
+    Staged { manifest: [9; 32], image: image(9) }
+}
+
+fn numbers(text: &str) -> Vec<u8> {
+    text.split(',').map(|number| number.parse().unwrap()).collect()
+}
+
+fn state(text: &str) -> SlotState {
+    let bad = |reason| SlotState::Bad { reason };
+    match text {
+        "empty" => SlotState::Empty,
+        "writing" => SlotState::Writing,
+        "proven" => SlotState::Proven,
+        "good" => SlotState::Good,
+        "bad" => bad(BadReason::TriesExhausted),
+        "bad(handoffs)" => bad(BadReason::HandoffsExhausted),
+        "bad(mount)" => bad(BadReason::NotMountable),
+        "bad(init)" => bad(BadReason::NoInit),
+        "bad(rejected)" => bad(BadReason::Rejected),
+        "bad(unproven)" => bad(BadReason::Unproven),
+        "bad(rolledback)" => bad(BadReason::RolledBack),
+        _ => {
+            let inner = text.strip_prefix("trial(").and_then(|rest| rest.strip_suffix(')')).expect(text);
+            let counts = numbers(inner);
+            SlotState::Trial { tries_left: counts[0], handoffs_left: counts[1] }
+        }
+    }
+}
+
+fn show_state(state: SlotState) -> String {
+    match state {
+        SlotState::Empty => "empty".into(),
+        SlotState::Writing => "writing".into(),
+        SlotState::Proven => "proven".into(),
+        SlotState::Good => "good".into(),
+        SlotState::Trial { tries_left, handoffs_left } => format!("trial({tries_left},{handoffs_left})"),
+        SlotState::Bad { reason } => match reason {
+            BadReason::TriesExhausted => "bad".into(),
+            BadReason::HandoffsExhausted => "bad(handoffs)".into(),
+            BadReason::NotMountable => "bad(mount)".into(),
+            BadReason::NoInit => "bad(init)".into(),
+            BadReason::Rejected => "bad(rejected)".into(),
+            BadReason::RolledBack => "bad(rolledback)".into(),
+            BadReason::Unproven => "bad(unproven)".into(),
+        },
+    }
+}
+
+/// The record of a picture. Slot number n holds image n + 1, and was confirmed as number n + 1 if good.
+pub fn record(picture: &str) -> Record {
+    let mut record = Record {
+        disk: Uuid([0xd1; 16]),
+        slots: vec![],
+        default: None,
+        last_boot: None,
+        update: Update::None,
+        bad_images: vec![],
+        recovery_rounds: 0,
+        once: None,
+        floor: String::new(),
+    };
+    for word in picture.split_whitespace() {
+        if let Some((name, rest)) = word.split_once(':') {
+            slot(&mut record, name, rest);
+        }
+    }
+    for word in picture.split_whitespace().filter(|word| !word.contains(':')) {
+        let (what, inner) =
+            word.strip_suffix(')').and_then(|word| word.split_once('(')).unwrap_or((word, ""));
+        match what {
+            "staged" => record.update = Update::Staged(bundle()),
+            "kept" => record.update = Update::Kept(bundle()),
+            "preparing" => {
+                record.update = Update::Preparing { bundle: bundle(), target: record.find(inner).unwrap() };
+            }
+            "due" => {
+                let (name, starts) = inner.split_once(',').unwrap();
+                let (target, starts_left) = (record.find(name).unwrap(), starts.parse().unwrap());
+                record.update = Update::Due { bundle: bundle(), target, starts_left };
+            }
+            "bad" => {
+                record.bad_images = numbers(inner).into_iter().map(|hash| RootHash([hash; 32])).collect()
+            }
+            "once" => record.once = record.find(inner),
+            "floor" => record.floor = inner.into(),
+            "rounds" => record.recovery_rounds = inner.parse().unwrap(),
+            _ => panic!("{word}"),
+        }
+    }
+    record
+}
+
+fn slot(record: &mut Record, name: &str, rest: &str) {
+    let id = SlotId(record.slots.len() as u8);
+    let text = rest.trim_end_matches(['*', '!', '?']);
+    if rest.contains('*') {
+        record.default = Some(id);
+    }
+    if rest.contains('!') || rest.contains('?') {
+        record.last_boot = Some(LastBoot { slot: id, confirmed: rest.contains('!') });
+    }
+    let (text, hash) =
+        text.split_once('#').map_or((text, id.0 + 1), |(text, hash)| (text, hash.parse().unwrap()));
+    let state = state(text);
+    let holds = !matches!(state, SlotState::Empty | SlotState::Writing);
+    let name = SlotName::new(name).unwrap();
+    let confirmed = if state == SlotState::Good { u64::from(id.0) + 1 } else { 0 };
+    let image = holds.then(|| image(hash));
+    record.slots.push(Slot { name, part: Uuid([id.0; 16]), state, image, confirmed });
+}
+
+/// The picture of a record.
+pub fn show(record: &Record) -> String {
+    let mut words = Vec::new();
+    for (id, slot) in record.ids() {
+        let default = if record.default == Some(id) { "*" } else { "" };
+        let booted = match record.last_boot {
+            Some(LastBoot { slot, confirmed }) if slot == id => {
+                if confirmed {
+                    "!"
+                } else {
+                    "?"
+                }
+            }
+            _ => "",
+        };
+        let hash = slot.root_hash().map_or(0, |hash| hash.0[0]);
+        let other = if hash == 0 || hash == id.0 + 1 { String::new() } else { format!("#{hash}") };
+        words.push(format!("{}:{}{other}{default}{booted}", slot.name, show_state(slot.state)));
+    }
+    match &record.update {
+        Update::None => {}
+        Update::Staged(_) => words.push("staged".into()),
+        Update::Kept(_) => words.push("kept".into()),
+        Update::Preparing { target, .. } => words.push(format!("preparing({})", record.slot(*target).name)),
+        Update::Due { target, starts_left, .. } => {
+            words.push(format!("due({},{starts_left})", record.slot(*target).name));
+        }
+    }
+    if !record.bad_images.is_empty() {
+        let hashes = record.bad_images.iter().map(|hash| hash.0[0].to_string()).collect::<Vec<_>>();
+        words.push(format!("bad({})", hashes.join(",")));
+    }
+    if let Some(id) = record.once {
+        words.push(format!("once({})", record.slot(id).name));
+    }
+    if record.recovery_rounds > 0 {
+        words.push(format!("rounds({})", record.recovery_rounds));
+    }
+    if !record.floor.is_empty() {
+        words.push(format!("floor({})", record.floor));
+    }
+    words.join(" ")
+}
+
+#[test]
+fn a_picture_reads_back() {
+    for picture in [
+        "a:good* b:empty",
+        "a:good*! b:trial(2,9)#9 kept bad(7,8)",
+        "a:bad(mount)? b:writing due(b,5) rounds(3)",
+        "a:good b:good*! c:bad(rolledback) preparing(c)",
+        "a:good*! b:good once(b) rounds(1)",
+        "a:good b:good*! floor(1.5)",
+    ] {
+        assert_eq!(show(&record(picture)), picture);
+        record(picture).check().unwrap();
+    }
+}

@@ -1,0 +1,241 @@
+//! A whole machine in memory: one disk with record, two slots and a data partition, and a staging area.
+
+use super::pages::Pages;
+use super::power::DIRECTORY;
+use super::{Power, SimDisk, SimStaging, Survives};
+use everboot_agent::machine::{
+    Access, Disk, EarlyBoot, Machine, Part, PartRef, Plight, Root, RootFailure, Survey, Wish,
+};
+use everboot_core::config::Breakpoint;
+use everboot_core::slot::Uuid;
+use everboot_storage::crew::Threads;
+use everboot_storage::medium::{Error, Medium, Op};
+use std::collections::BTreeMap;
+use std::io;
+
+/// How the root of an image behaves; written at its beginning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SimRoot {
+    /// Can be entered.
+    Boots,
+    /// Can be mounted and has no init.
+    NoInit,
+    /// Cannot be mounted.
+    Broken,
+}
+
+impl SimRoot {
+    /// The first bytes of such an image.
+    pub fn magic(self) -> &'static [u8; 8] {
+        match self {
+            Self::Boots => b"ROOT-OK!",
+            Self::NoInit => b"NO-INIT!",
+            Self::Broken => b"BROKEN!!",
+        }
+    }
+}
+
+/// What outlives a power cut: the bytes of the partitions and of the staging area.
+#[derive(Debug, Clone)]
+pub struct Still {
+    pub parts: Vec<Pages>,
+    pub files: BTreeMap<String, Pages>,
+}
+
+/// A machine in memory.
+#[derive(Debug)]
+pub struct SimMachine {
+    pub power: Power,
+    pub survey: Survey,
+    /// Media of the partitions: record, slot-a, slot-b, data.
+    pub parts: Vec<SimDisk>,
+    pub staging: SimStaging,
+    /// Whether the staging file system can be mounted.
+    pub has_staging: bool,
+    pub kernel: Option<String>,
+    /// Waits of recovery, in seconds; the machine gives up waiting after [`SimMachine::patience`] of them.
+    pub waits: Vec<u64>,
+    pub patience: usize,
+    /// What recovery showed last.
+    pub plight: Option<Plight>,
+    /// Where somebody wants to look around.
+    pub breakpoints: Vec<Breakpoint>,
+    /// What whoever sits at the console wishes, last first.
+    pub wishes: Vec<Wish>,
+    /// The root that was entered.
+    pub entered: Option<Root>,
+    /// Partitions that cannot be opened.
+    pub dead: Vec<usize>,
+    /// Partitions whose root turns out to be none when it is entered.
+    pub unbootable: Vec<usize>,
+    /// Whether every root can be entered: slots hold real file systems, and nobody looks into them.
+    pub enters_any_root: bool,
+}
+
+pub const RECORD: usize = 0;
+pub const SLOT_A: usize = 1;
+pub const SLOT_B: usize = 2;
+/// The partition tables of all disks, as a medium.
+const DISKS: usize = 98;
+
+/// Sizes of the partitions in bytes.
+const SIZES: [(&str, u64); 4] =
+    [("everboot-record", 1 << 20), ("slot-a", 64 * 4096), ("slot-b", 64 * 4096), ("everboot-data", 4096)];
+
+impl SimMachine {
+    /// A machine whose disk is all zeroes.
+    pub fn new() -> Self {
+        let part = |(number, (label, len)): (usize, &(&str, u64))| Part {
+            label: (*label).to_owned(),
+            guid: Uuid([number as u8 + 1; 16]),
+            kind: Uuid([0xcc; 16]),
+            start: (number as u64 + 1) << 20,
+            len: *len,
+        };
+        let parts = SIZES.iter().enumerate().map(part).collect();
+        let disk = Disk { name: "sim".into(), guid: Uuid([0xd0; 16]), parts };
+        let zeroed = |(_, len): &(&str, u64)| Pages::zeroed(*len as usize);
+        let still = Still { parts: SIZES.iter().map(zeroed).collect(), files: BTreeMap::new() };
+        Self::of(Survey { disks: vec![disk] }, &still)
+    }
+
+    /// The machine whose disk has these partitions with these bytes.
+    pub fn of(survey: Survey, still: &Still) -> Self {
+        let power = Power::default();
+        let part = |(id, pages): (usize, &Pages)| SimDisk::of(pages.clone(), &power, id);
+        Self {
+            survey,
+            parts: still.parts.iter().enumerate().map(part).collect(),
+            staging: SimStaging::of(&still.files, &power),
+            has_staging: true,
+            kernel: None,
+            waits: vec![],
+            patience: 0,
+            plight: None,
+            breakpoints: vec![],
+            wishes: vec![],
+            entered: None,
+            dead: vec![],
+            unbootable: vec![],
+            enters_any_root: false,
+            power,
+        }
+    }
+
+    /// What a reader sees of all media.
+    pub fn still(&self) -> Still {
+        Still { parts: self.parts.iter().map(SimDisk::live).collect(), files: self.staging.content() }
+    }
+
+    /// Adds a recovery slot whose root behaves so.
+    pub fn add_recovery(&mut self, root: SimRoot) {
+        let guid = Uuid([0xee; 16]);
+        let part =
+            Part { label: "recovery".to_owned(), guid, kind: Uuid([0xcc; 16]), start: 1 << 40, len: 4096 };
+        self.survey.disks[0].parts.push(part);
+        let mut content = vec![0; 4096];
+        content[..8].copy_from_slice(root.magic());
+        let id = self.parts.len();
+        self.parts.push(SimDisk::of(Pages::of(&content), &self.power, id));
+    }
+
+    /// The same disk and staging area, each on media of their own.
+    pub fn fork(&self) -> Self {
+        let mut other = Self::of(self.survey.clone(), &self.still());
+        other.staging = self.staging.fork(&other.power);
+        other.has_staging = self.has_staging;
+        other.kernel = self.kernel.clone();
+        other.patience = self.patience;
+        other.dead = self.dead.clone();
+        other
+    }
+
+    /// Power comes back, and with it what the caches had kept.
+    pub fn crash(&self, survives: Survives) {
+        self.power.restore();
+        for part in &self.parts {
+            part.crash(survives);
+        }
+        self.staging.crash(survives);
+    }
+}
+
+impl Machine for SimMachine {
+    type Disk = SimDisk;
+    type Staging = SimStaging;
+
+    fn survey(&mut self) -> Result<Survey, Error> {
+        self.power.check(Op::Read, DISKS)?;
+        Ok(self.survey.clone())
+    }
+
+    fn open(&mut self, at: PartRef, _: Access) -> Result<SimDisk, Error> {
+        self.power.check(Op::Open, at.part)?;
+        if self.dead.contains(&at.part) {
+            return Err(Error::named(Op::Open, "part", io::Error::from_raw_os_error(5)));
+        }
+        Ok(self.parts[at.part].clone())
+    }
+
+    fn staging(&mut self, _: Option<PartRef>, _: Access) -> Result<SimStaging, Error> {
+        self.power.check(Op::Open, DIRECTORY)?;
+        match self.has_staging {
+            true => Ok(self.staging.clone()),
+            false => Err(Error::named(Op::Open, "staging", io::Error::from_raw_os_error(117))),
+        }
+    }
+
+    fn close_staging(&mut self) {}
+
+    fn threads(&self) -> Threads {
+        Threads::NONE
+    }
+
+    fn show_progress(&mut self, _: u64, _: u64) {}
+
+    fn kernel_release(&self) -> Option<String> {
+        self.kernel.clone()
+    }
+
+    fn root_part(&self) -> Option<Uuid> {
+        self.entered.map(|root| self.survey.part(root.at).guid)
+    }
+}
+
+impl EarlyBoot for SimMachine {
+    fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
+        let device = |error: Error| RootFailure::Device(error.to_string());
+        let mut magic = [0; 8];
+        self.open(root.at, Access::Read).and_then(|part| part.read_at(0, &mut magic)).map_err(device)?;
+        if self.unbootable.contains(&root.at.part) {
+            return Err(RootFailure::NoInit("/sbin/init is not there".into()));
+        }
+        if self.enters_any_root || magic == *SimRoot::Boots.magic() {
+            self.entered = Some(*root);
+            Ok(())
+        } else if magic == *SimRoot::NoInit.magic() {
+            Err(RootFailure::NoInit("/sbin/init is not there".into()))
+        } else {
+            Err(RootFailure::NotMountable("no file system".into()))
+        }
+    }
+
+    fn recover(&mut self, plight: &Plight) -> Wish {
+        self.waits.push(plight.wait);
+        self.plight = Some(plight.clone());
+        match self.waits.len() <= self.patience {
+            true => self.wishes.pop().unwrap_or(Wish::LookAgain),
+            false => Wish::Leave,
+        }
+    }
+
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish> {
+        let wanted = self.breakpoints.iter().position(|wanted| *wanted == point)?;
+        self.breakpoints.remove(wanted);
+        Some(self.wishes.pop().unwrap_or(Wish::LookAgain))
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        self.power.used()
+    }
+}

@@ -1,0 +1,219 @@
+//! A simulated machine with keys, a configuration, and images to put on it.
+
+use crate::sim::{Power, SimDisk};
+use crate::sim::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, UNREADABLE};
+use everboot_agent::flow::{self, Destination, Insist, Outcome, Site};
+use everboot_core::config::Config;
+use everboot_core::manifest::{Manifest, Payload};
+use everboot_core::record::{Record, Selection, Side};
+use everboot_core::slot::RootHash;
+use everboot_storage::bundle::{Keys, sign::Signer, write::assemble};
+use everboot_storage::crew::{Start, Threads};
+use everboot_storage::medium::Medium;
+use everboot_storage::store;
+
+/// Blocks of an image.
+pub const BLOCKS: usize = 12;
+
+/// Several threads, as on a machine with several processors.
+pub const THREE: Threads = Threads::new(3, {
+    let start: Start = |count, beside, lead| {
+        std::thread::scope(|scope| {
+            (0..count).for_each(|_| drop(scope.spawn(beside)));
+            lead(count);
+        });
+    };
+    start
+});
+
+/// Always the same key, and signatures without chance: the same seed gives the same bytes.
+fn signer() -> Signer {
+    Signer::parse(include_str!("../golden/key")).unwrap()
+}
+
+/// An image: blocks that name version and position behind a first block that says how it behaves.
+pub fn image(version: u8, root: SimRoot) -> Vec<u8> {
+    let mut bytes: Vec<u8> =
+        (0..BLOCKS * 4096).map(|at| version ^ (at / 4096) as u8 ^ (at % 251) as u8).collect();
+    bytes[..8].copy_from_slice(root.magic());
+    bytes
+}
+
+/// A manifest for [`image`] that allows everything.
+pub fn manifest(version: u8) -> Manifest {
+    let payload = Payload {
+        name: "root".into(),
+        part: "root".into(),
+        size: (BLOCKS * 4096) as u64,
+        root_hash: RootHash([0; 32]),
+        salt: vec![version; 4],
+        open: false,
+        frame_blocks: 4,
+    };
+    Manifest {
+        compatible: "sim".into(),
+        version: format!("{version}.0"),
+        upgrade_from: None,
+        floor: String::new(),
+        tries: None,
+        modules: None,
+        insecure: false,
+        payload,
+    }
+}
+
+/// The signed bundle.
+pub fn bundle(manifest: Manifest, image: &[u8]) -> Vec<u8> {
+    assemble(manifest, image, &|bytes: &[u8]| signer().sign(bytes, "sim")).unwrap()
+}
+
+/// A machine together with what its owner says of it.
+pub struct World {
+    pub machine: SimMachine,
+    pub config: Config,
+    pub keys: Keys,
+}
+
+impl World {
+    /// A machine whose disk is all zeroes.
+    pub fn blank() -> Self {
+        let mut config = Config::parse("compatible = sim").unwrap();
+        config.timeout = 1;
+        let keys = Keys::parse(include_str!("../golden/key.pub")).unwrap();
+        Self { machine: SimMachine::new(), config, keys }
+    }
+
+    /// A machine fresh from the factory: version 1 in slot-a, confirmed once it has booted.
+    pub fn factory() -> Self {
+        let mut world = Self::blank();
+        world.fill(SLOT_A, manifest(1), &image(1, SimRoot::Boots));
+        flow::init(world.site(), None, false).unwrap();
+        world
+    }
+
+    /// A machine that runs version 1 from slot-a, confirmed.
+    pub fn running() -> Self {
+        let mut world = Self::factory();
+        assert_eq!(world.boot_version(), Some(1));
+        flow::confirm(world.site()).unwrap();
+        world
+    }
+
+    /// Puts an image and a marked trailer into a slot, as the factory does.
+    pub fn fill(&mut self, part: usize, manifest: Manifest, image: &[u8]) {
+        let file = SimDisk::with_power(bundle(manifest, image), &Power::default());
+        let mut bundle = everboot_storage::bundle::Bundle::open(file, &self.keys).unwrap();
+        let target = self.machine.parts[part].clone();
+        everboot_storage::apply::apply(
+            &mut bundle,
+            &mut everboot_storage::bundle::Sources::none(),
+            &target,
+            Threads::NONE,
+            &mut |_| (),
+        )
+        .unwrap();
+        everboot_storage::apply::mark(&target, 1, bundle.manifest().payload.root_hash).unwrap();
+    }
+
+    pub fn site(&mut self) -> Site<'_, SimMachine> {
+        Site { machine: &mut self.machine, config: &self.config, keys: &self.keys }
+    }
+
+    /// The same world on media of its own.
+    pub fn fork(&self) -> Self {
+        Self { machine: self.machine.fork(), config: self.config.clone(), keys: self.keys.clone() }
+    }
+
+    pub fn stage(&mut self, bundle: Vec<u8>) -> Result<flow::StagedNow, flow::Error> {
+        self.stage_insisting(bundle, Insist::default())
+    }
+
+    pub fn stage_forced(&mut self, bundle: Vec<u8>) -> Result<flow::StagedNow, flow::Error> {
+        self.stage_insisting(bundle, Insist { force: true, insecure: false })
+    }
+
+    pub fn stage_insisting(
+        &mut self,
+        bundle: Vec<u8>,
+        insist: Insist,
+    ) -> Result<flow::StagedNow, flow::Error> {
+        let source = SimDisk::with_power(bundle, &Power::default());
+        flow::stage(self.site(), Some(source), insist)
+    }
+
+    pub fn boot(&mut self) -> Outcome {
+        self.machine.entered = None;
+        flow::boot(self.site(), None)
+    }
+
+    /// Boots, and returns the version of the root that was entered. The whole image has to be there.
+    pub fn boot_version(&mut self) -> Option<u8> {
+        let outcome = self.boot();
+        let Destination::Root(_, root) = outcome.destination else { return None };
+        self.version_in(root.at.part)
+    }
+
+    /// The version whose image is in the slot, whole.
+    pub fn version_in(&self, part: usize) -> Option<u8> {
+        let mut bytes = vec![0; BLOCKS * 4096];
+        self.machine.parts[part].read_at(0, &mut bytes).unwrap();
+        let is = |version: &u8| {
+            [SimRoot::Boots, SimRoot::NoInit, SimRoot::Broken]
+                .iter()
+                .any(|root| image(*version, *root) == bytes)
+        };
+        (1..=3).find(is)
+    }
+
+    /// The record as a look finds it.
+    pub fn record(&mut self) -> Record {
+        self.site().look().record
+    }
+
+    /// The picture of the record, without the images' hashes.
+    pub fn picture(&mut self) -> String {
+        let text = crate::picture::show(&self.record());
+        let words = text.split(' ').filter(|word| !word.starts_with("bad("));
+        let plain = words.map(|word| match word.split_once('#') {
+            Some((state, rest)) => {
+                format!("{state}{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
+            }
+            None => word.to_owned(),
+        });
+        plain.collect::<Vec<_>>().join(" ")
+    }
+
+    /// Both slots' bytes.
+    pub fn slots(&self) -> [Vec<u8>; 2] {
+        [SLOT_A, SLOT_B].map(|part| self.machine.parts[part].content())
+    }
+}
+
+/// A bundle of an image that boots.
+pub fn good(version: u8) -> Vec<u8> {
+    bundle(manifest(version), &image(version, SimRoot::Boots))
+}
+
+/// Stages a bundle, and makes its early apply due.
+pub fn due(world: &mut World, bundle: Vec<u8>) {
+    world.stage(bundle).unwrap();
+    flow::activate(world.site()).unwrap();
+}
+
+/// Version 2 runs and is confirmed, version 1 is in the other slot.
+pub fn upgraded() -> World {
+    let mut world = World::running();
+    due(&mut world, good(2));
+    assert_eq!(world.boot_version(), Some(2));
+    flow::confirm(world.site()).unwrap();
+    world
+}
+
+/// Makes a copy of the record unreadable until it is written: the newer one, or the older.
+pub fn lose_copy(world: &World, newer: bool) {
+    let record = &world.machine.parts[RECORD];
+    let Selection::Current { side, .. } = store::load(record).selection else { panic!("no record") };
+    let at = if (side == Side::First) == newer { 0 } else { record.len() - 4096 };
+    record.write_at(at, &UNREADABLE).unwrap();
+    record.sync().unwrap();
+}

@@ -1,0 +1,225 @@
+//! `tests/run`: sets up, checks the format, lints, builds, runs all tests, counts.
+//!
+//! One count for each named test. A step that fails before there are tests, a test program that
+//! dies, and a test that is skipped each count as one failure: nothing is left out quietly.
+
+mod fuzz;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+use everboot_builder::command::{describe, run as run_quietly};
+use everboot_builder::setup::{self, Level};
+use everboot_builder::{paths, programs};
+
+fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words[..] {
+        [] => run(false),
+        ["--quick"] => run(true),
+        ["--fuzz"] => match fuzz::smoke() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        _ => {
+            eprintln!("error: unknown words {words:?}; usage: tests/run [--quick | --fuzz]");
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+/// Runs it all; the last line counts.
+fn run(quick: bool) -> ExitCode {
+    let mut count = Count::default();
+    let level = if quick { Level::Check } else { Level::Bed };
+    count.step("set-up", || setup::prepare(level).and_then(|()| rust_components()));
+    count.step("format", || cargo(&["fmt", "--check"]));
+    let lint = ["clippy", "--quiet"];
+    let strict = ["--", "-D", "warnings"];
+    let everything = ["--workspace", "--all-targets"];
+    count.step("lints", || cargo(&[&lint[..], &everything, &strict].concat()));
+    count.step("lints of planted bugs", || {
+        let planted = ["-p", "everboot-crash", "--all-targets", "--features", "mutants"];
+        cargo(&[&lint[..], &planted, &strict].concat())
+    });
+    count.step("lints of each program alone", || {
+        ["everboot-agent", "everboot-pack", "everboot-fetch"]
+            .iter()
+            .try_for_each(|package| cargo(&[&lint[..], &["-p", package], &strict].concat()))
+    });
+    count.step("build", || programs::all()?.print_sizes());
+    count.tests("tests", &["--workspace", "--no-fail-fast"]);
+    count
+        .tests("tests of planted bugs", &["-p", "everboot-crash", "--features", "mutants", "--no-fail-fast"]);
+    if !quick {
+        count.step("crash points", crash_points);
+        count.step("fuzz", fuzz::smoke);
+        // A guest is busy on one processor: two at a time fill the smallest machine.
+        count.tests("stories", &["-p", "everboot-stories", "--test", "stories", "--", "--test-threads=2"]);
+    }
+    println!("{} passed, {} failed", count.passed, count.failed);
+    if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Crash states that a run has to reach.
+const STATES: &str = "300000";
+
+/// The search of the crash space, up to a stated number of states; how long that takes is up to the machine.
+fn crash_points() -> Result<()> {
+    let mut crash = Command::new(paths::out("everboot-crash")?);
+    crash.args(["--states", STATES, "--least", STATES, "--seconds", "1200"]);
+    println!("{}", run_quietly(&mut crash)?);
+    Ok(())
+}
+
+impl Count {
+    /// A step that is no test: only its failure counts.
+    fn step(&mut self, name: &str, action: impl FnOnce() -> Result<()>) {
+        let start = Instant::now();
+        let outcome = action();
+        let time = start.elapsed().as_secs_f64();
+        match outcome {
+            Ok(()) => println!("== {name}: ok ({time:.1} s)"),
+            Err(error) => {
+                println!("== {name}: FAILED ({time:.1} s)\n{error:#}");
+                self.failed += 1;
+            }
+        }
+    }
+
+    fn tests(&mut self, name: &str, words: &[&str]) {
+        println!("== {name}");
+        let start = Instant::now();
+        let mut tally = Tally::default();
+        let outcome = cargo_test(words, &mut tally);
+        self.passed += tally.passed;
+        let mut failed = tally.failed + tally.unfinished();
+        if let Err(error) = outcome {
+            println!("{error:#}");
+            failed = failed.max(1);
+        }
+        self.failed += failed;
+        println!(
+            "== {name}: {} passed, {failed} failed ({:.1} s)",
+            tally.passed,
+            start.elapsed().as_secs_f64()
+        );
+    }
+}
+
+/// What libtest's output says.
+#[derive(Default)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    started: u64,
+    ended: u64,
+}
+
+impl Tally {
+    fn take(&mut self, line: &str) {
+        if line.starts_with("running ") && (line.ends_with(" tests") || line.ends_with(" test")) {
+            self.started += 1;
+        }
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        self.ended += 1;
+        for part in result.split([';', '.']) {
+            let mut words = part.split_whitespace();
+            let (Some(number), Some(kind)) =
+                (words.next().and_then(|word| word.parse::<u64>().ok()), words.next())
+            else {
+                continue;
+            };
+            match kind {
+                "passed" => self.passed += number,
+                "failed" | "ignored" => self.failed += number,
+                _ => {}
+            }
+        }
+    }
+
+    /// Test programs that died before they could say how it went.
+    fn unfinished(&self) -> u64 {
+        self.started.saturating_sub(self.ended)
+    }
+}
+
+fn cargo_test(words: &[&str], tally: &mut Tally) -> Result<()> {
+    let mut command = Command::new("cargo");
+    command.current_dir(paths::repo()).arg("test").args(words);
+    command.stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().context("start cargo")?;
+    let output = child.stdout.take().context("cargo's output")?;
+    for line in BufReader::new(output).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        tally.take(&line);
+        let is_noise = line.is_empty() || line.starts_with("running ") || line.starts_with("test result: ok");
+        if !is_noise {
+            println!("{line}");
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("`{}` failed ({status})", describe(&command));
+    }
+    Ok(())
+}
+
+fn cargo(words: &[&str]) -> Result<()> {
+    let mut command = Command::new("cargo");
+    run_quietly(command.current_dir(paths::repo()).args(words)).map(drop)
+}
+
+/// rustfmt and clippy, which not every Rust comes with.
+fn rust_components() -> Result<()> {
+    for (word, component, package) in
+        [("fmt", "rustfmt", "rustfmt-web"), ("clippy", "clippy", "rust-web-clippy")]
+    {
+        if cargo(&[word, "--version"]).is_ok() {
+            continue;
+        }
+        if paths::program("rustup").is_some() {
+            println!("setup: rustup component add {component}");
+            run_quietly(Command::new("rustup").args(["component", "add", component]))?;
+        } else {
+            setup::install(&[package])?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+
+    fn tally(output: &str) -> (u64, u64) {
+        let mut tally = Tally::default();
+        output.lines().for_each(|line| tally.take(line));
+        (tally.passed, tally.failed + tally.unfinished())
+    }
+
+    #[test]
+    fn each_named_test_counts_once_and_a_skip_is_a_failure() {
+        let result = "test result: FAILED. 4 passed; 2 failed; 1 ignored; 0 measured; 9 filtered out; finished in 1.00s";
+        assert_eq!(tally(&format!("running 7 tests\ntest a ... ok\n{result}\n")), (4, 3));
+    }
+
+    #[test]
+    fn a_test_program_that_dies_counts_as_a_failure() {
+        assert_eq!(tally("running 1 test\ntest a ... ok\nrunning 2 tests\n"), (0, 2));
+    }
+}

@@ -1,0 +1,203 @@
+//! `everboot stage` and `install` of what has to be fetched.
+
+use crate::bench::{Bench, everboot, keys, manifest};
+use crate::sources::registry::Registry;
+use everboot_kit::server::{Answer, Server};
+use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Serves what is in the bench's folder.
+fn serve(bench: &Bench) -> Server {
+    let folder = bench.folder.clone();
+    Server::start(move |request, _| match fs::read(folder.join(request.path.trim_start_matches('/'))) {
+        Ok(bytes) => Answer::file(request, &bytes, "a"),
+        Err(_) => Answer::new("404 Not Found", &[], b""),
+    })
+}
+
+/// Makes these bundles the channel `list`.
+fn publish(bench: &Bench, bundles: &[&str]) {
+    fs::write(bench.path("key"), &keys().secret).unwrap();
+    let mut pack = std::process::Command::new(everboot_kit::program::program("everboot-pack"));
+    pack.args(["channel", "-o", "list", "--name", "stable", "--key", "key"]).args(bundles);
+    assert!(pack.current_dir(&bench.folder).status().unwrap().success());
+}
+
+/// What is in the staging area.
+fn staged(bench: &Bench) -> Vec<String> {
+    let names = fs::read_dir(bench.path("disk.staging")).unwrap();
+    let mut names: Vec<_> = names.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_update_is_fetched_staged_and_tried() {
+    let bench = Bench::running();
+    let server = serve(&bench);
+    bench.check(&format!("stage {}", server.url("2.everboot")), 0, "staged version 2.0");
+    assert_eq!(staged(&bench), ["staged.everboot"]);
+    assert!(
+        fs::read(bench.path("disk.staging/staged.everboot")).unwrap()
+            == fs::read(bench.path("2.everboot")).unwrap()
+    );
+    bench.check(&format!("install {}", server.url("2.everboot")), 0, "slot-b: the next boot tries it");
+    bench.check("boot", 0, "slot-b: trial, 2 more tries");
+    bench.check("confirm", 0, "slot-b: confirmed");
+    assert_eq!(staged(&bench), [""; 0]);
+    bench.check("stage file:2.everboot", 3, "refused");
+}
+
+#[test]
+fn what_was_fetched_is_checked_like_any_bundle_and_leaves_nothing() {
+    let bench = Bench::running();
+    let server = serve(&bench);
+    let mut wrong = fs::read(bench.path("2.everboot")).unwrap();
+    let at = wrong.len() - 4096;
+    wrong[at] ^= 1;
+    fs::write(bench.path("wrong"), &wrong).unwrap();
+    fs::write(bench.path("short"), &wrong[..wrong.len() / 2]).unwrap();
+    bench.bundle("old", manifest("0.9"));
+    for (name, code) in [("wrong", 5), ("short", 5), ("old", 4)] {
+        bench.check_refused(&format!("stage {}", server.url(name)), code, "");
+        assert_eq!(staged(&bench), [""; 0], "{name}");
+    }
+    // What was staged before stays when the next one is not fetched.
+    bench.check("stage 2.everboot", 0, "");
+    let ran = bench.run(&format!("stage {}", server.url("none")));
+    assert!(ran.code == 1 && ran.err.ends_with("expected 200 OK, found 404 Not Found\n"), "{}", ran.err);
+    assert_eq!((ran.err.lines().count(), ran.out.as_str()), (1, ""), "{}", ran.err);
+    assert_eq!(staged(&bench), ["staged.everboot"]);
+}
+
+#[test]
+fn a_download_that_broke_off_is_gone_on_with_by_the_next_stage() {
+    let bench = Bench::running();
+    let bytes = fs::read(bench.path("2.everboot")).unwrap();
+    let (had, half) = (bytes.clone(), bytes.len() / 2);
+    let asked = AtomicUsize::new(0);
+    let server = Server::start(move |request, _| match request.last() {
+        // Whether it serves ranges; it does not.
+        Some(_) => Answer::whole(&had, "a"),
+        None => match asked.fetch_add(1, Ordering::Relaxed) {
+            0 => Answer::file(request, &had, "a").cut(half),
+            1 => Answer::new("404 Not Found", &[], b""),
+            _ => Answer::file(request, &had, "a"),
+        },
+    });
+    let url = server.url("2.everboot");
+    assert_eq!(bench.run(&format!("stage {url}")).code, 1);
+    assert_eq!(staged(&bench), ["fetched.everboot.part", "fetched.everboot.part.of"]);
+    // A boot and its confirmation take it away no more than the next stage.
+    bench.check("boot", 0, "");
+    bench.check("confirm", 0, "");
+    bench.check(&format!("stage {url}"), 0, "staged version 2.0");
+    assert_eq!(server.seen().last().unwrap().from(), Some(half - 1));
+    assert_eq!(staged(&bench), ["staged.everboot"]);
+}
+
+#[test]
+fn two_downloads_do_not_meet_in_the_staging_area() {
+    let bench = Bench::running();
+    let server = serve(&bench);
+    bench.check("stage 2.everboot", 0, "");
+    let held = fs::File::open(bench.path("disk.staging")).unwrap();
+    held.lock().unwrap();
+    let stage = format!("stage {}", server.url("2.everboot"));
+    let ran = bench.run(&stage);
+    assert!(ran.code == 6 && ran.err.contains("another everboot-fetch is at work there"), "{}", ran.err);
+    drop(held);
+    bench.check(&stage, 0, "staged version 2.0");
+}
+
+#[test]
+fn a_channel_is_followed_until_there_is_nothing_newer() {
+    let bench = Bench::running();
+    let server = serve(&bench);
+    bench.bundle("3.everboot", manifest("3.0"));
+    let publish = |bundles: &[&str]| publish(&bench, bundles);
+    publish(&["2.everboot"]);
+    let channel = format!("install channel:{}", server.url("list"));
+    let ran = bench.check(&channel, 0, "slot-b: the next boot tries it");
+    assert!(ran.out.starts_with("version 2.0\nstaged version 2.0\n"), "{}", ran.out);
+    bench.check("boot", 0, "slot-b");
+    bench.check("confirm", 0, "");
+    let ran = bench.check(&channel, 0, "");
+    assert_eq!((ran.out.as_str(), ran.err.as_str()), ("nothing newer than 2.0\n", ""));
+    publish(&["2.everboot", "3.everboot"]);
+    bench.check(&channel, 0, "slot-a: the next boot tries it");
+    // An older list is not believed any more.
+    fs::remove_file(bench.path("list")).unwrap();
+    publish(&["2.everboot"]);
+    let ran = bench.run(&channel);
+    assert!(
+        ran.code == 3 && ran.err.contains("expected serial 2 of stable or higher, found 1"),
+        "{}",
+        ran.err
+    );
+}
+
+#[test]
+fn of_a_channel_nothing_is_fetched_again_that_has_failed() {
+    let bench = Bench::running();
+    let server = serve(&bench);
+    let publish = |bundles: &[&str]| publish(&bench, bundles);
+    publish(&["2.everboot"]);
+    let channel = format!("install channel:{}", server.url("list"));
+    bench.check(&channel, 0, "slot-b: the next boot tries it");
+    bench.check("boot", 0, "slot-b");
+    bench.check("reject", 0, "");
+    bench.check("boot", 0, "slot-a");
+    let before = server.seen().len();
+    let ran = bench.check(&channel, 0, "");
+    assert_eq!(
+        ran.out, "version 2.0 has failed on this machine, and there is nothing newer\n",
+        "{}",
+        ran.err
+    );
+    assert!(server.seen()[before..].iter().all(|request| request.path.starts_with("/list")));
+    // A newer one is; and whoever insists gets it.
+    bench.bundle("3.everboot", manifest("3.0"));
+    publish(&["2.everboot", "3.everboot"]);
+    bench.check(&channel, 0, "version 3.0");
+    publish(&["2.everboot"]);
+    bench.run(&format!("{channel} --force"));
+    assert!(server.seen().iter().filter(|request| request.path == "/2.everboot").count() > 1);
+}
+
+#[test]
+fn a_registry_is_a_source_of_updates() {
+    let bench = Bench::running();
+    let room = super::room("agent-registry");
+    let registry = Registry::start(&room);
+    let name = format!("oci:{}/demo/root:2.0", registry.host);
+    let bundle = bench.path("2.everboot");
+    room.run(&format!("NO_PROXY=127.0.0.1 everboot-pack push {} {name}", bundle.display()));
+    bench.check(&format!("stage {name}"), 0, "staged version 2.0");
+}
+
+#[test]
+fn a_download_keeps_no_other_verb_waiting() {
+    let bench = Bench::running();
+    let folder = bench.folder.clone();
+    let confirmed = std::sync::Arc::new(std::sync::Mutex::new(None));
+    let told = confirmed.clone();
+    let server = Server::start(move |request, _| {
+        *told.lock().unwrap() = Some(everboot(&folder, ["--disk", "disk", "confirm"]).code);
+        Answer::file(request, &fs::read(folder.join("2.everboot")).unwrap(), "a")
+    });
+    bench.check(&format!("stage {}", server.url("x")), 0, "staged version 2.0");
+    assert_eq!(*confirmed.lock().unwrap(), Some(0));
+}
+
+#[test]
+fn without_everboot_fetch_one_line_says_so() {
+    let bench = Bench::running();
+    fs::copy(everboot_kit::program::program("everboot"), bench.path("alone")).unwrap();
+    let mut alone = std::process::Command::new(bench.path("alone"));
+    alone.args(["--disk", "disk", "stage", "https://127.0.0.1/x"]).current_dir(&bench.folder);
+    let output = alone.output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(said, "everboot: stage: expected everboot-fetch, found none; install it, or stage a file\n");
+}

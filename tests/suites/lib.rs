@@ -1,0 +1,27 @@
+//! Tests that need no QEMU. Each file tells one story; `bench` and the package `everboot-kit` are what they tell it with.
+#![cfg(test)]
+
+mod bench;
+mod bundle;
+mod cli;
+mod copies;
+mod corpus;
+mod cuts;
+mod decide;
+mod delta;
+mod fetch;
+mod floor;
+mod flows;
+mod layers;
+mod lifecycle;
+mod manual;
+mod readme;
+mod record;
+mod recovery;
+mod repair;
+mod shell;
+mod slot;
+mod sources;
+mod tree;
+mod trust;
+mod zeroes;
