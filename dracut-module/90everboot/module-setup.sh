@@ -1,6 +1,6 @@
 #!/bin/bash
 # Puts everboot into an initramfs that dracut makes. It takes
-#   from the system: the agent (/usr/bin/everboot, or the file that EVERBOOT_AGENT names), its configuration
+#   from the system: the agent (/usr/lib/everboot/everboot-init, or the file that EVERBOOT_AGENT names), its configuration
 #   /etc/everboot/everboot.conf and its keys /etc/everboot/keys/*.pub
 #   and *.revoked;
 #   from here: the hooks, and with systemd in the initramfs the units;
@@ -13,7 +13,7 @@
 # shellcheck disable=SC2154
 
 check() {
-    require_binaries "${EVERBOOT_AGENT:-/usr/bin/everboot}" || return 1
+    require_binaries "${EVERBOOT_AGENT:-/usr/lib/everboot/everboot-init}" || return 1
 }
 
 depends() {
@@ -37,7 +37,8 @@ install() {
         # dracut ignores what install() returns; an image must not come of this.
         exit 1
     fi
-    inst_simple "${EVERBOOT_AGENT:-/usr/bin/everboot}" /usr/bin/everboot
+    inst_simple "${EVERBOOT_AGENT:-/usr/lib/everboot/everboot-init}" /usr/bin/everboot-init
+    ln -sf everboot-init "${initdir}/usr/bin/everboot"
     local key keys=0
     for key in "${dracutsysrootdir-}$settings"/keys/*.pub; do
         [[ -f $key ]] && inst_simple "$key" "$settings/keys/${key##*/}" && keys=$((keys + 1))

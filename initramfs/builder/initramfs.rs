@@ -11,6 +11,7 @@ use super::busybox;
 use super::cpio::{Archive, Node};
 use super::kernel::Kernel;
 use super::paths;
+use super::programs::Agent;
 use super::programs::replace;
 
 /// What Debian's cloud kernel has as modules and a slot's disk or file system needs; each one costs boot time.
@@ -39,6 +40,8 @@ pub fn everboot_bytes(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) -> R
 pub fn everboot_archive(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) -> Result<Archive> {
     let mut archive = base(kernel)?;
     archive.add("init", 0o755, Node::File(read(agent)?));
+    // People and scripts call it by that name.
+    archive.add("bin/everboot", 0o777, Node::Link("/init".into()));
     let configuration = paths::repo().join("initramfs/everboot.conf");
     if configuration.exists() {
         archive.add("etc/everboot/everboot.conf", 0o644, Node::File(read(&configuration)?));
@@ -50,11 +53,11 @@ pub fn everboot_archive(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) ->
     Ok(archive)
 }
 
-/// An initramfs whose init is this script, which finds busybox, the agent as `/everboot`, a machine's settings, and
+/// An initramfs whose init is this script, which finds busybox, `/everboot-init` and `/everboot`, a machine's settings, and
 /// these drivers beside the usual ones.
 pub fn scripted(
     kernel: &Kernel,
-    agent: &Path,
+    agent: &Agent,
     settings: &Path,
     init: &str,
     drivers: &[&str],
@@ -62,7 +65,8 @@ pub fn scripted(
     let mut archive = base(kernel)?;
     add_modules(&mut archive, kernel, drivers)?;
     archive.add("init", 0o755, Node::File(init.into()));
-    archive.add("everboot", 0o755, Node::File(read(agent)?));
+    archive.add("everboot-init", 0o755, Node::File(read(&agent.init)?));
+    archive.add("everboot", 0o755, Node::File(read(&agent.everboot)?));
     archive.add("bin/busybox", 0o755, Node::File(read(&busybox::program()?)?));
     for name in files_in(settings)? {
         let bytes = read(&settings.join(&name))?;

@@ -8,7 +8,8 @@ use everboot_builder::{package, paths, programs};
 
 const USAGE: &str = "\
 initramfs/build            out/everboot, out/everboot-*, out/initramfs.img
-initramfs/build --deb      and out/everboot_*.deb, out/everboot-{pack,fetch}_*.deb";
+initramfs/build --deb      and out/everboot_*.deb, out/everboot-{pack,fetch}_*.deb
+initramfs/build --sizes    what each feature of everboot-init adds, in bytes";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -26,6 +27,7 @@ fn run(words: &[&str]) -> Result<()> {
     let deb = match words {
         [] => false,
         ["--deb"] => true,
+        ["--sizes"] => return sizes(),
         _ => bail!("unknown words {words:?}; usage:\n{USAGE}"),
     };
     setup::prepare(Level::Build)?;
@@ -37,5 +39,18 @@ fn run(words: &[&str]) -> Result<()> {
             println!("{:>10} bytes  {}", std::fs::metadata(&deb)?.len(), deb.display());
         }
     }
+    Ok(())
+}
+
+/// Builds `everboot-init` with no feature, then with one more each time: some need those before them.
+fn sizes() -> Result<()> {
+    setup::prepare(Level::Build)?;
+    let mut size = programs::size_with(&[])?;
+    println!("{size:>8}  core, of {} allowed", programs::CORE_LIMIT);
+    for count in 1..=programs::FEATURES.len() {
+        let before = std::mem::replace(&mut size, programs::size_with(&programs::FEATURES[..count])?);
+        println!("{:>+8}  {}", size.cast_signed() - before.cast_signed(), programs::FEATURES[count - 1]);
+    }
+    println!("{size:>8}  all, of {} allowed", programs::INIT_LIMIT);
     Ok(())
 }

@@ -14,7 +14,11 @@ use anyhow::{Context, Result};
 
 use super::command::{program, run};
 use super::overlay::Overlay;
+use super::programs::Agent;
 use super::{paths, programs};
+
+/// Where the program of the initramfs is in a system: the hooks of initramfs makers take it from there.
+pub const INIT: &str = "/usr/lib/everboot/everboot-init";
 
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
@@ -28,7 +32,7 @@ struct Package {
 }
 
 /// Makes the packages of a built agent and its tools in this folder. `time` is in seconds since 1970.
-pub fn debian(agent: &Path, tools: &[PathBuf], folder: &Path, time: &str) -> Result<[PathBuf; 3]> {
+pub fn debian(agent: &Agent, tools: &[PathBuf], folder: &Path, time: &str) -> Result<[PathBuf; 3]> {
     let _one_at_a_time = paths::lock("package")?;
     let (pack, fetch) = (programs::tool(tools, "everboot-pack")?, programs::tool(tools, "everboot-fetch")?);
     let share = manual(pack, time)?;
@@ -83,10 +87,11 @@ fn manual(pack: &Path, time: &str) -> Result<PathBuf> {
     Ok(folder)
 }
 
-fn everboot(agent: &Path, share: &Path) -> Result<Overlay> {
+fn everboot(agent: &Agent, share: &Path) -> Result<Overlay> {
     let system = paths::repo().join("initramfs/system");
     let mut files = Overlay::default()
-        .host_file("/usr/bin/everboot", 0o755, agent)
+        .host_file("/usr/bin/everboot", 0o755, &agent.everboot)
+        .host_file(INIT, 0o755, &agent.init)
         .folder("/etc/everboot/keys")
         .host_file("/usr/lib/systemd/system/everboot-confirm.service", 0o644, &confirm_unit())
         .host_file(

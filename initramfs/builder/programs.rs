@@ -1,4 +1,4 @@
-//! Builds the agent (static, standard library from source) and the tools, into `out/`.
+//! Builds the programs of a machine (static, standard library from source) and the tools, into `out/`.
 
 use std::fs;
 use std::io::IsTerminal;
@@ -15,19 +15,57 @@ use super::key::Key;
 use super::toolchain::{TARGET, Toolchain};
 use super::{initramfs, paths};
 
-/// The largest agent that we allow, in bytes.
-pub const AGENT_LIMIT: u64 = 524_288;
+/// The largest `everboot-init` that we allow, in bytes.
+pub const INIT_LIMIT: u64 = 524_288;
+/// The largest one with no more than a boot needs.
+pub const CORE_LIMIT: u64 = 425_984;
 
-/// Builds the agent; returns `out/everboot`.
-pub fn agent() -> Result<PathBuf> {
+/// The two programs of a machine, static, in `out/`.
+#[derive(Debug, Clone)]
+pub struct Agent {
+    /// `everboot-init`, for the initramfs.
+    pub init: PathBuf,
+    /// `everboot`, for the running system.
+    pub everboot: PathBuf,
+}
+
+/// Builds both programs of a machine.
+pub fn agent() -> Result<Agent> {
     let toolchain = Toolchain::prepare()?;
+    // One after the other: what they share is compiled once, and neither gets what the other needs.
+    let init = publish(&static_program(&toolchain, "everboot-agent", "everboot-init", None)?)?;
+    let everboot = publish(&static_program(&toolchain, "everboot", "everboot", None)?)?;
+    Ok(Agent { init, everboot })
+}
+
+/// Features of `everboot-init` beyond what a boot needs.
+pub const FEATURES: [&str; 3] = ["prompt", "repair", "delta"];
+
+/// The size of `everboot-init` with these features and no others, in bytes.
+pub fn size_with(features: &[&str]) -> Result<u64> {
+    let toolchain = Toolchain::prepare()?;
+    let program = static_program(&toolchain, "everboot-agent", "everboot-init", Some(features))?;
+    Ok(fs::metadata(program)?.len())
+}
+
+/// Builds a static program, with the standard library from source, where cargo puts it. Without `features` it has its
+/// usual ones.
+fn static_program(
+    toolchain: &Toolchain,
+    package: &str,
+    name: &str,
+    features: Option<&[&str]>,
+) -> Result<PathBuf> {
     let mut cargo = toolchain.cargo()?;
-    cargo.current_dir(paths::repo()).args(["build", "--quiet", "--release", "-p", "everboot-agent"]);
-    cargo.args(["--bin", "everboot", "--target", TARGET]);
+    cargo.current_dir(paths::repo()).args(["build", "--quiet", "--release", "-p", package]);
+    cargo.args(["--bin", name, "--target", TARGET]);
+    if let Some(features) = features {
+        cargo.args(["--no-default-features", "--features", &features.join(",")]);
+    }
     cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
-    tell("the agent, with the standard library");
-    run(&mut cargo).context("build the agent")?;
-    publish(&target_folder()?.join(TARGET).join("release/everboot"))
+    tell(&format!("{name}, with the standard library"));
+    run(&mut cargo).with_context(|| format!("build {name}"))?;
+    Ok(target_folder()?.join(TARGET).join("release").join(name))
 }
 
 /// The tools: the program, which has its package's name, and the features that it is built with.
@@ -51,8 +89,8 @@ pub fn tools() -> Result<Vec<PathBuf>> {
 
 /// All that is built, in `out/`.
 pub struct Built {
-    /// The agent.
-    pub agent: PathBuf,
+    /// The two programs of a machine.
+    pub agent: Agent,
     /// The tools.
     pub tools: Vec<PathBuf>,
     /// The kernel that the initramfs is for.
@@ -70,14 +108,15 @@ pub fn all() -> Result<Built> {
     let tools = tools()?;
     let kernel = Kernel::prepare()?;
     let key = Key::prepare()?;
-    let initramfs = initramfs::everboot(&kernel, &agent, &[&key.public])?;
+    let initramfs = initramfs::everboot(&kernel, &agent.init, &[&key.public])?;
     Ok(Built { agent, tools, kernel, key, initramfs })
 }
 
 impl Built {
     /// Prints what was built, with sizes.
     pub fn print_sizes(&self) -> Result<()> {
-        for path in [&self.agent].into_iter().chain(&self.tools).chain([&self.initramfs]) {
+        let agent = [&self.agent.init, &self.agent.everboot];
+        for path in agent.into_iter().chain(&self.tools).chain([&self.initramfs]) {
             let size = fs::metadata(path)?.len();
             let name = path.strip_prefix(paths::repo()).unwrap_or(path);
             println!("{size:>10} bytes  {}", name.display());

@@ -120,7 +120,7 @@ impl Machine {
 
     /// The host's agent on the disk image, not started yet.
     pub fn agent(&self, words: &[&str]) -> Result<Command> {
-        let mut command = Command::new(&self.bed.agent);
+        let mut command = Command::new(&self.bed.agent.everboot);
         command.arg("--disk").arg(self.disk.path()).arg("--config").arg(&self.settings);
         fs::create_dir_all(self.staging())?;
         command.arg("--staging").arg(self.staging()).args(words);

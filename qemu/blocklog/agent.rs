@@ -5,6 +5,7 @@ use super::staging::{Staged, lay_out};
 use anyhow::{Context, Result, ensure};
 use everboot_bed::disk::Extent;
 use everboot_builder::command::wait_within;
+use everboot_builder::programs::Agent;
 use everboot_kit::sim::pages::{PAGE, Pages};
 use rustix::fs::{SeekFrom, seek};
 use std::fs::{self, File};
@@ -33,7 +34,7 @@ pub struct Ending {
 /// A working copy of a disk, and the agent on it.
 #[derive(Debug)]
 pub struct Bench {
-    agent: PathBuf,
+    agent: Agent,
     settings: PathBuf,
     disk: PathBuf,
     staging: PathBuf,
@@ -47,13 +48,13 @@ pub struct Bench {
 
 impl Bench {
     /// A bench in a folder of its own, for disks of this size with this data partition.
-    pub fn new(folder: &Path, agent: &Path, settings: &Path, len: usize, data: Extent) -> Result<Self> {
+    pub fn new(folder: &Path, agent: &Agent, settings: &Path, len: usize, data: Extent) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         let disk = folder.join("disk.img");
         let file = File::options().read(true).write(true).create(true).truncate(true).open(&disk)?;
         file.set_len(len as u64)?;
         Ok(Self {
-            agent: agent.into(),
+            agent: agent.clone(),
             settings: settings.into(),
             staging: folder.join("staging"),
             disk,
@@ -84,7 +85,9 @@ impl Bench {
     /// Runs the agent.
     pub fn run(&mut self, words: &[&str]) -> Result<Ending> {
         self.runs += 1;
-        let mut command = Command::new(&self.agent);
+        // As on a machine: one program boots it, the other one is in the system.
+        let program = if words == ["boot"] { &self.agent.init } else { &self.agent.everboot };
+        let mut command = Command::new(program);
         command.arg("--disk").arg(&self.disk).arg("--config").arg(&self.settings);
         command.arg("--staging").arg(&self.staging).args(words);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -28,7 +28,7 @@ const PAUSING_INIT: &str = "\
 #!/bin/busybox sh
 echo READY FOR A DISK
 read line
-exec /everboot
+exec /everboot-init
 ";
 const READY: &str = "READY FOR A DISK";
 /// Enough for a small system, and quick to bring back.

@@ -10,6 +10,7 @@ use super::sample::Judged;
 use super::staging::Shelf;
 use super::{Counts, Options};
 use anyhow::{Context, Result, anyhow};
+use everboot_builder::programs::Agent;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -91,8 +92,8 @@ fn jobs(fields: &[Field<'_>]) -> Vec<(usize, usize, usize)> {
 pub struct Shop<'a> {
     /// A folder in memory.
     pub folder: &'a Path,
-    /// The agent.
-    pub agent: &'a Path,
+    /// The programs of the machine.
+    pub agent: &'a Agent,
     /// The machine's settings.
     pub settings: &'a Path,
 }

@@ -27,7 +27,7 @@ mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t tmpfs run /run
 while read -r module; do insmod \"$module\"; done < /etc/everboot/modules
-/everboot boot --sysroot /sysroot || { echo CANNOT GO ON; sleep 99999; }
+/everboot-init boot --sysroot /sysroot || { echo CANNOT GO ON; sleep 99999; }
 cp -r /campaign /run/campaign
 cp -r /etc/everboot /run/campaign/etc
 cp /bin/busybox /everboot /run/campaign

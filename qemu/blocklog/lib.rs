@@ -40,6 +40,7 @@ use brought::Brought;
 use campaign::{Found, Shop};
 use everboot_bed::Bed;
 use everboot_builder::paths;
+use everboot_builder::programs::Agent;
 use field::Field;
 use invariants::Violation;
 use recording::Recording;
@@ -146,7 +147,7 @@ pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
 /// Where all of it happens: a folder in memory that goes with its owner.
 struct Scene {
     folder: PathBuf,
-    agent: PathBuf,
+    agent: Agent,
     subject: Subject,
 }
 

@@ -13,7 +13,7 @@ const MODULES: [&str; 3] = ["crc32c_generic", "ext4", "i6300esb"];
 const LOOKS: &str = "cat /sys/class/watchdog/watchdog0/identity /sys/class/watchdog/watchdog0/state";
 
 fn options(machine: &Machine, kernel: &Kernel, boot: &str, line: &str) -> GuestOptions {
-    let mut archive = initramfs::everboot_archive(kernel, &bed().agent, &[&bed().key.public]).unwrap();
+    let mut archive = initramfs::everboot_archive(kernel, &bed().agent.init, &[&bed().key.public]).unwrap();
     archive.add("etc/everboot/everboot.conf", 0o644, configuration(line));
     initramfs::add_modules(&mut archive, kernel, &MODULES).unwrap();
     let image = machine.work.join("initramfs.img");

@@ -304,6 +304,7 @@ fn module_brings(others: &str, files: &[&str]) {
         "etc/everboot/keys",
         "etc/everboot/keys/everboot.pub",
         "usr/bin/everboot",
+        "usr/bin/everboot-init",
         "usr/lib/dracut/hooks/cmdline/99-parse-everboot.sh",
         "usr/lib/dracut/hooks/emergency/99-restart-everboot.sh",
         "usr/lib/dracut/hooks/shutdown-emergency/99-restart-everboot.sh",
@@ -340,7 +341,12 @@ fn an_image_of_either_tool_has_the_agent_its_settings_and_the_drivers() {
     let kernel = format!("usr/lib/modules/{}/kernel", bed().kernel.release);
     for maker in [Maker::Dracut(&HOSTONLY), Maker::InitramfsTools] {
         let content = content(&maker.image(&workshop()));
-        for file in ["bin/everboot", "etc/everboot/everboot.conf", "etc/everboot/keys/everboot.pub"] {
+        for file in [
+            "bin/everboot",
+            "bin/everboot-init",
+            "etc/everboot/everboot.conf",
+            "etc/everboot/keys/everboot.pub",
+        ] {
             let is_there = content.iter().any(|path| path.ends_with(file));
             assert!(is_there, "there is no {file}");
         }

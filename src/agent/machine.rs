@@ -142,6 +142,15 @@ pub trait EarlyBoot: Machine {
     fn uptime_ms(&self) -> u64;
 }
 
+/// Whoever sits at the console of an early boot.
+pub trait Operator {
+    /// Shows why nothing can be booted, and waits; whoever sits there may cut the wait short.
+    fn recover(&mut self, plight: &Plight) -> Wish;
+
+    /// Whether somebody wants to look around at this point of the boot, and what they wish then. Asks once.
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish>;
+}
+
 /// Why a machine is in recovery, and what it will do, in words for whoever sits at its console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plight {

@@ -1,9 +1,5 @@
-//! The agent: `/init` of the initramfs, and the `everboot` command of the running system.
+//! everboot-init: the first process of the initramfs, what a distribution's initramfs calls, and the recovery prompt.
 
-mod cli;
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    cli::main()
+fn main() -> std::process::ExitCode {
+    everboot_agent::program::init()
 }

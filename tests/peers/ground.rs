@@ -53,7 +53,7 @@ impl Ground {
         let extent = disk.part(SLOT)?;
         let whole = Loop::attach(disk.path(), None)?;
         let slot = Loop::attach(disk.path(), Some(extent))?;
-        Ok(Ground { agent: bed.agent.clone(), machine, disk, whole, slot, extent, folder })
+        Ok(Ground { agent: bed.agent.everboot.clone(), machine, disk, whole, slot, extent, folder })
     }
 
     /// The agent on this disk.

@@ -10,8 +10,16 @@ use everboot_builder::{initramfs, package, paths, programs};
 
 #[test]
 fn the_agent_is_static() {
-    let agent = fs::read(programs::agent().unwrap()).unwrap();
-    assert!(linkage(&agent).unwrap().is_static(), "{:?}", linkage(&agent).unwrap());
+    let programs = programs::agent().unwrap();
+    for program in [programs.init, programs.everboot] {
+        let bytes = fs::read(&program).unwrap();
+        assert!(
+            linkage(&bytes).unwrap().is_static(),
+            "{}: {:?}",
+            program.display(),
+            linkage(&bytes).unwrap()
+        );
+    }
 }
 
 #[test]
@@ -23,13 +31,19 @@ fn a_dynamic_binary_is_seen_as_such() {
 
 #[test]
 fn the_agent_is_within_its_limit() {
-    let size = fs::metadata(programs::agent().unwrap()).unwrap().len();
-    assert!(size <= programs::AGENT_LIMIT, "{size} bytes, allowed are {}", programs::AGENT_LIMIT);
+    let size = fs::metadata(programs::agent().unwrap().init).unwrap().len();
+    assert!(size <= programs::INIT_LIMIT, "{size} bytes, allowed are {}", programs::INIT_LIMIT);
+}
+
+#[test]
+fn what_a_boot_needs_is_within_its_limit() {
+    let size = programs::size_with(&[]).unwrap();
+    assert!(size <= programs::CORE_LIMIT, "{size} bytes, allowed are {}", programs::CORE_LIMIT);
 }
 
 #[test]
 fn no_planted_bug_is_in_the_agent() {
-    let agent = fs::read(programs::agent().unwrap()).unwrap();
+    let agent = fs::read(programs::agent().unwrap().init).unwrap();
     let holds = |text: &str| agent.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     assert!(holds("everboot-record"), "the search is wrong");
     for (bug, name, what) in everboot_core::seeded::Bug::ALL {
@@ -42,7 +56,7 @@ fn the_initramfs_is_the_same_bytes_each_time() {
     let kernel = Kernel::prepare().unwrap();
     let agent = programs::agent().unwrap();
     let key = Key::prepare().unwrap();
-    let make = || initramfs::everboot_bytes(&kernel, &agent, &[&key.public]).unwrap();
+    let make = || initramfs::everboot_bytes(&kernel, &agent.init, &[&key.public]).unwrap();
     assert!(make() == make());
 }
 
@@ -65,7 +79,12 @@ fn the_packages_are_the_same_bytes_each_time_and_hold_everything() {
     }
     let list = run(program("dpkg-deb").arg("--contents").arg(&deb)).unwrap();
     let has = |path: &str| assert!(list.contains(&format!(" .{path}\n")), "{path} is not in\n{list}");
-    for path in ["/usr/bin/everboot", "/etc/everboot/keys/", "/usr/share/man/man8/everboot.8.gz"] {
+    for path in [
+        "/usr/bin/everboot",
+        "/usr/lib/everboot/everboot-init",
+        "/etc/everboot/keys/",
+        "/usr/share/man/man8/everboot.8.gz",
+    ] {
         has(path);
     }
     for (from, to) in [

@@ -14,7 +14,8 @@ use everboot_bed::Bed;
 pub(crate) fn run() -> Result<()> {
     let bed = Bed::shared()?;
     let mut rows = vec![
-        ("agent, stripped".to_owned(), bytes(&bed.agent)?),
+        ("everboot-init, stripped".to_owned(), bytes(&bed.agent.init)?),
+        ("everboot, stripped".to_owned(), bytes(&bed.agent.everboot)?),
         ("initramfs, with configuration, key and modules".to_owned(), bytes(&bed.initramfs)?),
     ];
     println!("figures: boots in QEMU, two kinds in turns");

@@ -2,7 +2,7 @@
 //! that brings an image.
 
 use super::verb::flag;
-use super::{Action, Exit, Flag, Verb};
+use super::{Action, Exit, Flag, Needs, Place, Programs, Verb};
 
 /// Options that every verb takes, before it or after it.
 pub const GLOBAL: &[Flag] = &[
@@ -25,7 +25,7 @@ const FORCE_STAGE: Flag =
     flag("force", None, "also an image that failed here before, or is installed already");
 const INSECURE: Flag =
     flag("insecure", None, "also if no trusted key has signed it, where everboot.conf has insecure = yes");
-const JSON: Flag = flag("json", None, "one line of JSON");
+const JSON: Flag = Flag { programs: Programs::System, ..flag("json", None, "one line of JSON") };
 
 /// A verb that looks.
 const LOOKS: Verb = Verb {
@@ -36,14 +36,34 @@ const LOOKS: Verb = Verb {
     flags: &[],
     summary: "",
     about: "Changes nothing.",
-    changes: false,
+    needs: Needs {
+        machine: true,
+        configuration: false,
+        lock: false,
+        running_system: false,
+        place: Place::Anywhere,
+    },
+    programs: Programs::Both,
+    fetches: false,
     exits: &[],
 };
 /// A verb that changes the record.
-const CHANGES: Verb =
-    Verb { about: "", changes: true, exits: &[Exit::Refused, Exit::Locked, Exit::Record], ..LOOKS };
+const CHANGES: Verb = Verb {
+    about: "",
+    needs: Needs { lock: true, ..LOOKS.needs },
+    exits: &[Exit::Refused, Exit::Locked, Exit::Record],
+    ..LOOKS
+};
+/// A verb that opens what it needs by itself, or needs nothing.
+const OUTSIDE: Needs = Needs { machine: false, ..LOOKS.needs };
+/// One whose outcome depends on the configuration.
+const CONFIGURED: Needs = Needs { configuration: true, ..CHANGES.needs };
+/// A verb of the shell.
+const OF_SHELL: Verb =
+    Verb { about: "", needs: Needs { machine: false, place: Place::Shell, ..LOOKS.needs }, ..LOOKS };
 /// A verb that brings an image onto the machine.
 const BRINGS: Verb = Verb {
+    needs: CONFIGURED,
     exits: &[Exit::Refused, Exit::Unfit, Exit::Untrusted, Exit::Locked, Exit::Record, Exit::NoSpace],
     ..CHANGES
 };
@@ -99,6 +119,7 @@ pub static VERBS: &[Verb] = &[
         about: "Checks signature, machine type, version, modules, size and every block, then copies \
                 the bundle to the staging area. A refusal changes nothing. Nothing is due yet: \
                 see activate. For FILE see also everboot-fetch.",
+        fetches: true,
         ..BRINGS
     },
     Verb {
@@ -124,6 +145,7 @@ pub static VERBS: &[Verb] = &[
         summary: "make what is staged or prepared due at the next boot",
         about: "A prepared slot gets its trial; a staged bundle is applied in the next early boot. A delta of an \
                 open slot has to be prepared first.",
+        needs: CONFIGURED,
         ..CHANGES
     },
     Verb {
@@ -134,6 +156,7 @@ pub static VERBS: &[Verb] = &[
         summary: "stage, prepare and activate in one",
         about: "May be interrupted and repeated at any point; succeeds when the image is installed \
                 already.",
+        fetches: true,
         ..BRINGS
     },
     Verb {
@@ -151,6 +174,8 @@ pub static VERBS: &[Verb] = &[
         summary: "say that the running system is good",
         about: "Its slot becomes the default. Without it a trial rolls back by itself once its \
                 tries are used up.",
+        needs: Needs { running_system: true, ..CHANGES.needs },
+        programs: Programs::System,
         ..CHANGES
     },
     Verb {
@@ -161,6 +186,7 @@ pub static VERBS: &[Verb] = &[
         summary: "make a slot, or the running one, unbootable",
         about: "From the next boot on. Its image is remembered as bad and not tried again unless forced. The only good \
                 slot cannot be rejected.",
+        needs: Needs { running_system: true, ..CHANGES.needs },
         ..CHANGES
     },
     Verb {
@@ -230,6 +256,7 @@ pub static VERBS: &[Verb] = &[
         ],
         summary: "make a record from what the slots say",
         about: "The factory step; refused where there is a record.",
+        needs: CONFIGURED,
         ..CHANGES
     },
     Verb {
@@ -238,6 +265,7 @@ pub static VERBS: &[Verb] = &[
         flags: &[flag("force", None, "also over what a newer everboot wrote, or where no copy can be read")],
         summary: "make both copies of the record whole again",
         about: "From the copy that can be read; from the slots when there is none.",
+        needs: CONFIGURED,
         ..CHANGES
     },
     Verb {
@@ -263,6 +291,7 @@ pub static VERBS: &[Verb] = &[
         arguments: &["SLOT|PART|DIR"],
         summary: "unmount what mount mounted",
         about: "A stick may be pulled out after it.",
+        needs: OUTSIDE,
         ..LOOKS
     },
     Verb {
@@ -280,6 +309,7 @@ pub static VERBS: &[Verb] = &[
                 image, where nothing is mounted, and target and reason are printed. In the shell of an early boot: \
                 leaves it, and boots SLOT; with --once the default stays what it is.",
         exits: &[Exit::Locked],
+        needs: Needs { machine: false, ..CHANGES.needs },
         ..CHANGES
     },
     Verb {
@@ -295,22 +325,21 @@ pub static VERBS: &[Verb] = &[
                 itself when nobody has typed for 10 minutes, or has given a verb for an hour, and says so a minute \
                 before; never while a verb or sh runs. With --emergency that means a restart, and so does `exit`. \
                 The key `shell` in everboot.conf says who may use it there.",
+        needs: OUTSIDE,
         ..LOOKS
     },
     Verb {
         action: Action::Sh,
         name: "sh",
         summary: "run /bin/sh, where there is one; its exit comes back",
-        about: "",
-        ..LOOKS
+        ..OF_SHELL
     },
     Verb {
         action: Action::Leave,
         name: "exit",
         alias: Some("continue"),
         summary: "leave the shell; an early boot goes on",
-        about: "",
-        ..LOOKS
+        ..OF_SHELL
     },
     Verb {
         action: Action::Reboot,
@@ -318,7 +347,7 @@ pub static VERBS: &[Verb] = &[
         summary: "restart the machine",
         about: "In the shell of an early boot, or with --emergency; refused in that of a running system.",
         exits: &[Exit::Refused],
-        ..LOOKS
+        ..OF_SHELL
     },
     Verb {
         action: Action::PowerOff,
@@ -326,7 +355,7 @@ pub static VERBS: &[Verb] = &[
         summary: "switch the machine off",
         about: "In the shell of an early boot, or with --emergency; refused in that of a running system.",
         exits: &[Exit::Refused],
-        ..LOOKS
+        ..OF_SHELL
     },
     Verb {
         action: Action::Help,
@@ -334,6 +363,7 @@ pub static VERBS: &[Verb] = &[
         arguments: &["[VERB]"],
         summary: "say what everboot does, or what one verb does",
         about: "",
+        needs: OUTSIDE,
         ..LOOKS
     },
 ];

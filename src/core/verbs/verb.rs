@@ -11,10 +11,45 @@ pub struct Flag {
     pub value: Option<&'static str>,
     /// What it does.
     pub help: &'static str,
+    /// Which programs have it.
+    pub programs: Programs,
 }
 
 pub(super) const fn flag(name: &'static str, value: Option<&'static str>, help: &'static str) -> Flag {
-    Flag { name, value, help }
+    Flag { name, value, help, programs: Programs::Both }
+}
+
+/// Which of the two programs has a verb or an option.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Programs {
+    /// `everboot-init` in the initramfs, and `everboot` in the running system.
+    Both,
+    /// `everboot` alone.
+    System,
+}
+
+/// Where a verb can be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// On a command line, and in the shell.
+    Anywhere,
+    /// In `everboot shell` alone.
+    Shell,
+}
+
+/// What a verb works with, and what it excludes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Disks, record and settings: they are looked at before it runs.
+    pub machine: bool,
+    /// An everboot.conf without a mistake: by the defaults it would do the wrong thing. The others go by the record.
+    pub configuration: bool,
+    /// The lock of the machine: another everboot must not change it meanwhile.
+    pub lock: bool,
+    /// A system that runs, of which it speaks: unless it is told of a slot or of a disk image in a file.
+    pub running_system: bool,
+    /// Where it can be given.
+    pub place: Place,
 }
 
 /// What runs when a verb is given.
@@ -71,8 +106,12 @@ pub struct Verb {
     pub summary: &'static str,
     /// More about it.
     pub about: &'static str,
-    /// Whether it changes the machine, and so excludes another everboot.
-    pub changes: bool,
+    /// What it needs.
+    pub needs: Needs,
+    /// Which programs have it.
+    pub programs: Programs,
+    /// Whether its FILE may also be what everboot-fetch brings.
+    pub fetches: bool,
     /// Its exit codes besides 0, 1 and 2.
     pub exits: &'static [Exit],
 }
@@ -83,9 +122,14 @@ impl Verb {
         VERBS.iter().find(|verb| verb.name == name || verb.alias == Some(name))
     }
 
-    /// Whether it makes sense in the shell only.
+    /// Whether it can be given in the shell only.
     pub fn is_for_shell(&self) -> bool {
-        matches!(self.action, Action::Sh | Action::Leave | Action::Reboot | Action::PowerOff)
+        self.needs.place == Place::Shell
+    }
+
+    /// Whether its first argument is one of the verbs.
+    pub fn takes_verb(&self) -> bool {
+        self.arguments.first().is_some_and(|argument| argument.contains("VERB"))
     }
 
     /// Arguments that must be there, and that may be.

@@ -1,7 +1,6 @@
 //! `manual`: man pages, and completions for bash, zsh and fish, from the tables that the programs obey.
 
 mod bash;
-mod command;
 mod page;
 mod pages;
 
@@ -27,7 +26,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     write(folder, "man/man5/everboot.conf.5", pages::configuration(date))?;
     write(folder, "doc/everboot/examples/everboot.conf", pages::example())?;
     write(folder, "bash-completion/completions/everboot", bash::script())?;
-    let (everboot, fetch) = (command::everboot(), everboot_fetch::arguments::Arguments::command());
+    let (everboot, fetch) = (everboot::command(), everboot_fetch::arguments::Arguments::command());
     write(folder, "bash-completion/completions/everboot-fetch", completion(Shell::Bash, &fetch))?;
     for command in [&everboot, &fetch] {
         let name = command.get_name();

@@ -1,0 +1,51 @@
+//! `verify` and `repair`: the blocks of a slot, in words.
+
+use super::answer::{Answer, Exit, Outcome};
+use super::arguments::Arguments;
+use super::session::Session;
+use super::session::open_bundle;
+use crate::flow::{self, Giver};
+use everboot_core::slot::{BLOCK, SlotState};
+
+pub(crate) fn verify(session: &mut Session, slot: &str) -> Outcome {
+    let (slot, found) = flow::slot_difference(session.site(), slot)?;
+    if found.is_none() {
+        return Ok(Answer::done(format!("{slot}: all {} blocks are right\n", found.blocks)));
+    }
+    let mut text = format!("{slot}: {} of {} blocks differ\n", found.differing, found.blocks);
+    if found.unknown > 0 {
+        text.push_str(&format!("{} more cannot be judged: the tree is damaged\n", found.unknown));
+    }
+    for (at, run) in found.listed.chunk_by(|one, next| one + 1 == *next).enumerate() {
+        text.push_str(if at == 0 { "blocks " } else { " " });
+        text.push_str(&run[0].to_string());
+        if let [_, .., last] = run {
+            text.push_str(&format!("-{last}"));
+        }
+    }
+    if found.differing > 0 {
+        text.push_str(if found.differing > found.listed.len() as u64 { " ...\n" } else { "\n" });
+    }
+    Ok(Answer::text(text, Exit::Differs))
+}
+
+pub(crate) fn repair(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let slot = arguments.word(0).unwrap_or_default();
+    let from = arguments.text("from");
+    let giver = match (&from, arguments.path("from")) {
+        (Some(name), _) if session.site().look().record.find(name).is_some() => Giver::Slot(name),
+        (_, Some(path)) => Giver::Bundle(open_bundle(&path)?),
+        _ => Giver::Any,
+    };
+    let (slot, state, done) = flow::mend(session.site(), &slot, giver)?;
+    let (mended, wrong) = (done.bytes_written / BLOCK as u64, done.blocks - done.proven);
+    let mut text = format!("{slot}: {mended} mended, {wrong} of {} blocks are wrong\n", done.blocks);
+    if wrong > 0 {
+        text.push_str("no slot has them: `everboot repair SLOT --from FILE` takes them from a bundle of the same image\n");
+        return Ok(Answer::text(text, Exit::Differs));
+    }
+    if let SlotState::Bad { .. } = state {
+        text.push_str("bad as before: `everboot install FILE --force` has the image tried again\n");
+    }
+    Ok(Answer::done(text))
+}

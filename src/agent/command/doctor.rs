@@ -1,0 +1,37 @@
+//! `doctor`: disks and settings everywhere, and in the running system the machine itself.
+
+use super::answer::{Answer, Exit, Outcome, Said};
+use super::health::HealthReport;
+use super::session::Session;
+use crate::flow::{self, Findings, Host};
+use crate::machine::Machine;
+use crate::runtime::boot_report::BootReport;
+use crate::sys;
+
+/// The checks of the machine that runs.
+pub type HostChecks = fn(&mut Session, &mut Findings);
+
+/// Looks at everything; at the machine itself where there are checks for it.
+pub(crate) fn doctor(session: &mut Session, host: Option<HostChecks>) -> Outcome {
+    let mut found = std::mem::take(&mut session.complaints);
+    flow::examine(session.site(), &mut found);
+    if let Some(check) = host {
+        check(session, &mut found);
+    }
+    let report = HealthReport::new(found.0, host.is_some());
+    let exit = if report.sound { Exit::Done } else { Exit::Unsound };
+    Ok(Answer { said: Said::Health(report), exit })
+}
+
+/// [`HostChecks`] of a running system.
+pub fn check_host(session: &mut Session, found: &mut Findings) {
+    let release = session.site().machine.kernel_release();
+    let host = Host {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        command_line: sys::kernel_command_line(),
+        booted_by: BootReport::read_agent(),
+        has_watchdog: sys::has_watchdog(),
+        initramfs: release.and_then(|release| sys::initramfs(&release)),
+    };
+    host.check(found);
+}

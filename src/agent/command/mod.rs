@@ -1,0 +1,25 @@
+//! The command line: verbs, what they need, and the words for what they found.
+//!
+//! The table of verbs in the core says what there is. [`parse`] reads words by it, [`session`] opens the machine, [`run`]
+//! calls the flow, and [`output`] prints. Nothing is decided here.
+
+pub mod answer;
+pub mod arguments;
+mod blocks;
+mod doctor;
+mod explain;
+mod fetch;
+mod health;
+pub mod help;
+mod mount;
+pub mod output;
+pub mod parse;
+mod run;
+pub mod session;
+mod status;
+mod status_text;
+
+pub use doctor::check_host;
+pub use fetch::fetch;
+pub(crate) use mount::mount;
+pub use run::{Context, System, carry_out, confirm};

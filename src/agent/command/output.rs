@@ -1,0 +1,29 @@
+//! How a verb ended, on standard output and standard error.
+
+use super::answer::{Answer, Exit, Failure, Outcome};
+use std::io::{ErrorKind, Write, stderr, stdout};
+
+/// Prints how a verb ended; returns the code to end with.
+pub fn tell(outcome: Outcome) -> Exit {
+    match outcome {
+        Ok(answer) => print(&answer),
+        Err(failure) => complain(&failure),
+    }
+}
+
+/// One line, whatever the words of the system were.
+pub fn complain(failure: &Failure) -> Exit {
+    let verb = failure.verb.map_or(String::new(), |verb| format!("{verb}: "));
+    let text = failure.text.replace('\n', "; ");
+    let _ = writeln!(stderr(), "everboot: {verb}{text}");
+    failure.exit
+}
+
+/// Prints the answer. A reader that has seen enough (`| head`) is no failure.
+fn print(answer: &Answer) -> Exit {
+    let mut out = stdout().lock();
+    match out.write_all(answer.said.text().as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Failed,
+        _ => answer.exit,
+    }
+}

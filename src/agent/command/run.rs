@@ -1,0 +1,335 @@
+//! What each verb does: one function of `flow`, and the words for its outcome.
+
+use super::answer::{Answer, Exit, Failure, Outcome, Said};
+use super::arguments::{Arguments, Request, usage};
+#[cfg(feature = "repair")]
+use super::blocks::repair;
+use super::blocks::verify;
+use super::doctor::{HostChecks, doctor};
+use super::explain::{Explanation, facts, why};
+use super::session::{Session, open_bundle};
+use super::status::{StatusReport, name};
+use super::{fetch, help, mount};
+use crate::flow::{self, Destination};
+use crate::runtime::boot_report::BootReport;
+use crate::runtime::text::list;
+use crate::sys::{self, FileMedium};
+use everboot_core::config::Asked;
+use everboot_core::lifecycle::{Activated, Refusal};
+use everboot_core::record::history::Kind;
+use everboot_core::record::{Record, Update};
+use everboot_core::slot::{SlotId, SlotName, SlotState};
+use everboot_core::verbs::{Action, Programs, Verb};
+use everboot_storage::apply::Progress;
+
+/// What the program of a running system has, and that of the initramfs does without.
+#[derive(Debug)]
+pub struct System {
+    /// Says that the running system is good.
+    pub confirm: fn(&mut Session) -> Outcome,
+    /// Has everboot-fetch bring a bundle that is no file.
+    pub fetch: fn(&Arguments) -> Outcome,
+    /// Checks the machine that runs.
+    pub host: HostChecks,
+    /// What was said as one line of JSON; text as it is.
+    pub json: fn(&Said) -> String,
+}
+
+/// Where a verb was given.
+#[derive(Debug, Clone, Copy)]
+pub struct Context {
+    /// What a running system has; absent in the program of the initramfs.
+    pub system: Option<&'static System>,
+    /// Whether this process holds the lock of the machine already.
+    pub holds_lock: bool,
+}
+
+impl Context {
+    /// The program that this is, as the table of verbs has it.
+    pub fn programs(&self) -> Programs {
+        if self.system.is_some() { Programs::System } else { Programs::Both }
+    }
+}
+
+/// Does what is asked, if it is not about the shell.
+pub fn carry_out(context: Context, request: &Request) -> Outcome {
+    match request {
+        Request::Help(None) => Ok(Answer::done(help::overview(context.programs()))),
+        Request::Help(Some(verb)) => Ok(Answer::done(help::of(verb, context.programs()))),
+        Request::Version => Ok(Answer::done(format!("everboot {}\n", env!("CARGO_PKG_VERSION")))),
+        Request::Verb(arguments) => {
+            let mut answer = run(context, arguments).map_err(|failure| failure.of(arguments.verb))?;
+            if let Some(system) = context.system.filter(|_| arguments.has("json")) {
+                answer.said = Said::Text((system.json)(&answer.said));
+            }
+            Ok(answer)
+        }
+    }
+}
+
+fn run(context: Context, arguments: &Arguments) -> Outcome {
+    check_place(context, arguments)?;
+    if fetch::is_due(arguments) {
+        let text = "refused: this is an initramfs, which fetches nothing; stage a file";
+        let system = context.system.ok_or_else(|| Failure::new(Exit::Refused, text))?;
+        return (system.fetch)(arguments);
+    }
+    if !arguments.verb.needs.machine {
+        return without_machine(context, arguments);
+    }
+    let mut session = Session::open(arguments, context.holds_lock)?;
+    if arguments.verb.action == Action::Doctor {
+        let host = context.system.map(|system| system.host).filter(|_| !arguments.has("disk"));
+        return doctor(&mut session, host);
+    }
+    session.warn();
+    with_machine(context, &mut session, arguments)
+}
+
+/// Whether the verb may be given here: what its row says that it needs.
+fn check_place(context: Context, arguments: &Arguments) -> Result<(), Failure> {
+    let verb = arguments.verb;
+    let refused = |text: &str| Err(Failure::new(Exit::Refused, text));
+    let speaks_of_it = verb.needs.running_system && !arguments.has("disk") && arguments.word(0).is_none();
+    if verb.is_for_shell() {
+        Err(usage(Some(verb), "only available inside `everboot shell`"))
+    } else if speaks_of_it && sys::is_in_initramfs()
+        || verb.programs == Programs::System && context.system.is_none()
+    {
+        refused("refused: this is an initramfs; `confirm` and `reject` are for the running system")
+    } else {
+        Ok(())
+    }
+}
+
+/// What opens the machine by itself, or does without.
+fn without_machine(context: Context, arguments: &Arguments) -> Outcome {
+    match arguments.verb.action {
+        Action::Unmount => Ok(Answer::done(mount::unmount(arguments)?)),
+        Action::Boot if arguments.has("disk") => {
+            let session = &mut Session::open(arguments, context.holds_lock)?;
+            session.warn();
+            boot(session, arguments.text("slot").as_deref())
+        }
+        Action::Boot => {
+            Err(usage(Some(arguments.verb), "expected --sysroot DIR in an initramfs, or --disk FILE"))
+        }
+        // Whoever called this has answered it: the parser, or the shell.
+        _ => Ok(Answer::done("")),
+    }
+}
+
+fn with_machine(context: Context, session: &mut Session, arguments: &Arguments) -> Outcome {
+    match arguments.verb.action {
+        Action::Status => Ok(answer(Said::Status(Box::new(status(session)?)))),
+        Action::Slots => Ok(Answer::done(status(session)?.slots_text())),
+        Action::Explain => explain(session, arguments),
+        Action::Why => tell_why(session, arguments.has("disk")),
+        Action::Log => log(session),
+        Action::Stage => stage(session, arguments),
+        Action::Prepare => prepare(session),
+        Action::Apply => apply(session),
+        Action::Activate => activate(session),
+        Action::Install => install(session, arguments),
+        Action::Cancel => {
+            flow::cancel(session.site())?;
+            Ok(Answer::done("nothing is due or staged any more\n"))
+        }
+        Action::Confirm => context.system.map_or(Ok(Answer::done("")), |system| (system.confirm)(session)),
+        Action::Reject => {
+            let slot = flow::reject(session.site(), arguments.word(0).as_deref())?;
+            Ok(Answer::done(format!("{slot}: rejected\n")))
+        }
+        Action::Rollback => {
+            let slot = flow::rollback(session.site(), arguments.word(0).as_deref(), arguments.has("force"))?;
+            Ok(Answer::done(format!("{slot}: boots next\n")))
+        }
+        Action::BootOnce => boot_once(session, arguments),
+        Action::Verify => verify(session, &arguments.word(0).unwrap_or_default()),
+        #[cfg(feature = "repair")]
+        Action::Repair => repair(session, arguments),
+        #[cfg(not(feature = "repair"))]
+        Action::Repair => Err(Failure::new(Exit::Refused, "refused: this program was built without repair")),
+        Action::RecordShow => show_record(session),
+        Action::RecordInit => init_record(session, arguments),
+        Action::RecordRepair => {
+            let record = flow::repair(session.site(), arguments.has("force"))?;
+            Ok(Answer::done(format!("both copies are good\n{}", lines(&facts(&record)))))
+        }
+        Action::Disks => Ok(Answer::done(mount::disks(session))),
+        Action::Mount => Ok(Answer::done(mount::mount(session, arguments)?.text)),
+        // Those without a machine, and those of the shell.
+        _ => Ok(Answer::done("")),
+    }
+}
+
+fn answer(said: Said) -> Answer {
+    Answer { said, exit: Exit::Done }
+}
+
+/// `confirm`, as [`System`] has it.
+pub fn confirm(session: &mut Session) -> Outcome {
+    let slot = flow::confirm(session.site())?;
+    Ok(Answer::done(format!("{slot}: confirmed\n")))
+}
+
+fn lines(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+fn status(session: &mut Session) -> Result<StatusReport, Failure> {
+    let status = flow::status(session.site(), None)?;
+    Ok(StatusReport::new(&session.config.compatible, &status))
+}
+
+fn explain(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let status = flow::status(session.site(), arguments.text("slot").as_deref())?;
+    Ok(answer(Said::Explanation(Box::new(Explanation::new(&status)))))
+}
+
+fn tell_why(session: &mut Session, is_file: bool) -> Outcome {
+    let report = if is_file { None } else { BootReport::read_text() };
+    let history = session.site().look().history();
+    Ok(Answer::done(why(report, history.latest(Kind::Boot))))
+}
+
+fn log(session: &mut Session) -> Outcome {
+    let mut text = String::new();
+    for entry in session.site().look().history().entries {
+        let lines: Vec<_> = entry.text.lines().map(str::to_owned).collect();
+        let kind = match entry.kind {
+            Kind::Boot => "boot",
+            Kind::Update => "update",
+            Kind::Verb => "verb",
+        };
+        list(&mut text, kind, &lines, "-");
+    }
+    if session.linux().is_some() {
+        list(&mut text, "this run", &sys::kernel_lines(), "nothing");
+    }
+    Ok(Answer::done(text))
+}
+
+/// The bundle that is named; absent for the one that was fetched.
+fn named_bundle(arguments: &Arguments) -> Result<Option<FileMedium>, Failure> {
+    if arguments.kind() == fetch::FETCHED {
+        return Ok(None);
+    }
+    open_bundle(&arguments.argument(0).unwrap_or_default()).map(Some)
+}
+
+fn insist(arguments: &Arguments) -> flow::Insist {
+    flow::Insist { force: arguments.has("force"), insecure: arguments.has("insecure") }
+}
+
+fn stage(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let source = named_bundle(arguments)?;
+    let staged = flow::stage(session.site(), source, insist(arguments))?;
+    Ok(Answer::done(format!("staged version {}, {} bytes\n", staged.version, staged.bytes)))
+}
+
+/// The slot that holds the kept bundle's image, to be activated or on trial: preparing it is done already.
+fn prepared(record: &Record) -> Option<SlotId> {
+    let Update::Kept(bundle) = &record.update else { return None };
+    let holds = |state| matches!(state, SlotState::Proven | SlotState::Trial { .. });
+    let hash = bundle.image.root_hash;
+    let mut slots = record.ids().filter(|(_, slot)| holds(slot.state));
+    slots.find(|(_, slot)| slot.root_hash() == hash).map(|(id, _)| id)
+}
+
+fn prepare(session: &mut Session) -> Outcome {
+    let record = session.site().look().record;
+    if let Some(id) = prepared(&record) {
+        return Ok(Answer::done(format!("{}: prepared already\n", name(&record, id))));
+    }
+    let (slot, progress) = flow::prepare(session.site())?;
+    Ok(Answer::done(format!("{slot}: prepared, {}\n", amount(progress))))
+}
+
+/// What the early boot does with an image that is due.
+fn apply(session: &mut Session) -> Outcome {
+    let written = prepare(session)?.said.text();
+    Ok(Answer::done(written + &activate(session)?.said.text()))
+}
+
+fn amount(progress: Progress) -> String {
+    format!("{} of {} blocks written", progress.written, progress.blocks)
+}
+
+fn activate(session: &mut Session) -> Outcome {
+    let (activated, slot) = flow::activate(session.site())?;
+    Ok(Answer::done(match activated {
+        Activated::Apply(_) => format!("{slot}: the next boot applies the staged image and tries it\n"),
+        Activated::Trial(_) => format!("{slot}: the next boot tries it\n"),
+    }))
+}
+
+fn install(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let source = named_bundle(arguments)?;
+    let mut text = String::new();
+    match flow::stage(session.site(), source, insist(arguments)) {
+        Ok(staged) => text.push_str(&format!("staged version {}\n", staged.version)),
+        Err(flow::Error::Refused(Refusal::AlreadyInstalled)) => {
+            return Ok(Answer::done("the default slot already holds this image\n"));
+        }
+        Err(error) => return Err(error.into()),
+    }
+    text.push_str(&prepare(session)?.said.text());
+    text.push_str(&activate(session)?.said.text());
+    Ok(Answer::done(text))
+}
+
+fn show_record(session: &mut Session) -> Outcome {
+    let status = flow::status(session.site(), None)?;
+    let mut text = format!("generation: {}\n", status.generation);
+    for (place, fault) in ["first", "last"].iter().zip(&status.faults) {
+        let state = fault.as_ref().map_or("good".to_owned(), ToString::to_string);
+        text.push_str(&format!("{place} copy: {state}\n"));
+    }
+    text.push_str(&format!("disk: {}\n", status.record.disk));
+    text.push_str(&lines(&facts(&status.record)));
+    for slot in &status.record.slots {
+        let hash = slot.root_hash().map_or("none".to_owned(), |hash| hash.to_string());
+        text.push_str(&format!("{}: partition {}, confirmed {}\n", slot.name, slot.part, slot.confirmed));
+        text.push_str(&format!("{}: root hash {hash}\n", slot.name));
+    }
+    for hash in &status.record.bad_images {
+        text.push_str(&format!("bad image: {hash}\n"));
+    }
+    let exit = if status.trouble.is_some() { Exit::Record } else { Exit::Done };
+    if let Some(trouble) = status.trouble {
+        text.push_str(&format!("trouble: {trouble}\n"));
+    }
+    Ok(Answer::text(text, exit))
+}
+
+fn init_record(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let (good, version) = (arguments.text("good"), arguments.text("version"));
+    if version.is_some() && good.is_none() {
+        return Err(usage(Some(arguments.verb), "--version says what is in the slot of --good SLOT"));
+    }
+    let version = version.unwrap_or_default();
+    let good = good.as_deref().map(|slot| (slot, version.as_str()));
+    let record = flow::init(session.site(), good, arguments.has("force"))?;
+    Ok(Answer::done(lines(&facts(&record))))
+}
+
+fn boot_once(session: &mut Session, arguments: &Arguments) -> Outcome {
+    let slot = arguments.word(0);
+    flow::boot_once(session.site(), slot.as_deref(), arguments.has("force"))?;
+    let text = slot.map_or("no slot boots once\n".to_owned(), |slot| format!("{slot}: boots next, once\n"));
+    Ok(Answer::done(text))
+}
+
+fn boot(session: &mut Session, request: Option<&str>) -> Outcome {
+    let asked = request.map(SlotName::new).transpose();
+    let asked = asked.map_err(|error| usage(Verb::find("boot"), &error.to_string()))?.map(Asked::Slot);
+    let outcome = flow::boot(session.site(), asked.as_ref());
+    match &outcome.destination {
+        Destination::Root(id, _) => {
+            Ok(Answer::done(format!("{}: {}\n", name(&outcome.record, *id), outcome.reason)))
+        }
+        Destination::RecoverySlot(_) => Ok(Answer::done(format!("recovery slot: {}\n", outcome.reason))),
+        Destination::Recovery => Err(Failure::new(Exit::Failed, format!("recovery: {}", outcome.reason))),
+    }
+}

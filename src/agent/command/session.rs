@@ -1,0 +1,104 @@
+//! What a verb works with: the machine, locked if the verb changes it, and its settings.
+
+use super::answer::{Exit, Failure};
+use super::arguments::Arguments;
+use crate::flow::{Findings, Site};
+use crate::machine::Access;
+use crate::runtime::any_machine::{AnyMachine, Kind};
+use crate::runtime::lock;
+use crate::runtime::progress::Progress;
+use crate::runtime::settings::{DIRECTORY, Settings};
+use crate::sys::{DiskFileMachine, FileMedium, LinuxMachine, Lock};
+use everboot_core::config::Config;
+use everboot_storage::bundle::Keys;
+use std::path::{Path, PathBuf};
+
+/// Everything that a verb needs.
+pub struct Session {
+    machine: AnyMachine,
+    /// The configuration.
+    pub(crate) config: Config,
+    keys: Keys,
+    /// What is wrong with the settings.
+    pub(crate) complaints: Findings,
+    _lock: Option<Lock>,
+}
+
+impl Session {
+    /// Reads the settings and takes the lock, unless this process holds it already.
+    pub(crate) fn open(arguments: &Arguments, holds_lock: bool) -> Result<Self, Failure> {
+        let disk = arguments.path("disk");
+        if let Some(path) = disk.as_deref().filter(|path| !path.exists()) {
+            let text = format!("--disk {}: expected a disk image, found no such file", path.display());
+            return Err(Failure::new(Exit::Failed, text));
+        }
+        let settings = settings(arguments);
+        if let Some(fault) = settings.fault.as_ref().filter(|_| arguments.verb.needs.configuration) {
+            return Err(Failure::new(Exit::Failed, fault.clone()));
+        }
+        let complaints = settings.complaints();
+        let (staging, changes) = (arguments.path("staging"), arguments.verb.needs.lock);
+        let (kind, lock) = match disk {
+            Some(path) => (Kind::File(open_file(&path, staging, changes)?), None),
+            None => {
+                let lock = if changes && !holds_lock { Some(lock::take()?) } else { None };
+                (Kind::Linux(LinuxMachine::new(staging)), lock)
+            }
+        };
+        let machine = AnyMachine {
+            kind,
+            kernel: arguments.text("kernel"),
+            progress: Progress::new(!arguments.has("no-progress")),
+            operator: None,
+            watchdog: None,
+        };
+        Ok(Self { machine, config: settings.config, keys: settings.keys, complaints, _lock: lock })
+    }
+
+    /// Says what is wrong with the settings.
+    pub(crate) fn warn(&self) {
+        self.complaints.0.iter().for_each(|complaint| log::warn!("{}", complaint.text));
+    }
+
+    /// The machine that runs; absent for a disk image in a file.
+    pub(crate) fn linux(&self) -> Option<&LinuxMachine> {
+        match &self.machine.kind {
+            Kind::Linux(machine) => Some(machine),
+            Kind::File(_) => None,
+        }
+    }
+
+    /// The machine together with what its owner says of it.
+    pub fn site(&mut self) -> Site<'_, AnyMachine> {
+        Site { machine: &mut self.machine, config: &self.config, keys: &self.keys }
+    }
+}
+
+fn open_file(path: &Path, staging: Option<PathBuf>, changes: bool) -> Result<DiskFileMachine, Failure> {
+    if changes {
+        DiskFileMachine::open(path, staging).map_err(Failure::from)
+    } else {
+        Ok(DiskFileMachine::look(path, staging))
+    }
+}
+
+/// The settings that the command line means.
+pub(crate) fn settings(arguments: &Arguments) -> Settings {
+    Settings::read(&directory(arguments.path("config"), arguments.path("disk").as_deref()))
+}
+
+/// Where the settings are.
+fn directory(given: Option<PathBuf>, disk: Option<&Path>) -> PathBuf {
+    let beside = || {
+        let mut name = disk?.as_os_str().to_owned();
+        name.push(".config");
+        Some(PathBuf::from(name))
+    };
+    given.or_else(beside).unwrap_or_else(|| DIRECTORY.into())
+}
+
+/// Opens a bundle in a file.
+pub(crate) fn open_bundle(path: &Path) -> Result<FileMedium, Failure> {
+    FileMedium::open(path, Access::Read)
+        .map_err(|error| Failure::new(Exit::Failed, format!("bundle: {error}")))
+}

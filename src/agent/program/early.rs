@@ -1,0 +1,114 @@
+//! The early boot on a real machine, from the settings to a root that is mounted: what `/init` and
+//! `everboot boot --sysroot DIR` have in common.
+
+use crate::flow::{self, Destination, Outcome, Site};
+use crate::recovery::Recovery;
+use crate::runtime::any_machine::{AnyMachine, Kind};
+use crate::runtime::boot_report::BootReport;
+use crate::runtime::failure::Failure;
+use crate::runtime::lock;
+use crate::runtime::progress::Progress;
+use crate::runtime::settings::{DIRECTORY, Settings};
+use crate::sys::{self, LinuxMachine};
+use everboot_core::config::{KernelCommandLine, Watchdog};
+use everboot_core::verbs::Exit;
+use std::path::{Path, PathBuf};
+
+/// An early boot.
+pub(crate) struct Early {
+    /// What was noticed so far.
+    pub(crate) notes: Vec<String>,
+    /// What was done so far, with the milliseconds that it took.
+    steps: Vec<(&'static str, u64)>,
+    /// Whether this is somebody else's initramfs, who has the lock and whom a failure is told.
+    is_guest: bool,
+}
+
+impl Early {
+    /// Begins; `notes` is what was noticed before there was a log. With `is_guest` in somebody else's initramfs,
+    /// with the lock of the machine.
+    pub(crate) fn begin(notes: Vec<String>, is_guest: bool) -> Self {
+        Self { notes, steps: vec![("kernel", sys::uptime_ms())], is_guest }
+    }
+
+    /// Boots: waits for the devices, decides, applies, mounts, and tells the booted system. The root is
+    /// mounted at `sysroot`, by default `/sysroot`.
+    pub(crate) fn boot(mut self, sysroot: Option<PathBuf>) -> (Outcome, Kind) {
+        let (mut command_line, ignored) = KernelCommandLine::parse(&sys::kernel_command_line());
+        let settings = Settings::read(Path::new(DIRECTORY));
+        self.notes.extend(ignored);
+        if settings.config.lock {
+            // What else is asked for the flow ignores, and says so.
+            command_line = KernelCommandLine { asked: command_line.asked, ..KernelCommandLine::default() };
+        }
+        // With the default slots and without keys, a slot that the record calls good still boots.
+        self.notes
+            .extend(settings.fault.map(|why| format!("{why}; going on with the default configuration")));
+        self.notes.extend(settings.warnings);
+        for note in &self.notes {
+            log::warn!("{note}");
+        }
+        self.step("set up");
+
+        let kind = Kind::Linux(LinuxMachine::early(command_line.init, sysroot));
+        let operator = Recovery::new(command_line.breakpoints, self.is_guest);
+        let (config, keys) = (&settings.config, &settings.keys);
+        let watchdog = (config.watchdog != Watchdog::Off).then(sys::Watchdog::default);
+        let mut machine = AnyMachine {
+            kind,
+            kernel: None,
+            progress: Progress::new(true),
+            operator: Some(Box::new(operator)),
+            watchdog,
+        };
+        let mut site = Site { machine: &mut machine, config, keys };
+        self.wait_for_devices(&mut site, command_line.timeout.unwrap_or(config.timeout));
+        self.step("devices");
+
+        let outcome = flow::boot(site, command_line.asked.as_ref());
+        if let Err(why) = BootReport::new(&outcome, &self.steps, &self.notes).write() {
+            log::warn!("boot.json: {why}");
+        }
+        // Not for a recovery slot, which is the last resort and may know of no watchdog.
+        if let (Watchdog::Left(seconds), Destination::Root(..)) = (config.watchdog, &outcome.destination) {
+            sys::leave_watchdog(seconds);
+        }
+        (outcome, machine.kind)
+    }
+
+    fn wait_for_devices(&mut self, site: &mut Site<'_, AnyMachine>, seconds: u32) {
+        // Each look would say the same of a disk that is not well; the flow's own look says it once.
+        let level = log::max_level();
+        log::set_max_level(log::LevelFilter::Off);
+        let all_came = sys::wait_until(seconds, &mut || site.is_complete());
+        log::set_max_level(level);
+        if !all_came {
+            let note = format!("not all partitions came within {seconds} s; going on without");
+            log::warn!("{note}");
+            self.notes.push(note);
+        }
+    }
+
+    /// Ends a step, which took what has gone by since the steps before it.
+    fn step(&mut self, what: &'static str) {
+        let before: u64 = self.steps.iter().map(|(_, ms)| ms).sum();
+        self.steps.push((what, sys::uptime_ms().saturating_sub(before)));
+    }
+}
+
+/// The early boot in somebody else's initramfs, which hands off itself; the root is mounted at `sysroot`.
+pub(crate) fn mount_root(sysroot: PathBuf) -> Result<(), Failure> {
+    if !sys::is_in_initramfs() {
+        let text = "refused: expected an initramfs, found a system that runs; a boot of it would be counted";
+        return Err(Failure::new(Exit::Refused, text));
+    }
+    let _lock = lock::take()?;
+    // Whoever started this may have given it no console, or a pipe: a unit that asks for one fails without.
+    sys::open_console();
+    sys::log_to_kernel(log::LevelFilter::Info);
+    let (outcome, _) = Early::begin(Vec::new(), true).boot(Some(sysroot));
+    match outcome.destination {
+        Destination::Root(..) | Destination::RecoverySlot(_) => Ok(()),
+        Destination::Recovery => Err(Failure::new(Exit::Failed, "nothing can be booted")),
+    }
+}

@@ -1,0 +1,34 @@
+//! What a process does from its first line to its last.
+//!
+//! A process is one of two: the first one of an initramfs, which never ends, or a verb.
+
+mod early;
+mod init;
+#[cfg(feature = "prompt")]
+mod verbs;
+#[cfg(not(feature = "prompt"))]
+mod words;
+
+#[cfg(feature = "prompt")]
+pub use verbs::end;
+
+use std::process::ExitCode;
+
+/// `everboot-init`.
+pub fn init() -> ExitCode {
+    let mut arguments = std::env::args_os();
+    let _name = arguments.next();
+    crate::sys::watch_for_faults(init::is_init());
+    if init::is_init() {
+        init::run(&arguments.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>());
+    }
+    crate::sys::log_to_stderr(log::LevelFilter::Warn);
+    #[cfg(feature = "prompt")]
+    let exit = verbs::end(
+        None,
+        crate::command::parse::parse(arguments.collect(), everboot_core::verbs::Programs::Both),
+    );
+    #[cfg(not(feature = "prompt"))]
+    let exit = words::end(arguments.collect());
+    exit
+}

@@ -1,0 +1,32 @@
+//! The words of a program without a prompt: what somebody else's initramfs calls, and no more.
+
+use super::early;
+use crate::recovery;
+use crate::runtime::failure::Failure;
+use crate::runtime::settings::{DIRECTORY, Settings};
+use crate::sys;
+use everboot_core::verbs::Exit;
+use std::ffi::OsString;
+use std::io::{Write, stderr};
+use std::path::Path;
+use std::process::ExitCode;
+
+const USAGE: &str =
+    "expected boot --sysroot DIR, or shell --emergency; this program was built without a prompt";
+
+/// Does it, and says what went wrong.
+pub(super) fn end(words: Vec<OsString>) -> ExitCode {
+    let done = match &words[..] {
+        [boot, sysroot, folder] if boot == "boot" && sysroot == "--sysroot" => {
+            early::mount_root(folder.into())
+        }
+        [shell, emergency] if shell == "shell" && emergency == "--emergency" && sys::is_in_initramfs() => {
+            let error = recovery::emergency(Settings::read(Path::new(DIRECTORY)).config, Vec::new());
+            Err(Failure::new(Exit::Failed, format!("restart: {error}")))
+        }
+        _ => Err(Failure::new(Exit::Usage, USAGE)),
+    };
+    let Err(failure) = done else { return ExitCode::SUCCESS };
+    let _ = writeln!(stderr(), "everboot: {}", failure.text);
+    ExitCode::from(failure.exit as u8)
+}

@@ -1,0 +1,152 @@
+//! A line from a person: edited where there is a terminal, as it comes where there is none.
+
+use super::complete::{Options, Slots, common};
+use super::console::{Console, Heard, say};
+use super::editor::{Editor, Outcome};
+use super::idle::{Due, Idle};
+use crate::runtime::text::wrap;
+use crate::sys::monotonic_ms;
+
+const PROMPT: &str = "everboot> ";
+const WARNING: &str = "\neverboot: nobody seems to be here: in 60 s this goes on by itself; a verb, such as \
+                       `status`, keeps it\n";
+
+/// What a prompt led to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// A line.
+    Line(String),
+    /// Somebody wants to leave.
+    End,
+    /// The input ended.
+    Gone,
+    /// Nobody was there.
+    Nobody,
+}
+
+/// A prompt.
+#[derive(Debug)]
+pub(crate) struct Prompt {
+    editor: Option<Editor>,
+    /// When it closes by itself, if it does.
+    pub(crate) idle: Option<Idle>,
+}
+
+impl Prompt {
+    /// On this console.
+    pub(crate) fn new(console: &Console, closes: bool) -> Self {
+        let editor = console.columns.map(|columns| Editor::new(PROMPT, columns.into()));
+        Self { editor, idle: closes.then(|| Idle::new(monotonic_ms())) }
+    }
+
+    /// The next line; Tab completes names of `slots`.
+    pub(crate) fn line(&mut self, console: &mut Console, slots: &Slots) -> Said {
+        let Some(mut editor) = self.editor.take() else { return self.plain_line(console) };
+        console.raw();
+        let said = self.edited_line(console, &mut editor, slots);
+        console.cooked();
+        self.editor = Some(editor);
+        said
+    }
+
+    fn edited_line(&mut self, console: &mut Console, editor: &mut Editor, slots: &Slots) -> Said {
+        show(editor);
+        loop {
+            let byte = match self.hear(console) {
+                Ok(Some(byte)) => byte,
+                Ok(None) => {
+                    show(editor);
+                    continue;
+                }
+                Err(said) => return said,
+            };
+            let Some(key) = console.key(byte) else { continue };
+            let mut out = String::new();
+            let outcome = editor.press(key, &mut out);
+            if outcome == Outcome::Complete {
+                complete(editor, slots, &mut out);
+            }
+            say(&out);
+            match outcome {
+                Outcome::Line(line) => return Said::Line(line),
+                Outcome::End => return Said::End,
+                Outcome::Typing | Outcome::Complete => {}
+            }
+        }
+    }
+
+    /// A line of a pipe, or of a terminal that edits lines itself.
+    fn plain_line(&mut self, console: &mut Console) -> Said {
+        let ask = || {
+            if console.terminal.is_some() {
+                say(PROMPT)
+            }
+        };
+        ask();
+        let mut line = Vec::new();
+        loop {
+            match self.hear(console) {
+                Ok(Some(b'\n')) => break,
+                Ok(Some(byte)) => line.push(byte),
+                Ok(None) => {}
+                Err(Said::Gone) if !line.is_empty() => break,
+                Err(said) => return said,
+            }
+        }
+        Said::Line(String::from_utf8_lossy(&line).into_owned())
+    }
+
+    /// The next byte; nothing after a warning.
+    fn hear(&mut self, console: &mut Console) -> Result<Option<u8>, Said> {
+        loop {
+            let until = self.idle.as_ref().map_or(u64::MAX, Idle::next);
+            let heard = console.hear(until);
+            let now = monotonic_ms();
+            let due = self.idle.as_mut().and_then(|idle| {
+                if let Heard::Byte(_) = heard {
+                    idle.key(now);
+                }
+                idle.due(now)
+            });
+            match (heard, due) {
+                (_, Some(Due::End)) => return Err(Said::Nobody),
+                (Heard::End, _) => return Err(Said::Gone),
+                (Heard::Byte(byte), due) => {
+                    if due.is_some() {
+                        say(WARNING);
+                    }
+                    return Ok(Some(byte));
+                }
+                (Heard::Nothing, Some(Due::Warning)) => {
+                    say(WARNING);
+                    return Ok(None);
+                }
+                (Heard::Nothing, None) => {}
+            }
+        }
+    }
+}
+
+fn complete(editor: &mut Editor, slots: &Slots, out: &mut String) {
+    let Options { begun, found } = Options::at(&editor.head(), slots);
+    let rest = common(&found).get(begun..).unwrap_or("");
+    for c in rest.chars() {
+        editor.insert(c, out);
+    }
+    match found.len() {
+        0 => {}
+        1 => editor.insert(' ', out),
+        _ if !rest.is_empty() => {}
+        _ => {
+            out.push('\n');
+            wrap(out, "", 1, &found.join(" "));
+            editor.show(out);
+        }
+    }
+}
+
+fn show(editor: &Editor) {
+    let mut out = String::new();
+    editor.show(&mut out);
+    say(&out);
+}

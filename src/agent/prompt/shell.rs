@@ -1,0 +1,206 @@
+//! The recovery shell: a prompt for all verbs, on whatever console there is.
+//!
+//! It opens in an early boot that has nothing left to boot, or where it is asked for; as `everboot shell` in a
+//! running system; and as `everboot shell --emergency` where somebody else's initramfs gave up. It never holds a
+//! machine down: what nobody stops goes on, and so does a prompt that nobody sits at.
+
+use super::console::{Console, say};
+use super::prompt::{Prompt, Said};
+use super::words;
+use crate::command::answer::{Answer, Exit};
+use crate::command::arguments::{Arguments, Request, usage};
+use crate::command::output::tell;
+use crate::command::parse::parse;
+use crate::command::session::Session;
+use crate::command::{Context, carry_out, mount};
+use crate::flow;
+use crate::runtime::failure::Failure;
+use crate::runtime::screen::Opening;
+use crate::sys::{self, monotonic_ms};
+use everboot_core::config::{Config, ShellAccess};
+use everboot_core::verbs::Action;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// What all verbs work with; the help says more.
+const OPEN: &str = "press a key for a prompt: status, why, log, slots, explain, verify SLOT, boot SLOT, \
+                    rollback, disks, mount PART, stage FILE, apply, record repair, reboot; `help` lists all";
+const PROMPTED: &str = "status, why, log, slots, explain, verify SLOT, disks, mount PART, stage FILE; \
+                        `help` lists all verbs, `help VERB` says more, `exit` leaves";
+const ASKED: &str = "press a key to be asked for the password";
+const CLOSED: &str = "no key stops this; power off to inspect the disk";
+
+/// How the shell was left.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Leave {
+    /// Somebody left it.
+    Exit,
+    /// Nobody came, or nobody may, or nobody was there any more.
+    Nobody,
+    /// This slot is to be booted.
+    Boot {
+        /// Its name.
+        slot: String,
+        /// Whether the default stays what it is.
+        once: bool,
+    },
+}
+
+/// Where the shell was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In our own early boot.
+    Early,
+    /// In an initramfs whose boot was given up.
+    Emergency,
+    /// In a system that runs, or on a disk image in a file.
+    System,
+}
+
+/// A shell.
+pub(crate) struct Shell {
+    place: Place,
+    config: Config,
+    /// Options that each verb gets.
+    inherited: Vec<OsString>,
+    context: Context,
+    /// What was mounted from here.
+    mounted: Vec<PathBuf>,
+}
+
+impl Shell {
+    /// A shell. `inherited` are options that each verb gets.
+    pub(crate) fn new(place: Place, config: Config, inherited: Vec<OsString>, context: Context) -> Self {
+        Self { place, config, inherited, context, mounted: Vec::new() }
+    }
+
+    /// Shows the opening, counts down if there is a number of seconds, and asks for verbs until somebody leaves.
+    pub(crate) fn run(&mut self, opening: &Opening, wait: Option<u64>) -> Leave {
+        let mut console = Console::open();
+        let access = if self.place == Place::System { &ShellAccess::Open } else { self.config.shell() };
+        say(&opening.text(match (access, wait) {
+            (ShellAccess::Closed, _) => CLOSED,
+            (ShellAccess::Password(_), _) => ASKED,
+            (ShellAccess::Open, Some(_)) => OPEN,
+            (ShellAccess::Open, None) => PROMPTED,
+        }));
+        if !admit(&mut console, access, &opening.next, wait) {
+            return Leave::Nobody;
+        }
+        let leave = self.ask(&mut console);
+        self.unmount();
+        leave
+    }
+
+    fn ask(&mut self, console: &mut Console) -> Leave {
+        let mut prompt = Prompt::new(console, self.place != Place::System);
+        loop {
+            let line = match prompt.line(console, &self.config.slots) {
+                Said::Line(line) => line,
+                Said::End => return Leave::Exit,
+                // A console that hangs up is left as if nobody had been there.
+                Said::Gone => return Leave::Nobody,
+                Said::Nobody => {
+                    say("\neverboot: nobody is here: going on\n");
+                    return Leave::Nobody;
+                }
+            };
+            let obeyed = self.obey(&line);
+            let is_verb = !matches!(&obeyed, Err(Failure { exit: Exit::Usage, .. }));
+            if let Some(idle) = prompt.idle.as_mut().filter(|_| is_verb && !line.trim().is_empty()) {
+                idle.verb(monotonic_ms());
+            }
+            match obeyed {
+                Ok(Some(leave)) => return leave,
+                Ok(None) => {}
+                Err(failure) => drop(tell(Err(failure))),
+            }
+        }
+    }
+
+    /// Does what a line says.
+    fn obey(&mut self, line: &str) -> Result<Option<Leave>, Failure> {
+        sys::warn_anew();
+        let words = words::split(line).map_err(|why| usage(None, why))?;
+        if words.is_empty() {
+            return Ok(None);
+        }
+        let mut all = self.inherited.clone();
+        all.extend(words.into_iter().map(OsString::from));
+        let request = parse(all, self.context.programs())?;
+        if let Request::Verb(arguments) = &request {
+            if let Some(leave) = self.own_verb(arguments).map_err(|failure| failure.of(arguments.verb))? {
+                return Ok(leave);
+            }
+        }
+        tell(carry_out(self.context, &request));
+        Ok(None)
+    }
+
+    /// A verb that means something else in the shell, or nothing outside of it; absent for all others.
+    fn own_verb(&mut self, arguments: &Arguments) -> Result<Option<Option<Leave>>, Failure> {
+        match arguments.verb.action {
+            Action::Leave => return Ok(Some(Some(Leave::Exit))),
+            Action::Boot if self.place == Place::Early => {
+                let slot = arguments.word(0).ok_or_else(|| usage(Some(arguments.verb), "expected SLOT"))?;
+                flow::bootable(Session::open(arguments, self.context.holds_lock)?.site(), &slot)?;
+                return Ok(Some(Some(Leave::Boot { slot, once: arguments.has("once") })));
+            }
+            Action::Shell => say("this is the shell; `help` lists its verbs\n"),
+            Action::Sh => sh()?,
+            Action::Reboot => self.end(sys::reboot)?,
+            Action::PowerOff => self.end(sys::power_off)?,
+            Action::Mount => {
+                let mut session = Session::open(arguments, self.context.holds_lock)?;
+                let mounted = mount(&mut session, arguments)?;
+                self.mounted.extend(mounted.point);
+                tell(Ok(Answer::done(mounted.text)));
+            }
+            _ => return Ok(None),
+        }
+        Ok(Some(None))
+    }
+
+    /// Ends the run of the machine, unless this is a shell for a system that runs: that has to be stopped first.
+    fn end(&mut self, end: fn() -> std::io::Error) -> Result<(), Failure> {
+        if self.place == Place::System {
+            let text = "refused: leave the shell, and use the system's own command";
+            return Err(Failure::new(Exit::Refused, text));
+        }
+        self.unmount();
+        Err(Failure::new(Exit::Failed, end().to_string()))
+    }
+
+    /// Unmounts what was mounted from here, unless a system runs, in which it stays as with the verb.
+    fn unmount(&mut self) {
+        if self.place == Place::System {
+            return;
+        }
+        for point in std::mem::take(&mut self.mounted).iter().rev() {
+            sys::detach(point);
+        }
+    }
+}
+
+/// Counts down, and asks for the password: whether somebody is there who may use the shell.
+fn admit(console: &mut Console, access: &ShellAccess, next: &str, wait: Option<u64>) -> bool {
+    let mut end = monotonic_ms() + wait.unwrap_or(0) * 1000;
+    match access {
+        ShellAccess::Open => wait.is_none() || console.count_down(next, end, true),
+        ShellAccess::Closed => wait.is_some() && console.count_down(next, end, false),
+        ShellAccess::Password(hash) => {
+            if wait.is_some() && !console.count_down(next, end, true) {
+                return false;
+            }
+            console.admits(hash, &mut end) || wait.is_some() && console.count_down(next, end, false)
+        }
+    }
+}
+
+fn sh() -> Result<(), Failure> {
+    if !sys::has_sh() {
+        let text = "expected /bin/sh, found none here; a slot has one: `mount SLOT` shows its files";
+        return Err(Failure::new(Exit::Failed, text));
+    }
+    sys::run_sh().map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+}

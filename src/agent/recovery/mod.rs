@@ -1,0 +1,99 @@
+//! What an early boot does when nothing is left to boot, or where it is asked to stop; also where somebody else's
+//! initramfs gave up. With the feature `prompt` it opens the shell, without it it counts down.
+
+#[cfg(feature = "prompt")]
+mod with_prompt;
+#[cfg(not(feature = "prompt"))]
+mod without_prompt;
+
+#[cfg(feature = "prompt")]
+use with_prompt as console;
+#[cfg(not(feature = "prompt"))]
+use without_prompt as console;
+
+use crate::machine::{Operator, Plight, Wish};
+use crate::runtime::boot_report::BootReport;
+use crate::runtime::screen::Opening;
+use crate::runtime::settings::{DIRECTORY, Settings};
+use crate::sys;
+use everboot_core::config::{Breakpoint, Config, ShellAccess, Watchdog};
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+/// Seconds before a machine whose boot was given up restarts.
+const EMERGENCY_WAIT: u64 = 60;
+
+/// Recovery.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    breakpoints: Vec<Breakpoint>,
+    is_guest: bool,
+    /// Whether nothing was left to boot before.
+    was_stuck: bool,
+}
+
+impl Recovery {
+    /// For a boot that stops at these points. With `is_guest` the initramfs is somebody else's: it is told when
+    /// recovery did not help, and this process holds the lock of the machine.
+    pub(crate) fn new(breakpoints: Vec<Breakpoint>, is_guest: bool) -> Self {
+        Self { breakpoints, is_guest, was_stuck: false }
+    }
+
+    fn open(&self, opening: &Opening, wait: Option<u64>, is_offered: bool) -> Wish {
+        // Read anew, as each verb does.
+        let mut config = Settings::read(Path::new(DIRECTORY)).config;
+        if !is_offered {
+            config.shell = ShellAccess::Closed;
+        }
+        console::recover(config, self.is_guest, opening, wait)
+    }
+}
+
+impl Operator for Recovery {
+    fn recover(&mut self, plight: &Plight) -> Wish {
+        log::error!("RECOVERY: {}", plight.reason);
+        sys::warn_anew();
+        if std::mem::replace(&mut self.was_stuck, true) && self.is_guest {
+            return Wish::Leave;
+        }
+        let opening = Opening {
+            title: format!("RECOVERY: {}", plight.reason),
+            happened: plight.notes.clone(),
+            slots: plight.slots.clone(),
+            next: plight.next.to_owned(),
+        };
+        self.open(&opening, Some(plight.wait), plight.shell)
+    }
+
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish> {
+        let at = self.breakpoints.iter().position(|asked| *asked == point)?;
+        self.breakpoints.remove(at);
+        let name = Breakpoint::ALL.iter().find(|(_, known)| *known == point).map_or("", |(name, _)| name);
+        let opening = Opening {
+            title: format!("stopped before {name}, as the kernel command line asks"),
+            next: "`exit` goes on with the boot".to_owned(),
+            ..Opening::default()
+        };
+        Some(self.open(&opening, None, true))
+    }
+}
+
+/// `everboot shell --emergency`: says what happened, and restarts the machine when the shell is left. `inherited` are
+/// options that each verb gets there. Returns when the restart failed.
+pub(crate) fn emergency(config: Config, inherited: Vec<OsString>) -> io::Error {
+    let happened = BootReport::read_text().unwrap_or_default();
+    let opening = Opening {
+        title: "nothing can be booted".to_owned(),
+        happened: happened.lines().map(|line| line.trim().to_owned()).collect(),
+        slots: Vec::new(),
+        next: "restart the machine".to_owned(),
+    };
+    // One that was started for the system would cut the wait short: it is stopped as it is dropped, or else held.
+    sys::Watchdog::default().start();
+    if let Watchdog::Left(_) = config.watchdog {
+        sys::hold_watchdog();
+    }
+    console::emergency(config, inherited, &opening, EMERGENCY_WAIT);
+    sys::restart()
+}

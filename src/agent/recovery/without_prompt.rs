@@ -1,0 +1,26 @@
+//! A countdown, where the program was built without a prompt.
+
+use crate::machine::Wish;
+use crate::runtime::screen::Opening;
+use everboot_core::config::Config;
+use std::ffi::OsString;
+use std::io::{Write, stdout};
+use std::time::Duration;
+
+const HINT: &str = "this program has no prompt; power off to inspect the disk";
+
+pub(super) fn recover(_: Config, _: bool, opening: &Opening, wait: Option<u64>) -> Wish {
+    show(opening, wait.unwrap_or(0));
+    Wish::LookAgain
+}
+
+pub(super) fn emergency(_: Config, _: Vec<OsString>, opening: &Opening, wait: u64) {
+    show(opening, wait);
+}
+
+/// Shows it, and waits so many seconds. A console that is gone is no reason to stop.
+fn show(opening: &Opening, wait: u64) {
+    let mut out = stdout().lock();
+    let _ = write!(out, "{}in {wait} s\n", opening.text(HINT)).and_then(|()| out.flush());
+    std::thread::sleep(Duration::from_secs(wait));
+}

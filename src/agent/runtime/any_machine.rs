@@ -1,0 +1,118 @@
+//! The machine of a verb: this one, or a disk image in a file. One type for both, so that the flows are in
+//! the binary once.
+
+use super::progress::Progress;
+use crate::machine::{
+    Access, EarlyBoot, Machine, Operator, PartRef, Plight, Root, RootFailure, Survey, Wish,
+};
+use crate::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Watchdog};
+use everboot_core::config::Breakpoint;
+use everboot_core::slot::Uuid;
+use everboot_storage::crew::Threads;
+use everboot_storage::medium::Error;
+
+/// Which of the two.
+#[derive(Debug)]
+pub enum Kind {
+    /// The machine that runs.
+    Linux(LinuxMachine),
+    /// A disk image.
+    File(DiskFileMachine),
+}
+
+/// A machine, with what the command line says of it.
+pub struct AnyMachine {
+    /// Which one.
+    pub kind: Kind,
+    /// The kernel that images must have modules for, when it is not the machine's own.
+    pub kernel: Option<String>,
+    /// How far a long step is.
+    pub progress: Progress,
+    /// Who is asked when an early boot is stuck; absent where nobody would wait, as for a disk image in a file.
+    pub operator: Option<Box<dyn Operator>>,
+    /// The watchdog over an apply in early boot; absent where nobody wants it. The staging area is open there for
+    /// as long as an apply takes, whose starts are counted: no machine is restarted for ever.
+    pub watchdog: Option<Watchdog>,
+}
+
+macro_rules! either {
+    ($self:ident, $machine:ident => $do:expr) => {
+        match &$self.kind {
+            Kind::Linux($machine) => $do,
+            Kind::File($machine) => $do,
+        }
+    };
+    (mut $self:ident, $machine:ident => $do:expr) => {
+        match &mut $self.kind {
+            Kind::Linux($machine) => $do,
+            Kind::File($machine) => $do,
+        }
+    };
+}
+
+impl Machine for AnyMachine {
+    type Disk = FileMedium;
+    type Staging = DirStaging;
+
+    fn survey(&mut self) -> Result<Survey, Error> {
+        either!(mut self, machine => machine.survey())
+    }
+
+    fn open(&mut self, at: PartRef, access: Access) -> Result<FileMedium, Error> {
+        either!(mut self, machine => Machine::open(machine, at, access))
+    }
+
+    fn staging(&mut self, at: Option<PartRef>, access: Access) -> Result<DirStaging, Error> {
+        let area = either!(mut self, machine => machine.staging(at, access))?;
+        // Not before: how long a journal takes nobody knows, and a mount gives no sign of life.
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.start();
+        }
+        Ok(area)
+    }
+
+    fn close_staging(&mut self) {
+        either!(mut self, machine => machine.close_staging());
+        if let Some(watchdog) = &mut self.watchdog {
+            watchdog.stop();
+        }
+    }
+
+    fn threads(&self) -> Threads {
+        sys::threads()
+    }
+
+    fn show_progress(&mut self, done: u64, of: u64) {
+        self.progress.show(done, of);
+        sys::pet_watchdog();
+        if let Some(watchdog) = &self.watchdog {
+            watchdog.pet();
+        }
+    }
+
+    fn kernel_release(&self) -> Option<String> {
+        self.kernel.clone().or_else(|| either!(self, machine => machine.kernel_release()))
+    }
+
+    fn root_part(&self) -> Option<Uuid> {
+        either!(self, machine => machine.root_part())
+    }
+}
+
+impl EarlyBoot for AnyMachine {
+    fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
+        either!(mut self, machine => machine.enter(root))
+    }
+
+    fn recover(&mut self, plight: &Plight) -> Wish {
+        self.operator.as_mut().map_or(Wish::Leave, |operator| operator.recover(plight))
+    }
+
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish> {
+        self.operator.as_mut()?.breakpoint(point)
+    }
+
+    fn uptime_ms(&self) -> u64 {
+        sys::uptime_ms()
+    }
+}

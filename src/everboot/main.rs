@@ -1,0 +1,12 @@
+//! everboot: what an operator does in the running system, and with disk images in files.
+
+use everboot_agent::command::{System, check_host, confirm, fetch};
+use everboot_agent::{program, sys};
+use std::process::ExitCode;
+
+static SYSTEM: System = System { confirm, fetch, host: check_host, json: everboot::json };
+
+fn main() -> ExitCode {
+    sys::log_to_stderr(log::LevelFilter::Warn);
+    program::end(Some(&SYSTEM), everboot::parse(std::env::args_os().skip(1).collect()))
+}
