@@ -11,7 +11,7 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use everboot_agent::flow::{self, FETCHED, Receiver, Site};
 use everboot_agent::machine::Machine;
-use everboot_agent::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine};
+use everboot_agent::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Roots};
 use everboot_core::verbs::Exit;
 use everboot_fetch::arguments::Arguments;
 use everboot_storage::medium::Staging;
@@ -36,7 +36,7 @@ pub(crate) fn bring(words: &[OsString]) -> Result<u8> {
     let agent = Agent::parse_from(&words);
     match &agent.disk {
         Some(disk) => on(&mut DiskFileMachine::look(disk, agent.staging.clone()), &agent, &words),
-        None => on(&mut LinuxMachine::new(agent.staging.clone()), &agent, &words),
+        None => on(&mut LinuxMachine::new(Roots::default(), agent.staging.clone()), &agent, &words),
     }
 }
 
@@ -56,7 +56,7 @@ where
     })?;
     let mut arguments = Arguments::parse_from([OsString::new(), "--".into(), agent.source.clone().into()]);
     arguments.config = folder;
-    let path = area.path().context("find the staging area")?;
+    let path = area.path(&Roots::default()).context("find the staging area")?;
     let held = hold(&path)?;
     arguments.output = Some(path.join(FETCHED));
     arguments.state = Some(path.join(STATE));

@@ -6,7 +6,7 @@ use super::session::Session;
 use crate::flow::{self, Findings, Host};
 use crate::machine::Machine;
 use crate::runtime::boot_report::BootReport;
-use crate::sys;
+use crate::sys::{self, Roots};
 
 /// The checks of the machine that runs.
 pub type HostChecks = fn(&mut Session, &mut Findings);
@@ -28,10 +28,10 @@ pub fn check_host(session: &mut Session, found: &mut Findings) {
     let release = session.site().machine.kernel_release();
     let host = Host {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command_line: sys::kernel_command_line(),
+        command_line: sys::kernel_command_line(&Roots::default()),
         booted_by: BootReport::read_agent(),
-        has_watchdog: sys::has_watchdog(),
-        initramfs: release.and_then(|release| sys::initramfs(&release)),
+        has_watchdog: sys::has_watchdog(&Roots::default()),
+        initramfs: release.and_then(|release| sys::initramfs(&Roots::default(), &release)),
     };
     host.check(found);
 }

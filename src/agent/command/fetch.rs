@@ -4,7 +4,7 @@
 
 use super::answer::{Answer, Exit, Failure, Outcome};
 use super::arguments::Arguments;
-use crate::sys;
+use crate::sys::{self, Roots};
 
 /// The kind of the bundle that was fetched.
 pub(crate) const FETCHED: &[u8] = b"fetched";
@@ -17,7 +17,7 @@ pub(crate) fn is_due(arguments: &Arguments) -> bool {
 /// Has it fetched and staged. What is wrong, others have said.
 pub fn fetch(arguments: &Arguments) -> Outcome {
     let failed = |text: &str| Failure::new(Exit::Failed, text);
-    match sys::run_fetch(&arguments.words).map_err(|error| failed(&error.to_string()))? {
+    match sys::run_fetch(&Roots::default(), &arguments.words).map_err(|error| failed(&error.to_string()))? {
         127 => Err(failed("expected everboot-fetch, found none; install it, or stage a file")),
         code => {
             let exit = Exit::ALL.get(usize::from(code)).copied().unwrap_or(Exit::Failed);

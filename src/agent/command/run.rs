@@ -13,7 +13,7 @@ use super::{fetch, help, mount};
 use crate::flow::{self, Destination};
 use crate::runtime::boot_report::BootReport;
 use crate::runtime::text::list;
-use crate::sys::{self, FileMedium};
+use crate::sys::{self, FileMedium, Roots};
 use everboot_core::config::Asked;
 use everboot_core::lifecycle::{Activated, Refusal};
 use everboot_core::record::history::Kind;
@@ -93,7 +93,7 @@ fn check_place(context: Context, arguments: &Arguments) -> Result<(), Failure> {
     let speaks_of_it = verb.needs.running_system && !arguments.has("disk") && arguments.word(0).is_none();
     if verb.is_for_shell() {
         Err(usage(Some(verb), "only available inside `everboot shell`"))
-    } else if speaks_of_it && sys::is_in_initramfs()
+    } else if speaks_of_it && sys::is_in_initramfs(&Roots::default())
         || verb.programs == Programs::System && context.system.is_none()
     {
         refused("refused: this is an initramfs; `confirm` and `reject` are for the running system")
@@ -205,7 +205,7 @@ fn log(session: &mut Session) -> Outcome {
         list(&mut text, kind, &lines, "-");
     }
     if session.linux().is_some() {
-        list(&mut text, "this run", &sys::kernel_lines(), "nothing");
+        list(&mut text, "this run", &sys::kernel_lines(&Roots::default()), "nothing");
     }
     Ok(Answer::done(text))
 }

@@ -8,7 +8,7 @@ use crate::runtime::any_machine::{AnyMachine, Kind};
 use crate::runtime::lock;
 use crate::runtime::progress::Progress;
 use crate::runtime::settings::{DIRECTORY, Settings};
-use crate::sys::{DiskFileMachine, FileMedium, LinuxMachine, Lock};
+use crate::sys::{DiskFileMachine, FileMedium, LinuxMachine, Lock, Roots};
 use everboot_core::config::Config;
 use everboot_storage::bundle::Keys;
 use std::path::{Path, PathBuf};
@@ -42,7 +42,7 @@ impl Session {
             Some(path) => (Kind::File(open_file(&path, staging, changes)?), None),
             None => {
                 let lock = if changes && !holds_lock { Some(lock::take()?) } else { None };
-                (Kind::Linux(LinuxMachine::new(staging)), lock)
+                (Kind::Linux(LinuxMachine::new(Roots::default(), staging)), lock)
             }
         };
         let machine = AnyMachine {

@@ -9,7 +9,7 @@ use crate::runtime::failure::Failure;
 use crate::runtime::lock;
 use crate::runtime::progress::Progress;
 use crate::runtime::settings::{DIRECTORY, Settings};
-use crate::sys::{self, LinuxMachine};
+use crate::sys::{self, LinuxMachine, Roots};
 use everboot_core::config::{KernelCommandLine, Watchdog};
 use everboot_core::verbs::Exit;
 use std::path::{Path, PathBuf};
@@ -34,7 +34,8 @@ impl Early {
     /// Boots: waits for the devices, decides, applies, mounts, and tells the booted system. The root is
     /// mounted at `sysroot`, by default `/sysroot`.
     pub(crate) fn boot(mut self, sysroot: Option<PathBuf>) -> (Outcome, Kind) {
-        let (mut command_line, ignored) = KernelCommandLine::parse(&sys::kernel_command_line());
+        let (mut command_line, ignored) =
+            KernelCommandLine::parse(&sys::kernel_command_line(&Roots::default()));
         let settings = Settings::read(Path::new(DIRECTORY));
         self.notes.extend(ignored);
         if settings.config.lock {
@@ -50,10 +51,10 @@ impl Early {
         }
         self.step("set up");
 
-        let kind = Kind::Linux(LinuxMachine::early(command_line.init, sysroot));
+        let kind = Kind::Linux(LinuxMachine::early(Roots::default(), command_line.init, sysroot));
         let operator = Recovery::new(command_line.breakpoints, self.is_guest);
         let (config, keys) = (&settings.config, &settings.keys);
-        let watchdog = (config.watchdog != Watchdog::Off).then(sys::Watchdog::default);
+        let watchdog = (config.watchdog != Watchdog::Off).then(|| sys::Watchdog::new(Roots::default()));
         let mut machine = AnyMachine {
             kind,
             kernel: None,
@@ -71,7 +72,7 @@ impl Early {
         }
         // Not for a recovery slot, which is the last resort and may know of no watchdog.
         if let (Watchdog::Left(seconds), Destination::Root(..)) = (config.watchdog, &outcome.destination) {
-            sys::leave_watchdog(seconds);
+            sys::leave_watchdog(&Roots::default(), seconds);
         }
         (outcome, machine.kind)
     }
@@ -98,14 +99,14 @@ impl Early {
 
 /// The early boot in somebody else's initramfs, which hands off itself; the root is mounted at `sysroot`.
 pub(crate) fn mount_root(sysroot: PathBuf) -> Result<(), Failure> {
-    if !sys::is_in_initramfs() {
+    if !sys::is_in_initramfs(&Roots::default()) {
         let text = "refused: expected an initramfs, found a system that runs; a boot of it would be counted";
         return Err(Failure::new(Exit::Refused, text));
     }
     let _lock = lock::take()?;
     // Whoever started this may have given it no console, or a pipe: a unit that asks for one fails without.
-    sys::open_console();
-    sys::log_to_kernel(log::LevelFilter::Info);
+    sys::open_console(&Roots::default());
+    sys::log_to_kernel(&Roots::default(), log::LevelFilter::Info);
     let (outcome, _) = Early::begin(Vec::new(), true).boot(Some(sysroot));
     match outcome.destination {
         Destination::Root(..) | Destination::RecoverySlot(_) => Ok(()),

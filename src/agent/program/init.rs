@@ -7,7 +7,7 @@
 use super::early::Early;
 use crate::flow::Destination;
 use crate::runtime::any_machine::Kind;
-use crate::sys;
+use crate::sys::{self, Roots};
 use everboot_core::decide::{FIRST_WAIT, LONGEST_WAIT};
 use std::path::Path;
 use std::time::Duration;
@@ -22,8 +22,8 @@ pub(crate) fn is_init() -> bool {
 
 /// Boots. `arguments` are the words of the kernel command line that the kernel left to init.
 pub(crate) fn run(arguments: &[String]) -> ! {
-    let early = Early::begin(sys::set_up(), false);
-    sys::log_to_kernel(log::LevelFilter::Info);
+    let early = Early::begin(sys::set_up(&Roots::default()), false);
+    sys::log_to_kernel(&Roots::default(), log::LevelFilter::Info);
     sys::load_modules(Path::new(MODULES));
     match early.boot(None) {
         (outcome, Kind::Linux(machine)) if outcome.destination != Destination::Recovery => {

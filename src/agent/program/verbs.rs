@@ -10,7 +10,7 @@ use crate::prompt::{Place, Shell};
 use crate::recovery;
 use crate::runtime::failure::Failure;
 use crate::runtime::screen::Opening;
-use crate::sys;
+use crate::sys::{self, Roots};
 use everboot_core::verbs::{Action, Exit};
 use std::process::ExitCode;
 
@@ -58,7 +58,7 @@ fn emergency(arguments: &Arguments) -> Outcome {
     if arguments.has("disk") {
         return Err(usage(Some(arguments.verb), "expected --emergency or --disk, found both"));
     }
-    if !sys::is_in_initramfs() {
+    if !sys::is_in_initramfs(&Roots::default()) {
         let text = "refused: expected an initramfs, found a system that runs; it would be restarted";
         return Err(Failure::new(Exit::Refused, text));
     }

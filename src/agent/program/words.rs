@@ -4,7 +4,7 @@ use super::early;
 use crate::recovery;
 use crate::runtime::failure::Failure;
 use crate::runtime::settings::{DIRECTORY, Settings};
-use crate::sys;
+use crate::sys::{self, Roots};
 use everboot_core::verbs::Exit;
 use std::ffi::OsString;
 use std::io::{Write, stderr};
@@ -20,7 +20,9 @@ pub(super) fn end(words: Vec<OsString>) -> ExitCode {
         [boot, sysroot, folder] if boot == "boot" && sysroot == "--sysroot" => {
             early::mount_root(folder.into())
         }
-        [shell, emergency] if shell == "shell" && emergency == "--emergency" && sys::is_in_initramfs() => {
+        [shell, emergency]
+            if shell == "shell" && emergency == "--emergency" && sys::is_in_initramfs(&Roots::default()) =>
+        {
             let error = recovery::emergency(Settings::read(Path::new(DIRECTORY)).config, Vec::new());
             Err(Failure::new(Exit::Failed, format!("restart: {error}")))
         }

@@ -16,7 +16,7 @@ use crate::command::{Context, carry_out, mount};
 use crate::flow;
 use crate::runtime::failure::Failure;
 use crate::runtime::screen::Opening;
-use crate::sys::{self, monotonic_ms};
+use crate::sys::{self, Roots, monotonic_ms};
 use everboot_core::config::{Config, ShellAccess};
 use everboot_core::verbs::Action;
 use std::ffi::OsString;
@@ -198,9 +198,9 @@ fn admit(console: &mut Console, access: &ShellAccess, next: &str, wait: Option<u
 }
 
 fn sh() -> Result<(), Failure> {
-    if !sys::has_sh() {
+    if !sys::has_sh(&Roots::default()) {
         let text = "expected /bin/sh, found none here; a slot has one: `mount SLOT` shows its files";
         return Err(Failure::new(Exit::Failed, text));
     }
-    sys::run_sh().map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+    sys::run_sh(&Roots::default()).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
 }

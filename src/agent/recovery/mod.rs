@@ -15,7 +15,7 @@ use crate::machine::{Operator, Plight, Wish};
 use crate::runtime::boot_report::BootReport;
 use crate::runtime::screen::Opening;
 use crate::runtime::settings::{DIRECTORY, Settings};
-use crate::sys;
+use crate::sys::{self, Roots};
 use everboot_core::config::{Breakpoint, Config, ShellAccess, Watchdog};
 use std::ffi::OsString;
 use std::io;
@@ -90,9 +90,9 @@ pub(crate) fn emergency(config: Config, inherited: Vec<OsString>) -> io::Error {
         next: "restart the machine".to_owned(),
     };
     // One that was started for the system would cut the wait short: it is stopped as it is dropped, or else held.
-    sys::Watchdog::default().start();
+    sys::Watchdog::new(Roots::default()).start();
     if let Watchdog::Left(_) = config.watchdog {
-        sys::hold_watchdog();
+        sys::hold_watchdog(&Roots::default());
     }
     console::emergency(config, inherited, &opening, EMERGENCY_WAIT);
     sys::restart()

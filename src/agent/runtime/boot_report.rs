@@ -2,11 +2,10 @@
 
 use super::text::list;
 use crate::flow::{Destination, Outcome};
-use crate::sys;
+use crate::sys::{self, Roots};
 use everboot_core::record::Slot;
 use everboot_core::slot::SlotState;
 use serde::Serialize;
-use std::path::Path;
 
 /// Its file in the directory of the boot's facts; the name is part of the interface.
 const NAME: &str = "boot.json";
@@ -47,24 +46,24 @@ pub struct Step {
 impl BootReport {
     /// Writes it, so that a reader sees all of it or nothing.
     pub fn write(&self) -> Result<(), String> {
-        let directory = Path::new(sys::BOOT_FACTS);
+        let roots = Roots::default();
         let text = serde_json::to_string(self).map_err(|error| error.to_string())?;
-        sys::write_fact(directory, NAME, &text).map_err(|error| error.to_string())?;
-        sys::write_fact(directory, WORDS, &self.text()).map_err(|error| error.to_string())?;
+        sys::write_fact(&roots, NAME, &text).map_err(|error| error.to_string())?;
+        sys::write_fact(&roots, WORDS, &self.text()).map_err(|error| error.to_string())?;
         match &self.part {
-            Some(part) => sys::write_fact(directory, sys::ROOT_FACT, part).map_err(|error| error.to_string()),
+            Some(part) => sys::write_fact(&roots, sys::ROOT_FACT, part).map_err(|error| error.to_string()),
             None => Ok(()),
         }
     }
 
     /// The words for this boot; absent when everboot did not boot this system.
     pub fn read_text() -> Option<String> {
-        sys::read_fact(Path::new(sys::BOOT_FACTS), WORDS).ok()?
+        sys::read_fact(&Roots::default(), WORDS).ok()?
     }
 
     /// Version of the everboot that booted this system; absent when none did.
     pub fn read_agent() -> Option<String> {
-        let text = sys::read_fact(Path::new(sys::BOOT_FACTS), NAME).ok()??;
+        let text = sys::read_fact(&Roots::default(), NAME).ok()??;
         // Our own JSON: the key comes first, and a version has nothing to escape.
         let (_, rest) = text.split_once("\"agent\":\"")?;
         rest.split_once('"').map(|(version, _)| version.to_owned())

@@ -2,48 +2,51 @@
 #![allow(unsafe_code)]
 
 use super::handoff::default_sigpipe;
-use super::roots::read_text;
+use super::roots::Roots;
+use super::small_file::read_value;
 use nix::errno::Errno;
 use nix::libc;
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
 
-const SH: &CStr = c"/bin/sh";
-
-/// Whether there is one.
-pub fn has_sh() -> bool {
-    SH.to_str().is_ok_and(|sh| Path::new(sh).exists())
+fn sh(roots: &Roots) -> PathBuf {
+    roots.root.join("bin/sh")
 }
 
-/// Runs it, and waits until it ends.
-pub fn run_sh() -> io::Result<()> {
-    let console = console();
-    run(&mut || be_sh(console.as_deref())).map(drop)
+/// Whether there is a `/bin/sh`.
+pub fn has_sh(roots: &Roots) -> bool {
+    sh(roots).exists()
+}
+
+/// Runs `/bin/sh`, and waits until it ends.
+pub fn run_sh(roots: &Roots) -> io::Result<()> {
+    let (sh, console) = (text(sh(roots))?, console(roots));
+    run(&mut || be_sh(&sh, console.as_deref())).map(drop)
 }
 
 /// What is behind the path of this program in that of `everboot-fetch`.
-const FETCH: &[u8] = b"-fetch\0";
-/// Bytes of a path.
-const PATH_MAX: usize = 4096;
+const FETCH: &str = "-fetch";
 
 /// Runs `everboot-fetch --for` with the words of a command line, a line each, and waits until it ends; returns its exit
 /// code, 127 when there is none beside this program or in /usr/bin.
-pub fn run_fetch(words: &OsStr) -> io::Result<u8> {
-    let words = [words.as_bytes(), b"\0"].concat();
-    let words = [c"everboot-fetch".as_ptr(), c"--for".as_ptr(), words.as_ptr().cast(), std::ptr::null()];
+pub fn run_fetch(roots: &Roots, words: &OsStr) -> io::Result<u8> {
+    let installed = roots.root.join("usr/bin/everboot-fetch");
+    let beside = std::fs::read_link(roots.proc.join("self/exe")).map(|program| {
+        let mut name = program.into_os_string();
+        name.push(FETCH);
+        PathBuf::from(name)
+    });
+    let programs = [text(beside.unwrap_or_else(|_| installed.clone()))?, text(installed)?];
+    let words = CString::new(words.as_bytes())?;
+    let words = [c"everboot-fetch".as_ptr(), c"--for".as_ptr(), words.as_ptr(), std::ptr::null()];
     let status = run(&mut || {
         default_sigpipe();
-        let mut beside = [0; PATH_MAX + FETCH.len()];
-        // SAFETY: texts that live and end with a zero, a list of them that ends with none, and a buffer that is longer
-        // than what is asked for. What fails leaves things as they are.
-        unsafe {
-            let len = libc::readlink(c"/proc/self/exe".as_ptr(), beside.as_mut_ptr().cast(), PATH_MAX);
-            let end = usize::try_from(len).unwrap_or(0);
-            beside[end..end + FETCH.len()].copy_from_slice(FETCH);
-            libc::execv(beside.as_ptr().cast(), words.as_ptr());
-            libc::execv(c"/usr/bin/everboot-fetch".as_ptr(), words.as_ptr());
+        for program in &programs {
+            // SAFETY: texts that live and end with a zero, and a list of them that ends with none. What fails leaves
+            // things as they are.
+            unsafe { libc::execv(program.as_ptr(), words.as_ptr()) };
         }
     })?;
     Ok(if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) as u8 } else { 1 })
@@ -70,7 +73,7 @@ fn run(child: &mut dyn FnMut()) -> io::Result<libc::c_int> {
     Ok(status)
 }
 
-fn be_sh(console: Option<&CStr>) {
+fn be_sh(sh: &CStr, console: Option<&CStr>) {
     default_sigpipe();
     // SAFETY: system calls on texts that live; what fails leaves things as they are, and the shell finds the
     // terminal that there is.
@@ -82,16 +85,75 @@ fn be_sh(console: Option<&CStr>) {
                 libc::dup2(terminal, descriptor);
             }
         }
-        libc::execv(SH.as_ptr(), [SH.as_ptr(), std::ptr::null()].as_ptr());
+        libc::execv(sh.as_ptr(), [sh.as_ptr(), std::ptr::null()].as_ptr());
     }
 }
 
 /// The terminal behind the console, when this process has no controlling terminal: /dev/console can be none,
 /// and without one Ctrl-C ends nothing.
-fn console() -> Option<CString> {
-    if std::fs::File::open("/dev/tty").is_ok() {
+fn console(roots: &Roots) -> Option<CString> {
+    if std::fs::File::open(roots.dev.join("tty")).is_ok() {
         return None;
     }
-    let active = read_text("/sys/class/tty/console/active".into())?;
-    CString::new(["/dev/", active.rsplit(' ').next()?].concat()).ok()
+    let active = read_value(&roots.sys.join("class/tty/console/active"))?;
+    text(roots.dev.join(active.rsplit(' ').next()?)).ok()
+}
+
+/// A path as system calls take it.
+fn text(path: PathBuf) -> io::Result<CString> {
+    Ok(CString::new(path.into_os_string().into_vec())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Scratch;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_shell_is_there_when_the_root_has_one() {
+        let scratch = Scratch::new("has-sh");
+        let roots = Roots::under(scratch.path());
+        assert!(!has_sh(&roots));
+        scratch.file("bin/sh", b"");
+        assert!(has_sh(&roots));
+    }
+
+    #[test]
+    fn the_exit_code_of_a_child_is_known() {
+        // SAFETY: ends the child.
+        let status = run(&mut || unsafe { libc::_exit(7) }).unwrap();
+        assert_eq!((libc::WIFEXITED(status), libc::WEXITSTATUS(status)), (true, 7));
+        let status = run(&mut || {}).unwrap();
+        assert_eq!(libc::WEXITSTATUS(status), 127);
+    }
+
+    #[test]
+    fn everboot_fetch_is_looked_for_beside_the_program_and_then_in_usr_bin() {
+        let scratch = Scratch::new("run-fetch");
+        let roots = Roots::under(scratch.path());
+        let exit_code = || run_fetch(&roots, OsStr::new("stage\nfile")).unwrap();
+        let folder = |name| std::fs::create_dir_all(scratch.path().join(name)).unwrap();
+        assert_eq!(exit_code(), 127);
+        // Programs of the system stand for it: a new file could be open for writing in a child of another test.
+        folder("usr/bin");
+        symlink("/bin/true", scratch.path().join("usr/bin/everboot-fetch")).unwrap();
+        assert_eq!(exit_code(), 0);
+        folder("proc/self");
+        symlink(scratch.path().join("everboot"), scratch.path().join("proc/self/exe")).unwrap();
+        symlink("/bin/false", scratch.path().join("everboot-fetch")).unwrap();
+        assert_eq!(exit_code(), 1);
+    }
+
+    #[test]
+    fn the_shell_gets_the_terminal_behind_the_console_when_it_has_none() {
+        let scratch = Scratch::new("console");
+        let roots = Roots::under(scratch.path());
+        assert_eq!(console(&roots), None);
+        scratch.file("sys/class/tty/console/active", b"tty0 ttyS0\n");
+        let terminal = scratch.path().join("dev/ttyS0");
+        assert_eq!(console(&roots).unwrap().as_bytes(), terminal.as_os_str().as_bytes());
+        scratch.file("dev/tty", b"");
+        assert_eq!(console(&roots), None);
+    }
 }

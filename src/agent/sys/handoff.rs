@@ -4,12 +4,14 @@
 //! does what cannot be undone, in the order of `switch_root`(8): move the mounts, make the root the root,
 //! free the initramfs, run init.
 
+use super::entered::Entered;
 use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
 use super::init_check::{MOVED, NewRoot};
 use super::initramfs;
 use super::linux::LinuxMachine;
 use super::mounting::{mount, move_mount, unmount};
+use super::roots::Roots;
 use crate::machine::{Access, Machine, Root, RootFailure};
 use nix::errno::Errno;
 use nix::mount::MsFlags;
@@ -19,15 +21,6 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// Where the root is mounted before the hand-off, when nobody says otherwise.
-pub(super) const NEW_ROOT: &str = "/sysroot";
-
-/// A root that is mounted and ready.
-#[derive(Debug)]
-pub(super) struct Entered {
-    init: String,
-}
-
 impl LinuxMachine {
     /// Hands off to the root that [`LinuxMachine::enter`] made ready: runs its init as this process, with
     /// `arguments` after its name. Returns only when that failed, with what failed. While `/sysroot` is still
@@ -35,7 +28,7 @@ impl LinuxMachine {
     pub fn hand_off(mut self, arguments: &[String]) -> io::Error {
         let Some(entered) = self.entered.take() else { return io::Error::other("no root was entered") };
         self.close_staging();
-        match switch(&self.sysroot, &entered, arguments) {
+        match switch(&self.roots, &self.sysroot, &entered, arguments) {
             Ok(never) => match never {},
             Err(error) => error,
         }
@@ -44,7 +37,7 @@ impl LinuxMachine {
     fn check_entered(&self, asked: Option<&str>) -> Result<Entered, RootFailure> {
         let root = NewRoot::at(&self.sysroot)?;
         root.check_directories()?;
-        if Path::new("/etc/initrd-release").exists() && Path::new("/usr/lib/systemd/systemd").exists() {
+        if is_of_systemd(&self.roots) {
             root.check_os_release()?;
         }
         Ok(Entered { init: root.init(asked)? })
@@ -64,7 +57,7 @@ impl LinuxMachine {
         let none =
             || RootFailure::NotMountable(format!("expected a file system on {name}, found none known"));
         mount_root(&node, &self.sysroot, found.ok_or_else(none)?, root.open).map_err(|(driver, errno)| {
-            let text = format!("mount {name} as {driver}: {}", errno.desc());
+            let text = format!("mount {name} as {driver}: {}", io::Error::from(errno));
             if tells_of_the_image(errno) {
                 RootFailure::NotMountable(text)
             } else {
@@ -75,13 +68,18 @@ impl LinuxMachine {
             Ok(entered) => self.entered = Some(entered),
             Err(why) => {
                 if let Err(error) = unmount(&self.sysroot) {
-                    log::warn!("unmount {}: {error}", self.sysroot.display());
+                    log::warn!("unmount {}: {}", self.sysroot.display(), io::Error::from(error));
                 }
                 return Err(why);
             }
         }
         Ok(())
     }
+}
+
+/// Whether this is an initramfs in which systemd switches to the root, and so checks it.
+fn is_of_systemd(roots: &Roots) -> bool {
+    roots.etc.join("initrd-release").exists() && roots.root.join("usr/lib/systemd/systemd").exists()
 }
 
 /// Whether a mount that failed so holds something against the image: these are the words of the file systems
@@ -100,17 +98,22 @@ fn mount_root(node: &Path, at: &Path, found: FileSystem, open: bool) -> Result<(
     mount(node, at, found.driver, flags, options).map_err(|errno| (found.driver, errno))
 }
 
-fn switch(sysroot: &Path, entered: &Entered, arguments: &[String]) -> io::Result<std::convert::Infallible> {
+fn switch(
+    roots: &Roots,
+    sysroot: &Path,
+    entered: &Entered,
+    arguments: &[String],
+) -> io::Result<std::convert::Infallible> {
     let mut words = vec![entered.init.as_str()];
     words.extend(arguments.iter().map(String::as_str));
     let words: Result<Vec<CString>, _> = words.into_iter().map(CString::new).collect();
     let words = words?;
-    let old = File::open("/")?;
+    let old = File::open(&roots.root)?;
     let is_initramfs = initramfs::is_in_memory(&old)?;
     if old.metadata()?.dev() == std::fs::metadata(sysroot)?.dev() {
         return Err(io::Error::other("expected a file system to switch to, found the initramfs"));
     }
-    move_all(sysroot, old.metadata()?.dev())?;
+    move_all(roots, sysroot, old.metadata()?.dev())?;
     nix::unistd::chdir(sysroot)?;
     move_mount(Path::new("."), Path::new("/"))?;
     nix::unistd::chroot(".")?;
@@ -120,7 +123,7 @@ fn switch(sysroot: &Path, entered: &Entered, arguments: &[String]) -> io::Result
         initramfs::free(&old);
     }
     drop(old);
-    initramfs::open_console();
+    initramfs::open_console(roots);
     default_sigpipe();
     Ok(nix::unistd::execv(&words[0], &words)?)
 }
@@ -135,10 +138,10 @@ pub(super) fn default_sigpipe() {
 }
 
 /// Moves what is mounted at the usual places into the new root, or nothing.
-fn move_all(sysroot: &Path, initramfs: u64) -> io::Result<()> {
+fn move_all(roots: &Roots, sysroot: &Path, initramfs: u64) -> io::Result<()> {
     let mut moved: Vec<(PathBuf, PathBuf)> = Vec::new();
     for name in MOVED {
-        let (from, to) = (Path::new("/").join(name), sysroot.join(name));
+        let (from, to) = (roots.root.join(name), sysroot.join(name));
         if std::fs::metadata(&from).map_or(true, |found| found.dev() == initramfs) {
             continue;
         }
@@ -146,7 +149,11 @@ fn move_all(sysroot: &Path, initramfs: u64) -> io::Result<()> {
             for (from, to) in moved.iter().rev() {
                 let _ = move_mount(to, from);
             }
-            return Err(io::Error::other(format!("move the mount /{name}: {}", errno.desc())));
+            return Err(io::Error::other(format!(
+                "move the mount {}: {}",
+                from.display(),
+                io::Error::from(errno)
+            )));
         }
         moved.push((from, to));
     }
@@ -156,6 +163,17 @@ fn move_all(sysroot: &Path, initramfs: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::scratch::Scratch;
+
+    #[test]
+    fn an_initramfs_is_of_systemd_when_it_says_so_and_has_it() {
+        let scratch = Scratch::new("of-systemd");
+        let roots = Roots::under(scratch.path());
+        scratch.file("etc/initrd-release", b"");
+        assert!(!is_of_systemd(&roots));
+        scratch.file("usr/lib/systemd/systemd", b"");
+        assert!(is_of_systemd(&roots));
+    }
 
     /// Whether this process ignores SIGPIPE.
     fn ignores_sigpipe() -> bool {

@@ -1,28 +1,92 @@
 //! What the running system shows of its installation.
 
-use super::roots::read_text;
+use super::roots::Roots;
+use super::small_file::read_value;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 
 /// Whether there is a watchdog device.
-pub fn has_watchdog() -> bool {
-    ["/dev/watchdog", "/dev/watchdog0"].iter().any(|path| Path::new(path).exists())
+pub fn has_watchdog(roots: &Roots) -> bool {
+    ["watchdog", "watchdog0"].iter().any(|name| roots.dev.join(name).exists())
 }
 
 /// The initramfs of this kernel release where Debian, Fedora, Arch or kernel-install put it, and whether it is
 /// older than the program that runs: than its last change of any kind, for packages keep old times of content.
-pub fn initramfs(release: &str) -> Option<(String, bool)> {
-    let id = read_text("/etc/machine-id".into()).unwrap_or_default();
+pub fn initramfs(roots: &Roots, release: &str) -> Option<(String, bool)> {
+    let id = read_value(&roots.etc.join("machine-id")).unwrap_or_default();
     let places = [
-        format!("/boot/initrd.img-{release}"),
-        format!("/boot/initramfs-{release}.img"),
-        format!("/boot/{id}/{release}/initrd"),
-        format!("/efi/{id}/{release}/initrd"),
-        "/boot/initramfs-linux.img".to_owned(),
+        format!("boot/initrd.img-{release}"),
+        format!("boot/initramfs-{release}.img"),
+        format!("boot/{id}/{release}/initrd"),
+        format!("efi/{id}/{release}/initrd"),
+        "boot/initramfs-linux.img".to_owned(),
     ];
-    let there = |path: String| Some((fs::metadata(&path).ok()?.mtime(), path));
-    let (made, path) = places.into_iter().find_map(there)?;
-    let program = fs::metadata("/proc/self/exe").map_or(0, |program| program.ctime());
-    Some((path, made < program))
+    let there = |place: &String| {
+        let path = roots.root.join(place);
+        Some((fs::metadata(&path).ok()?.mtime(), path))
+    };
+    let (made, path) = places.iter().find_map(there)?;
+    let program = fs::metadata(roots.proc.join("self/exe")).map_or(0, |program| program.ctime());
+    Some((path.to_string_lossy().into_owned(), made < program))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Scratch;
+    use std::time::{Duration, SystemTime};
+
+    /// The initramfs that is found for release 6.1, as a path in the root, and whether it is older than the program.
+    fn found(scratch: &Scratch) -> Option<(String, bool)> {
+        let (path, is_older) = initramfs(&Roots::under(scratch.path()), "6.1")?;
+        Some((path.strip_prefix(scratch.path().to_str()?)?.to_owned(), is_older))
+    }
+
+    #[test]
+    fn a_watchdog_is_there_under_either_name() {
+        let scratch = Scratch::new("has-watchdog");
+        let roots = Roots::under(scratch.path());
+        assert!(!has_watchdog(&roots));
+        let first = scratch.file("dev/watchdog0", b"");
+        assert!(has_watchdog(&roots));
+        fs::remove_file(first).unwrap();
+        scratch.file("dev/watchdog", b"");
+        assert!(has_watchdog(&roots));
+    }
+
+    #[test]
+    fn an_initramfs_is_found_by_the_release_of_its_kernel() {
+        let scratch = Scratch::new("initramfs-release");
+        assert_eq!(found(&scratch), None);
+        scratch.file("boot/initrd.img-6.2", b"");
+        assert_eq!(found(&scratch), None);
+        for name in ["/boot/initramfs-linux.img", "/boot/initramfs-6.1.img", "/boot/initrd.img-6.1"] {
+            scratch.file(&name[1..], b"");
+            assert_eq!(found(&scratch).unwrap().0, name);
+        }
+    }
+
+    #[test]
+    fn an_initramfs_is_found_by_the_id_of_the_machine() {
+        let scratch = Scratch::new("initramfs-id");
+        scratch.file("etc/machine-id", b"0123abcd\n");
+        scratch.file("boot/other/6.1/initrd", b"");
+        assert_eq!(found(&scratch), None);
+        for name in ["/efi/0123abcd/6.1/initrd", "/boot/0123abcd/6.1/initrd"] {
+            scratch.file(&name[1..], b"");
+            assert_eq!(found(&scratch).unwrap().0, name);
+        }
+    }
+
+    #[test]
+    fn an_initramfs_is_older_than_a_program_that_changed_after_it() {
+        let scratch = Scratch::new("initramfs-older");
+        scratch.file("proc/self/exe", b"");
+        let made = fs::File::create(scratch.file("boot/initrd.img-6.1", b"")).unwrap();
+        let day = Duration::from_secs(86_400);
+        for (time, is_older) in [(SystemTime::now() - day, true), (SystemTime::now() + day, false)] {
+            made.set_modified(time).unwrap();
+            assert_eq!(found(&scratch).unwrap().1, is_older);
+        }
+    }
 }

@@ -1,8 +1,9 @@
 //! The first moments of process 1 in an initramfs: the kernel's file systems, the console, modules, and the
 //! wait for devices. Nothing here fails: what is missing is a warning, and the boot goes on without it.
 
-use super::boot_facts::read_text;
 use super::mounting::mount;
+use super::roots::Roots;
+use super::small_file::read_text;
 use super::{clock, initramfs};
 use nix::errno::Errno;
 use nix::mount::MsFlags;
@@ -16,23 +17,23 @@ const LOOK_EVERY: u64 = 10;
 
 /// Mounts /proc, /sys, /dev and /run where they are not yet mounted, and opens the console. Returns warnings
 /// instead of logging them, for there is no log before.
-pub fn set_up() -> Vec<String> {
+pub fn set_up(roots: &Roots) -> Vec<String> {
     let safe = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     let mounts = [
-        ("/dev", "devtmpfs", MsFlags::MS_NOSUID, Some("mode=0755")),
-        ("/proc", "proc", safe, None),
-        ("/sys", "sysfs", safe, None),
-        ("/run", "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=0755")),
+        (&roots.dev, "devtmpfs", MsFlags::MS_NOSUID, Some("mode=0755")),
+        (&roots.proc, "proc", safe, None),
+        (&roots.sys, "sysfs", safe, None),
+        (&roots.run, "tmpfs", MsFlags::MS_NOSUID | MsFlags::MS_NODEV, Some("mode=0755")),
     ];
     let mut warnings = Vec::new();
     for (point, driver, flags, options) in mounts {
         let _ = std::fs::create_dir(point);
-        match mount(Path::new(driver), Path::new(point), driver, flags, options) {
+        match mount(Path::new(driver), point, driver, flags, options) {
             Ok(()) | Err(Errno::EBUSY) => {}
-            Err(errno) => warnings.push(format!("mount {point}: {}", errno.desc())),
+            Err(errno) => warnings.push(format!("mount {}: {}", point.display(), io::Error::from(errno))),
         }
     }
-    initramfs::open_console();
+    initramfs::open_console(roots);
     warnings
 }
 
@@ -44,7 +45,7 @@ pub fn load_modules(list: &Path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
         Err(error) => return log::warn!("{}: {error}", list.display()),
     };
-    for path in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for path in module_paths(&text) {
         let loaded = File::open(path).and_then(|file| Ok(rustix::system::finit_module(&file, c"", 0)?));
         match loaded {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
@@ -55,9 +56,14 @@ pub fn load_modules(list: &Path) {
     }
 }
 
+/// The lines of a list that name a module; the others are empty, or comments that begin with `#`.
+fn module_paths(list: &str) -> impl Iterator<Item = &str> {
+    list.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#'))
+}
+
 /// The kernel command line; empty when it cannot be read.
-pub fn kernel_command_line() -> String {
-    read_text(Path::new("/proc/cmdline")).unwrap_or_default()
+pub fn kernel_command_line(roots: &Roots) -> String {
+    read_text(&roots.proc.join("cmdline")).unwrap_or_default()
 }
 
 /// Looks every 10 ms until `ready` says so, for at most `seconds`. Whether it did.
@@ -71,5 +77,63 @@ pub fn wait_until(seconds: u32, ready: &mut dyn FnMut() -> bool) -> bool {
             return false;
         }
         std::thread::sleep(Duration::from_millis(LOOK_EVERY));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::scratch::Scratch;
+
+    #[test]
+    fn the_kernel_command_line_is_empty_where_it_cannot_be_read() {
+        let scratch = Scratch::new("cmdline");
+        let roots = Roots::under(scratch.path());
+        assert_eq!(kernel_command_line(&roots), "");
+        scratch.file("proc/cmdline", b"quiet everboot.slot=slot-a\n");
+        assert_eq!(kernel_command_line(&roots), "quiet everboot.slot=slot-a\n");
+    }
+
+    #[test]
+    fn a_list_of_modules_may_have_comments_and_empty_lines() {
+        let list = "# made by a hook\n\n/lib/modules/a.ko\n  /lib/modules/b.ko \n#/lib/modules/c.ko\n";
+        assert_eq!(module_paths(list).collect::<Vec<_>>(), ["/lib/modules/a.ko", "/lib/modules/b.ko"]);
+    }
+
+    #[test]
+    fn modules_that_are_missing_or_damaged_do_not_stop_the_boot() {
+        let scratch = Scratch::new("modules");
+        load_modules(&scratch.path().join("none"));
+        let damaged = scratch.file("damaged.ko", b"not a module");
+        let list = format!("{}\n{}\n", scratch.path().join("missing.ko").display(), damaged.display());
+        load_modules(&scratch.file("modules", list.as_bytes()));
+    }
+
+    #[test]
+    fn a_wait_ends_as_soon_as_all_is_ready() {
+        let mut looks = 0;
+        let mut third_look = || {
+            looks += 1;
+            looks == 3
+        };
+        assert!(wait_until(3600, &mut third_look));
+        assert_eq!(looks, 3);
+    }
+
+    #[test]
+    fn a_wait_for_what_never_comes_is_bounded() {
+        let begin = clock::monotonic_ms();
+        assert!(!wait_until(1, &mut || false));
+        assert!((1000..60_000).contains(&(clock::monotonic_ms() - begin)));
+    }
+
+    #[test]
+    fn a_wait_of_0_s_looks_once() {
+        let mut looks = 0;
+        assert!(!wait_until(0, &mut || {
+            looks += 1;
+            false
+        }));
+        assert_eq!(looks, 1);
     }
 }

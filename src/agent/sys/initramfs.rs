@@ -1,5 +1,6 @@
 //! The initramfs itself: how it is left behind, and the console.
 
+use super::roots::Roots;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, fstatfs, openat, statat, unlinkat};
 use std::ffi::CStr;
 use std::fs::File;
@@ -18,8 +19,8 @@ pub(super) fn is_in_memory(root: &File) -> io::Result<bool> {
 }
 
 /// Whether this process runs in an initramfs, before the system.
-pub fn is_in_initramfs() -> bool {
-    File::open("/").is_ok_and(|root| is_in_memory(&root).unwrap_or(false))
+pub fn is_in_initramfs(roots: &Roots) -> bool {
+    File::open(&roots.root).is_ok_and(|root| is_in_memory(&root).unwrap_or(false))
 }
 
 /// Removes all files of the file system that `root` is of, to give their memory back. Other file systems
@@ -60,9 +61,9 @@ fn remove(folder: BorrowedFd<'_>, name: &CStr, device: u64, depth: u32) {
 }
 
 /// Makes the console our standard input, output and error. Without a console they stay as they are.
-pub fn open_console() {
+pub fn open_console(roots: &Roots) {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let Ok(console) = openat(CWD, "/dev/console", flags, Mode::empty()) else { return };
+    let Ok(console) = openat(CWD, roots.dev.join("console"), flags, Mode::empty()) else { return };
     let _ = nix::unistd::dup2_stdin(&console);
     let _ = nix::unistd::dup2_stdout(&console);
     let _ = nix::unistd::dup2_stderr(&console);

@@ -1,11 +1,13 @@
 //! Where log lines go: the kernel's log and the console in the initramfs, standard error elsewhere.
 
-use super::roots::read_text;
+use super::roots::Roots;
+use super::small_file::read_value;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Read, Write, stderr};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Longest text of a line in bytes: the kernel's own limit for a record is 1024 with its prefix.
@@ -13,8 +15,9 @@ const LONGEST: usize = 900;
 
 /// Sends the log to `/dev/kmsg`, so that dmesg and the journal have it, and what the kernel does not print
 /// itself also to the console.
-pub fn log_to_kernel(level: LevelFilter) {
-    start(&Kernel, level);
+pub fn log_to_kernel(roots: &Roots, level: LevelFilter) {
+    // Logged to until the process ends.
+    start(Box::leak(Box::new(Kernel::new(roots))), level);
 }
 
 /// Sends the log to standard error, for the command line.
@@ -55,7 +58,18 @@ fn is_old(record: &Record<'_>, text: &str) -> bool {
     is_old
 }
 
-struct Kernel;
+struct Kernel {
+    /// The kernel's log.
+    kmsg: PathBuf,
+    /// What of it the kernel shows on the console.
+    printk: PathBuf,
+}
+
+impl Kernel {
+    fn new(roots: &Roots) -> Self {
+        Self { kmsg: kmsg(roots), printk: roots.proc.join("sys/kernel/printk") }
+    }
+}
 
 impl Log for Kernel {
     fn enabled(&self, _: &Metadata<'_>) -> bool {
@@ -69,10 +83,10 @@ impl Log for Kernel {
         }
         let priority = priority(record.level());
         // Opened for each line: the kernel limits the lines of one open file to ten in five seconds.
-        let sent = OpenOptions::new().write(true).open("/dev/kmsg");
+        let sent = OpenOptions::new().write(true).open(&self.kmsg);
         let sent =
             sent.and_then(|mut kmsg| kmsg.write_all(format!("<{priority}>everboot: {text}\n").as_bytes()));
-        if sent.is_err() || !kernel_prints(priority) {
+        if sent.is_err() || !kernel_prints(&self.printk, priority) {
             let _ = writeln!(stderr(), "everboot: {text}");
         }
     }
@@ -81,10 +95,10 @@ impl Log for Kernel {
 }
 
 /// What everboot said in the kernel's log since the machine started, oldest first.
-pub fn kernel_lines() -> Vec<String> {
+pub fn kernel_lines(roots: &Roots) -> Vec<String> {
     let mut lines = Vec::new();
     let mut record = [0; 8192];
-    let opened = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open("/dev/kmsg");
+    let opened = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(kmsg(roots));
     let Ok(mut kmsg) = opened else { return lines };
     loop {
         match kmsg.read(&mut record) {
@@ -97,6 +111,10 @@ pub fn kernel_lines() -> Vec<String> {
     }
 }
 
+fn kmsg(roots: &Roots) -> PathBuf {
+    roots.dev.join("kmsg")
+}
+
 /// The text of a record of /dev/kmsg (`priority,number,time,flags;text`), if it is everboot's.
 fn ours(record: &str) -> Option<String> {
     let text = record.split_once(';')?.1.lines().next()?;
@@ -104,9 +122,8 @@ fn ours(record: &str) -> Option<String> {
 }
 
 /// Whether the kernel itself shows records of this priority on the console.
-fn kernel_prints(priority: u8) -> bool {
-    let text = read_text("/proc/sys/kernel/printk".into());
-    let level = text.and_then(|text| text.split_ascii_whitespace().next()?.parse().ok());
+fn kernel_prints(printk: &Path, priority: u8) -> bool {
+    let level = read_value(printk).and_then(|text| text.split_ascii_whitespace().next()?.parse().ok());
     level.is_some_and(|level: u8| priority < level)
 }
 
@@ -155,6 +172,60 @@ fn one_line(record: &Record<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::scratch::Scratch;
+
+    fn log(kernel: &Kernel, level: Level, text: &str) {
+        kernel.log(&Record::builder().level(level).args(format_args!("{text}")).build());
+    }
+
+    #[test]
+    fn a_line_is_sent_to_the_kernel_log_with_its_level() {
+        let scratch = Scratch::new("kmsg");
+        let kernel = Kernel::new(&Roots::under(scratch.path()));
+        for (level, sent) in [(Level::Error, "<3>everboot: a b\n"), (Level::Info, "<6>everboot: a b\n")] {
+            let path = scratch.file("dev/kmsg", b"");
+            log(&kernel, level, "a\nb");
+            assert_eq!(std::fs::read_to_string(path).unwrap(), sent);
+        }
+    }
+
+    #[test]
+    fn a_warning_is_sent_once_until_warnings_are_new_again() {
+        let scratch = Scratch::new("kmsg-once");
+        let kernel = Kernel::new(&Roots::under(scratch.path()));
+        let sends = |text| {
+            let path = scratch.file("dev/kmsg", b"");
+            log(&kernel, Level::Warn, text);
+            !std::fs::read(path).unwrap().is_empty()
+        };
+        assert!(sends("once") && !sends("once") && sends("another"));
+        warn_anew();
+        assert!(sends("once"));
+    }
+
+    #[test]
+    fn a_machine_without_a_kernel_log_is_no_reason_to_stop() {
+        let scratch = Scratch::new("kmsg-none");
+        let roots = Roots::under(scratch.path());
+        log(&Kernel::new(&roots), Level::Info, "a line of a test, on standard error");
+        assert!(!scratch.path().join("dev/kmsg").exists());
+        assert_eq!(kernel_lines(&roots), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_kernel_shows_what_is_below_its_console_level() {
+        let scratch = Scratch::new("printk");
+        let printk = scratch.file("proc/sys/kernel/printk", b"4\t4\t1\t7\n");
+        assert!(kernel_prints(&printk, 3) && !kernel_prints(&printk, 4));
+        assert!(!kernel_prints(&scratch.path().join("none"), 0));
+    }
+
+    #[test]
+    fn the_lines_of_everboot_are_read_from_the_kernel_log() {
+        let scratch = Scratch::new("kmsg-read");
+        scratch.file("dev/kmsg", b"6,339,514,-;everboot: slot-a: x\n");
+        assert_eq!(kernel_lines(&Roots::under(scratch.path())), ["slot-a: x"]);
+    }
 
     #[test]
     fn records_of_the_kernel_log_are_told_apart() {

@@ -6,12 +6,13 @@
 //! - no partition is written but through the [`FileMedium`] that the caller asked for. (Mounting the staging
 //!   file system may replay its journal.)
 
+use super::entered::{Entered, NEW_ROOT};
 use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
-use super::handoff::{Entered, NEW_ROOT};
 use super::mounting::{mount, unmount};
 use super::progress::Progress;
-use super::roots::{Roots, read_text};
+use super::roots::Roots;
+use super::small_file::{read_text, read_value};
 use super::staging::DirStaging;
 use super::survey::{self, Found, Node};
 use super::{boot_facts, ioctl, mountinfo};
@@ -22,10 +23,7 @@ use everboot_storage::medium::{Error, Op};
 use nix::mount::MsFlags;
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
-
-/// Where the staging file system is mounted when nobody else did.
-const STAGING_POINT: &str = "/run/everboot/staging";
+use std::path::PathBuf;
 
 /// The directory of the staging area in its file system.
 const STAGING_DIRECTORY: &str = "everboot";
@@ -51,9 +49,9 @@ pub struct LinuxMachine {
 impl LinuxMachine {
     /// The running system. `staging` is a directory that serves as the staging area instead of the one on
     /// the staging partition.
-    pub fn new(staging: Option<PathBuf>) -> Self {
+    pub fn new(roots: Roots, staging: Option<PathBuf>) -> Self {
         Self {
-            roots: Roots::default(),
+            roots,
             found: Vec::new(),
             staging,
             mounted: false,
@@ -69,8 +67,8 @@ impl LinuxMachine {
     /// announced to it from the backup table; the disk is not written. `init` is the absolute path of the
     /// program that is run in the root instead of its usual init (`init=` on the kernel command line).
     /// `sysroot` is where the root is mounted, when that is not `/sysroot`.
-    pub fn early(init: Option<String>, sysroot: Option<PathBuf>) -> Self {
-        let mut machine = Self::new(None);
+    pub fn early(roots: Roots, init: Option<String>, sysroot: Option<PathBuf>) -> Self {
+        let mut machine = Self::new(roots, None);
         (machine.early, machine.init) = (true, init);
         if let Some(sysroot) = sysroot {
             machine.sysroot = sysroot;
@@ -105,9 +103,19 @@ impl LinuxMachine {
         announced
     }
 
+    /// All mounts, oldest first; `None` when the table cannot be read.
+    fn mounts(&self) -> Option<Vec<mountinfo::Mount>> {
+        read_text(&self.roots.proc.join("self/mountinfo")).ok().map(|text| mountinfo::parse(&text))
+    }
+
+    /// Where the staging file system is mounted when nobody else did.
+    fn staging_point(&self) -> PathBuf {
+        self.roots.own().join("staging")
+    }
+
     /// Where the file system of `node` is mounted with enough rights.
     pub(super) fn mounted_at(&self, node: &Node, access: Access) -> Option<PathBuf> {
-        let mounts = mountinfo::parse(&read_text(self.roots.proc.join("self/mountinfo"))?);
+        let mounts = self.mounts()?;
         let path = node.path.to_string_lossy();
         let fits = |mount: &&mountinfo::Mount| {
             (mount.device == node.number || mount.source == path)
@@ -141,13 +149,13 @@ impl LinuxMachine {
             return Err(failed(io::Error::other("expected a file system for the staging area, found none")));
         };
         drop(part);
-        std::fs::create_dir_all(STAGING_POINT).map_err(failed)?;
+        let point = self.staging_point();
+        std::fs::create_dir_all(&point).map_err(failed)?;
         let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
         if access == Access::Read {
             flags |= MsFlags::MS_RDONLY;
         }
-        mount(&node.path, Path::new(STAGING_POINT), driver, flags, usual)
-            .map_err(|errno| failed(errno.into()))?;
+        mount(&node.path, &point, driver, flags, usual).map_err(|errno| failed(errno.into()))?;
         self.mounted = true;
         Ok(())
     }
@@ -158,10 +166,13 @@ impl Machine for LinuxMachine {
     type Staging = DirStaging;
 
     fn survey(&mut self) -> Result<Survey, Error> {
-        let failed = |error: io::Error| Error::named(Op::Read, "/sys/class/block", error);
-        self.found = survey::disks(&self.roots).map_err(failed)?;
+        let look = |roots: &Roots| {
+            let class = || roots.sys.join("class/block").to_string_lossy().into_owned();
+            survey::disks(roots).map_err(|error| Error::named(Op::Read, class(), error))
+        };
+        self.found = look(&self.roots)?;
         if self.early && self.announce_missing() {
-            self.found = survey::disks(&self.roots).map_err(failed)?;
+            self.found = look(&self.roots)?;
         }
         Ok(survey::survey(&self.found))
     }
@@ -187,7 +198,7 @@ impl Machine for LinuxMachine {
             None => {
                 self.close_staging();
                 self.mount_staging(&node, access)?;
-                STAGING_POINT.into()
+                self.staging_point()
             }
         };
         let opened = DirStaging::open(&point.join(STAGING_DIRECTORY), create);
@@ -198,10 +209,11 @@ impl Machine for LinuxMachine {
     }
 
     fn close_staging(&mut self) {
-        if std::mem::take(&mut self.mounted)
-            && let Err(error) = unmount(Path::new(STAGING_POINT))
-        {
-            log::warn!("unmount {STAGING_POINT}: {error}");
+        if std::mem::take(&mut self.mounted) {
+            let point = self.staging_point();
+            if let Err(errno) = unmount(&point) {
+                log::warn!("unmount {}: {}", point.display(), io::Error::from(errno));
+            }
         }
     }
 
@@ -218,12 +230,11 @@ impl Machine for LinuxMachine {
     }
 
     fn root_part(&self) -> Option<Uuid> {
-        let told =
-            boot_facts::read_fact(Path::new(boot_facts::BOOT_FACTS), boot_facts::ROOT_FACT).ok().flatten();
+        let told = boot_facts::read_fact(&self.roots, boot_facts::ROOT_FACT).ok().flatten();
         if let Some(part) = told.and_then(|text| Uuid::parse(text.trim()).ok()) {
             return Some(part);
         }
-        let mounts = mountinfo::parse(&read_text(self.roots.proc.join("self/mountinfo"))?);
+        let mounts = self.mounts()?;
         let number = &mounts.iter().rev().find(|mount| mount.point == "/")?.device;
         let looked;
         let found = if self.found.is_empty() {
@@ -235,7 +246,7 @@ impl Machine for LinuxMachine {
         // A verity device stands on the partition.
         let below = self.roots.sys.join("dev/block").join(number).join("slaves");
         let below = std::fs::read_dir(below).ok().and_then(|mut entries| entries.next()?.ok());
-        let below = below.and_then(|entry| read_text(entry.path().join("dev")));
+        let below = below.and_then(|entry| read_value(&entry.path().join("dev")));
         let is = |node: &Node| node.number == *number || Some(&node.number) == below.as_ref();
         found.iter().find_map(|found| {
             let at = found.nodes.iter().position(is)?;

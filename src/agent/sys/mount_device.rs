@@ -4,7 +4,7 @@ use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
 use super::linux::LinuxMachine;
 use super::mounting::{self, mount};
-use super::roots::read_text;
+use super::small_file::read_value;
 use super::survey::{self, Node};
 use crate::machine::{Access, PartRef};
 use everboot_storage::medium::{Error, Op};
@@ -59,8 +59,10 @@ impl LinuxMachine {
 
     /// The block device of that name, with or without `/dev/`.
     pub fn block_device(&self, name: &str) -> Option<BlockDevice> {
-        let name = name.strip_prefix("/dev/").unwrap_or(name);
-        let number = read_text(self.roots.sys.join("class/block").join(name.replace('/', "!")).join("dev"))?;
+        let in_dev = Path::new(name).strip_prefix(&self.roots.dev);
+        let name = in_dev.ok().and_then(Path::to_str).unwrap_or(name);
+        let number =
+            read_value(&self.roots.sys.join("class/block").join(name.replace('/', "!")).join("dev"))?;
         let node = Node { path: self.roots.dev.join(name.replace('!', "/")), number };
         Some(BlockDevice { at: self.place(&node), is_part: false, node })
     }

@@ -4,6 +4,7 @@
 //! so nothing outside the directory is reached whatever is in it.
 
 use super::file_medium::FileMedium;
+use super::roots::Roots;
 use everboot_storage::medium::{Error, Op, Place, Staging};
 use rustix::fs::{
     AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstatvfs, fsync, openat, renameat, statat, syncfs,
@@ -45,8 +46,8 @@ impl DirStaging {
     }
 
     /// Where it is, for programs that write there.
-    pub fn path(&self) -> io::Result<PathBuf> {
-        std::fs::read_link(format!("/proc/self/fd/{}", self.dir.as_raw_fd()))
+    pub fn path(&self, roots: &Roots) -> io::Result<PathBuf> {
+        std::fs::read_link(roots.proc.join(format!("self/fd/{}", self.dir.as_raw_fd())))
     }
 
     fn open_file(&self, name: &str, flags: OFlags) -> Result<FileMedium, Error> {

@@ -3,7 +3,8 @@
 //! Deliberately absent: device mapper, compressed memory, optical drives and loop devices without a file. None
 //! of them carries a partition table that a machine is booted from.
 
-use super::roots::{Roots, read_text};
+use super::roots::Roots;
+use super::small_file::read_value;
 use super::table::{self, Extent};
 use crate::machine::{Disk, Survey};
 use std::fs::File;
@@ -62,11 +63,11 @@ fn is_whole_disk(name: &str, entry: &Path) -> bool {
     !other
         && !detached
         && !entry.join("partition").exists()
-        && read_text(entry.join("size")) != Some("0".into())
+        && read_value(&entry.join("size")) != Some("0".into())
 }
 
 fn read_disk(roots: &Roots, entry: &Path, name: &str) -> Option<Found> {
-    let sector = read_text(entry.join("queue/logical_block_size")).and_then(|text| text.parse().ok());
+    let sector = read_value(&entry.join("queue/logical_block_size")).and_then(|text| text.parse().ok());
     let path = roots.dev.join(name.replace('!', "/"));
     let table = File::open(path).and_then(|file| table::read(&file, name, sector));
     let (mut disk, extents) = match table {
@@ -101,10 +102,10 @@ fn read_disk(roots: &Roots, entry: &Path, name: &str) -> Option<Found> {
 pub(super) fn nodes(roots: &Roots, entry: &Path) -> Vec<(u32, Node)> {
     let Ok(children) = std::fs::read_dir(entry) else { return Vec::new() };
     let node = |child: std::fs::DirEntry| {
-        let number = read_text(child.path().join("partition"))?.parse().ok()?;
+        let number = read_value(&child.path().join("partition"))?.parse().ok()?;
         let name = child.file_name().to_string_lossy().replace('!', "/");
         let path = roots.dev.join(name);
-        let device = read_text(child.path().join("dev"))?;
+        let device = read_value(&child.path().join("dev"))?;
         path.exists().then_some((number, Node { path, number: device }))
     };
     children.filter_map(|child| node(child.ok()?)).collect()
@@ -139,8 +140,7 @@ mod tests {
         ] {
             scratch.file(&format!("{class}/{name}"), text.as_bytes());
         }
-        let at = |name: &str| scratch.path().join(name);
-        Roots { dev: at("dev"), sys: at("sys"), proc: at("proc") }
+        Roots::under(scratch.path())
     }
 
     #[test]

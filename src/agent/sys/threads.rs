@@ -57,7 +57,7 @@ mod tests {
     fn every_thread_runs_and_has_ended_when_the_call_returns() {
         for count in 0..5 {
             let (ran, mut led) = (AtomicUsize::new(0), None);
-            start_threads(count, &|| drop(ran.fetch_add(1, Ordering::Relaxed)), &mut |started| {
+            start_threads(count, &|| _ = ran.fetch_add(1, Ordering::Relaxed), &mut |started| {
                 led = Some(started);
             });
             assert_eq!((ran.into_inner(), led), (count, Some(count)));
