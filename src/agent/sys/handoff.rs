@@ -13,7 +13,7 @@ use super::linux::LinuxMachine;
 use super::mounting::{mount, move_mount, unmount};
 use super::roots::Roots;
 use crate::machine::{Access, Machine, Root, RootFailure};
-use nix::errno::Errno;
+use nix::libc::{EBADMSG, EFBIG, EINVAL, EUCLEAN};
 use nix::mount::MsFlags;
 use std::ffi::CString;
 use std::fs::File;
@@ -56,9 +56,9 @@ impl LinuxMachine {
         let name = node.display();
         let none =
             || RootFailure::NotMountable(format!("expected a file system on {name}, found none known"));
-        mount_root(&node, &self.sysroot, found.ok_or_else(none)?, root.open).map_err(|(driver, errno)| {
-            let text = format!("mount {name} as {driver}: {}", io::Error::from(errno));
-            if tells_of_the_image(errno) {
+        mount_root(&node, &self.sysroot, found.ok_or_else(none)?, root.open).map_err(|(driver, error)| {
+            let text = format!("mount {name} as {driver}: {error}");
+            if tells_of_the_image(&error) {
                 RootFailure::NotMountable(text)
             } else {
                 RootFailure::Device(text)
@@ -68,7 +68,7 @@ impl LinuxMachine {
             Ok(entered) => self.entered = Some(entered),
             Err(why) => {
                 if let Err(error) = unmount(&self.sysroot) {
-                    log::warn!("unmount {}: {}", self.sysroot.display(), io::Error::from(error));
+                    log::warn!("unmount {}: {error}", self.sysroot.display());
                 }
                 return Err(why);
             }
@@ -86,16 +86,21 @@ fn is_of_systemd(roots: &Roots) -> bool {
 /// for a bad or unknown superblock and for damage (EFSCORRUPTED, EFSBADCRC). All others may come from the
 /// device, from the machine or from a driver that the initramfs lacks; EIO too, though squashfs and btrfs
 /// also mean damage by it. A trial that fails so is condemned no less, when its tries are used up.
-fn tells_of_the_image(errno: Errno) -> bool {
-    matches!(errno, Errno::EINVAL | Errno::EUCLEAN | Errno::EBADMSG | Errno::EFBIG)
+fn tells_of_the_image(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EINVAL | EUCLEAN | EBADMSG | EFBIG))
 }
 
 /// Sealed: read-only without replaying a journal, so that not a byte of the slot changes.
-fn mount_root(node: &Path, at: &Path, found: FileSystem, open: bool) -> Result<(), (&'static str, Errno)> {
+fn mount_root(
+    node: &Path,
+    at: &Path,
+    found: FileSystem,
+    open: bool,
+) -> Result<(), (&'static str, io::Error)> {
     let (flags, options) =
         if open { (MsFlags::empty(), found.usual) } else { (MsFlags::MS_RDONLY, found.no_replay) };
     let _ = std::fs::create_dir(at);
-    mount(node, at, found.driver, flags, options).map_err(|errno| (found.driver, errno))
+    mount(node, at, found.driver, flags, options).map_err(|error| (found.driver, error))
 }
 
 fn switch(
@@ -145,15 +150,11 @@ fn move_all(roots: &Roots, sysroot: &Path, initramfs: u64) -> io::Result<()> {
         if std::fs::metadata(&from).map_or(true, |found| found.dev() == initramfs) {
             continue;
         }
-        if let Err(errno) = move_mount(&from, &to) {
+        if let Err(error) = move_mount(&from, &to) {
             for (from, to) in moved.iter().rev() {
                 let _ = move_mount(to, from);
             }
-            return Err(io::Error::other(format!(
-                "move the mount {}: {}",
-                from.display(),
-                io::Error::from(errno)
-            )));
+            return Err(io::Error::other(format!("move the mount {}: {error}", from.display())));
         }
         moved.push((from, to));
     }
@@ -164,6 +165,7 @@ fn move_all(roots: &Roots, sysroot: &Path, initramfs: u64) -> io::Result<()> {
 mod tests {
     use super::*;
     use crate::sys::scratch::Scratch;
+    use nix::libc::{EACCES, EBUSY, EIO, ENODEV, ENOMEM, EROFS};
 
     #[test]
     fn an_initramfs_is_of_systemd_when_it_says_so_and_has_it() {
@@ -195,11 +197,12 @@ mod tests {
 
     #[test]
     fn a_failed_mount_is_held_against_the_image_only_for_what_the_image_is_like() {
-        for errno in [Errno::EINVAL, Errno::EUCLEAN, Errno::EBADMSG] {
-            assert!(tells_of_the_image(errno), "{errno}");
+        let tells = |errno| tells_of_the_image(&io::Error::from_raw_os_error(errno));
+        for errno in [EINVAL, EUCLEAN, EBADMSG, EFBIG] {
+            assert!(tells(errno), "{errno}");
         }
-        for errno in [Errno::EIO, Errno::EROFS, Errno::EACCES, Errno::EBUSY, Errno::ENOMEM, Errno::ENODEV] {
-            assert!(!tells_of_the_image(errno), "{errno}");
+        for errno in [EIO, EROFS, EACCES, EBUSY, ENOMEM, ENODEV] {
+            assert!(!tells(errno), "{errno}");
         }
     }
 }

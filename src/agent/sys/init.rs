@@ -5,7 +5,6 @@ use super::mounting::mount;
 use super::roots::Roots;
 use super::small_file::read_text;
 use super::{clock, initramfs};
-use nix::errno::Errno;
 use nix::mount::MsFlags;
 use std::fs::File;
 use std::io;
@@ -29,8 +28,10 @@ pub fn set_up(roots: &Roots) -> Vec<String> {
     for (point, driver, flags, options) in mounts {
         let _ = std::fs::create_dir(point);
         match mount(Path::new(driver), point, driver, flags, options) {
-            Ok(()) | Err(Errno::EBUSY) => {}
-            Err(errno) => warnings.push(format!("mount {}: {}", point.display(), io::Error::from(errno))),
+            Err(error) if error.kind() != io::ErrorKind::ResourceBusy => {
+                warnings.push(format!("mount {}: {error}", point.display()));
+            }
+            _ => {}
         }
     }
     initramfs::open_console(roots);

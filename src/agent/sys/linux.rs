@@ -155,7 +155,7 @@ impl LinuxMachine {
         if access == Access::Read {
             flags |= MsFlags::MS_RDONLY;
         }
-        mount(&node.path, &point, driver, flags, usual).map_err(|errno| failed(errno.into()))?;
+        mount(&node.path, &point, driver, flags, usual).map_err(failed)?;
         self.mounted = true;
         Ok(())
     }
@@ -211,8 +211,8 @@ impl Machine for LinuxMachine {
     fn close_staging(&mut self) {
         if std::mem::take(&mut self.mounted) {
             let point = self.staging_point();
-            if let Err(errno) = unmount(&point) {
-                log::warn!("unmount {}: {}", point.display(), io::Error::from(errno));
+            if let Err(error) = unmount(&point) {
+                log::warn!("unmount {}: {error}", point.display());
             }
         }
     }

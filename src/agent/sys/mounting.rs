@@ -1,7 +1,10 @@
 //! Mounting and unmounting, once in the binary for all kinds of arguments.
+//!
+//! Failures are the standard library's errors: printing nix's own would add a second table of error texts to the binary.
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};
+use std::io;
 use std::path::Path;
 
 /// Mounts `source` at `target`, mount(2).
@@ -11,19 +14,19 @@ pub(super) fn mount(
     driver: &str,
     flags: MsFlags,
     options: Option<&str>,
-) -> Result<(), Errno> {
-    nix::mount::mount(Some(source), target, Some(driver), flags, options)
+) -> io::Result<()> {
+    Ok(nix::mount::mount(Some(source), target, Some(driver), flags, options)?)
 }
 
 /// Moves the mount at `from` to the directory `to`.
-pub(super) fn move_mount(from: &Path, to: &Path) -> Result<(), Errno> {
+pub(super) fn move_mount(from: &Path, to: &Path) -> io::Result<()> {
     mount(from, to, "", MsFlags::MS_MOVE, None)
 }
 
 /// Unmounts `target`. When something in it is still open it is detached, and goes with its last user.
-pub(super) fn unmount(target: &Path) -> Result<(), Errno> {
-    match nix::mount::umount2(target, MntFlags::empty()) {
+pub(super) fn unmount(target: &Path) -> io::Result<()> {
+    Ok(match nix::mount::umount2(target, MntFlags::empty()) {
         Err(Errno::EBUSY) => nix::mount::umount2(target, MntFlags::MNT_DETACH),
         result => result,
-    }
+    }?)
 }
