@@ -8,6 +8,7 @@ use super::lock::{Lock, LockError};
 use super::progress::Progress;
 use super::staging::DirStaging;
 use super::table::{self, Extent};
+use super::threads;
 use crate::machine::{Access, Machine, PartRef, Root, RootFailure, Survey};
 use everboot_core::slot::Uuid;
 use everboot_storage::crew::Threads;
@@ -79,7 +80,7 @@ impl Machine for DiskFileMachine {
     fn close_staging(&mut self) {}
 
     fn threads(&self) -> Threads {
-        super::threads()
+        threads::threads()
     }
 
     fn show_progress(&mut self, done: u64, of: u64) {

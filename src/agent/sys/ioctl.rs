@@ -1,4 +1,4 @@
-//! The block device and terminal requests that no crate wraps safely.
+//! The requests to block devices and watchdogs that no crate wraps safely.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int, c_longlong};
@@ -13,8 +13,6 @@ mod raw {
     nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), super::BlkpgArgument);
     // <linux/watchdog.h>: WDIOC_SETTIMEOUT _IOWR('W', 6, int), argument in seconds; filled with what is set.
     nix::ioctl_readwrite!(set_timeout, b'W', 6, super::c_int);
-    // <asm-generic/ioctls.h>
-    nix::ioctl_read_bad!(window_size, nix::libc::TIOCGWINSZ, nix::libc::winsize);
 }
 
 /// Makes `len` bytes at `start` of a block device read as zeroes, never by a discard (BLKZEROOUT sets
@@ -69,12 +67,4 @@ pub(super) fn set_watchdog_timeout(device: &File, seconds: c_int) -> io::Result<
     // SAFETY: the descriptor is open for the call, and the kernel reads and fills the one number.
     unsafe { raw::set_timeout(device.as_raw_fd(), &raw mut set) }?;
     if set < seconds { Err(nix::errno::Errno::EINVAL.into()) } else { Ok(()) }
-}
-
-/// Columns of the terminal behind `fd`; `None` when it is none.
-pub(super) fn columns(fd: &impl AsRawFd) -> Option<u16> {
-    let mut size = nix::libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: `size` is a valid winsize for the kernel to fill, alive for the call.
-    unsafe { raw::window_size(fd.as_raw_fd(), &raw mut size) }.ok()?;
-    Some(size.ws_col)
 }

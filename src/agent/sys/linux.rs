@@ -15,7 +15,7 @@ use super::roots::Roots;
 use super::small_file::{read_text, read_value};
 use super::staging::DirStaging;
 use super::survey::{self, Found, Node};
-use super::{boot_facts, ioctl, mountinfo};
+use super::{boot_facts, ioctl, mountinfo, threads};
 use crate::machine::{Access, Machine, PartRef, Survey};
 use everboot_core::slot::Uuid;
 use everboot_storage::crew::Threads;
@@ -218,7 +218,7 @@ impl Machine for LinuxMachine {
     }
 
     fn threads(&self) -> Threads {
-        super::threads()
+        threads::threads()
     }
 
     fn show_progress(&mut self, done: u64, of: u64) {

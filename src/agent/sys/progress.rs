@@ -1,13 +1,11 @@
 //! How far a long step is: one line that is rewritten on a terminal, a few plain lines elsewhere.
 
-use super::ioctl;
-use std::io::{IsTerminal, Write, stderr};
+use super::terminal;
+use std::io::{Write, stderr};
 
 /// Columns of the terminal that stderr is, in characters; `None` when it is none. 80 when it does not say.
 pub fn terminal_width() -> Option<u16> {
-    let out = stderr();
-    let columns = out.is_terminal().then(|| ioctl::columns(&out).unwrap_or(0))?;
-    Some(if columns == 0 { 80 } else { columns })
+    terminal::columns(stderr())
 }
 
 /// What was shown last.

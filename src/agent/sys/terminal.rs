@@ -1,37 +1,33 @@
 //! The terminal of a person: one key at a time, and how long to wait for it.
-#![allow(unsafe_code)]
 
-use super::ioctl;
-use nix::libc::{
-    self, ECHO, ICANON, ICRNL, IEXTEN, INLCR, ISIG, IXON, POLLIN, STDIN_FILENO, TCSANOW, VMIN, VTIME, termios,
+use super::watchdog::pet_watchdog;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::stdio::{stdin, stdout};
+use rustix::termios::{
+    InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
+    tcgetwinsize, tcsetattr,
 };
-use std::io::{stdin, stdout};
+use std::os::fd::AsFd;
 
 /// The terminal that standard input is. It is left as it was found.
 pub struct Terminal {
-    before: termios,
+    before: Termios,
 }
 
 impl Terminal {
     /// `None` when standard input is none.
     pub fn open() -> Option<Self> {
-        // SAFETY: a structure of plain numbers, which the call fills.
-        let (before, is_one) = unsafe {
-            let mut before: termios = std::mem::zeroed();
-            let is_one = libc::tcgetattr(STDIN_FILENO, &raw mut before) == 0;
-            (before, is_one)
-        };
-        is_one.then_some(Self { before })
+        Some(Self { before: tcgetattr(stdin()).ok()? })
     }
 
     /// Hands over each byte at once, shows nothing by itself, and makes no signal of Ctrl-C: process 1 has no
     /// controlling terminal that could.
     pub fn raw(&self) {
-        let mut modes = self.before;
-        modes.c_lflag &= !(ICANON | ECHO | ISIG | IEXTEN);
-        modes.c_iflag &= !(IXON | ICRNL | INLCR);
-        modes.c_cc[VMIN] = 1;
-        modes.c_cc[VTIME] = 0;
+        let mut modes = self.before.clone();
+        modes.local_modes -= LocalModes::ICANON | LocalModes::ECHO | LocalModes::ISIG | LocalModes::IEXTEN;
+        modes.input_modes -= InputModes::IXON | InputModes::ICRNL | InputModes::INLCR;
+        modes.special_codes[SpecialCodeIndex::VMIN] = 1;
+        modes.special_codes[SpecialCodeIndex::VTIME] = 0;
         set(&modes);
     }
 
@@ -42,20 +38,22 @@ impl Terminal {
 
     /// Drops what was typed and not read.
     pub fn forget_input(&self) {
-        // SAFETY: a call with numbers only.
-        unsafe { libc::tcflush(STDIN_FILENO, libc::TCIFLUSH) };
+        let _ = tcflush(stdin(), QueueSelector::IFlush);
     }
 
     /// Its columns, when it understands more than lines: output goes there too, and it is not called dumb.
     /// 80 when it does not say.
     pub fn columns(&self) -> Option<u16> {
-        // SAFETY: the text lives as long as nobody changes the environment, which nobody here does.
-        let is_dumb = unsafe {
-            let kind = libc::getenv(c"TERM".as_ptr());
-            !kind.is_null() && libc::strcmp(kind, c"dumb".as_ptr()) == 0
-        };
-        let columns = ioctl::columns(&stdout()).filter(|_| !is_dumb)?;
-        Some(if columns == 0 { 80 } else { columns })
+        let is_dumb = std::env::var_os("TERM").is_some_and(|kind| kind == "dumb");
+        columns(stdout()).filter(|_| !is_dumb)
+    }
+}
+
+/// Columns of the terminal that `out` is, 80 when it does not say; `None` when it is none.
+pub(super) fn columns(out: impl AsFd) -> Option<u16> {
+    match tcgetwinsize(out).ok()?.ws_col {
+        0 => Some(80),
+        columns => Some(columns),
     }
 }
 
@@ -67,15 +65,14 @@ impl Drop for Terminal {
 
 /// What was typed ahead is kept. Nothing is waited for: output may have been stopped for ever. A terminal that is
 /// gone ends the input soon enough.
-fn set(modes: &termios) {
-    // SAFETY: the call reads a structure that lives.
-    unsafe { libc::tcsetattr(STDIN_FILENO, TCSANOW, modes) };
+fn set(modes: &Termios) {
+    let _ = tcsetattr(stdin(), OptionalActions::Now, modes);
 }
 
 /// Takes from Ctrl-S, which may be noise on a serial line, the power to stop our output, and with it the boot.
 pub(super) fn never_stop_output() {
     if let Some(mut terminal) = Terminal::open() {
-        terminal.before.c_iflag &= !IXON;
+        terminal.before.input_modes -= InputModes::IXON;
         terminal.cooked();
     }
 }
@@ -86,11 +83,13 @@ pub fn wait_for_input(ms: u64) -> bool {
     const LONGEST: u64 = 4000;
     let mut left = ms;
     loop {
-        super::pet_watchdog();
-        let mut wanted = libc::pollfd { fd: STDIN_FILENO, events: POLLIN, revents: 0 };
+        pet_watchdog();
         let now = left.min(LONGEST);
-        // SAFETY: one structure, alive for the call. A signal ends the wait early: the caller looks at the clock.
-        let found = unsafe { libc::poll(&raw mut wanted, 1, now as libc::c_int) > 0 };
+        let timeout = Timespec { tv_sec: (now / 1000) as i64, tv_nsec: (now % 1000 * 1_000_000) as _ };
+        let input = stdin();
+        // A signal ends the wait early: the caller looks at the clock.
+        let found =
+            poll(&mut [PollFd::new(&input, PollFlags::IN)], Some(&timeout)).is_ok_and(|count| count > 0);
         left -= now;
         if found || left == 0 {
             return found;
@@ -102,4 +101,25 @@ pub fn wait_for_input(ms: u64) -> bool {
 pub fn read_byte() -> Option<u8> {
     let mut byte = [0];
     rustix::io::read(stdin(), &mut byte).is_ok_and(|count| count == 1).then_some(byte[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::pty::{OpenptFlags, openpt};
+    use rustix::termios::{Winsize, tcsetwinsize};
+
+    #[test]
+    fn a_terminal_that_does_not_say_its_width_has_80_columns() {
+        let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        assert_eq!(columns(&terminal), Some(80));
+        let size = Winsize { ws_row: 24, ws_col: 132, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&terminal, size).unwrap();
+        assert_eq!(columns(&terminal), Some(132));
+    }
+
+    #[test]
+    fn a_file_has_no_columns() {
+        assert_eq!(columns(std::fs::File::open("/dev/null").unwrap()), None);
+    }
 }
