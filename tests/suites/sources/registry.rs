@@ -3,7 +3,8 @@
 use super::layer::{Layer, Layout, gzip, sum};
 use super::{filled, pack, refuse};
 use crate::bundle::Room;
-use std::net::{TcpListener, TcpStream};
+use std::fs::File;
+use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -20,13 +21,27 @@ impl Drop for Registry {
     }
 }
 
+/// Free ports that are tried before a registry that does not start is a failure.
+const TRIES: u32 = 5;
+/// What the registry writes to standard error.
+const LOG: &str = "registry.log";
+
 impl Registry {
+    /// Between the choice of a free port and the start another program may take the port: the registry ends then, and
+    /// another port is tried.
     pub(crate) fn start(room: &Room) -> Self {
+        let started = (0..TRIES).find_map(|_| Self::on_a_free_port(room));
+        started
+            .unwrap_or_else(|| panic!("docker-registry ended {TRIES} times without listening on a free port"))
+    }
+
+    /// A registry that says that it listens; `None` when it ended first.
+    fn on_a_free_port(room: &Room) -> Option<Self> {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let host = format!("127.0.0.1:{port}");
         let storage = room.0.join("storage");
         let config = format!(
-            "version: 0.1\nlog: {{ level: error }}\nhttp: {{ addr: \"{host}\" }}\nstorage: {{ filesystem: {{ rootdirectory: \"{}\" }} }}\n",
+            "version: 0.1\nlog: {{ level: info, accesslog: {{ disabled: true }} }}\nhttp: {{ addr: \"{host}\" }}\nstorage: {{ filesystem: {{ rootdirectory: \"{}\" }} }}\n",
             storage.display()
         );
         room.write("registry.yml", config.as_bytes());
@@ -34,14 +49,20 @@ impl Registry {
             .args(["serve", "registry.yml"])
             .current_dir(&room.0)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(File::create(room.0.join(LOG)).unwrap())
             .spawn()
             .unwrap_or_else(|error| panic!("docker-registry: {error}; run ./tests/run, which installs it"));
-        let registry = Self { child, host };
-        while TcpStream::connect(&registry.host).is_err() {
+        let mut registry = Self { child, host };
+        loop {
+            // A connection would not prove it: the program that took the port may take connections too.
+            if String::from_utf8_lossy(&room.read(LOG)).contains("listening on") {
+                return Some(registry);
+            }
+            if registry.child.try_wait().unwrap().is_some() {
+                return None;
+            }
             std::thread::sleep(Duration::from_millis(20));
         }
-        registry
     }
 
     pub(crate) fn push(&self, room: &Room, from: &str, name: &str) {
