@@ -6,8 +6,9 @@ use super::parts::Parts;
 use super::recording::pages;
 use super::room::{Room, check_disk_size};
 use super::staging;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use everboot_agent::machine::Access;
+use everboot_agent::settings::Settings;
 use everboot_agent::sys::FileMedium;
 use everboot_builder::paths;
 use everboot_core::config::Config;
@@ -90,22 +91,11 @@ pub fn open(bundle: &Path) -> Result<FileMedium> {
     Ok(FileMedium::open(bundle, Access::Read)?)
 }
 
-/// Reads a machine's `/etc/everboot`.
+/// Reads a machine's `/etc/everboot`. A campaign needs one with which the machine itself is content: what the agent
+/// warns of and goes on without is an error here.
 pub fn read_settings(folder: &Path) -> Result<(Config, Keys)> {
-    let path = folder.join("everboot.conf");
-    let text = fs::read_to_string(&path);
-    let text = text.with_context(|| format!("{}: expected the machine's configuration", path.display()))?;
-    let config = Config::parse(&text).with_context(|| path.display().to_string())?;
-    let mut keys = Keys::default();
-    for entry in fs::read_dir(folder.join("keys")).into_iter().flatten() {
-        let path = entry?.path();
-        if path.extension().is_some_and(|end| end == "pub") {
-            let text = fs::read_to_string(&path).with_context(|| path.display().to_string())?;
-            keys.add(&text).with_context(|| path.display().to_string())?;
-        }
-    }
-    ensure!(!keys.is_empty(), "{}/keys: expected the machine's keys, *.pub, found none", folder.display());
-    Ok((config, keys))
+    let faultless = Settings::read(folder).faultless().map_err(Error::msg);
+    faultless.with_context(|| format!("{}: expected the machine's configuration and keys", folder.display()))
 }
 
 /// What lies where the campaign makes its own files would be gone with them.

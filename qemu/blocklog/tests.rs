@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::brought::read_settings;
 use crate::image::{Coverage, epochs};
 use crate::log::{Entry, parse};
 use crate::parts::Parts;
@@ -235,4 +236,25 @@ fn a_write_that_nobody_told_or_that_is_missing_or_other_bytes_are_noticed() {
     assert!(error(&other).contains("other bytes"));
     other[0] = seen((1 << 16) + 512, 1);
     assert!(error(&other).contains("not told then"));
+}
+
+#[test]
+fn settings_with_which_the_machine_is_not_content_are_refused() {
+    let folder = paths::work("settings").unwrap();
+    let key = include_str!("../../tests/golden/key.pub");
+    std::fs::create_dir_all(folder.join("keys")).unwrap();
+    std::fs::write(folder.join("everboot.conf"), "compatible = kiosk\n").unwrap();
+    std::fs::write(folder.join("keys/a.pub"), key).unwrap();
+    assert_eq!(read_settings(&folder).unwrap().1.len(), 1);
+    let refused = |expected: &str| {
+        let error = format!("{:#}", read_settings(&folder).unwrap_err());
+        assert!(error.contains(expected), "{error}");
+    };
+    std::fs::write(folder.join("keys/a.revoked"), key).unwrap();
+    refused("key: none in ");
+    std::fs::remove_file(folder.join("keys/a.revoked")).unwrap();
+    std::fs::write(folder.join("keys/b.revoked"), "no key").unwrap();
+    refused("b.revoked: ");
+    std::fs::write(folder.join("everboot.conf"), "tries = 3\n").unwrap();
+    refused("expected a line `compatible = ");
 }

@@ -217,7 +217,7 @@ fn a_disk_that_cannot_be_used_is_refused_in_one_line() {
         "1024 MiB",
     );
     fs::remove_file(user.path("disk.img.config/keys/mine.pub")).unwrap();
-    check(&|| (), "expected the machine's keys");
+    check(&|| (), "configuration and keys: key: none in ");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! [`machine`] is what it needs of a machine, and [`sys`] gives it that on Linux and on a disk image in a file. `command` is
 //! the command line, `prompt` the shell on the console, [`recovery`] what happens when nothing boots, and [`program`] what a
 //! process does from its first line to its last; [`runtime`] is what all of these work with.
+//! [`settings`] reads what the owner says of the machine.
 
 #[cfg(feature = "prompt")]
 pub mod command;
@@ -12,4 +13,5 @@ pub mod program;
 pub mod prompt;
 pub mod recovery;
 pub mod runtime;
+pub mod settings;
 pub mod sys;

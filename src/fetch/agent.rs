@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use clap::Parser;
 use everboot_agent::flow::{self, FETCHED, Receiver, Site};
 use everboot_agent::machine::Machine;
+use everboot_agent::settings::DIRECTORY;
 use everboot_agent::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Roots};
 use everboot_core::verbs::Exit;
 use everboot_fetch::arguments::Arguments;
@@ -45,10 +46,10 @@ where
     M: Machine<Staging = DirStaging, Disk = FileMedium>,
 {
     let beside = || Some(agent.disk.as_ref()?.with_added_extension("config"));
-    let folder = agent.config.clone().or_else(beside).unwrap_or_else(|| "/etc/everboot".into());
+    let folder = agent.config.clone().or_else(beside).unwrap_or_else(|| DIRECTORY.into());
     let config = settings::config(&folder)?;
     // Where they cannot be read `everboot stage` says so.
-    let keys = super::keys::read(&folder.join("keys")).unwrap_or_default();
+    let keys = settings::keys(&folder.join("keys")).unwrap_or_default();
     let mut site = Site { machine, config: &config, keys: &keys };
     let Receiver { area, installed, bad_images } = flow::receive(&mut site).map_err(|error| match error {
         flow::Error::Record(_) => Problem::lasting(Exit::Record, anyhow!(error)),

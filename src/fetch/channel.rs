@@ -4,7 +4,7 @@ use super::problem::{Problem, Result, Tries};
 use super::remote::Known;
 use super::source::Source;
 use super::web::Web;
-use super::{keys, settings, state};
+use super::{settings, state};
 use anyhow::{Context, anyhow};
 use everboot_core::channel::{Channel, Choice, LIST_MAX, Offer};
 use everboot_core::verbs::Exit;
@@ -21,7 +21,7 @@ pub(crate) struct Chosen {
 
 /// Chooses it; nothing when nothing is newer than what is installed.
 pub(crate) fn choose(url: &Url, arguments: &Arguments, tries: Tries) -> Result<Option<Chosen>> {
-    let (keys, compatible) = (keys::read(&arguments.keys())?, settings::machine_type(arguments)?);
+    let (keys, compatible) = (settings::keys(&arguments.keys())?, settings::machine_type(arguments)?);
     let named = || format!("channel:{url}");
     let untrusted = |error: anyhow::Error| Problem::lasting(Exit::Untrusted, error).context(named());
     let bytes = read(url, &keys, tries).map_err(|problem| problem.context(named()))?;

@@ -5,7 +5,6 @@ mod agent;
 mod blob;
 mod channel;
 mod download;
-mod keys;
 mod part;
 mod patchwork;
 mod problem;
@@ -59,7 +58,7 @@ fn alone(arguments: &Arguments) -> Result<bool> {
             .map_err(Problem::from)
     };
     let parts = arguments.have.iter().map(open).collect::<Result<_>>()?;
-    fetch(arguments, Some(&Have { parts, keys: keys::read(&arguments.keys())? }))
+    fetch(arguments, Some(&Have { parts, keys: settings::keys(&arguments.keys())? }))
 }
 
 /// Fetches it, or what of it this machine has not; whether there was anything to fetch.

@@ -1,18 +1,18 @@
-//! What the owner says of this machine: its configuration.
+//! What the owner says of this machine, read as the agent reads it. The agent goes on with defaults where this program has
+//! to stop: a wrong machine type fetches the wrong bundle.
 
-use super::problem::Result;
-use anyhow::Context;
+use super::problem::{Problem, Result};
+use anyhow::{Context, Error, anyhow};
+use everboot_agent::settings::{KeyFiles, read_config};
 use everboot_core::config::Config;
+use everboot_core::verbs::Exit;
 use everboot_fetch::arguments::Arguments;
-use std::fs;
+use everboot_storage::bundle::Keys;
 use std::path::Path;
 
 /// The configuration.
 pub(crate) fn config(folder: &Path) -> Result<Config> {
-    let path = folder.join("everboot.conf");
-    let named = || path.display().to_string();
-    let text = fs::read_to_string(&path).with_context(named)?;
-    Ok(Config::parse(&text).with_context(named)?)
+    Ok(read_config(&folder.join("everboot.conf")).map_err(Error::msg)?)
 }
 
 /// The machine type, in the configuration unless somebody says it.
@@ -24,4 +24,21 @@ pub(crate) fn machine_type(arguments: &Arguments) -> Result<String> {
             Err(problem) => Err(problem.context("expected the machine type; --compatible TYPE says it")),
         },
     }
+}
+
+/// The keys in a folder. A key that cannot be read is left out, and said. A revocation that cannot be read is an error:
+/// what is read from the network must not be trusted by a key that perhaps was stolen.
+pub(crate) fn keys(folder: &Path) -> Result<Keys> {
+    let files = KeyFiles::read(folder).with_context(|| format!("read the keys in {}", folder.display()))?;
+    for why in &files.warnings {
+        eprintln!("everboot-fetch: key {why}");
+    }
+    if let Some(why) = files.revocation_fault {
+        return Err(anyhow!("key {why}").into());
+    }
+    if files.keys.is_empty() {
+        let text = format!("expected a key in {}/*.pub, found none", folder.display());
+        return Err(Problem::lasting(Exit::Untrusted, anyhow!(text)));
+    }
+    Ok(files.keys)
 }

@@ -6,9 +6,10 @@
 use crate::output;
 use crate::root::tool::{run as run_tool, tool};
 use crate::source::Source;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use everboot_agent::flow::{self, Site};
 use everboot_agent::machine::{Access, Machine, PartRef};
+use everboot_agent::settings;
 use everboot_agent::sys::DiskFileMachine;
 use everboot_core::config::{Config, Locator};
 use everboot_storage::apply::{self, Layout};
@@ -60,7 +61,7 @@ struct Planned {
 const RECORD_TYPE: &str = "5b6f0cf4-7f0e-4d0b-9a3b-6576657262a7";
 
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let config = read_config(&arguments.config)?;
+    let config = settings::read_config(&arguments.config).map_err(Error::msg)?;
     let keys = read_keys(&arguments.public)?;
     let named = || arguments.bundle.display().to_string();
     let mut bundle = Bundle::open(Source::open(&arguments.bundle)?, &keys).with_context(named)?;
@@ -80,18 +81,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     made
 }
 
-fn read_config(path: &Path) -> Result<Config> {
-    let named = || format!("{}", path.display());
-    let text = fs::read_to_string(path).with_context(named)?;
-    Config::parse(&text).with_context(named)
-}
-
 fn read_keys(paths: &[PathBuf]) -> Result<Keys> {
     let mut keys = Keys::default();
-    for path in paths {
-        let named = || format!("{}", path.display());
-        keys.add(&fs::read_to_string(path).with_context(named)?).with_context(named)?;
-    }
+    paths.iter().try_for_each(|path| settings::add_key_file(&mut keys, path)).map_err(Error::msg)?;
+    ensure!(!keys.is_empty(), "--pub: expected a key that is not revoked, found none");
     Ok(keys)
 }
 

@@ -7,7 +7,7 @@ use crate::machine::Access;
 use crate::runtime::any_machine::{AnyMachine, Kind};
 use crate::runtime::lock;
 use crate::runtime::progress::Progress;
-use crate::runtime::settings::{DIRECTORY, Settings};
+use crate::settings::{DIRECTORY, Settings};
 use crate::sys::{DiskFileMachine, FileMedium, LinuxMachine, Lock, Roots};
 use everboot_core::config::Config;
 use everboot_storage::bundle::Keys;

@@ -8,7 +8,7 @@ use crate::runtime::boot_report::BootReport;
 use crate::runtime::failure::Failure;
 use crate::runtime::lock;
 use crate::runtime::progress::Progress;
-use crate::runtime::settings::{DIRECTORY, Settings};
+use crate::settings::{DIRECTORY, Settings};
 use crate::sys::{self, LinuxMachine, Roots};
 use everboot_core::config::{KernelCommandLine, Watchdog};
 use everboot_core::verbs::Exit;

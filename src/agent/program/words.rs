@@ -3,7 +3,7 @@
 use super::early;
 use crate::recovery;
 use crate::runtime::failure::Failure;
-use crate::runtime::settings::{DIRECTORY, Settings};
+use crate::settings::{DIRECTORY, Settings};
 use crate::sys::{self, Roots};
 use everboot_core::verbs::Exit;
 use std::ffi::OsString;

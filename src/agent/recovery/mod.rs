@@ -14,7 +14,7 @@ use without_prompt as console;
 use crate::machine::{Operator, Plight, Wish};
 use crate::runtime::boot_report::BootReport;
 use crate::runtime::screen::Opening;
-use crate::runtime::settings::{DIRECTORY, Settings};
+use crate::settings::{DIRECTORY, Settings};
 use crate::sys::{self, Roots};
 use everboot_core::config::{Breakpoint, Config, ShellAccess, Watchdog};
 use std::ffi::OsString;

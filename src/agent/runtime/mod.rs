@@ -7,5 +7,4 @@ pub mod failure;
 pub mod lock;
 pub mod progress;
 pub mod screen;
-pub mod settings;
 pub mod text;

@@ -27,7 +27,7 @@ mod progress;
 mod reboot;
 mod roots;
 #[cfg(test)]
-mod scratch;
+pub(crate) mod scratch;
 mod small_file;
 mod staging;
 mod survey;
