@@ -8,7 +8,7 @@ use everboot_agent::command::arguments::{
     Arguments, Request, check_count, flags, named_help, unfinished, unknown_flag, unknown_verb, usage,
 };
 use everboot_core::verbs::{Programs, Verb};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 /// What the words ask for. What is wrong with them is one line, with the nearest help.
 pub fn parse(words: Vec<OsString>) -> Result<Request, Failure> {
@@ -40,7 +40,7 @@ pub fn parse(words: Vec<OsString>) -> Result<Request, Failure> {
             None => {}
         }
     }
-    Ok(Request::Verb(Arguments::new(verb, words.join(OsStr::new("\n")), positional, given)))
+    Ok(Request::Verb(Arguments::new(verb, words, positional, given)))
 }
 
 /// The subcommand that was named, as far as it was.

@@ -1,27 +1,27 @@
-//! `--for WORDS`, a line each: into the staging area of the machine that these words of everboot mean, where everboot stages it without
-//! a copy.
+//! `--for WORD...`: into the staging area of the machine that these words of everboot mean, where everboot stages it
+//! without a copy.
 //!
-//! The agent calls this, and is called by it with the same words: so it needs to know nothing of downloads. Nobody holds
-//! the machine's lock until the bundle is there.
+//! The agent calls this, and is called by it with the same verb and the same options: so it needs to know nothing of
+//! downloads. Which options there are says the table of [`everboot_core::verbs`]. Nobody holds the machine's lock until
+//! the bundle is there.
 
 use super::patchwork::Have;
 use super::problem::{Problem, Result};
 use super::settings;
 use anyhow::{Context, anyhow};
-use clap::Parser;
+use clap::{Arg, ArgAction, Command, Parser, value_parser};
 use everboot_agent::flow::{self, FETCHED, Receiver, Site};
 use everboot_agent::machine::Machine;
 use everboot_agent::settings::DIRECTORY;
 use everboot_agent::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Roots};
-use everboot_core::verbs::Exit;
+use everboot_core::verbs::{Exit, Flag, GLOBAL, VERBS, Verb};
 use everboot_fetch::arguments::Arguments;
 use everboot_storage::medium::Staging;
 use std::env::current_exe;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::{File, TryLockError};
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process;
 
 /// The first argument.
 pub(crate) const FOR: &str = "--for";
@@ -32,42 +32,41 @@ const STATE: &str = "channels";
 
 /// Fetches, and has it staged; returns the code that everboot ends with.
 pub(crate) fn bring(words: &[OsString]) -> Result<u8> {
-    let words: Vec<_> = words.iter().flat_map(|text| text.as_bytes().split(|byte| *byte == b'\n')).collect();
-    let words: Vec<_> = words.into_iter().map(|word| OsStr::from_bytes(word).to_owned()).collect();
-    let agent = Agent::parse_from(&words);
-    match &agent.disk {
-        Some(disk) => on(&mut DiskFileMachine::look(disk, agent.staging.clone()), &agent, &words),
-        None => on(&mut LinuxMachine::new(Roots::default(), agent.staging.clone()), &agent, &words),
+    let asked = Asked::parse(words).unwrap_or_else(|error| error.exit());
+    match asked.path("disk") {
+        Some(disk) => on(&mut DiskFileMachine::look(&disk, asked.path("staging")), &asked),
+        None => on(&mut LinuxMachine::new(Roots::default(), asked.path("staging")), &asked),
     }
 }
 
-fn on<M>(machine: &mut M, agent: &Agent, words: &[OsString]) -> Result<u8>
+fn on<M>(machine: &mut M, asked: &Asked) -> Result<u8>
 where
     M: Machine<Staging = DirStaging, Disk = FileMedium>,
 {
-    let beside = || Some(agent.disk.as_ref()?.with_added_extension("config"));
-    let folder = agent.config.clone().or_else(beside).unwrap_or_else(|| DIRECTORY.into());
+    let beside = || Some(asked.path("disk")?.with_added_extension("config"));
+    let folder = asked.path("config").or_else(beside).unwrap_or_else(|| DIRECTORY.into());
     let config = settings::config(&folder)?;
     // Where they cannot be read `everboot stage` says so.
     let keys = settings::keys(&folder.join("keys")).unwrap_or_default();
     let mut site = Site { machine, config: &config, keys: &keys };
     let Receiver { area, installed, bad_images } = flow::receive(&mut site).map_err(|error| match error {
         flow::Error::Record(_) => Problem::lasting(Exit::Record, anyhow!(error)),
+        flow::Error::Refused(_) => Problem::lasting(Exit::Refused, anyhow!(error)),
         _ => Problem::lasting(Exit::Failed, anyhow!(error)),
     })?;
-    let mut arguments = Arguments::parse_from([OsString::new(), "--".into(), agent.source.clone().into()]);
+    let mut arguments = Arguments::parse_from([OsString::new(), "--".into(), asked.source.clone().into()]);
     arguments.config = folder;
     let path = area.path(&Roots::default()).context("find the staging area")?;
     let held = hold(&path)?;
     arguments.output = Some(path.join(FETCHED));
     arguments.state = Some(path.join(STATE));
-    if !agent.force {
+    if !asked.has("force") {
         (arguments.installed, arguments.failed) = (installed, bad_images);
     }
-    arguments.no_progress = agent.no_progress;
+    arguments.no_progress = asked.has("no-progress");
     let have = Have { parts: flow::slots(&mut site), keys: keys.clone() };
     let ended = match super::fetch(&arguments, Some(&have)) {
-        Ok(true) => call(agent, words),
+        Ok(true) => call(asked),
         Ok(false) => Ok(Exit::Done as u8),
         Err(problem) => Err(problem),
     };
@@ -93,33 +92,130 @@ fn hold(folder: &Path) -> Result<File> {
 }
 
 /// Runs the everboot beside this program, or that in PATH.
-fn call(agent: &Agent, words: &[OsString]) -> Result<u8> {
+fn call(asked: &Asked) -> Result<u8> {
     let beside = current_exe().unwrap_or_default().with_file_name("everboot");
-    let mut everboot = Command::new(if beside.exists() { beside.as_path() } else { "everboot".as_ref() });
-    let word = |word: &OsString| if *word == *agent.source { SOURCE.into() } else { word.clone() };
-    let ended = everboot.args(words.iter().map(word)).status().context("run everboot")?;
+    let mut everboot =
+        process::Command::new(if beside.exists() { beside.as_path() } else { "everboot".as_ref() });
+    let ended = everboot.args(asked.words()).status().context("run everboot")?;
     Ok(ended.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(Exit::Failed as u8))
 }
 
-/// The words of everboot for which something is fetched; see everboot(8).
-#[derive(Parser)]
-#[command(no_binary_name = true)]
-struct Agent {
-    #[arg(value_parser = ["stage", "install"])]
-    pub(crate) verb: String,
-    pub(crate) source: String,
-    #[arg(long)]
-    pub(crate) config: Option<PathBuf>,
-    #[arg(long)]
-    pub(crate) disk: Option<PathBuf>,
-    #[arg(long)]
-    pub(crate) staging: Option<PathBuf>,
-    #[arg(long)]
-    kernel: Option<String>,
-    #[arg(long)]
-    pub(crate) no_progress: bool,
-    #[arg(long)]
-    pub(crate) force: bool,
-    #[arg(long)]
-    insecure: bool,
+/// What everboot was asked for.
+#[derive(Debug)]
+struct Asked {
+    verb: &'static Verb,
+    source: String,
+    /// The options that were given, with their values.
+    given: Vec<(&'static str, Option<OsString>)>,
+}
+
+impl Asked {
+    /// Reads the words of everboot by the options in its table of verbs.
+    fn parse(words: &[OsString]) -> std::result::Result<Self, clap::Error> {
+        let verbs = || VERBS.iter().filter(|verb| verb.fetches);
+        let mut flags: Vec<&Flag> = GLOBAL.iter().chain(verbs().flat_map(|verb| verb.flags)).collect();
+        flags.sort_by_key(|flag| flag.name);
+        flags.dedup_by_key(|flag| flag.name);
+        let option = |flag: &&'static Flag| match flag.value {
+            Some(_) => Arg::new(flag.name)
+                .long(flag.name)
+                .value_parser(value_parser!(OsString))
+                .allow_hyphen_values(true),
+            None => Arg::new(flag.name).long(flag.name).action(ArgAction::SetTrue),
+        };
+        let matches = Command::new("everboot-fetch --for")
+            .no_binary_name(true)
+            .args_override_self(true)
+            .arg(
+                Arg::new("verb")
+                    .required(true)
+                    .value_parser(verbs().map(|verb| verb.name).collect::<Vec<_>>()),
+            )
+            .arg(Arg::new("source").required(true))
+            .args(flags.iter().map(option))
+            .try_get_matches_from(words)?;
+        let text = |name| matches.get_one::<String>(name).cloned().unwrap_or_default();
+        let given = |flag: &&'static Flag| match flag.value {
+            Some(_) => matches.get_one::<OsString>(flag.name).map(|value| (flag.name, Some(value.clone()))),
+            None => matches.get_flag(flag.name).then_some((flag.name, None)),
+        };
+        let verb = verbs().find(|verb| verb.name == text("verb"));
+        let verb = verb.ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidValue))?;
+        Ok(Self { verb, source: text("source"), given: flags.iter().filter_map(given).collect() })
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.given.iter().any(|(given, _)| *given == name)
+    }
+
+    fn path(&self, name: &str) -> Option<PathBuf> {
+        self.given.iter().find(|(given, _)| *given == name)?.1.clone().map(PathBuf::from)
+    }
+
+    /// The words with which everboot stages what was fetched.
+    fn words(&self) -> Vec<OsString> {
+        let mut words = vec![OsString::from(self.verb.name)];
+        for (name, value) in &self.given {
+            let mut word = OsString::from(format!("--{name}"));
+            if let Some(value) = value {
+                word.push("=");
+                word.push(value);
+            }
+            words.push(word);
+        }
+        words.push(SOURCE.into());
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asked(words: &[&str]) -> std::result::Result<Asked, clap::Error> {
+        Asked::parse(&words.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn every_option_of_the_verbs_is_taken_and_passed_on() {
+        for verb in VERBS.iter().filter(|verb| verb.fetches) {
+            for flag in verb.flags.iter().chain(GLOBAL) {
+                let word = format!("--{}", flag.name);
+                let mut words = vec![verb.name, "oci:a/b"];
+                words.extend([&*word].into_iter().chain(flag.value.map(|_| "-x")));
+                let found = asked(&words).unwrap();
+                assert!(found.has(flag.name) && found.source == "oci:a/b", "{words:?}");
+                let option = flag.value.map_or(word.clone(), |_| format!("{word}=-x"));
+                assert_eq!(found.words(), [verb.name, &*option, SOURCE], "{words:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_last_value_of_an_option_counts_wherever_it_stands() {
+        let found = asked(&["--disk=a", "stage", "--force", "--force", "file:x", "--disk", "b"]).unwrap();
+        assert_eq!(found.path("disk"), Some("b".into()));
+    }
+
+    #[test]
+    fn a_value_that_equals_the_source_stays_what_it_is() {
+        let found = asked(&["stage", "file:x", "--disk", "file:x"]).unwrap();
+        assert_eq!(found.words(), ["stage", "--disk=file:x", SOURCE]);
+    }
+
+    #[test]
+    fn a_line_end_in_the_source_makes_no_option() {
+        let found = asked(&["stage", "https://a/b\n--insecure\n--staging\n/etc"]).unwrap();
+        assert!(!found.has("insecure") && !found.has("staging"));
+        assert!(crate::source::Source::parse(&found.source).is_err());
+    }
+
+    #[test]
+    fn other_verbs_and_options_are_refused() {
+        for words in
+            [&["confirm", "file:x"][..], &["stage", "file:x", "--from"], &["stage"], &["stage", "a:b", "c:d"]]
+        {
+            assert!(asked(words).is_err(), "{words:?}");
+        }
+    }
 }

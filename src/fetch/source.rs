@@ -17,7 +17,12 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// Refuses control characters: the parser of URLs would drop line ends and tabs, so that another source was fetched
+    /// than the one that was shown.
     pub(crate) fn parse(text: &str) -> Result<Self> {
+        if text.chars().any(char::is_control) {
+            bail!("{text:?}: expected a source without control characters");
+        }
         match text.split_once(':') {
             Some(("oci", name)) => Ok(Self::Registry(name.to_owned())),
             Some(("file", path)) => Ok(Self::File(path.into())),
@@ -77,7 +82,17 @@ mod tests {
 
     #[test]
     fn what_is_no_source_is_refused() {
-        for text in ["v1.everboot", "ftp://example.org/a", "channel:file:///a", "https:", "channel:a", ""] {
+        for text in [
+            "v1.everboot",
+            "ftp://example.org/a",
+            "channel:file:///a",
+            "https:",
+            "channel:a",
+            "",
+            "https://a/b\n",
+            "file:a\tb",
+            "oci:a\x1b/b",
+        ] {
             assert!(Source::parse(text).is_err(), "{text}");
         }
     }

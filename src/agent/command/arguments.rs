@@ -10,8 +10,8 @@ use std::path::PathBuf;
 pub struct Arguments {
     /// The verb.
     pub verb: &'static Verb,
-    /// All words, as they were given, a line each.
-    pub words: OsString,
+    /// All words, as they were given.
+    pub words: Vec<OsString>,
     positional: Vec<OsString>,
     given: Vec<(&'static str, Option<OsString>)>,
 }
@@ -31,7 +31,7 @@ impl Arguments {
     /// Of a verb: its words as they were given, its arguments, and its options with their values.
     pub fn new(
         verb: &'static Verb,
-        words: OsString,
+        words: Vec<OsString>,
         positional: Vec<OsString>,
         given: Vec<(&'static str, Option<OsString>)>,
     ) -> Self {

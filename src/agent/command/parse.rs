@@ -6,11 +6,11 @@ use super::arguments::{
 };
 use everboot_core::verbs::{Programs, VERBS, Verb};
 use lexopt::Arg;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 
 /// Reads the arguments of the process, or the words of a line in the shell.
 pub fn parse(arguments: Vec<OsString>, programs: Programs) -> Result<Request, Failure> {
-    let words = arguments.join(OsStr::new("\n"));
+    let words = arguments.clone();
     let mut parser = lexopt::Parser::from_args(arguments);
     let (mut verb, mut first): (Option<&'static Verb>, Option<String>) = (None, None);
     let (mut positional, mut given, mut help) = (Vec::new(), Vec::new(), false);

@@ -6,7 +6,7 @@ use super::roots::Roots;
 use super::small_file::read_value;
 use nix::errno::Errno;
 use nix::libc;
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString, OsString};
 use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
@@ -29,9 +29,10 @@ pub fn run_sh(roots: &Roots) -> io::Result<()> {
 /// What is behind the path of this program in that of `everboot-fetch`.
 const FETCH: &str = "-fetch";
 
-/// Runs `everboot-fetch --for` with the words of a command line, a line each, and waits until it ends; returns its exit
-/// code, 127 when there is none beside this program or in /usr/bin.
-pub fn run_fetch(roots: &Roots, words: &OsStr) -> io::Result<u8> {
+/// Runs `everboot-fetch --for` with the words of a command line, each an argument of its own, and waits until it ends;
+/// returns its exit code, 127 when there is none beside this program or in /usr/bin.
+pub fn run_fetch(roots: &Roots, words: &[OsString]) -> io::Result<u8> {
+    // All memory is allocated before the fork.
     let installed = roots.root.join("usr/bin/everboot-fetch");
     let beside = std::fs::read_link(roots.proc.join("self/exe")).map(|program| {
         let mut name = program.into_os_string();
@@ -39,8 +40,10 @@ pub fn run_fetch(roots: &Roots, words: &OsStr) -> io::Result<u8> {
         PathBuf::from(name)
     });
     let programs = [text(beside.unwrap_or_else(|_| installed.clone()))?, text(installed)?];
-    let words = CString::new(words.as_bytes())?;
-    let words = [c"everboot-fetch".as_ptr(), c"--for".as_ptr(), words.as_ptr(), std::ptr::null()];
+    let given = words.iter().map(|word| CString::new(word.as_bytes())).collect::<Result<Vec<_>, _>>()?;
+    let own = [c"everboot-fetch", c"--for"].into_iter();
+    let words = own.chain(given.iter().map(CString::as_c_str)).map(CStr::as_ptr);
+    let words: Vec<_> = words.chain([std::ptr::null()]).collect();
     let status = run(&mut || {
         default_sigpipe();
         for program in &programs {

@@ -111,6 +111,28 @@ fn two_downloads_do_not_meet_in_the_staging_area() {
 }
 
 #[test]
+fn a_line_end_in_a_source_makes_no_option() {
+    let bench = Bench::running();
+    let server = serve(&bench);
+    let source = format!("{}\n--staging\nelsewhere", server.url("2.everboot"));
+    let ran = everboot(&bench.folder, ["--disk", "disk", "stage", &source]);
+    assert!(ran.code == 2 && ran.err.contains("expected a source without control characters"), "{}", ran.err);
+    assert!(server.seen().is_empty() && !bench.path("elsewhere").exists());
+}
+
+#[test]
+fn nothing_is_fetched_for_a_machine_that_takes_no_image() {
+    let bench = Bench::trial();
+    bench.check("confirm", 0, "");
+    bench.check("boot", 0, "slot-b: default slot");
+    let server = serve(&bench);
+    bench.bundle("3.everboot", manifest("3.0"));
+    let ran = bench.run(&format!("stage {}", server.url("3.everboot")));
+    assert!(ran.code == 3 && ran.err.contains("run `everboot confirm`"), "{} {}", ran.code, ran.err);
+    assert!(server.seen().is_empty());
+}
+
+#[test]
 fn a_channel_is_followed_until_there_is_nothing_newer() {
     let bench = Bench::running();
     let server = serve(&bench);
