@@ -205,6 +205,7 @@ pub(crate) struct Status {
     pub(crate) next_boot: BTreeMap<String, Option<String>>,
     pub(crate) trouble: Option<String>,
     pub(crate) blocked: bool,
+    pub(crate) blocked_code: Option<String>,
     pub(crate) blocked_reason: Option<String>,
     pub(crate) rollback: Option<String>,
 }

@@ -193,7 +193,10 @@ fn a_record_that_is_gone_is_named_and_repaired_from_the_slots() {
         bench.damage("everboot-record", block);
     }
     bench.check_refused("confirm", 7, "both copies are bad");
-    assert!(bench.status().trouble.unwrap().contains("both copies are bad"));
+    let status = bench.status();
+    assert!(status.trouble.unwrap().contains("both copies are bad"));
+    assert_eq!((status.blocked, status.blocked_code.as_deref()), (true, Some("record-lost")));
+    bench.check_refused("stage 2.everboot", 7, &status.blocked_reason.unwrap());
     assert_eq!(bench.run("record show").code, 7);
     bench.check("record repair", 0, "slot-a: good, version 1.0, default");
     bench.check("boot", 0, "slot-a: default slot");
@@ -236,7 +239,8 @@ fn the_doctor_is_content_with_a_sound_disk() {
         ran.err
     );
     let bench = Bench::trial();
-    bench.check("doctor", 0, "nothing needs to be done");
+    bench.check("doctor", 0, "note: no new image now: trial-running: ");
+    bench.check("confirm", 0, "");
     assert_eq!(
         bench.check("doctor --json", 0, "").out,
         format!(
@@ -308,7 +312,8 @@ fn the_json_of_status_tells_everything_by_stable_keys() {
     assert_eq!((status.version.as_str(), status.compatible.as_str()), (env!("CARGO_PKG_VERSION"), "bench"));
     assert_eq!((status.default.as_deref(), status.booted.as_deref()), (Some("slot-a"), Some("slot-b")));
     assert!(!status.confirmed && status.blocked && status.trouble.is_none());
-    assert!(status.blocked_reason.unwrap().contains("none may be written"));
+    assert_eq!(status.blocked_code.as_deref(), Some("trial-running"));
+    assert!(status.blocked_reason.unwrap().contains("run `everboot confirm`"));
     assert!(status.record.generation > 3);
     assert_eq!(status.update["version"], "2.0");
     assert_eq!(status.next_boot["target"].as_deref(), Some("boot"));

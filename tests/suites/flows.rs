@@ -377,6 +377,8 @@ fn an_unknown_installed_version_takes_only_bundles_without_a_from_rule() {
     strict.upgrade_from = everboot_core::manifest::VersionRange::parse("1.0").map(|range| vec![range]);
     let refused = world.stage(bundle(strict, &image(2, SimRoot::Boots))).unwrap_err();
     assert!(matches!(refused, Error::Unfit(Unfit::Version(_))), "{refused}");
+    // A good slot beside an unconfirmed default may not be written.
+    flow::reject(world.site(), Some("slot-a")).unwrap();
     world.stage(good(2)).unwrap();
 }
 

@@ -2,6 +2,7 @@
 #![cfg(test)]
 
 mod bench;
+mod blocked;
 mod bundle;
 mod cli;
 mod copies;

@@ -1,6 +1,6 @@
 //! The verbs, row by row.
 
-use everboot_core::lifecycle::{self, Activated, NoTarget, Refusal};
+use everboot_core::lifecycle::{self, Activated, Blocked, Refusal};
 use everboot_core::record::Record;
 use everboot_core::slot::{BadReason, SlotId};
 use everboot_kit::picture::{POLICY, bundle, record, show};
@@ -57,7 +57,7 @@ fn prepare_names_the_slot_writing_and_goes_on_with_the_same_one() {
     let resumed = "a:good*! b:empty c:writing preparing(c)";
     check(begin_prepare, resumed, resumed);
     refused(begin_prepare, "a:good*! b:good", &Refusal::NothingStaged);
-    refused(begin_prepare, "a:good*! b:trial(2,9) staged", &Refusal::TrialPending(SlotId(1)));
+    refused(begin_prepare, "a:good*! b:trial(2,9) staged", &Refusal::Blocked(Blocked::TrialPending));
     check(
         |record| Ok(lifecycle::prepared(record)),
         "a:good*! b:writing preparing(b)",
@@ -70,17 +70,17 @@ fn the_slot_that_is_written_is_never_the_default_the_booted_or_the_only_way_back
     let target = |picture| lifecycle::choose_target(&record(picture)).map(|id| id.0);
     assert_eq!(target("a:good*! b:empty"), Ok(1));
     assert_eq!(target("a:good b:good*!"), Ok(0));
-    assert_eq!(target("a:good*? b:good"), Err(NoTarget::DefaultUnconfirmed));
-    assert_eq!(target("a:good* b:good"), Err(NoTarget::DefaultUnconfirmed));
+    assert_eq!(target("a:good*? b:good"), Err(Blocked::DefaultUnconfirmed));
+    assert_eq!(target("a:good* b:good"), Err(Blocked::DefaultUnconfirmed));
     assert_eq!(target("a:good*? b:bad"), Ok(1));
-    assert_eq!(target("a:good* b:good!"), Err(NoTarget::AllInUse));
-    assert_eq!(target("a:good* b:trial(2,9)?"), Err(NoTarget::AllInUse));
-    assert_eq!(target("a:good*! b:trial(2,9)"), Err(NoTarget::AllInUse));
+    assert_eq!(target("a:good* b:good!"), Err(Blocked::NoSlot));
+    assert_eq!(target("a:good* b:trial(2,9)?"), Err(Blocked::NoSlot));
+    assert_eq!(target("a:good*! b:trial(2,9)"), Err(Blocked::NoSlot));
     assert_eq!(target("a:good*! b:good c:good"), Ok(1));
     assert_eq!(target("a:good*! b:good c:bad"), Ok(2));
     assert_eq!(target("a:good*! b:proven c:writing"), Ok(2));
     assert_eq!(target("a:good*! b:proven c:empty"), Ok(2));
-    assert_eq!(target("a:bad* b:good c:good"), Err(NoTarget::DefaultUnconfirmed));
+    assert_eq!(target("a:bad* b:good c:good"), Err(Blocked::DefaultUnconfirmed));
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn activate_makes_due_what_is_staged_and_tries_what_is_prepared() {
     check(activate, "a:good*! b:trial(1,4)#9 kept", "a:good*! b:trial(1,4)#9 kept");
     check(activate, "a:good*! b:proven c:proven#9 kept", "a:good*! b:proven c:trial(3,10)#9 kept");
     refused(activate, "a:good*! b:good", &Refusal::NothingStaged);
-    refused(activate, "a:good*! b:trial(2,9) c:empty staged", &Refusal::TrialPending(SlotId(1)));
-    refused(activate, "a:good*? b:good staged", &Refusal::NoTarget(NoTarget::DefaultUnconfirmed));
+    refused(activate, "a:good*! b:trial(2,9) c:empty staged", &Refusal::Blocked(Blocked::TrialPending));
+    refused(activate, "a:good*? b:good staged", &Refusal::Blocked(Blocked::DefaultUnconfirmed));
     let (_, activated) = lifecycle::activate(&record("a:good*! b:empty staged"), &POLICY).unwrap();
     assert_eq!(activated, Activated::Apply(SlotId(1)));
 }

@@ -2,6 +2,7 @@
 
 use crate::flow::{StagingReport, Status};
 use everboot_core::decide::{Decision, Target};
+use everboot_core::lifecycle::Blocked;
 use everboot_core::record::{BadCopy, Record, Slot, Update};
 use everboot_core::slot::{SlotId, SlotState};
 use serde::Serialize;
@@ -36,9 +37,11 @@ pub struct StatusReport {
     pub(crate) once: Option<String>,
     /// Name of the slot that the next image would go to.
     pub(crate) next_target: Option<String>,
-    /// Whether no slot may be written now.
+    /// Whether this machine takes no new image now.
     pub(crate) blocked: bool,
-    /// Why.
+    /// Why: a code of `everboot_core::lifecycle::place`.
+    pub(crate) blocked_code: Option<&'static str>,
+    /// The same for a reader.
     pub(crate) blocked_reason: Option<String>,
     /// What is wrong with the staging area.
     pub(crate) staging_trouble: Option<String>,
@@ -173,6 +176,7 @@ impl StatusReport {
             rollback: everboot_core::lifecycle::rollback(record, None, false).ok().map(|(_, id)| named(id)),
             next_target: status.next_target.as_ref().ok().map(|id| named(*id)),
             blocked: status.next_target.is_err(),
+            blocked_code: status.next_target.as_ref().err().map(Blocked::code),
             blocked_reason: status.next_target.as_ref().err().map(ToString::to_string),
             staging_trouble,
             history: status.history[recent..].iter().map(|entry| first_line(&entry.text)).collect(),

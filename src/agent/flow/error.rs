@@ -1,6 +1,6 @@
 //! Why a verb failed.
 
-use everboot_core::lifecycle::{Refusal, Unfit};
+use everboot_core::lifecycle::{Blocked, Refusal, Unfit};
 use everboot_core::slot::SlotName;
 use everboot_storage::{apply, bundle, medium, store};
 use std::fmt;
@@ -12,6 +12,8 @@ pub enum Error {
     Record(String),
     /// There is a record that can be read, and nobody forced that it be replaced.
     RecordExists,
+    /// There is no configuration that can be used.
+    NotConfigured,
     /// The record could not be saved.
     Save(store::SaveError),
     /// The verb does not apply in this state.
@@ -54,6 +56,7 @@ impl fmt::Display for Error {
             Self::RecordExists => f.write_str(
                 "refused: there is a record already; `record repair` mends a damaged copy, --force makes a new one",
             ),
+            Self::NotConfigured => Blocked::NotConfigured.fmt(f),
             Self::Save(error) => error.fmt(f),
             Self::Refused(why) => write!(f, "refused: {why}"),
             Self::Unfit(why) => write!(f, "refused: {why}"),
@@ -64,7 +67,7 @@ impl fmt::Display for Error {
                 write!(f, "staging area: expected {needed} bytes of room, found {found}")
             }
             Self::Slot(name, error) => write!(f, "{name}: {error}"),
-            Self::SlotMissing(name) => write!(f, "{name}: expected its partition, found none; `everboot status` lists what is there"),
+            Self::SlotMissing(name) => Blocked::SlotMissing(name.clone()).fmt(f),
             Self::NoSuchSlot(name, known) => write!(f, "no slot {name:?}: expected one of {known}"),
             Self::Untreed(name) => {
                 write!(f, "{name}: expected a signed trailer, found none: it was filled by other means")
@@ -86,6 +89,18 @@ impl std::error::Error for Error {}
 impl From<Refusal> for Error {
     fn from(why: Refusal) -> Self {
         Self::Refused(why)
+    }
+}
+
+/// Each reason with the kind of error that it is for every other verb, and so with its exit code.
+impl From<Blocked> for Error {
+    fn from(why: Blocked) -> Self {
+        match why {
+            Blocked::NotConfigured => Self::NotConfigured,
+            Blocked::Record(trouble) => Self::Record(trouble.to_string()),
+            Blocked::SlotMissing(name) => Self::SlotMissing(name),
+            why => Self::Refused(why.into()),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::view::read_manifest;
 use super::{Error, STAGED, Site, View};
 use crate::machine::{Access, Machine};
 use everboot_core::decide::{Decision, Request, decide};
-use everboot_core::lifecycle::{self, NoTarget, Refusal};
+use everboot_core::lifecycle::{self, Blocked, Refusal};
 use everboot_core::manifest::Manifest;
 use everboot_core::record::history::Entry;
 use everboot_core::record::{BadCopy, Record, Selection};
@@ -29,8 +29,8 @@ pub struct Status {
     pub slots: Vec<SlotReport>,
     /// The staging area.
     pub staging: Staging,
-    /// The slot that the next image would go to.
-    pub next_target: Result<SlotId, NoTarget>,
+    /// The slot that a new image would go to, or why this machine takes none.
+    pub next_target: Result<SlotId, Blocked>,
     /// What the next boot would do, and why.
     pub decision: Decision,
     /// What happened, oldest first.
@@ -89,7 +89,7 @@ pub fn status<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Resul
         can_persist: view.can_persist,
         slots,
         staging,
-        next_target: lifecycle::choose_target(&view.record),
+        next_target: view.place(site.config),
         decision: decide(&view.record, &seen, &site.config.policy()),
         history: view.history().entries,
         record: view.record,

@@ -16,7 +16,6 @@ mod repair;
 mod role;
 mod sources;
 mod stage;
-mod trouble;
 mod verbs;
 mod view;
 
@@ -28,9 +27,10 @@ pub use mend::{Giver, mend};
 pub use prepare::prepare;
 pub use repair::{init, repair};
 pub use stage::{Insist, Receiver, StagedNow, receive, slots, stage};
-pub use trouble::Trouble;
 pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
 pub use view::View;
+
+pub use everboot_core::lifecycle::Trouble;
 
 use everboot_core::config::Config;
 use everboot_storage::bundle::Keys;

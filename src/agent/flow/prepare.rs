@@ -15,6 +15,7 @@ use everboot_storage::apply::{self, Progress};
 /// with the same slot and writes no proven block twice. It is not activated.
 pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress), Error> {
     let mut view = site.look().writable()?;
+    view.place(site.config)?;
     let (next, target) = lifecycle::begin_prepare(&view.record)?;
     let staged = next.update.bundle().cloned().ok_or(Refusal::NothingStaged)?;
     let mut bundle = site.open_staged(&view, &staged)?;

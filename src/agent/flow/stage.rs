@@ -3,7 +3,7 @@
 use super::sources::SourceSlots;
 use super::{Error, FETCHED, STAGED, STAGED_PART, Site, View};
 use crate::machine::{Access, Machine};
-use everboot_core::lifecycle;
+use everboot_core::lifecycle::{self, Blocked};
 use everboot_core::manifest::Manifest;
 use everboot_core::record::history::Kind;
 use everboot_core::record::{Staged, Update};
@@ -51,6 +51,10 @@ pub struct Receiver<S> {
 /// this needs no lock.
 pub fn receive<M: Machine>(site: &mut Site<'_, M>) -> Result<Receiver<M::Staging>, Error> {
     let view = site.look().writable()?;
+    // Where a bundle is named it may be the same one, which may be staged again.
+    if view.record.update == Update::None {
+        view.place(site.config)?;
+    }
     let area = site.machine.staging(view.staging, Access::Exclusive).map_err(Error::Staging)?;
     let installed = view.record.default.and_then(|id| view.record.slot(id).version()).map(str::to_owned);
     Ok(Receiver { area, installed, bad_images: view.record.bad_images })
@@ -84,6 +88,10 @@ pub fn stage<M: Machine>(
         return Err(lifecycle::Refusal::NotInsecure.into());
     }
     let mut view = site.look().writable()?;
+    let place = view.place(site.config);
+    if let Err(Blocked::NotConfigured) = place {
+        return Err(Error::NotConfigured);
+    }
     let is_fetched = source.is_none();
     let source = match source {
         Some(source) => source,
@@ -99,6 +107,10 @@ pub fn stage<M: Machine>(
     let version = image.label();
     let staged = Staged { manifest: bundle.signed().digest(), image };
     let next = lifecycle::stage(&view.record, staged, force)?;
+    // What is staged already may be staged again.
+    if next != view.record {
+        place?;
+    }
     fits(&view, &manifest)?;
     // What is due stays due, and another bundle of the same image takes the place of the one that is.
     let (target, from) = match next.update {

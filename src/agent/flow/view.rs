@@ -1,11 +1,10 @@
 //! One look at the machine: where the record and the slots are, and what the record says.
 
-use super::trouble::Trouble;
-use super::{Error, Site};
+use super::{Error, Site, Trouble};
 use crate::machine::{Access, Machine, Part, PartRef, Survey};
-use everboot_core::config::Locator;
+use everboot_core::config::{Config, Locator};
 use everboot_core::decide::{Observation, Seen};
-use everboot_core::lifecycle::{self, Found, image_of, rebuild};
+use everboot_core::lifecycle::{self, Blocked, Found, Looked, image_of, rebuild};
 use everboot_core::manifest::Manifest;
 use everboot_core::record::history::Kind;
 use everboot_core::record::{LastBoot, Record, Selection};
@@ -300,6 +299,17 @@ impl<D: Medium> View<D> {
     /// The history.
     pub fn history(&self) -> History {
         self.medium.as_ref().map(History::load).unwrap_or_default()
+    }
+
+    /// The slot that a new image goes to, or why this machine takes none.
+    pub(super) fn place(&self, config: &Config) -> Result<SlotId, Blocked> {
+        let present: Vec<_> = self.parts.iter().map(Option::is_some).collect();
+        // A configuration that was read names the machine type.
+        let is_configured = !config.compatible.is_empty();
+        lifecycle::place(
+            &self.record,
+            Looked { is_configured, trouble: self.trouble.as_ref(), present: &present },
+        )
     }
 
     /// Refuses when the record may not be changed.

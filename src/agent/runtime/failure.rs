@@ -50,7 +50,7 @@ fn code(error: &flow::Error) -> Exit {
         Error::NoSpace { .. } => Exit::NoSpace,
         Error::Staging(error) => medium_code(error),
         Error::NoSuchSlot(..) => Exit::Usage,
-        Error::Apply(_) | Error::Slot(..) | Error::SlotMissing(_) => Exit::Failed,
+        Error::NotConfigured | Error::Apply(_) | Error::Slot(..) | Error::SlotMissing(_) => Exit::Failed,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | verb | from | to | refused when |
 //! |---|---|---|---|
-//! | stage | any update | staged | the image is remembered as bad; the default already has it |
+//! | stage | any update | staged | the image is remembered as bad; the default already has it; the machine takes no image ([`place`], which `flow` asks) |
 //! | begin prepare | staged, preparing, due | preparing, target *writing* | nothing is staged; a trial is pending; no slot may be written |
 //! | prepared | preparing | kept, target *proven* | |
 //! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written; the slot is below the floor; a delta needs an open slot (`flow` finds that) |
@@ -17,18 +17,22 @@
 //! good slots: doing it again undoes it.
 
 mod admit;
+mod blocked;
 mod floor;
 mod once;
 mod rebuild;
 mod target;
+mod trouble;
 mod update;
 mod verdict;
 
 pub use admit::{Machine, Unfit, admit, image_of};
+pub use blocked::{Blocked, Looked, place};
 pub use floor::{below_floor, may_choose, raise_floor};
 pub use once::{boot_once, not_once};
 pub use rebuild::{Found, rebuild};
-pub use target::{NoTarget, choose_target, may_write};
+pub use target::{choose_target, may_write};
+pub use trouble::Trouble;
 pub use update::{
     Activated, activate, applied, begin_apply, begin_prepare, cancel, end_trial, prepared, progressed, stage,
     untried,
@@ -49,12 +53,10 @@ pub enum Refusal {
     AlreadyInstalled,
     /// Nothing is staged, or prepared.
     NothingStaged,
-    /// A trial is pending in that slot; it has to be confirmed, rejected or cancelled first.
-    TrialPending(SlotId),
     /// The trial in that slot is the system that runs.
     TrialRunning(SlotId),
-    /// No slot may be written.
-    NoTarget(NoTarget),
+    /// The machine takes no new image.
+    Blocked(Blocked),
     /// It is not recorded which slot runs.
     NotBooted,
     /// It is the only good slot.
@@ -91,13 +93,8 @@ impl fmt::Display for Refusal {
             Self::NothingStaged => {
                 f.write_str("expected a staged bundle, found none; run `everboot stage FILE`")
             }
-            Self::TrialPending(_) => f.write_str(
-                "a trial is pending; run `everboot cancel`, or `confirm` or `reject` it once it runs",
-            ),
-            Self::TrialRunning(_) => {
-                f.write_str("the running system is the trial; run `everboot confirm`, `reject` or `rollback`")
-            }
-            Self::NoTarget(why) => why.fmt(f),
+            Self::TrialRunning(_) => Blocked::TrialRunning.fmt(f),
+            Self::Blocked(why) => why.fmt(f),
             Self::NotBooted => {
                 f.write_str("the record names no booted slot; boot through everboot first, or name a slot")
             }
@@ -125,6 +122,12 @@ impl fmt::Display for Refusal {
 }
 
 impl core::error::Error for Refusal {}
+
+impl From<Blocked> for Refusal {
+    fn from(why: Blocked) -> Self {
+        Self::Blocked(why)
+    }
+}
 
 /// Refuses a slot that nobody may choose without force.
 pub fn not_below(record: &Record, id: SlotId) -> Result<(), Refusal> {

@@ -1,42 +1,21 @@
 //! Which slot is written.
 
+use super::Blocked;
 use crate::record::{LastBoot, Record};
 use crate::seeded::{self, Bug};
 use crate::slot::{SlotId, SlotState};
-use core::fmt;
-
-/// Why no slot may be written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NoTarget {
-    /// Every slot is the default, the booted one, or on trial.
-    AllInUse,
-    /// Only good slots are left, and the default was not confirmed in its latest boot.
-    DefaultUnconfirmed,
-}
-
-impl fmt::Display for NoTarget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AllInUse => "every slot is the default, the running one, or on trial: none may be written",
-            Self::DefaultUnconfirmed => {
-                "the other good slot may be written only after the default was confirmed in its latest boot; \
-                 run `everboot confirm`"
-            }
-        })
-    }
-}
 
 /// The slot that the next image goes to: neither booted nor default; empty, writing, bad, proven, then the
 /// good one that was confirmed longest ago. A good slot only while the default is good and was confirmed in
 /// its latest boot, so that there is always another one to return to.
-pub fn choose_target(record: &Record) -> Result<SlotId, NoTarget> {
+pub fn choose_target(record: &Record) -> Result<SlotId, Blocked> {
     let booted = record.last_boot.map(|boot| boot.slot);
     let free = record.ids().filter(|(id, _)| Some(*id) != booted || seeded::is(Bug::RunningWritten));
     let best = free.filter_map(|(id, slot)| Some((rank(record, id)?, slot.confirmed, id))).min();
     match best {
         Some((_, _, id)) if may_write(record, id) => Ok(id),
-        Some(_) => Err(NoTarget::DefaultUnconfirmed),
-        None => Err(NoTarget::AllInUse),
+        Some(_) => Err(Blocked::DefaultUnconfirmed),
+        None => Err(Blocked::NoSlot),
     }
 }
 

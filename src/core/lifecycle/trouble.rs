@@ -1,8 +1,10 @@
 //! Why the record cannot be used as it is.
 
-use everboot_core::record::FORMAT_VERSION;
-use everboot_core::slot::Uuid;
-use std::fmt;
+use crate::record::FORMAT_VERSION;
+use crate::slot::Uuid;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 /// What stands between the record and its use.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,23 @@ pub enum Trouble {
     OtherDisk(Uuid),
     /// A newer everboot wrote it.
     Newer(u16),
+}
+
+impl Trouble {
+    /// The code of [`super::Blocked`]; part of the interface.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::NoPartition => "record-missing",
+            Self::Ambiguous(_) => "record-ambiguous",
+            Self::Unusable(_) => "record-unusable",
+            Self::ReadOnly(_) => "record-read-only",
+            Self::Lost(_) => "record-lost",
+            Self::OneCopy(_) => "record-one-copy",
+            Self::Unreadable(_) => "record-unreadable",
+            Self::OtherDisk(_) => "record-other-disk",
+            Self::Newer(_) => "record-newer",
+        }
+    }
 }
 
 impl fmt::Display for Trouble {

@@ -1,6 +1,6 @@
 //! The way of an image into a slot.
 
-use super::{Refusal, choose_target, make_trial, make_writing, may_write, not_below};
+use super::{Blocked, Refusal, choose_target, make_trial, make_writing, may_write, not_below};
 use crate::config::Policy;
 use crate::record::{Record, Staged, Update};
 use crate::seeded::{self, Bug};
@@ -49,12 +49,12 @@ fn is_given_up(record: &Record) -> bool {
 /// Chooses the slot for the staged bundle, or the one that an earlier prepare had begun with.
 pub fn begin_prepare(record: &Record) -> Result<(Record, SlotId), Refusal> {
     if let Some(id) = record.trial() {
-        return Err(Refusal::TrialPending(id));
+        return Err(Blocked::trial(record, id).into());
     }
     let (bundle, target) = match &record.update {
         Update::Preparing { bundle, target } => (bundle.clone(), *target),
-        Update::Staged(bundle) => (bundle.clone(), choose_target(record).map_err(Refusal::NoTarget)?),
-        Update::Due { bundle, .. } => (bundle.clone(), choose_target(record).map_err(Refusal::NoTarget)?),
+        Update::Staged(bundle) => (bundle.clone(), choose_target(record)?),
+        Update::Due { bundle, .. } => (bundle.clone(), choose_target(record)?),
         Update::None | Update::Kept(_) => return Err(Refusal::NothingStaged),
     };
     let mut next = record.clone();
@@ -127,11 +127,11 @@ pub fn activate(record: &Record, policy: &Policy) -> Result<(Record, Activated),
     }
     if let Update::Staged(bundle) | Update::Preparing { bundle, .. } = &record.update {
         if let Some(id) = record.trial() {
-            return Err(Refusal::TrialPending(id));
+            return Err(Blocked::trial(record, id).into());
         }
         // A prepare that was cut goes on in early boot, in the slot in which it began.
         let begun = record.update.target().filter(|target| may_write(record, *target));
-        let target = begun.map_or_else(|| choose_target(record), Ok).map_err(Refusal::NoTarget)?;
+        let target = begun.map_or_else(|| choose_target(record), Ok)?;
         let starts_left = policy.apply_starts;
         next.update = Update::Due { bundle: bundle.clone(), target, starts_left };
         return Ok((next, Activated::Apply(target)));

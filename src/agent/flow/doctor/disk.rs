@@ -1,8 +1,8 @@
 //! What disks, record and slots tell. Pure.
 
-use super::super::trouble::Trouble;
 use super::super::view::matches;
 use super::Findings;
+use crate::flow::Trouble;
 use crate::machine::{Part, PartRef, Survey};
 use everboot_core::config::{Config, Locator};
 use everboot_core::lifecycle::below_floor;

@@ -15,6 +15,7 @@
 //! | `record`        | the record cannot be used                                                    |
 //! | `record-copy`   | one of its copies is bad                                                     |
 //! | `record-size`   | its partition is smaller than `record/FORMAT.md` says                        |
+//! | `blocked` *     | this machine takes no new image now: code and reason as `status` has them     |
 //! | `slot-moved`    | record and configuration disagree about a slot                               |
 //! | `no-good-slot`  | no slot is good                                                              |
 //! | `trailer`       | a slot does not hold the signed trailer of the image that the record names   |
@@ -79,6 +80,9 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
     disk::check_record(&view.trouble, &view.loaded.faults, found);
     if view.trouble.is_none() {
         disk::check_slots(&view.survey, site.config, &view.record, found);
+    }
+    if let Err(why) = view.place(site.config) {
+        found.note("blocked", "no new image now", &format_args!("{}: {why}", why.code()));
     }
     let mut slots = Vec::new();
     for ((slot, at), manifest) in view.record.slots.iter().zip(&view.parts).zip(site.manifests(&view)) {

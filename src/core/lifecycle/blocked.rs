@@ -1,0 +1,119 @@
+//! Why a machine takes no new image. `status`, `stage`, `prepare`, `doctor` and the download ask here, so that they agree.
+//!
+//! [`place`] answers in this order, the first that holds:
+//!
+//! | code                  | when |
+//! |-----------------------|------|
+//! | `not-configured`      | `everboot.conf` cannot be used: the machine type is not known |
+//! | `record-...`          | the record cannot be used or not be written; one code for each [`Trouble`] |
+//! | `trial-running`       | the running system is a trial that was not confirmed yet |
+//! | `trial-pending`       | a slot waits for its trial, which does not run |
+//! | `default-unconfirmed` | the only slot to be written is the way back from a default that was not confirmed in its latest boot |
+//! | `no-slot`             | every slot is the default or the running one |
+//! | `slot-missing`        | the partition of the slot to be written is not there |
+//!
+//! What only a bundle or the staging area brings up (a wrong signature, too little room) is not asked here. A bundle that
+//! is staged already may be staged again while the machine is blocked: nothing changes.
+
+use super::{Trouble, choose_target};
+use crate::record::Record;
+use crate::slot::{SlotId, SlotName};
+use core::fmt;
+
+/// Why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Blocked {
+    /// The machine type is not known.
+    NotConfigured,
+    /// The record cannot be used or written.
+    Record(Trouble),
+    /// The running system is a trial.
+    TrialRunning,
+    /// A trial is due in a slot that does not run.
+    TrialPending,
+    /// Only good slots are left, and the default was not confirmed in its latest boot.
+    DefaultUnconfirmed,
+    /// Every slot is the default or the running one.
+    NoSlot,
+    /// The slot that would be written has no partition.
+    SlotMissing(SlotName),
+}
+
+impl Blocked {
+    /// Its code; part of the interface.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotConfigured => "not-configured",
+            Self::Record(trouble) => trouble.code(),
+            Self::TrialRunning => "trial-running",
+            Self::TrialPending => "trial-pending",
+            Self::DefaultUnconfirmed => "default-unconfirmed",
+            Self::NoSlot => "no-slot",
+            Self::SlotMissing(_) => "slot-missing",
+        }
+    }
+
+    /// Of the trial in that slot.
+    pub(super) fn trial(record: &Record, id: SlotId) -> Self {
+        let is_running = record.last_boot.is_some_and(|boot| boot.slot == id);
+        if is_running { Self::TrialRunning } else { Self::TrialPending }
+    }
+}
+
+impl fmt::Display for Blocked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConfigured => {
+                f.write_str("everboot.conf cannot be used; `everboot doctor` says what is wrong with it")
+            }
+            Self::Record(trouble) => write!(f, "record: {trouble}"),
+            Self::TrialRunning => {
+                f.write_str("the running system is the trial; run `everboot confirm`, `reject` or `rollback`")
+            }
+            Self::TrialPending => f.write_str(
+                "a trial is pending; run `everboot cancel`, or `confirm` or `reject` it once it runs",
+            ),
+            Self::DefaultUnconfirmed => f.write_str(
+                "the other good slot may be written only after the default was confirmed in its latest boot; \
+                 run `everboot confirm`",
+            ),
+            Self::NoSlot => f.write_str(
+                "every slot is the default or the running one: none may be written; reboot into the default slot",
+            ),
+            Self::SlotMissing(name) => {
+                write!(f, "{name}: expected its partition, found none; `everboot doctor` tells more")
+            }
+        }
+    }
+}
+
+impl core::error::Error for Blocked {}
+
+/// What has to be known of a machine beside its record.
+#[derive(Debug, Clone, Copy)]
+pub struct Looked<'a> {
+    /// Whether the machine type is known.
+    pub is_configured: bool,
+    /// What is wrong with the record.
+    pub trouble: Option<&'a Trouble>,
+    /// Whether the partition of each slot of the record is there.
+    pub present: &'a [bool],
+}
+
+/// The slot that a new image goes to, or why the machine takes none.
+pub fn place(record: &Record, looked: Looked<'_>) -> Result<SlotId, Blocked> {
+    if !looked.is_configured {
+        return Err(Blocked::NotConfigured);
+    }
+    if let Some(trouble) = looked.trouble {
+        return Err(Blocked::Record(trouble.clone()));
+    }
+    if let Some(id) = record.trial() {
+        return Err(Blocked::trial(record, id));
+    }
+    let id = choose_target(record)?;
+    match looked.present.get(id.index()) {
+        Some(true) => Ok(id),
+        _ => Err(Blocked::SlotMissing(record.slot(id).name.clone())),
+    }
+}
