@@ -135,7 +135,7 @@ mod tests {
     fn everboot_fetch_is_looked_for_beside_the_program_and_then_in_usr_bin() {
         let scratch = Scratch::new("run-fetch");
         let roots = Roots::under(scratch.path());
-        let exit_code = || run_fetch(&roots, OsStr::new("stage\nfile")).unwrap();
+        let exit_code = || run_fetch(&roots, &["stage".into(), "file".into()]).unwrap();
         let folder = |name| std::fs::create_dir_all(scratch.path().join(name)).unwrap();
         assert_eq!(exit_code(), 127);
         // Programs of the system stand for it: a new file could be open for writing in a child of another test.
