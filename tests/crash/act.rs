@@ -4,6 +4,7 @@ use super::facts::known;
 use everboot_agent::flow::{self, Destination, Error};
 use everboot_agent::machine::{Root, Survey};
 use everboot_core::config::Config;
+use everboot_kit::memo::MEMO;
 use everboot_kit::sim::power::{Event, MediumId, Trouble};
 use everboot_kit::sim::{SimDisk, SimMachine, SimRoot, Still};
 use everboot_kit::world::World;
@@ -126,7 +127,9 @@ pub struct Actor {
 impl Actor {
     pub fn new(world: &World) -> Self {
         let (survey, config) = (world.machine.survey.clone(), world.config.clone());
-        Self { survey, config, keys: world.keys.clone(), media: Faults::default() }
+        let mut keys = world.keys.clone();
+        keys.recall_with(MEMO);
+        Self { survey, config, keys, media: Faults::default() }
     }
 
     /// Boots of a trial that nobody confirms.

@@ -7,6 +7,7 @@
 #![allow(missing_docs, reason = "read by tests alone")]
 
 pub mod epoch;
+pub mod memo;
 pub mod picture;
 pub mod program;
 pub mod seed;
