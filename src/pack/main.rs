@@ -14,6 +14,7 @@ mod output;
 #[cfg(feature = "registry")]
 mod push;
 mod root;
+mod secret_key;
 mod show;
 mod source;
 mod sum;
