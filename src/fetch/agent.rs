@@ -1,8 +1,8 @@
-//! `--for WORDS`, a line each: into the staging area of the machine that these words of everboot mean, where everboot stages it without
-//! a copy.
+//! `--for WORDS`, a line each: into the staging area of the machine that these words of everboot mean, where everboot
+//! stages it without a copy.
 //!
-//! The agent calls this, and is called by it with the same words: so it needs to know nothing of downloads. Nobody holds
-//! the machine's lock until the bundle is there.
+//! The agent calls this, and is called by it with the same words: so it needs to know nothing of downloads. Nobody
+//! holds the machine's lock until the bundle is there.
 
 use super::patchwork::Have;
 use super::problem::{Problem, Result};

@@ -7,8 +7,8 @@ use everboot_storage::bundle::Keys;
 use std::fs;
 use std::path::Path;
 
-/// Those of all `.pub` files in a folder, without those of its `.revoked` files. One that cannot be read is left out, and
-/// said; a revocation that cannot be read is not.
+/// Those of all `.pub` files in a folder, without those of its `.revoked` files. One that cannot be read is left out,
+/// and said; a revocation that cannot be read is not.
 pub(crate) fn read(folder: &Path) -> Result<Keys> {
     let mut keys = Keys::default();
     let entries = fs::read_dir(folder).with_context(|| format!("read the keys in {}", folder.display()))?;
