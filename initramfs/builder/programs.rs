@@ -154,18 +154,7 @@ fn publish(program: &Path) -> Result<PathBuf> {
     let name = program.file_name().context("a program has a name")?.to_string_lossy();
     let bytes = fs::read(program).with_context(|| format!("read {}", program.display()))?;
     let path = paths::out(&name)?;
-    replace(&path, &bytes)?;
+    paths::replace(&path, &bytes)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(path)
-}
-
-/// Makes a file hold these bytes, without a moment in which it holds others.
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let _one_at_a_time = paths::lock("replace")?;
-    if fs::read(path).is_ok_and(|present| present == bytes) {
-        return Ok(());
-    }
-    let fresh = path.with_added_extension("new");
-    fs::write(&fresh, bytes).with_context(|| format!("write {}", fresh.display()))?;
-    fs::rename(&fresh, path).with_context(|| format!("replace {}", path.display()))
 }

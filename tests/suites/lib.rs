@@ -1,4 +1,5 @@
-//! Tests that need no QEMU. Each file tells one story; `bench` and the package `everboot-kit` are what they tell it with.
+//! Tests that need no QEMU. Each file tells one story; `bench` and the package `everboot-kit` are what they tell it
+//! with.
 #![cfg(test)]
 
 mod bench;
@@ -12,7 +13,6 @@ mod delta;
 mod fetch;
 mod floor;
 mod flows;
-mod layers;
 mod lifecycle;
 mod manual;
 mod readme;
@@ -22,6 +22,7 @@ mod repair;
 mod shell;
 mod slot;
 mod sources;
+mod tidy;
 mod tree;
 mod trust;
 mod zeroes;
