@@ -2,6 +2,7 @@
 //! with.
 #![cfg(test)]
 
+mod baseline;
 mod bench;
 mod bundle;
 mod cli;
