@@ -17,4 +17,5 @@ pub mod package;
 pub mod paths;
 pub mod programs;
 pub mod setup;
+pub mod steps;
 pub mod toolchain;

@@ -4,6 +4,7 @@
 //! has threads, and prints a line when one ends: with the times at which the lines arrived, the n-th test began when
 //! so many less than n had ended that a thread was free.
 
+use std::cmp::Reverse;
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ impl Times {
 
     /// A table of the steps in their order, and one of the slowest tests, the slowest first.
     pub(crate) fn tables(&mut self) -> String {
-        self.tests.sort_by(|one, other| other.1.cmp(&one.1));
+        self.tests.sort_by_key(|(_, time)| Reverse(*time));
         let all = self.steps.iter().filter(|(name, _)| !name.starts_with(' ')).map(|(_, time)| *time).sum();
         self.steps.push(("all steps".to_owned(), all));
         let mut text = "== seconds of each step\n".to_owned();
