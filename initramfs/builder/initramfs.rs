@@ -52,8 +52,8 @@ pub fn everboot_archive(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) ->
     Ok(archive)
 }
 
-/// An initramfs whose init is this script, which finds busybox, `/everboot-init` and `/everboot`, a machine's settings, and
-/// these drivers beside the usual ones.
+/// An initramfs whose init is this script, which finds busybox, `/everboot-init` and `/everboot`, a machine's settings,
+/// and these drivers beside the usual ones.
 pub fn scripted(
     kernel: &Kernel,
     agent: &Agent,

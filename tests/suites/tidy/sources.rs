@@ -76,7 +76,7 @@ fn package(package: &Value) -> Package {
     Package {
         name: text(&package["name"]),
         folder: Path::new(&text(&package["manifest_path"])).parent().unwrap().to_owned(),
-        dependencies: dependencies.filter(|name| name.starts_with("everboot-")).collect(),
+        dependencies: dependencies.filter(|name| name.starts_with("everboot")).collect(),
         crates: list("targets").map(|target| Crate::read(Path::new(&text(&target["src_path"])))).collect(),
     }
 }
