@@ -12,7 +12,6 @@ use super::cpio::{Archive, Node};
 use super::kernel::Kernel;
 use super::paths;
 use super::programs::Agent;
-use super::programs::replace;
 
 /// What Debian's cloud kernel has as modules and a slot's disk or file system needs; each one costs boot time.
 /// (ext4 and nvme are built in.)
@@ -27,7 +26,7 @@ const LEVEL: i32 = 19;
 pub fn everboot(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) -> Result<PathBuf> {
     let bytes = everboot_bytes(kernel, agent, public_keys)?;
     let path = paths::out("initramfs.img")?;
-    replace(&path, &bytes)?;
+    paths::replace(&path, &bytes)?;
     Ok(path)
 }
 
@@ -53,8 +52,8 @@ pub fn everboot_archive(kernel: &Kernel, agent: &Path, public_keys: &[&Path]) ->
     Ok(archive)
 }
 
-/// An initramfs whose init is this script, which finds busybox, `/everboot-init` and `/everboot`, a machine's settings, and
-/// these drivers beside the usual ones.
+/// An initramfs whose init is this script, which finds busybox, `/everboot-init` and `/everboot`, a machine's settings,
+/// and these drivers beside the usual ones.
 pub fn scripted(
     kernel: &Kernel,
     agent: &Agent,

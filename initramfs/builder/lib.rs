@@ -1,7 +1,7 @@
 //! Between a fresh Debian machine and an initramfs with everboot in it.
 //!
-//! A table of contents, in the order in which things are made: `setup` (packages) → `toolchain` → `programs` (agent, tools) and
-//! `kernel` → `initramfs`, and `package` (Debian packages).
+//! A table of contents, in the order in which things are made: `setup` (packages) → `toolchain` → `programs` (agent,
+//! tools) and `kernel` → `initramfs`, and `package` (Debian packages).
 //!
 //! All it makes is under `out/`, cached between runs.
 
@@ -17,4 +17,5 @@ pub mod package;
 pub mod paths;
 pub mod programs;
 pub mod setup;
+pub mod steps;
 pub mod toolchain;

@@ -1,5 +1,5 @@
-//! The Debian packages: `everboot_VERSION_amd64.deb` with the agent and what puts it into an initramfs, and one for each
-//! of `everboot-pack` and `everboot-fetch`.
+//! The Debian packages: `everboot_VERSION_amd64.deb` with the agent and what puts it into an initramfs, and one for
+//! each of `everboot-pack` and `everboot-fetch`.
 //!
 //! Their control files, units and presets are in `initramfs/system`, their manual comes from the command line's own
 //! tables. The same bytes for the same inputs, of which the time that everything in them has is one.

@@ -46,6 +46,17 @@ pub fn lock(name: &str) -> Result<File> {
     Ok(file)
 }
 
+/// Makes a file hold these bytes, without a moment in which it holds others.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let _one_at_a_time = lock("replace")?;
+    if fs::read(path).is_ok_and(|present| present == bytes) {
+        return Ok(());
+    }
+    let fresh = path.with_added_extension("new");
+    fs::write(&fresh, bytes).with_context(|| format!("write {}", fresh.display()))?;
+    fs::rename(&fresh, path).with_context(|| format!("replace {}", path.display()))
+}
+
 /// Finds a program as a shell would, and also where only root's PATH looks.
 pub fn program(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -4,16 +4,16 @@ use std::fs;
 use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
-use super::command::run;
+use super::command::{describe, run};
 use super::kernel::Kernel;
 use super::key::Key;
 use super::toolchain::{TARGET, Toolchain};
-use super::{initramfs, paths};
+use super::{initramfs, paths, steps};
 
 /// The largest `everboot-init` that we allow, in bytes.
 pub const INIT_LIMIT: u64 = 524_288;
@@ -33,8 +33,9 @@ pub struct Agent {
 pub fn agent() -> Result<Agent> {
     let toolchain = Toolchain::prepare()?;
     // One after the other: what they share is compiled once, and neither gets what the other needs.
-    let init = publish(&static_program(&toolchain, "everboot-agent", "everboot-init", None)?)?;
-    let everboot = publish(&static_program(&toolchain, "everboot", "everboot", None)?)?;
+    let init =
+        publish(&static_program(&toolchain, "everboot-agent", "everboot-init", None)?, "everboot-init")?;
+    let everboot = publish(&static_program(&toolchain, "everboot", "everboot", None)?, "everboot")?;
     Ok(Agent { init, everboot })
 }
 
@@ -74,24 +75,48 @@ const TOOLS: [(&str, &str); 3] =
 
 /// Builds the tools; returns their files in `out/`.
 pub fn tools() -> Result<Vec<PathBuf>> {
-    let folder = target_folder()?;
-    let mut built = Vec::new();
-    for (name, features) in TOOLS {
-        let mut cargo = Command::new("cargo");
-        cargo.current_dir(paths::repo()).args(["build", "--quiet", "--profile", "tools"]);
-        cargo.args(["-p", name, "--bin", name, "--features", features]);
-        tell(name);
-        run(&mut cargo).with_context(|| format!("build {name}"))?;
-        built.push(publish(&folder.join("tools").join(name))?);
+    TOOLS.iter().map(|(name, _)| build_tool(name)).collect()
+}
+
+/// Builds one of the tools, such as `everboot-pack`; returns its file in `out/`.
+pub fn build_tool(name: &str) -> Result<PathBuf> {
+    let known = TOOLS.iter().find(|(tool, _)| *tool == name);
+    let (_, features) = known.with_context(|| format!("there is no tool {name}"))?;
+    compile_tool(name, &["--features", features], name)
+}
+
+/// `everboot-pack` without its client of registries, as `out/NAME`. That client is most of what it compiles. It does
+/// not take the place of `out/everboot-pack`, which can do more.
+pub fn build_pack_without_registry(name: &str) -> Result<PathBuf> {
+    compile_tool("everboot-pack", &["--no-default-features"], name)
+}
+
+/// Builds the program of a tool's package with these features, and copies it to `out/NAME`.
+fn compile_tool(package: &str, features: &[&str], name: &str) -> Result<PathBuf> {
+    // The same program with other features has the same place among what is compiled.
+    let _one_at_a_time = paths::lock(&format!("tool-{package}"))?;
+    let mut cargo = Command::new("cargo");
+    cargo.current_dir(paths::repo()).args(["build", "--profile", "tools"]);
+    cargo.args(["-p", package, "--bin", package]).args(features);
+    steps::step(name, || compile(&mut cargo)).with_context(|| format!("build {package}"))?;
+    publish(&target_folder()?.join("tools").join(package), name)
+}
+
+/// Runs `cargo build`: on a terminal with cargo's own progress, elsewhere quietly unless it fails.
+fn compile(cargo: &mut Command) -> Result<()> {
+    if !std::io::stderr().is_terminal() {
+        return run(cargo.arg("--quiet")).map(drop);
     }
-    Ok(built)
+    let status = cargo.stdin(Stdio::null()).status().context("start cargo")?;
+    ensure!(status.success(), "`{}` failed ({status})", describe(cargo));
+    Ok(())
 }
 
 /// All that is built, in `out/`.
 pub struct Built {
     /// The two programs of a machine.
     pub agent: Agent,
-    /// The tools.
+    /// The tools that were asked for.
     pub tools: Vec<PathBuf>,
     /// The kernel that the initramfs is for.
     pub kernel: Kernel,
@@ -101,15 +126,23 @@ pub struct Built {
     pub initramfs: PathBuf,
 }
 
-/// Builds agent, tools and initramfs; the machine is set up for that already.
+/// Builds agent, all tools and initramfs; the machine is set up for that already.
 pub fn all() -> Result<Built> {
+    let mut built = without_tools()?;
     let _one_at_a_time = paths::lock("bed")?;
-    let agent = agent()?;
-    let tools = tools()?;
-    let kernel = Kernel::prepare()?;
+    built.tools = tools()?;
+    Ok(built)
+}
+
+/// Builds the agent and the initramfs: what a guest boots.
+pub fn without_tools() -> Result<Built> {
+    let _one_at_a_time = paths::lock("bed")?;
+    let agent = steps::timed("the agent", agent)?;
+    let kernel = steps::timed("the kernel's package", Kernel::prepare)?;
     let key = Key::prepare()?;
-    let initramfs = initramfs::everboot(&kernel, &agent.init, &[&key.public])?;
-    Ok(Built { agent, tools, kernel, key, initramfs })
+    let initramfs =
+        steps::timed("the initramfs", || initramfs::everboot(&kernel, &agent.init, &[&key.public]))?;
+    Ok(Built { agent, tools: Vec::new(), kernel, key, initramfs })
 }
 
 impl Built {
@@ -131,11 +164,9 @@ pub fn tool<'a>(tools: &'a [PathBuf], name: &str) -> Result<&'a PathBuf> {
     named.with_context(|| format!("this package builds no {name}"))
 }
 
-/// A first build takes minutes: whoever watches sees it go on.
+/// A first build takes minutes: whoever watches, or reads it later, sees it go on.
 fn tell(what: &str) {
-    if std::io::stderr().is_terminal() {
-        eprintln!("build: {what}");
-    }
+    println!("build: {what}");
 }
 
 fn metadata() -> Result<Value> {
@@ -149,23 +180,11 @@ fn target_folder() -> Result<PathBuf> {
     Ok(metadata["target_directory"].as_str().context("cargo metadata names no target directory")?.into())
 }
 
-/// Copies a built program to `out/`, in one step, and only when it has changed.
-fn publish(program: &Path) -> Result<PathBuf> {
-    let name = program.file_name().context("a program has a name")?.to_string_lossy();
+/// Copies a built program to `out/NAME`, in one step, and only when it has changed.
+fn publish(program: &Path, name: &str) -> Result<PathBuf> {
     let bytes = fs::read(program).with_context(|| format!("read {}", program.display()))?;
-    let path = paths::out(&name)?;
-    replace(&path, &bytes)?;
+    let path = paths::out(name)?;
+    paths::replace(&path, &bytes)?;
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
     Ok(path)
-}
-
-/// Makes a file hold these bytes, without a moment in which it holds others.
-pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
-    let _one_at_a_time = paths::lock("replace")?;
-    if fs::read(path).is_ok_and(|present| present == bytes) {
-        return Ok(());
-    }
-    let fresh = path.with_added_extension("new");
-    fs::write(&fresh, bytes).with_context(|| format!("write {}", fresh.display()))?;
-    fs::rename(&fresh, path).with_context(|| format!("replace {}", path.display()))
 }

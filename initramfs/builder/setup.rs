@@ -31,6 +31,9 @@ const BUILD: &[Tool] = &[
     tool("minisign", "minisign"),
 ];
 
+/// What the demo takes beside that and [`BED`].
+const DEMO: &[Tool] = &[tool("e2fsprogs", "mke2fs")];
+
 /// What the tests take that boot nothing.
 const CHECK: &[Tool] = &[
     tool("g++", "g++"),
@@ -84,9 +87,11 @@ pub const PEERS: &[Tool] = &[
 pub enum Level {
     /// `initramfs/build`
     Build,
+    /// `qemu/demo`
+    Demo,
     /// `tests/run --quick`
     Check,
-    /// `tests/run` and `qemu/demo`
+    /// `tests/run`
     Bed,
     /// `tests/bench`
     Bench,
@@ -98,7 +103,10 @@ pub fn prepare(level: Level) -> Result<()> {
     if level >= Level::Check {
         wanted.extend(CHECK);
     }
-    if level >= Level::Bed {
+    if level == Level::Demo {
+        wanted.extend(DEMO);
+    }
+    if level >= Level::Bed || level == Level::Demo {
         wanted.extend(BED);
         if !is_root() {
             wanted.extend(WITHOUT_ROOT);

@@ -43,7 +43,8 @@ const RUST_FLAGS: &str = "-C relocation-model=static -C relro-level=off -C force
      -C target-feature=+crt-static --cfg sha2_backend_soft=\"compact\" \
      -C link-arg=-Wl,-z,noseparate-code -C link-arg=-Wl,--build-id=none";
 
-/// The same for its C: zstd's decoder in one variant of each of its loops, for speed, which costs 8 kB, without padding.
+/// The same for its C: zstd's decoder in one variant of each of its loops, for speed, which costs 8 kB, without
+/// padding.
 const C_FLAGS: &str = "-DDYNAMIC_BMI2=0 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1 -DHUF_FORCE_DECOMPRESS_X1=1 \
      -DZSTD_STRIP_ERROR_STRINGS=1 -fno-asynchronous-unwind-tables -fno-unwind-tables -O2 -fno-align-functions \
      -fno-align-jumps -fno-align-labels -fno-align-loops";

@@ -1,30 +1,53 @@
 //! All that a story needs before it can boot a guest.
 
+use std::collections::BTreeMap;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::Result;
 
 use everboot_builder::programs::{self, Built};
 use everboot_builder::setup::{self, Level};
+use everboot_builder::{paths, steps};
 
 /// A prepared test bed: a machine that is set up for guests, and what is built for them.
-pub struct Bed(Built);
+pub struct Bed {
+    built: Built,
+    /// Tools that were built so far. They stay as long as the process does.
+    tools: Mutex<BTreeMap<String, &'static Path>>,
+}
 
 impl Deref for Bed {
     type Target = Built;
 
     fn deref(&self) -> &Built {
-        &self.0
+        &self.built
     }
 }
 
 impl Bed {
-    /// Sets up the machine for guests, and builds.
+    /// Sets up the machine for guests, and builds what they boot; tools are built when they are asked for.
     pub fn prepare() -> Result<Bed> {
-        setup::prepare(Level::Bed)?;
-        programs::all().map(Bed)
+        Bed::at(Level::Bed)
+    }
+
+    /// Sets up no more than what a demonstration takes. Its `everboot-pack` knows no registry, and is
+    /// `out/demo/everboot-pack`.
+    pub fn for_demo() -> Result<Bed> {
+        let bed = Bed::at(Level::Demo)?;
+        let pack = {
+            let _one_at_a_time = paths::lock("bed")?;
+            programs::build_pack_without_registry("demo/everboot-pack")?
+        };
+        bed.put("everboot-pack", pack);
+        Ok(bed)
+    }
+
+    fn at(level: Level) -> Result<Bed> {
+        steps::timed("Debian packages of the host", || setup::prepare(level))?;
+        let built = programs::without_tools()?;
+        Ok(Bed { built, tools: Mutex::default() })
     }
 
     /// The bed of this process, prepared by the first who asks for it.
@@ -37,8 +60,25 @@ impl Bed {
         }
     }
 
-    /// A tool by name, such as `everboot-pack`.
-    pub fn tool(&self, name: &str) -> Result<&PathBuf> {
-        programs::tool(&self.tools, name)
+    /// A tool by name, such as `everboot-pack`; the first who asks for it builds it.
+    pub fn tool(&self, name: &str) -> Result<&'static Path> {
+        // Held over the build: who asks at the same time waits.
+        let mut tools = self.tools.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tool) = tools.get(name) {
+            return Ok(tool);
+        }
+        let _one_at_a_time = paths::lock("bed")?;
+        let tool = lasting(programs::build_tool(name)?);
+        tools.insert(name.to_owned(), tool);
+        Ok(tool)
     }
+
+    fn put(&self, name: &str, tool: PathBuf) {
+        let mut tools = self.tools.lock().unwrap_or_else(PoisonError::into_inner);
+        tools.insert(name.to_owned(), lasting(tool));
+    }
+}
+
+fn lasting(path: PathBuf) -> &'static Path {
+    Box::leak(path.into_boxed_path())
 }

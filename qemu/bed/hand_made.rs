@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use everboot_builder::busybox;
 use everboot_builder::cpio::Node;
 use everboot_builder::kernel::Kernel;
-use everboot_builder::programs::replace;
+
 use everboot_builder::{initramfs, paths};
 
 /// What a person writes who needs an initramfs today: loads the modules, mounts the root
@@ -35,7 +35,7 @@ pub fn hand_made_initramfs(kernel: &Kernel) -> Result<PathBuf> {
     archive.add("bin/busybox", 0o755, Node::File(std::fs::read(busybox::program()?)?));
     archive.add("init", 0o755, Node::File(HAND_MADE_INIT.into()));
     let path = paths::out("hand-made.img")?;
-    replace(&path, &initramfs::compress(&archive)?)?;
+    paths::replace(&path, &initramfs::compress(&archive)?)?;
     Ok(path)
 }
 

@@ -1,8 +1,8 @@
 //! The test bed: everything between a built agent and a guest that boots it.
 //!
 //! A table of contents, in the order in which things are made: `rootfs` (images) → `system` (what everboot needs in a
-//! root) → `workshop` (initramfs images by other people's tools) → `bundle` → `machine` (a disk from the factory and its
-//! boots) → `guest` (QEMU) → `disk` (what the guest left behind). `Bed` holds what all share.
+//! root) → `workshop` (initramfs images by other people's tools) → `bundle` → `machine` (a disk from the factory and
+//! its boots) → `guest` (QEMU) → `disk` (what the guest left behind). `Bed` holds what all share.
 //!
 //! All it makes is under `out/`, cached between runs.
 

@@ -1,8 +1,8 @@
 //! Crash images of a real disk: real updates are recorded in QEMU under a block log, and everything that a power
 //! cut may have left of them is given to the agent.
 //!
-//! `subject` is the machine and the update, the campaign's own or what a user `brought`; `recording` runs the update, and `log` reads
-//! what QEMU wrote down of it; `image` makes the crash images, out of the ways
+//! `subject` is the machine and the update, the campaign's own or what a user `brought`; `recording` runs the update,
+//! and `log` reads what QEMU wrote down of it; `image` makes the crash images, out of the ways
 //! that `epoch` enumerates for simulated media too; `replay` has the agent boot each and judges it by
 //! `invariants`; `campaign` does that for all; `boots` has the real kernel boot a `sample`. `told` compares the log
 //! with what the media of the same flows in memory were told, and `bite` shows that the judge sees damage.

@@ -35,7 +35,8 @@ dracut --quiet --no-hostonly --no-early-microcode --compress 'zstd -3 -q -T0' --
 fn a_package_and_a_configuration_are_all_that_dracut_needs() {
     let bed = bed();
     let folder = paths::work("package-story").unwrap();
-    let [deb, ..] = package::debian(&bed.agent, &bed.tools, &folder, "1000000000").unwrap();
+    let tools = ["everboot-pack", "everboot-fetch"].map(|name| bed.tool(name).unwrap().to_owned());
+    let [deb, ..] = package::debian(&bed.agent, &tools, &folder, "1000000000").unwrap();
     let files = Overlay::default()
         .host_file("/root/everboot.deb", 0o644, &deb)
         .host_file("/root/everboot.conf", 0o644, &paths::repo().join("initramfs/everboot.conf"))

@@ -9,13 +9,15 @@ mod versions;
 
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
 use everboot_bed::guest::PROMPT;
 use everboot_bed::machine::LIMIT;
+use everboot_bed::rootfs::debian;
 use everboot_bed::{Bed, Drive, Guest, Machine};
+use everboot_builder::steps;
 use narrator::Narrator;
 use versions::Versions;
 
@@ -45,13 +47,24 @@ fn main() -> ExitCode {
 
 /// Runs the demo.
 fn demo() -> Result<ExitCode> {
+    note_compilation();
     let mut narrator = Narrator::new();
     let told = tell(&mut narrator);
+    narrator.times(&steps::taken());
     if let Err(error) = &told {
         narrator.claim("the demo runs to its end", false, "see below");
         println!("\nerror: {error:#}");
     }
     Ok(if narrator.table() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `qemu/demo` says when it began, in seconds since 1970: until now cargo compiled this program.
+fn note_compilation() {
+    let began = std::env::var("EVERBOOT_DEMO_BEGAN").ok().and_then(|text| text.parse().ok());
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();
+    if let Some(time) = began.zip(now).and_then(|(began, now)| now.checked_sub(Duration::from_secs(began))) {
+        steps::note("the demo itself, compiled before it began", time);
+    }
 }
 
 /// Boots version 1 with the terminal as its console.
@@ -70,20 +83,23 @@ fn shell() -> Result<ExitCode> {
 
 fn tell(narrator: &mut Narrator) -> Result<()> {
     let (bed, versions) = prepare(narrator)?;
-    let machine = Machine::new(bed, "demo", &versions.first, &["--data-size", "256"])?;
+    let make = || Machine::new(bed, "demo", &versions.first, &["--data-size", "256"]);
+    let machine = steps::timed("the disk from the factory", make)?;
     narrator.say("everboot-pack disk made a disk as it leaves the factory: version 1 in slot-a");
     let mut tour = Tour { narrator, machine, versions };
-    tour.upgrade()?;
-    tour.rollback()?;
-    tour.power_cut()
+    steps::timed("boots: an upgrade", || tour.upgrade())?;
+    steps::timed("boots: a rollback", || tour.rollback())?;
+    steps::timed("boots: a power cut", || tour.power_cut())
 }
 
 fn prepare(narrator: &mut Narrator) -> Result<(&'static Bed, Versions)> {
     narrator.chapter("Set up and build (cached under out/)");
-    let bed = Bed::shared()?;
+    // As long as this process.
+    let bed: &'static Bed = Box::leak(Box::new(Bed::for_demo()?));
     bed.print_sizes()?;
-    narrator.say("the agent, the tools and the initramfs are built");
-    let versions = Versions::prepare(bed)?;
+    narrator.say("the agent, the initramfs and everboot-pack are built");
+    steps::timed("Debian by mmdebstrap", || debian::prepare(&bed.kernel))?;
+    let versions = steps::timed("four images and their bundles", || Versions::prepare(bed))?;
     narrator.say("Debian 12 images and signed bundles: v1, v2, v3 (its kernel crashes), v4");
     Ok((bed, versions))
 }

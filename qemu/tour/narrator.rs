@@ -54,6 +54,14 @@ impl Narrator {
         self.shown.push(Shown { what: what.to_owned(), evidence: evidence.to_owned(), held });
     }
 
+    /// Prints how long each step took.
+    pub(super) fn times(&self, steps: &[(String, Duration)]) {
+        println!("\n[{:6.1} s] Where the time went:\n", self.seconds());
+        for (name, time) in steps {
+            println!("  {:6.1} s  {name}", time.as_secs_f64());
+        }
+    }
+
     /// Prints the table; whether there is something in it and all of it held.
     pub(super) fn table(&self) -> bool {
         let width = self.shown.iter().map(|shown| shown.what.chars().count()).max().unwrap_or(0);

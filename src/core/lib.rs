@@ -1,8 +1,9 @@
-//! What everboot decides, and how its data looks. Pure: no I/O, no clock, no log, no environment; the compiler checks it
-//! (`no_std`).
+//! What everboot decides, and how its data looks. Pure: no I/O, no clock, no log, no environment; the compiler checks
+//! it (`no_std`).
 //!
-//! [`slot`], [`record`], [`manifest`] and [`config`] are what is read; [`decide`] chooses what to boot and [`lifecycle`] is
-//! what each verb does to the record; [`tree`] checks blocks; [`verbs`] is the command line as a table.
+//! [`slot`], [`record`], [`manifest`] and [`config`] are what is read; [`decide`] chooses what to boot and
+//! [`lifecycle`] is what each verb does to the record; [`tree`] checks blocks; [`verbs`] is the command line as a
+//! table.
 
 // A planted bug is one of a thread, and tests are programs.
 #![cfg_attr(not(any(test, feature = "mutants")), no_std)]

@@ -35,8 +35,8 @@ pub struct Arguments {
     /// What is installed: of a channel something newer, which may be installed over it, or nothing
     #[arg(long, value_name = "VERSION")]
     pub installed: Option<String>,
-    /// Not to be fetched: blocks that are in these files or devices. The bundle is then put together of what is there and
-    /// of ranges of the source; the keys of --keys have to trust it
+    /// Not to be fetched: blocks that are in these files or devices. The bundle is then put together of what is there
+    /// and of ranges of the source; the keys of --keys have to trust it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub have: Vec<PathBuf>,
     /// Root hashes of images that are known to fail on this machine.

@@ -2,11 +2,11 @@
 //! packed anew, out of what slots and files have.
 //!
 //! Nothing that is there is believed: a block counts by its digest, which the bundle's own tree says, up to the root
-//! hash in its signed manifest. So what is put together is the same image under the same signature; its packed bytes are
-//! others. Where anything is not as it should be, all of the bundle is fetched as it is.
+//! hash in its signed manifest. So what is put together is the same image under the same signature; its packed bytes
+//! are others. Where anything is not as it should be, all of the bundle is fetched as it is.
 //!
-//! What a cut leaves: a part. Its head is written anew; its frames are checked one by one by the tree's digests, and the
-//! first that is not right is where it goes on.
+//! What a cut leaves: a part. Its head is written anew; its frames are checked one by one by the tree's digests, and
+//! the first that is not right is where it goes on.
 
 use super::part::{Origin, Part};
 use super::problem::{Problem, Result, Tries};

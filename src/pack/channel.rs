@@ -1,7 +1,7 @@
 //! `channel`: the signed list of bundles from which machines take the newest that fits them.
 
-use crate::image::read_key;
 use crate::output::Output;
+use crate::secret_key::read_key;
 use crate::source::Source;
 use crate::sum::sum;
 use anyhow::{Context, Result, ensure};

@@ -3,7 +3,7 @@
 //! An endorsement is the text of a public key and a minisign signature over it. Bundles carry it behind the signature
 //! of their manifest, so a machine that trusts only the old key believes the new one, too.
 
-use crate::image::read_key;
+use crate::secret_key::read_key;
 use anyhow::{Context, Result, ensure};
 use everboot_storage::bundle::sign::{Signer, endorsement};
 use everboot_storage::bundle::{ENDORSEMENTS_MAX, Keys, SIGNATURE_MAX};

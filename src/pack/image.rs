@@ -8,6 +8,7 @@ use crate::endorse::read_chain;
 use crate::modules::Modules;
 use crate::output::Output;
 use crate::root;
+use crate::secret_key::read_key;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use everboot_core::manifest::{Manifest, Payload, VersionRange, compare_versions};
 use everboot_core::slot::{BLOCK, Digest, RootHash};
@@ -16,7 +17,7 @@ use everboot_storage::bundle::FRAMES_MAX;
 use everboot_storage::bundle::sign::{Signer, UNSIGNED};
 use everboot_storage::bundle::write::{ARCHIVE_END, Encoder, SeekTable, header, member, member_len};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -115,12 +116,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     output.write_at(layout.tree - 512, &header(&format!("{name}.tree"), layout.tree_len))?;
     output.write_at(layout.zst - 512, &header(&format!("{name}.zst"), zst_len))?;
     output.finish(layout.zst - 512 + member_len(zst_len) + ARCHIVE_END)
-}
-
-/// A secret key, whose password is asked for if it has one.
-pub(crate) fn read_key(path: &Path) -> Result<Signer> {
-    let text = fs::read_to_string(path).with_context(|| format!("read key {}", path.display()))?;
-    Signer::parse(&text).map_err(|error| anyhow!("key {}: {error}", path.display()))
 }
 
 /// Who signs, if anybody does, and who endorses that key.

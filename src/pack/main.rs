@@ -1,5 +1,5 @@
-//! everboot-pack: makes and shows bundles, and disks with a first one. A tool for the machine that builds images; the agent has none of
-//! it. Exit status: 0 done, 1 failed, 2 wrong usage.
+//! everboot-pack: makes and shows bundles, and disks with a first one. A tool for the machine that builds images; the
+//! agent has none of it. Exit status: 0 done, 1 failed, 2 wrong usage.
 
 mod channel;
 mod delta;
@@ -14,6 +14,7 @@ mod output;
 #[cfg(feature = "registry")]
 mod push;
 mod root;
+mod secret_key;
 mod show;
 mod source;
 mod sum;

@@ -1,5 +1,5 @@
-//! `push`: a bundle into a registry, as an OCI artifact of one layer. The same bundle is the same artifact, whose digest
-//! pins it.
+//! `push`: a bundle into a registry, as an OCI artifact of one layer. The same bundle is the same artifact, whose
+//! digest pins it.
 
 use crate::source::Source;
 use crate::sum::sum;

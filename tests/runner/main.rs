@@ -1,12 +1,15 @@
 //! `tests/run`: sets up, checks the format, lints, builds, runs all tests, counts.
 //!
 //! One count for each named test. A step that fails before there are tests, a test program that
-//! dies, and a test that is skipped each count as one failure: nothing is left out quietly.
+//! dies, and a test that is skipped each count as one failure: nothing is left out quietly. Before the last line stand
+//! the times of the steps and of the slowest tests.
 
 mod fuzz;
+mod times;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
+use std::thread::available_parallelism;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -14,6 +17,7 @@ use anyhow::{Context, Result, bail};
 use everboot_builder::command::{describe, run as run_quietly};
 use everboot_builder::setup::{self, Level};
 use everboot_builder::{paths, programs};
+use times::{Reader, Times};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -39,6 +43,7 @@ fn main() -> ExitCode {
 struct Count {
     passed: u64,
     failed: u64,
+    times: Times,
 }
 
 /// Runs it all; the last line counts.
@@ -68,11 +73,15 @@ fn run(quick: bool) -> ExitCode {
         count.step("crash points", crash_points);
         count.step("fuzz", fuzz::smoke);
         // A guest is busy on one processor: two at a time fill the smallest machine.
-        count.tests("stories", &["-p", "everboot-stories", "--test", "stories", "--", "--test-threads=2"]);
+        count.tests("stories", &["-p", "everboot-stories", "--test", "stories", "--", STORY_THREADS]);
     }
+    print!("{}", count.times.tables());
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
+
+/// How many tests libtest runs at once where it is told, in the words that tell it.
+const STORY_THREADS: &str = "--test-threads=2";
 
 /// Crash states that a run has to reach.
 const STATES: &str = "300000";
@@ -90,7 +99,9 @@ impl Count {
     fn step(&mut self, name: &str, action: impl FnOnce() -> Result<()>) {
         let start = Instant::now();
         let outcome = action();
-        let time = start.elapsed().as_secs_f64();
+        let time = start.elapsed();
+        self.times.step(name, time);
+        let time = time.as_secs_f64();
         match outcome {
             Ok(()) => println!("== {name}: ok ({time:.1} s)"),
             Err(error) => {
@@ -104,7 +115,15 @@ impl Count {
         println!("== {name}");
         let start = Instant::now();
         let mut tally = Tally::default();
-        let outcome = cargo_test(words, &mut tally);
+        let mut reader = Reader::new(threads(words));
+        let outcome = cargo_test(words, &mut tally, &mut reader);
+        let time = start.elapsed();
+        self.times.step(name, time);
+        let (began, tests) = reader.finish();
+        if let Some(began) = began {
+            self.times.step("  of it until the first test began", began);
+        }
+        self.times.tests(tests);
         self.passed += tally.passed;
         let mut failed = tally.failed + tally.unfinished();
         if let Err(error) = outcome {
@@ -112,11 +131,7 @@ impl Count {
             failed = failed.max(1);
         }
         self.failed += failed;
-        println!(
-            "== {name}: {} passed, {failed} failed ({:.1} s)",
-            tally.passed,
-            start.elapsed().as_secs_f64()
-        );
+        println!("== {name}: {} passed, {failed} failed ({:.1} s)", tally.passed, time.as_secs_f64());
     }
 }
 
@@ -157,7 +172,15 @@ impl Tally {
     }
 }
 
-fn cargo_test(words: &[&str], tally: &mut Tally) -> Result<()> {
+/// How many tests run at once: as these words say, or as libtest chooses.
+fn threads(words: &[&str]) -> usize {
+    let told = words.iter().find_map(|word| word.strip_prefix("--test-threads=")?.parse().ok());
+    let variable = || std::env::var("RUST_TEST_THREADS").ok()?.parse().ok();
+    told.or_else(variable).unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
+}
+
+fn cargo_test(words: &[&str], tally: &mut Tally, reader: &mut Reader) -> Result<()> {
+    let start = Instant::now();
     let mut command = Command::new("cargo");
     command.current_dir(paths::repo()).arg("test").args(words);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
@@ -167,6 +190,7 @@ fn cargo_test(words: &[&str], tally: &mut Tally) -> Result<()> {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         tally.take(&line);
+        reader.take(&line, start.elapsed());
         let is_noise = line.is_empty() || line.starts_with("running ") || line.starts_with("test result: ok");
         if !is_noise {
             println!("{line}");

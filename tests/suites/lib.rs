@@ -1,6 +1,8 @@
-//! Tests that need no QEMU. Each file tells one story; `bench` and the package `everboot-kit` are what they tell it with.
+//! Tests that need no QEMU. Each file tells one story; `bench` and the package `everboot-kit` are what they tell it
+//! with.
 #![cfg(test)]
 
+mod baseline;
 mod bench;
 mod blocked;
 mod bundle;
@@ -13,7 +15,6 @@ mod delta;
 mod fetch;
 mod floor;
 mod flows;
-mod layers;
 mod lifecycle;
 mod manual;
 mod readme;
@@ -23,6 +24,7 @@ mod repair;
 mod shell;
 mod slot;
 mod sources;
+mod tidy;
 mod tree;
 mod trust;
 mod zeroes;

@@ -23,15 +23,16 @@ fn every_test_that_it_names_is_there() {
         let source = match module {
             "crash" => read("tests/crash/tests.rs"),
             "fetch" => ["web", "channel", "agent", "patchwork"]
-                .map(|file| read(&format!("tests/fetch/{file}.rs")))
+                .map(|file| read(&format!("tests/suites/fetch/{file}.rs")))
                 .concat(),
-            _ => read(&format!("tests/{module}.rs")),
+            "tidy" => read("tests/suites/tidy/mod.rs"),
+            _ => read(&format!("tests/suites/{module}.rs")),
         };
         assert!(test == "*" || source.contains(&format!("fn {test}(")), "{name}");
         found += 1;
     }
     for name in quoted(&readme).into_iter().filter(|name| name.starts_with("invariant_")) {
-        let sources = ["cuts.rs", "crash/invariants.rs"].map(|file| read(&format!("tests/{file}")));
+        let sources = ["suites/cuts.rs", "crash/invariants.rs"].map(|file| read(&format!("tests/{file}")));
         assert!(sources.concat().contains(&format!("fn {name}(")), "{name}");
     }
     for name in readme.split("story `").skip(1).map(|rest| rest.split('`').next().unwrap()) {
@@ -62,6 +63,22 @@ fn its_verbs_and_exit_codes_are_those_of_the_table() {
     let codes = verbs.split("Exit codes: ").nth(1).unwrap().split(", ");
     let codes: Vec<_> = codes.map(|code| code.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(codes, Exit::ALL.map(|exit| (exit as u8).to_string()));
+}
+
+/// Paths in the repository that stand in backticks; `out/` is made, and names with `*` or `X` stand for others.
+#[test]
+fn every_path_that_it_names_is_there() {
+    let readme = read("README.md");
+    let mut found = 0;
+    for path in quoted(&readme) {
+        let path = path.split(' ').next().unwrap().trim_start_matches("./");
+        let tops = ["src/", "tests/", "qemu/", "initramfs/", "dracut-module/"];
+        if tops.iter().any(|top| path.starts_with(top)) {
+            assert!(everboot_kit::program::repo().join(path).exists(), "{path}");
+            found += 1;
+        }
+    }
+    assert!(found > 10, "{found}");
 }
 
 #[test]

@@ -17,8 +17,8 @@ pub enum Drive {
     /// QEMU stops (event `STOP`) instead of carrying out the Nth write, counted from 1: the
     /// file holds all earlier writes and nothing later. Kill the guest then, or let it carry on.
     StopAtWrite(PathBuf, u32),
-    /// The Nth write, or the next behind it that is of data, fails once with EIO; all others are carried out. A request for
-    /// zeroes that fails is made again as data, by the guest's kernel or by everboot.
+    /// The Nth write, or the next behind it that is of data, fails once with EIO; all others are carried out. A request
+    /// for zeroes that fails is made again as data, by the guest's kernel or by everboot.
     FailWrite(PathBuf, u32),
     /// The same of a read.
     FailRead(PathBuf, u32),
@@ -113,8 +113,8 @@ const READ: &[&str] = &["read_aio"];
 const DATA: &[&str] = &["write_aio"];
 const WRITE: &[&str] = &["write_aio", "pwritev_zero"];
 
-/// blkdebug's rules: each request of the kinds `events` moves one state on. From the Nth on the first of the kinds `failing`
-/// fails, and moves one state on, too, else one of another kind would fail as well.
+/// blkdebug's rules: each request of the kinds `events` moves one state on. From the Nth on the first of the kinds
+/// `failing` fails, and moves one state on, too, else one of another kind would fail as well.
 fn fail_nth(events: &[&str], nth: u32, failing: &[&str], what: &[&str]) -> String {
     let mut rules = String::new();
     for event in events {

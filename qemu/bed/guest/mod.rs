@@ -269,7 +269,8 @@ impl Guest {
         self.qmp("cont")
     }
 
-    /// The same, but the disk never answers its next write of data. Such a guest has to be killed: QEMU itself waits for it, too.
+    /// The same, but the disk never answers its next write of data. Such a guest has to be killed: QEMU itself waits
+    /// for it, too.
     pub fn carry_on_without_an_answer(&mut self, disk: usize) -> Result<()> {
         // Only QEMU's prompt for people can hold a request back.
         let line = format!("qemu-io fault{disk} \"break write_aio held\"");

@@ -103,7 +103,7 @@ impl Debian {
 
     /// The ext4 image.
     pub fn image(&self, kernel: &Kernel) -> Result<PathBuf> {
-        let base = prepare_base(kernel)?;
+        let base = prepare(kernel)?;
         let files = self.files(&base)?.then(&self.overlay);
         let key = format!("{BASE}-{}", kernel.release);
         image::ext4("debian", self.mebibytes, &key, &files, |tree| {
@@ -146,8 +146,8 @@ fn without_root_password(line: &str) -> String {
     }
 }
 
-/// The base tree, made on the first run.
-fn prepare_base(kernel: &Kernel) -> Result<PathBuf> {
+/// The base tree of all versions, made by mmdebstrap on the first run.
+pub fn prepare(kernel: &Kernel) -> Result<PathBuf> {
     let _one_at_a_time = paths::lock("debian")?;
     let tree = paths::out(&format!("rootfs/debian-{BASE}-{}", kernel.release))?;
     if tree.exists() {

@@ -71,8 +71,8 @@ impl Arguments {
         self.positional.get(at).map(PathBuf::from)
     }
 
-    /// What stands before a colon in the first argument, as in a URL: how it is got. A file whose name has a colon is one
-    /// behind a slash.
+    /// What stands before a colon in the first argument, as in a URL: how it is got. A file whose name has a colon is
+    /// one behind a slash.
     pub fn kind(&self) -> &[u8] {
         let first = self.positional.first().map_or(&[][..], |word| word.as_encoded_bytes());
         let end = first.iter().position(|byte| matches!(byte, b':' | b'/'));

@@ -1,6 +1,6 @@
 //! A bundle that is no file on this machine yet: `everboot-fetch` brings it into the staging area, and then calls this
-//! verb anew, with a source of the kind [`FETCHED`]. The lock is not held meanwhile: a download may take long, and a system
-//! that has to be confirmed does not wait for it.
+//! verb anew, with a source of the kind [`FETCHED`]. The lock is not held meanwhile: a download may take long, and a
+//! system that has to be confirmed does not wait for it.
 
 use super::answer::{Answer, Exit, Failure, Outcome};
 use super::arguments::Arguments;

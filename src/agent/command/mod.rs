@@ -1,7 +1,7 @@
 //! The command line: verbs, what they need, and the words for what they found.
 //!
-//! The table of verbs in the core says what there is. [`parse`] reads words by it, [`session`] opens the machine, [`run`]
-//! calls the flow, and [`output`] prints. Nothing is decided here.
+//! The table of verbs in the core says what there is. [`parse`] reads words by it, [`session`] opens the machine,
+//! [`run`] calls the flow, and [`output`] prints. Nothing is decided here.
 
 pub mod answer;
 pub mod arguments;

@@ -401,8 +401,8 @@ fn request(record: &Record, asked: &Asked) -> Option<Request> {
 }
 
 /// Makes the slot equal to the staged image. Whatever can be refused is refused before the slot is named
-/// *writing*, so that a good slot which is not written stays good. When a block was proven that was not proven before, the update
-/// has all its starts again; that save failing costs nothing but this grace.
+/// *writing*, so that a good slot which is not written stays good. When a block was proven that was not proven before,
+/// the update has all its starts again; that save failing costs nothing but this grace.
 fn early_apply<M: Machine>(
     site: &mut Site<'_, M>,
     view: &mut View<M::Disk>,

@@ -24,8 +24,8 @@ pub enum Giver<'a, F> {
 /// Writes the blocks of a sealed slot that are wrong, and no others; none is trusted before it has the digest that
 /// follows from the slot's signed manifest, whoever gives it. Also beneath a mount that only reads.
 ///
-/// The record is not saved, nor is the trailer touched: what was said of the slot stands. The history tells it, for a medium
-/// that loses blocks is to be known; a cut before that leaves the repair untold. A cut leaves a slot in which
+/// The record is not saved, nor is the trailer touched: what was said of the slot stands. The history tells it, for a
+/// medium that loses blocks is to be known; a cut before that leaves the repair untold. A cut leaves a slot in which
 /// fewer blocks are wrong; repairing it again goes on.
 pub fn mend<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     mut site: Site<'_, M>,

@@ -10,9 +10,9 @@ use everboot_storage::apply::{self, Progress};
 
 /// Writes the staged image to a slot that neither runs nor is the default, and proves it.
 ///
-/// Order: all checks, and for a delta that slots say they have what it needs → record: *preparing*, the slot *writing*, in both copies → apply → record: *proven*.
-/// A cut leaves a slot that nobody boots, and a record that says how far it is; preparing again goes on
-/// with the same slot and writes no proven block twice. It is not activated.
+/// Order: all checks, and for a delta that slots say they have what it needs → record: *preparing*, the slot *writing*,
+/// in both copies → apply → record: *proven*. A cut leaves a slot that nobody boots, and a record that says how far it
+/// is; preparing again goes on with the same slot and writes no proven block twice. It is not activated.
 pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress), Error> {
     let mut view = site.look().writable()?;
     view.place(site.config)?;

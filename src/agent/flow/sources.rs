@@ -19,8 +19,8 @@ pub(super) enum SourceSlots {
 }
 
 impl<M: Machine> Site<'_, M> {
-    /// The images that a delta needs, out of slots other than `target`, which is written; of a sealed one rather than of
-    /// an open one. None for a whole image.
+    /// The images that a delta needs, out of slots other than `target`, which is written; of a sealed one rather than
+    /// of an open one. None for a whole image.
     pub(super) fn sources<F: Medium>(
         &mut self,
         view: &View<M::Disk>,
@@ -47,8 +47,8 @@ impl<M: Machine> Site<'_, M> {
         Ok(sources)
     }
 
-    /// Refuses to leave the staged bundle for early boot if it is a delta that needs an open slot. Whatever else is wrong
-    /// with it is found there, and told.
+    /// Refuses to leave the staged bundle for early boot if it is a delta that needs an open slot. Whatever else is
+    /// wrong with it is found there, and told.
     pub(super) fn refuse_open_source(&mut self, view: &View<M::Disk>, target: SlotId) -> Result<(), Error> {
         let sources = view.record.update.bundle().cloned().and_then(|staged| {
             let bundle = self.open_staged(view, &staged).ok()?;

@@ -47,8 +47,8 @@ pub struct Receiver<S> {
     pub bad_images: Vec<RootHash>,
 }
 
-/// Opens the staging area for a bundle that will be fetched into it. The download may take long and changes no record, so
-/// this needs no lock.
+/// Opens the staging area for a bundle that will be fetched into it. The download may take long and changes no record,
+/// so this needs no lock.
 pub fn receive<M: Machine>(site: &mut Site<'_, M>) -> Result<Receiver<M::Staging>, Error> {
     let view = site.look().writable()?;
     // Where a bundle is named it may be the same one, which may be staged again.
@@ -74,11 +74,11 @@ type File<M> = <<M as Machine>::Staging as Staging>::File;
 /// Order: checks of signature, machine, version, size and every hash → a record that no longer names an
 /// older bundle → copy · sync of the file · rename · sync of the directory → a record that names this one.
 /// A cut before the last step leaves a file that no record names: a copy is removed by the next `stage`, `cancel` or
-/// `confirm`; what was fetched stays under its own name, and gives way to the next download. A refusal, which comes before
-/// the first write, changes nothing.
+/// `confirm`; what was fetched stays under its own name, and gives way to the next download. A refusal, which comes
+/// before the first write, changes nothing.
 ///
-/// Without a source it is the bundle that was fetched into the staging area, as [`FETCHED`]: it gets another name in place
-/// of a copy.
+/// Without a source it is the bundle that was fetched into the staging area, as [`FETCHED`]: it gets another name in
+/// place of a copy.
 pub fn stage<M: Machine>(
     mut site: Site<'_, M>,
     source: Option<File<M>>,

@@ -8,8 +8,8 @@
 //!   sector at once are the caller's mistake;
 //! - nothing is written outside `start .. start + len`.
 //!
-//! Absent: any discard. A discarded range reads as whatever the device likes. Zeroes are not asked of an MMC card: Linux
-//! 5.19 and newer make that a TRIM, and there are cards that lose other data over it (`MMC_QUIRK_TRIM_BROKEN` in
+//! Absent: any discard. A discarded range reads as whatever the device likes. Zeroes are not asked of an MMC card:
+//! Linux 5.19 and newer make that a TRIM, and there are cards that lose other data over it (`MMC_QUIRK_TRIM_BROKEN` in
 //! drivers/mmc/core/quirks.h).
 
 use super::ioctl;
@@ -274,8 +274,8 @@ impl Medium for FileMedium {
     }
 }
 
-/// Whether it is an MMC card, soldered on or not, or a partition of one: by its major number, which partitions behind the
-/// last minor do not have, or by the name that all of them have.
+/// Whether it is an MMC card, soldered on or not, or a partition of one: by its major number, which partitions behind
+/// the last minor do not have, or by the name that all of them have.
 fn is_mmc(path: &Path, rdev: u64) -> bool {
     // <linux/major.h>
     const MMC_BLOCK_MAJOR: u32 = 179;

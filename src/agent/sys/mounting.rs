@@ -1,6 +1,7 @@
 //! Mounting and unmounting, once in the binary for all kinds of arguments.
 //!
-//! Failures are the standard library's errors: printing nix's own would add a second table of error texts to the binary.
+//! Failures are the standard library's errors: printing nix's own would add a second table of error texts to the
+//! binary.
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags};

@@ -34,8 +34,8 @@ impl Roots {
         }
     }
 
-    /// `/run/everboot`: the lock, the facts of the boot, the mount point of the staging area. It lies in memory, and the
-    /// hand-off moves it into the booted system.
+    /// `/run/everboot`: the lock, the facts of the boot, the mount point of the staging area. It lies in memory, and
+    /// the hand-off moves it into the booted system.
     pub fn own(&self) -> PathBuf {
         self.run.join("everboot")
     }

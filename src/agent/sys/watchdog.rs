@@ -15,8 +15,8 @@ use std::sync::OnceLock;
 
 /// The first watchdog, as the kernel counts them, in `/dev`.
 const DEVICE: &str = "watchdog0";
-/// What the kernel says of it, in `/sys`: `nowayout`, 1 when it goes on after a close; `timeout` in seconds, which an open starts
-/// with; `max_timeout`, up to which a driver lets it be set; `state`.
+/// What the kernel says of it, in `/sys`: `nowayout`, 1 when it goes on after a close; `timeout` in seconds, which an
+/// open starts with; `max_timeout`, up to which a driver lets it be set; `state`.
 const FACTS: &str = "class/watchdog/watchdog0";
 /// Seconds that a long step may take between two signs of life: more than a slow medium needs for a barrier.
 const LONG_STEP: u32 = 120;

@@ -5,8 +5,9 @@
 //! value is taken away. Of a parameter that stands several times the last one counts. What cannot be used is a
 //! warning: a wrong parameter never keeps a machine down.
 
-use super::file::{number, shown};
+use super::file::number;
 use super::keys::{PARAMETERS, names};
+use super::line::shown;
 use crate::slot::SlotName;
 use alloc::borrow::ToOwned;
 use alloc::format;

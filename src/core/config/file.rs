@@ -1,9 +1,9 @@
 //! `/etc/everboot/everboot.conf`: one `key = value` a line; empty lines and lines that begin with `#` say
-//! nothing. Each key may stand once, `slot` once for each slot, in order; [`KEYS`] is their table.
+//! nothing. Each key may stand once, `slot` once for each slot, in order; [`super::KEYS`] is their table.
 //!
 //! Hard limits: 64 KiB, 2 to [`MAX_SLOTS`] slots when any is named.
 
-use super::keys::{KEYS, names};
+use super::line::{key_and_value, shown};
 use super::{Assess, Config, Locator, ShellAccess, Watchdog};
 use crate::slot::{MAX_COUNT, MAX_SLOTS, SlotName, Uuid};
 use alloc::borrow::ToOwned;
@@ -15,8 +15,6 @@ use core::ops::RangeInclusive;
 
 /// Longest file in bytes.
 pub const LONGEST: usize = 64 * 1024;
-
-const NAMES: [&str; KEYS.len()] = names(&KEYS);
 
 /// The file cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,16 +118,6 @@ impl Config {
     }
 }
 
-pub(super) fn key_and_value(line: &str) -> Result<(&'static str, &str), String> {
-    let Some((key, value)) = line.split_once('=') else {
-        return Err(format!("expected `key = value`, found {}", shown(line)));
-    };
-    let key = key.trim_end();
-    let known = NAMES.into_iter().find(|known| *known == key);
-    let known = known.ok_or_else(|| format!("expected one of {}; found {}", NAMES.join(", "), shown(key)))?;
-    Ok((known, value.trim_start()))
-}
-
 fn compatible(value: &str) -> Result<String, String> {
     let fits = (1..=64).contains(&value.len()) && value.bytes().all(|byte| byte.is_ascii_graphic());
     let wrong = || format!("expected a machine type of 1 to 64 characters, found {}", shown(value));
@@ -186,13 +174,9 @@ fn choice<T>(value: &str, known: [(&str, T); 2]) -> Result<T, String> {
     known.into_iter().find(|(word, _)| *word == value).map(|(_, meaning)| meaning).ok_or(wrong)
 }
 
-/// The beginning of a text that came from outside, in quotes.
-pub(super) fn shown(text: &str) -> String {
-    format!("{:?}", text.chars().take(40).collect::<String>())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::line::NAMES;
     use super::*;
 
     #[track_caller]

@@ -4,6 +4,7 @@
 mod cmdline;
 mod file;
 mod keys;
+mod line;
 mod policy;
 mod shell;
 

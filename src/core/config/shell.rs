@@ -1,7 +1,7 @@
 //! Who may use the recovery shell.
 
 use super::Config;
-use super::file::key_and_value;
+use super::line::key_and_value;
 use crate::password::Hash;
 use alloc::borrow::ToOwned;
 use alloc::string::String;

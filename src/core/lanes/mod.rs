@@ -1,7 +1,8 @@
 //! SHA-256 (FIPS 180-4) of sixteen messages of one length at once, each in a lane of the CPU's vectors.
 //!
-//! For CPUs with vectors of sixteen lanes, or of eight and without SHA instructions. What is `unsafe` here is the step to instructions that not every CPU has, behind the question whether this one has them, and the loads and
-//! stores of whole vectors.
+//! For CPUs with vectors of sixteen lanes, or of eight and without SHA instructions. What is `unsafe` here is the step
+//! to instructions that not every CPU has, behind the question whether this one has them, and the loads and stores of
+//! whole vectors.
 #![allow(unsafe_code)]
 
 /// Messages at once.

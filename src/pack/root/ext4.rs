@@ -4,7 +4,7 @@
 //! differs; so debugfs gives every inode that is in use the same times afterwards.
 
 use super::count::count;
-use super::mkfs::{Fixed, Wish};
+use super::file_system::{Fixed, Options};
 use super::scratch::Scratch;
 use super::tool::{run, tool};
 use super::tree::Tree;
@@ -27,18 +27,24 @@ const GROUP_BLOCKS: u64 = 32768;
 const FEATURES: &str = "none,ext_attr,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file,\
     huge_file,dir_nlink,extra_isize,metadata_csum";
 
-pub(crate) fn make(tree: &Tree, wish: Wish, fixed: &Fixed, image: &Path, scratch: &Scratch) -> Result<()> {
-    let plan = Plan::new(tree, wish)?;
+pub(crate) fn make(
+    tree: &Tree,
+    options: Options,
+    fixed: &Fixed,
+    image: &Path,
+    scratch: &Scratch,
+) -> Result<()> {
+    let plan = Plan::new(tree, options)?;
     File::create(image)?.set_len(plan.mib * MIB)?;
     let mut mke2fs = tool("mke2fs", "e2fsprogs")?;
     // A file that is not there: what the machine has configured is not looked at.
     mke2fs.env("MKE2FS_CONFIG", scratch.path("no-mke2fs.conf"));
     mke2fs.env("E2FSPROGS_FAKE_TIME", fixed.time.to_string());
-    let journal = if wish.open { ",has_journal" } else { "" };
+    let journal = if options.open { ",has_journal" } else { "" };
     mke2fs.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m", "0"]);
     mke2fs.args(["-O", &format!("{FEATURES}{journal}"), "-U", &fixed.uuid.to_string()]);
     mke2fs.args(["-N", &plan.inodes.to_string()]);
-    if wish.open {
+    if options.open {
         mke2fs.args(["-J", &format!("size={}", (plan.mib / 64).clamp(4, 64))]);
     }
     mke2fs.arg("-E").arg(format!("root_owner=0:0,hash_seed={},lazy_itable_init=0", fixed.uuid));
@@ -55,16 +61,16 @@ struct Plan {
 
 impl Plan {
     /// As much as the content needs and some room; an open one has a quarter and 64 MiB to write to.
-    fn new(tree: &Tree, wish: Wish) -> Result<Self> {
+    fn new(tree: &Tree, options: Options) -> Result<Self> {
         let count = count(tree)?;
-        let inodes = FIRST_INODE + count.inodes + 16 + if wish.open { count.inodes / 4 + 4096 } else { 0 };
+        let inodes = FIRST_INODE + count.inodes + 16 + if options.open { count.inodes / 4 + 4096 } else { 0 };
         let tables = inodes.div_ceil(BLOCK / 256);
         let content = count.blocks + tables;
         let groups = content.div_ceil(GROUP_BLOCKS) + 1;
         let needed = content + groups * (3 + groups.div_ceil(64)) + 16;
         let least = (needed * BLOCK).div_ceil(MIB);
-        let free = if wish.open { least / 4 + 64 } else { least / 50 + 1 };
-        let mib = wish.size.unwrap_or(least + free);
+        let free = if options.open { least / 4 + 64 } else { least / 50 + 1 };
+        let mib = options.size.unwrap_or(least + free);
         ensure!(
             needed * BLOCK <= mib * MIB,
             "the content does not fit: expected at most {mib} MiB (--size), found about {least}"

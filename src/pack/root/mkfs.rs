@@ -5,6 +5,7 @@
 //! its own.
 
 use super::entry::ATTRIBUTE;
+use super::file_system::{FileSystem, Fixed, Options};
 use super::scratch::Scratch;
 use super::stream;
 use super::tool::{gathered, run_on, tool};
@@ -15,53 +16,18 @@ use anyhow::{Context, Result, ensure};
 use everboot_core::slot::Uuid;
 use std::path::{Path, PathBuf};
 
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum FileSystem {
-    Ext4,
-    Squashfs,
-    Erofs,
-}
-
-impl FileSystem {
-    pub(crate) fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "ext4" => Ok(Self::Ext4),
-            "squashfs" => Ok(Self::Squashfs),
-            "erofs" => Ok(Self::Erofs),
-            _ => Err("expected ext4, squashfs or erofs".into()),
-        }
-    }
-}
-
-/// What the image has beside the tree.
-#[derive(Clone, Copy)]
-pub(crate) struct Wish {
-    pub kind: FileSystem,
-    /// In MiB, where it is not that of the content.
-    pub size: Option<u64>,
-    /// It will be written to.
-    pub open: bool,
-}
-
-/// What is the same for the same tree.
-pub(crate) struct Fixed {
-    pub uuid: Uuid,
-    /// The time of all that has none of its own, in seconds since 1970; no file is newer.
-    pub time: u32,
-}
-
 /// Makes the image, in the scratch folder.
-pub(crate) fn make(tree: &Tree, wish: Wish, scratch: &Scratch) -> Result<PathBuf> {
+pub(crate) fn make(tree: &Tree, options: Options, scratch: &Scratch) -> Result<PathBuf> {
     ensure!(
-        wish.kind == FileSystem::Ext4 || (!wish.open && wish.size.is_none()),
+        options.kind == FileSystem::Ext4 || (!options.open && options.size.is_none()),
         "--open and --size are for ext4: {:?} cannot be written to, and is as large as its content",
-        wish.kind
+        options.kind
     );
     let image = scratch.path("image");
     let time = time(tree)?;
     let fixed = Fixed { uuid: uuid(stream::digest(tree, time)?), time };
-    match wish.kind {
-        FileSystem::Ext4 => ext4::make(tree, wish, &fixed, &image, scratch)?,
+    match options.kind {
+        FileSystem::Ext4 => ext4::make(tree, options, &fixed, &image, scratch)?,
         FileSystem::Squashfs => squashfs(tree, time, &image, scratch)?,
         FileSystem::Erofs => {
             let mut mkfs = tool("mkfs.erofs", "erofs-utils")?;

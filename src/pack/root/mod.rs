@@ -7,6 +7,7 @@
 mod count;
 mod entry;
 mod ext4;
+mod file_system;
 mod folder;
 mod member;
 mod mkfs;
@@ -22,7 +23,7 @@ mod unpack;
 mod whiteout;
 
 use anyhow::{Context, Result, ensure};
-use mkfs::{FileSystem, Wish};
+use file_system::{FileSystem, Options};
 use oci::{Place, Platform};
 use scratch::Scratch;
 use std::fs::File;
@@ -102,7 +103,7 @@ pub(crate) fn image(from: &Path, arguments: &Arguments, open: bool, output: &Pat
     let named = || from.display().to_string();
     let scratch = Scratch::beside(output)?;
     let tree = source.tree(arguments.platform.as_ref(), &scratch).with_context(named)?;
-    let wish = Wish { kind: arguments.fs.unwrap_or(FileSystem::Ext4), size: arguments.size, open };
-    let path = mkfs::make(&tree, wish, &scratch).with_context(named)?;
+    let options = Options { kind: arguments.fs.unwrap_or(FileSystem::Ext4), size: arguments.size, open };
+    let path = mkfs::make(&tree, options, &scratch).with_context(named)?;
     Ok(Image { path, _scratch: Some(scratch) })
 }

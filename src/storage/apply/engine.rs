@@ -30,7 +30,8 @@ pub struct Progress {
     pub proven: u64,
     /// Of these: written in this run, and proven since.
     pub written: u64,
-    /// Bytes written to the medium in this run: tree, zeroes that it was asked for, and what was written again included.
+    /// Bytes written to the medium in this run: tree, zeroes that it was asked for, and what was written again
+    /// included.
     pub bytes_written: u64,
 }
 
@@ -65,8 +66,8 @@ pub fn apply<S: Medium, T: Medium>(
 }
 
 /// Makes what is wrong in image and tree of the part `target` right, and writes nothing else; the image is in it
-/// already. With what a bundle of it has, or without one, with what the slots `givers` have: there a block counts by its
-/// bytes, wherever it lies. Blocks that nobody has are the difference between [`Progress::blocks`] and
+/// already. With what a bundle of it has, or without one, with what the slots `givers` have: there a block counts by
+/// its bytes, wherever it lies. Blocks that nobody has are the difference between [`Progress::blocks`] and
 /// [`Progress::proven`].
 ///
 /// Crash argument: a block is written with what it must have by what the trailer says. A cut leaves it as it was, torn
@@ -108,13 +109,13 @@ fn blocks<S: Medium, T: Medium>(
     }
 }
 
-/// Hands out the pieces of the image, and of its tree; between them barriers, and behind each barrier the reading back of
-/// what it covers.
+/// Hands out the pieces of the image, and of its tree; between them barriers, and behind each barrier the reading back
+/// of what it covers.
 ///
 /// Crash argument: a barrier covers the writes whose outcomes had come before it was handed out. Writes that go on
 /// meanwhile belong to the next one, whatever the medium makes of them. The last barrier is handed out when no piece is
-/// under way. Reading back may write zeroes once more, also behind it: these get another last barrier. So nothing that was
-/// written is without one when the trailer is.
+/// under way. Reading back may write zeroes once more, also behind it: these get another last barrier. So nothing that
+/// was written is without one when the trailer is.
 struct Engine<'a, S, T> {
     feed: Feed<'a, S, T>,
     layout: Layout,

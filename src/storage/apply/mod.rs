@@ -4,15 +4,15 @@
 //!
 //! erase the trailer → blocks and tree → read back → trailer → (the caller's) record
 //!
-//! Frames are unpacked, compared and written by all processors at once ([`crate::crew`]). Each thread has one request under
-//! way, a plain pread or pwrite of at most a frame: io_uring was measured and moves no more (README). Reading back a run of
-//! blocks goes on beside the writing of later ones; the engine says why that is safe.
+//! Frames are unpacked, compared and written by all processors at once ([`crate::crew`]). Each thread has one request
+//! under way, a plain pread or pwrite of at most a frame: io_uring was measured and moves no more (README). Reading
+//! back a run of blocks goes on beside the writing of later ones; the engine says why that is safe.
 //!
 //! Crash argument: without a trailer a slot says nothing of itself, so a cut before the last barrier leaves
 //! a slot that nobody boots. Repeating the apply reads what is there and writes what is not right. While nothing on
 //! the slot was right it does not read a piece of which sixteen blocks are all wrong; a piece is proven as a whole, so
-//! none of it was, and no proven block is written twice, but beside one that cannot be read. A cut after the trailer and
-//! before the record leaves a slot that is complete and an apply that finds nothing to write.
+//! none of it was, and no proven block is written twice, but beside one that cannot be read. A cut after the trailer
+//! and before the record leaves a slot that is complete and an apply that finds nothing to write.
 
 mod check;
 mod engine;

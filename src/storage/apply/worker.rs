@@ -252,8 +252,8 @@ impl<'a, T: Medium> Worker<'a, T> {
         missing
     }
 
-    /// Looks at a few neighbouring blocks of the slot, in each part at the next of a few places. Blocks that were written
-    /// together, and proven, look right or partly so.
+    /// Looks at a few neighbouring blocks of the slot, in each part at the next of a few places. Blocks that were
+    /// written together, and proven, look right or partly so.
     fn sample(&mut self, span: &Span, part: Range<usize>) -> Looks {
         let turn = (span.first as usize + part.start) / part.len() % PLACES;
         let first = part.start + part.len() * turn / PLACES;

@@ -35,8 +35,8 @@ pub trait Medium: Sync {
     /// Writes all of `data` at `offset`. Writing past the end is an error, unless the medium is a growing file.
     fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), Error>;
 
-    /// Makes `len` bytes at `offset` read as zeroes: a write like others, durable behind a sync; past the end is an error.
-    /// Never a discard, which promises nothing.
+    /// Makes `len` bytes at `offset` read as zeroes: a write like others, durable behind a sync; past the end is an
+    /// error. Never a discard, which promises nothing.
     fn write_zeroes(&self, offset: u64, len: u64) -> Result<(), Error>;
 
     /// A barrier: returns when all that was written before is durable, and makes later reads come from the

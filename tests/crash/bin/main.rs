@@ -55,7 +55,8 @@ struct Options {
     /// Plants a bug, and fails when it is not found.
     #[arg(long, global = true)]
     seeded_bug: Option<String>,
-    /// Takes tries, handoffs, apply-starts and assess of every machine from this everboot.conf; those of two scenarios are in their names.
+    /// Takes tries, handoffs, apply-starts and assess of every machine from this everboot.conf; those of two scenarios
+    /// are in their names.
     #[arg(long, global = true, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Writes crash.json, or bugs.json, there.
