@@ -6,13 +6,17 @@
 //! for those who fetch.
 #![allow(missing_docs, reason = "read by tests alone")]
 
+pub mod cuts;
 pub mod epoch;
+pub mod facts;
+pub mod invariants;
 pub mod memo;
 pub mod picture;
 pub mod program;
 pub mod seed;
 pub mod server;
 pub mod sim;
+pub mod timeline;
 pub mod told;
 pub mod violation;
 pub mod world;
