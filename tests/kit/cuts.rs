@@ -143,11 +143,11 @@ impl Act {
         // A boot does not write into the record of another disk.
         let is_own =
             was.record.as_ref().is_none_or(|(_, record)| record.disk == machine.survey.disks[0].guid);
-        // What is written to while it runs does not keep the bytes that it came with.
+        // An open image does not keep the bytes that it came with; an insecure one may be forbidden.
         let slots = was.record.iter().flat_map(|(_, record)| &record.slots);
-        let is_open = slots.filter_map(|slot| slot.image.as_ref()).any(|image| image.open);
+        let is_other = slots.filter_map(|slot| slot.image.as_ref()).any(|image| image.open || image.insecure);
         is_own
-            && !is_open
+            && !is_other
             && machine.dead.is_empty()
             && machine.unbootable.is_empty()
             && is_one

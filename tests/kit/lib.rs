@@ -5,6 +5,12 @@
 //! power cut may leave, and [`violation`] says which promise was broken. [`program`] finds the programs themselves, and [`server`] is an HTTP server
 //! for those who fetch.
 #![allow(missing_docs, reason = "read by tests alone")]
+#![allow(
+    clippy::should_implement_trait,
+    clippy::new_without_default,
+    clippy::len_without_is_empty,
+    reason = "so called where they are read"
+)]
 
 pub mod cuts;
 pub mod epoch;
