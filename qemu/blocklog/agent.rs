@@ -1,6 +1,6 @@
 //! The release agent as a process, with a disk image in a file as its disk.
 
-use super::facts::pages_of;
+use super::disk::pages_of;
 use super::staging::{Staged, lay_out};
 use anyhow::{Context, Result, ensure};
 use everboot_bed::disk::Extent;

@@ -2,7 +2,7 @@
 //! refused, each for the promise that it breaks.
 
 use super::campaign::Shop;
-use super::facts::pages_of;
+use super::disk::pages_of;
 use super::field::Field;
 use super::recording::Recording;
 use super::replay::Trouble;

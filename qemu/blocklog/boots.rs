@@ -3,10 +3,10 @@
 //! One guest is brought up to the moment before the initramfs loads the disk's driver, and its memory is saved.
 //! Each boot goes on from there with another disk: half a second instead of three.
 
+use super::disk::pages;
 use super::field::{Failure, Field};
 use super::image::Coverage;
-use super::invariants::{self, Check, hold};
-use super::recording::pages;
+use super::invariants;
 use super::replay::{Court, Outcome};
 use super::sample::Judged;
 use super::subject::Subject;
@@ -15,7 +15,12 @@ use everboot_bed::machine::LIMIT;
 use everboot_bed::{Bed, Drive, Guest, GuestOptions};
 use everboot_builder::initramfs;
 use everboot_core::slot::SlotId;
+use everboot_kit::invariants::{
+    Entered, invariant_attempts_are_durable, invariant_eligible_slots_are_whole,
+    invariant_redundancy_restored,
+};
 use everboot_kit::sim::pages::Pages;
+use everboot_kit::violation::{Check, hold};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -160,13 +165,15 @@ fn check(one: &Judged, court: &Court<'_>, image: Pages, booted: Booted) -> Check
     invariant_real_boot_agrees(expected, &booted, recording.says_up)?;
     let (was, is) = (court.disk(image), court.disk(booted.disk));
     if one.address.coverage == Coverage::AllButLast {
-        return invariants::invariant_redundancy_restored(&is.facts);
+        return invariant_redundancy_restored(&is.facts, [true, true]);
     }
-    invariants::invariant_known_good_untouched(&was, &is, &recording.parts, &court.known)?;
-    invariants::invariant_eligible_slots_are_whole(&is.facts, &court.known)?;
-    invariants::invariant_attempts_are_counted(SlotId(expected.slot as u8), &was.facts, &is.facts)?;
-    invariants::invariant_redundancy_restored(&is.facts)?;
-    hold(is.facts.whole[expected.slot] == Some(expected.version), "ends_in_a_stated_slot", || {
+    let entered = Some(Entered { slot: Some(SlotId(expected.slot as u8)), after_recovery: false });
+    invariants::untouched(&was, &is, &recording.parts, &court.known)?;
+    invariant_eligible_slots_are_whole(&is.facts)?;
+    invariant_attempts_are_durable(&was.facts, entered, &is.facts)?;
+    invariant_redundancy_restored(&is.facts, [true, true])?;
+    let found = court.known.version(is.facts.whole[expected.slot]);
+    hold(found == Some(expected.version), "ends_in_a_stated_slot", || {
         let slot = &recording.parts.names[expected.slot];
         format!("expected version {} in {slot}, found {:?}", expected.version, is.facts.whole)
     })

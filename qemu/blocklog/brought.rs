@@ -1,9 +1,8 @@
 //! What a user brings for a campaign: a bundle, and the disk of the machine that it is for. Whether it can be used is
 //! told before anything is made of it, in one line that names the file.
 
-use super::facts::{good_default, looked, record_on};
+use super::disk::{good_default, looked, pages, record_on};
 use super::parts::Parts;
-use super::recording::pages;
 use super::room::{Room, check_disk_size};
 use super::staging;
 use anyhow::{Context, Error, Result, bail, ensure};

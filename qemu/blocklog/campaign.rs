@@ -2,15 +2,16 @@
 
 use super::address::Address;
 use super::agent::Bench;
+use super::counts::Counts;
 use super::field::{Failure, Field, Place};
 use super::image::Coverage;
-use super::invariants::Violation;
+use super::options::Options;
 use super::replay::{Court, Judge, Trouble};
 use super::sample::Judged;
 use super::staging::Shelf;
-use super::{Counts, Options};
 use anyhow::{Context, Result, anyhow};
 use everboot_builder::programs::Agent;
+use everboot_kit::violation::Violation;
 use std::collections::HashSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,9 +1,9 @@
 //! All images of a recording, and their pictures.
 
-use super::Counts;
 use super::address::{Address, COVERAGES};
+use super::counts::Counts;
 use super::image::{Coverage, Epoch, epochs};
-use super::invariants::{Disk, Violation};
+use super::invariants::Disk;
 use super::parts::{Area, Parts};
 use super::recording::Recording;
 use super::replay::{Case, Court, Outcome};
@@ -12,6 +12,7 @@ use anyhow::{Result, ensure};
 use everboot_kit::epoch::{Loss, Odd, SECTOR};
 use everboot_kit::seed::Seed;
 use everboot_kit::sim::pages::Pages;
+use everboot_kit::violation::Violation;
 
 /// Samples of an epoch with too many subsets.
 const SAMPLES: usize = 32;

@@ -15,11 +15,14 @@ pub mod boots;
 pub mod brought;
 pub mod campaign;
 pub mod console;
-pub mod facts;
+pub mod counts;
+pub mod disk;
 pub mod field;
 pub mod image;
 pub mod invariants;
+pub mod known;
 pub mod log;
+pub mod options;
 pub mod parts;
 pub mod recording;
 pub mod replay;
@@ -36,42 +39,20 @@ pub mod told;
 use address::Address;
 use anyhow::{Context, Result, ensure};
 use boots::Snapshot;
-use brought::Brought;
 use campaign::{Found, Shop};
+pub use counts::Counts;
 use everboot_bed::Bed;
 use everboot_builder::paths;
 use everboot_builder::programs::Agent;
+use everboot_kit::violation::Violation;
 use field::Field;
-use invariants::Violation;
+pub use options::Options;
 use recording::Recording;
-pub use report::{Counts, Report};
+pub use report::Report;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use subject::Subject;
-
-/// What to do.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// So many distinct images.
-    pub images: usize,
-    /// So many boots of them in QEMU; more where each kind of outcome asks for one.
-    pub boots: usize,
-    /// Seconds for images, two thirds of them, and boots; what is not done then is left out.
-    pub seconds: u64,
-    /// The number that all chance comes from.
-    pub seed: u64,
-    /// Threads, and guests.
-    pub threads: usize,
-    /// What a user brings, in place of the campaign's own machine and update.
-    pub brought: Brought,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { images: 4000, boots: 40, seconds: 300, seed: 1, threads: 2, brought: Brought::default() }
-    }
-}
 
 /// Records, makes the images, judges them, boots a sample.
 ///

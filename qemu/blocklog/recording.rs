@@ -10,7 +10,7 @@ use everboot_core::slot::{RootHash, SlotId};
 use serde::{Deserialize, Serialize};
 
 use super::console::{self, STICK, STUCK};
-use super::facts::{good_default, record_on};
+use super::disk::{good_default, pages, record_on};
 use super::log::{Entry, parse};
 use super::parts::Parts;
 use super::subject::Subject;
@@ -264,16 +264,4 @@ impl<'a> Session<'a> {
         fs::write(self.machine.work.join(ABOUT), serde_json::to_string(&about)?)?;
         Recording::kept(&self.machine.work, subject)
     }
-}
-
-/// A file's bytes in pages.
-pub fn pages(path: &Path) -> Result<Pages> {
-    let bytes = fs::read(path).with_context(|| format!("read {}", path.display()))?;
-    let mut pages = Pages::zeroed(bytes.len());
-    for (number, page) in bytes.chunks(4096).enumerate() {
-        if page.iter().any(|byte| *byte != 0) {
-            pages.write(number * 4096, page);
-        }
-    }
-    Ok(pages)
 }

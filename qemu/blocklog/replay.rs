@@ -4,8 +4,9 @@
 //! another boot; the new system confirms; it never does; the update is brought to its end.
 
 use super::agent::{Bench, Ending};
-use super::facts::{Facts, Known, decisive};
-use super::invariants::{self, Boot, Disk, Violation, hold};
+use super::disk::decisive;
+use super::invariants::{self, Boot, Disk};
+use super::known::{Known, NEW};
 use super::parts::Parts;
 use super::recording::Recording;
 use super::staging::{Shelf, Staged};
@@ -13,7 +14,12 @@ use anyhow::Result;
 use everboot_agent::flow::STAGED;
 use everboot_core::record::Update;
 use everboot_core::slot::{SlotId, SlotState};
+use everboot_kit::invariants::{
+    invariant_bounded_rollback, invariant_named_bundle_is_there, invariant_quiescent,
+    invariant_update_finishes,
+};
 use everboot_kit::sim::pages::{Pages, mix};
+use everboot_kit::violation::{Violation, hold};
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::sync::{Mutex, PoisonError};
@@ -93,7 +99,7 @@ impl<'a> Court<'a> {
 
     /// A disk, looked at.
     pub fn disk(&self, pages: Pages) -> Disk {
-        let facts = Facts::of(&pages, &self.recording.parts, &self.known);
+        let facts = self.known.facts(&pages, &self.recording.parts);
         Disk { pages, facts }
     }
 
@@ -136,13 +142,14 @@ impl<'a> Judge<'a> {
         let staged = self.shelf.staged(&case.image, parts.data)?;
         let has_bundle = self.has_bundle(&staged)?;
         if case.is_sound {
-            invariants::invariant_named_bundle_is_there(&is.facts, has_bundle)?;
+            invariant_named_bundle_is_there(&is.facts, |_| has_bundle)?;
         }
         self.bench.put(&case.image, &staged)?;
-        let (after, ending, entered) = if case.is_believed { self.boot(&is)? } else { self.unsure_boot()? };
+        let (after, ending, entered) =
+            if case.is_believed { self.boot(&is)? } else { self.unsure_boot(&is)? };
         let outcome = Outcome {
             slot: entered.index(),
-            version: after.facts.whole[entered.index()].unwrap_or(usize::MAX),
+            version: court.known.version(after.facts.whole[entered.index()]).unwrap_or(usize::MAX),
             said: ending.said.trim().to_owned(),
             has_staging: matches!(staged, Staged::Files(..)),
         };
@@ -175,15 +182,17 @@ impl<'a> Judge<'a> {
         let is = self.court.disk(self.bench.look()?);
         let (parts, known) = (self.court.parts(), &self.court.known);
         invariants::check_boot(&Boot { was, is: &is, ending: &ending, parts, known })?;
-        let entered = invariants::invariant_no_strand(&ending, parts)?;
+        let entered = invariants::entered(&was.facts, &ending, parts)?;
         Ok((is, ending, entered))
     }
 
     /// One boot of a disk that had lied.
-    fn unsure_boot(&mut self) -> Result<(Disk, Ending, SlotId), Trouble> {
+    fn unsure_boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), Trouble> {
         let ending = self.bench.run(&["boot"])?;
         let is = self.court.disk(self.bench.look()?);
-        let entered = invariants::check_unsure_boot(&ending, &is.facts, self.court.parts())?;
+        let (parts, known) = (self.court.parts(), &self.court.known);
+        let boot = Boot { was, is: &is, ending: &ending, parts, known };
+        let entered = invariants::check_unsure_boot(&boot)?;
         Ok((is, ending, entered))
     }
 
@@ -224,20 +233,22 @@ impl<'a> Judge<'a> {
 
     fn another_boot(&mut self, after: &Disk) -> Result<(), Trouble> {
         let (is, ..) = self.boot(after)?;
-        invariants::invariant_quiescent(after, &is, self.court.parts())?;
+        invariant_quiescent(&after.facts, invariants::written(after, &is, self.court.parts()))?;
         Ok(())
     }
 
     fn never_confirmed(&mut self, after: &Disk) -> Result<(), Trouble> {
         let mut was = after.clone();
-        let mut versions = Vec::new();
+        let mut went = Vec::new();
         let tries = self.court.recording.tries;
         for _ in 0..tries + MORE_BOOTS {
             let (is, _, entered) = self.boot(&was)?;
-            versions.push(is.facts.whole[entered.index()]);
+            went.push(Some(entered.index()));
             was = is;
         }
-        invariants::invariant_bounded_rollback(&versions, tries)?;
+        invariant_bounded_rollback(&after.facts, &was.facts, &went, tries)?;
+        let last = went.last().copied().flatten().and_then(|slot| was.facts.whole[slot]);
+        invariants::invariant_rollback_ends_in_the_old_version(last, &self.court.known)?;
         Ok(())
     }
 
@@ -273,9 +284,9 @@ impl<'a> Judge<'a> {
         if did.is_empty() {
             return Ok(());
         }
-        invariants::invariant_update_finishes(&was.facts, &did.join(", "))?;
+        invariant_update_finishes(&was.facts, self.court.known.root(NEW), &did.join(", "))?;
         let (is, ..) = self.boot(&was)?;
-        invariants::invariant_quiescent(&was, &is, self.court.parts())?;
+        invariant_quiescent(&was.facts, invariants::written(&was, &is, self.court.parts()))?;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! The staging area of a crash image: read out of the ext4 in its data partition, journal replayed, as files for
 //! an agent that runs on the host.
 
-use super::facts::{looked, pages_of};
+use super::disk::{looked, pages_of};
 use anyhow::{Context, Result};
 use everboot_bed::disk::Extent;
 use everboot_builder::paths;

@@ -1,8 +1,8 @@
 //! The crash space of a recording as a strip: a column for each epoch of its log.
 
-use super::facts::NEW;
 use super::field::Field;
 use super::image::Coverage;
+use super::known::NEW;
 use super::parts::Area;
 use super::sample::Judged;
 use serde::Serialize;

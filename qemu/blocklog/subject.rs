@@ -1,8 +1,8 @@
 //! The machine on which updates are recorded, and the bundle that they bring: the campaign's own, or a user's.
 
 use super::brought::{Brought, check_idle, open, read_settings, settings_of};
+use super::disk::pages;
 use super::parts::Parts;
-use super::recording::pages;
 use super::room::Room;
 use anyhow::{Context, Result};
 use everboot_bed::bundle::{self, pack_for};

@@ -1,12 +1,17 @@
 //! What may happen to a machine between two power cuts.
 
-use super::facts::known;
+use super::known::known;
 use everboot_agent::flow::{self, Destination, Error};
 use everboot_agent::machine::{Root, Survey};
 use everboot_core::config::Config;
+use everboot_core::decide::Reason;
+use everboot_core::record::Record;
+use everboot_core::slot::SlotId;
+use everboot_kit::invariants::Entered;
 use everboot_kit::memo::MEMO;
 use everboot_kit::sim::power::{Event, MediumId, Trouble};
-use everboot_kit::sim::{SimDisk, SimMachine, SimRoot, Still};
+use everboot_kit::sim::{SLOT_A, SimDisk, SimMachine, SimRoot, Still};
+use everboot_kit::timeline::saves;
 use everboot_kit::world::World;
 use everboot_storage::bundle::Keys;
 use everboot_storage::medium::Op;
@@ -101,6 +106,25 @@ pub struct Run {
     pub failed: Option<MediumId>,
 }
 
+impl Run {
+    /// What was entered.
+    pub fn entered(&self) -> Option<Entered> {
+        let Ending::Entered(root, why) = &self.ending else { return None };
+        let slot = slot_on(root.at.part).map(|slot| SlotId(slot as u8));
+        Some(Entered { slot, after_recovery: *why == Reason::RecoveryRetry.to_string() })
+    }
+
+    /// The records that were saved, one after the other; `None` stands for a write to a slot between them.
+    pub fn saves(&self) -> Vec<Option<Record>> {
+        saves(&self.events)
+    }
+}
+
+/// The slot on a partition, if it is one's.
+pub fn slot_on(part: usize) -> Option<usize> {
+    part.checked_sub(SLOT_A).filter(|slot| *slot < 2)
+}
+
 /// What is wrong with all media.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Faults {
@@ -142,7 +166,7 @@ impl Actor {
         let mut machine = SimMachine::of(self.survey.clone(), still);
         machine.patience = PATIENCE;
         machine.entered = entered;
-        World { machine, config: self.config.clone(), keys: self.keys.clone() }
+        World::untold(machine, self.config.clone(), self.keys.clone())
     }
 
     /// Does an act.

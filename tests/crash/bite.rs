@@ -1,8 +1,9 @@
 //! The proof that the campaign bites: every bug that is planted has to be found.
 
-use super::explore::{Explorer, Failure};
-use super::facts::{known, meanings};
+use super::explore::Explorer;
+use super::failure::Failure;
 use super::judge::Judge;
+use super::known::{known, meanings};
 use super::replay::{Path, replay};
 use super::scenario::{SCENARIOS, Scenario};
 use everboot_core::seeded::{Bug, plant};

@@ -1,7 +1,8 @@
 //! All scenarios together, on all processors, up to a limit.
 
-use super::explore::{Counts, Explorer};
-use super::facts::{known, meanings};
+use super::counts::Counts;
+use super::explore::Explorer;
+use super::known::{known, meanings};
 use super::scenario::Scenario;
 use std::collections::VecDeque;
 use std::sync::Mutex;

@@ -6,56 +6,29 @@
 //! left, any number of power cuts is covered.
 
 use super::act::{Act, Run};
-use super::facts::Facts;
-use super::invariants::{Crash, Violation, check_crash};
+use super::counts::Counts;
+use super::failure::Failure;
+use super::invariants::{Crash, check_crash};
 use super::judge::{Judge, Outcome, Place, Profile, Rot};
 use super::kept::{Kept, KeptNode};
 use super::replay::retrace;
 use super::scenario::Scenario;
 use super::step::Step;
 use super::strip::Strip;
-use super::timeline::{Timeline, hash};
 use everboot_kit::epoch::{Loss, expected, lie_losses, losses, page_losses};
+use everboot_kit::facts::Facts;
 use everboot_kit::seed::Seed;
 use everboot_kit::sim::Still;
 use everboot_kit::sim::pages::mix;
 use everboot_kit::sim::power::TROUBLES;
-use serde::{Deserialize, Serialize};
+use everboot_kit::timeline::{Timeline, hash};
+use everboot_kit::violation::Violation;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 /// Samples of an epoch with too many subsets.
 pub const SAMPLES: usize = 32;
 /// Samples of what a lying device may have left.
 const LIE_SAMPLES: usize = 4;
-
-/// All of it is counted, nothing estimated.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counts {
-    /// Distinct crash images, byte for byte, after recovery ran on each.
-    pub states: u64,
-    /// Of these: of the weaker profiles, a trashed flash page and a lying device.
-    pub weak: u64,
-    /// Of these: with copies of the record that were lost by themselves.
-    pub rotten: u64,
-    /// Of these: after an I/O error.
-    pub faulty: u64,
-    /// Crash images that were made, those that were known included.
-    pub images: u64,
-    /// Of these: seeded samples.
-    pub sampled: u64,
-    /// Epochs whose subsets were all made.
-    pub exhaustive: u64,
-    /// Epochs for which only the families and samples were made.
-    pub families: u64,
-    /// Nodes that were searched from.
-    pub nodes: u64,
-    /// Acts that were cut.
-    pub acts: u64,
-    /// Operations that failed.
-    pub faults: u64,
-    /// Most power cuts on the way to a node.
-    pub cuts: u64,
-}
 
 #[derive(Debug, Clone)]
 struct Node {
@@ -64,13 +37,6 @@ struct Node {
     trail: usize,
     cuts: u64,
     had_fault: bool,
-}
-
-/// A broken promise, and the way to it.
-#[derive(Debug, Clone)]
-pub struct Failure {
-    pub violation: Violation,
-    pub steps: Vec<Step>,
 }
 
 /// The search of one scenario.
@@ -100,24 +66,6 @@ struct Seen {
 
 /// The trail of the start.
 const START: usize = usize::MAX;
-
-impl Counts {
-    /// Adds those of another search.
-    pub fn add(&mut self, other: &Self) {
-        self.states += other.states;
-        self.weak += other.weak;
-        self.rotten += other.rotten;
-        self.faulty += other.faulty;
-        self.images += other.images;
-        self.sampled += other.sampled;
-        self.exhaustive += other.exhaustive;
-        self.families += other.families;
-        self.nodes += other.nodes;
-        self.acts += other.acts;
-        self.faults += other.faults;
-        self.cuts = self.cuts.max(other.cuts);
-    }
-}
 
 impl Explorer {
     pub fn new(scenario: &'static Scenario, seed: u64) -> Self {

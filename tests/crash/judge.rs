@@ -1,21 +1,22 @@
 //! Carries out steps, and holds every outcome against the invariants.
 
-use super::act::{Act, Actor, Ending, Run};
-use super::facts::{Facts, whole};
-use super::invariants::{
-    self, Boot, Check, Crash, Violation, invariant_atomic_choice, invariant_eligible_slots_are_whole,
-    invariant_no_strand, invariant_orderly, invariant_proof_before_entry, part_of,
-};
+use super::act::{Act, Actor, Ending, Run, slot_on};
+use super::invariants::{self, Boot, Crash, invariant_orderly, no_strand, part_of};
 use super::normal;
 use super::reader::Reader;
-use super::timeline::{Timeline, without_history};
 use super::verbs;
 use everboot_agent::machine::Root;
-use everboot_core::record::Update;
 use everboot_core::slot::SlotId;
+use everboot_kit::facts::Facts;
+use everboot_kit::invariants::{
+    invariant_atomic_choice, invariant_bounded_rollback, invariant_eligible_slots_are_whole,
+    invariant_progress, invariant_proof_before_entry,
+};
 use everboot_kit::sim::pages::{PAGE, mix};
 use everboot_kit::sim::power::Trouble;
 use everboot_kit::sim::{RECORD, SLOT_A, Still, UNREADABLE};
+use everboot_kit::timeline::{Timeline, without_history};
+use everboot_kit::violation::{Check, Violation};
 use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
@@ -248,8 +249,8 @@ impl Judge {
         let is = self.reader.facts(&run.end);
         self.reached = Outcome::of(&run, &is);
         invariant_orderly(&run)?;
-        invariant_no_strand(was, &run)?;
-        invariant_proof_before_entry(&run, &is)?;
+        no_strand(was, &run)?;
+        invariant_proof_before_entry(run.entered(), &is)?;
         let next = Place { still: run.end, entered: run.entered };
         let normal = self.normal(&next);
         if self.futures.contains(&(normal, Profile::Sound)) || !self.futures.insert((normal, Profile::Weak)) {
@@ -299,18 +300,18 @@ impl Judge {
             self.runs += 1;
             let run = self.actor.run_with(&place.still, place.entered, Act::Boot, None, &unbootable);
             invariant_orderly(&run)?;
-            invariant_no_strand(&was, &run)?;
+            no_strand(&was, &run)?;
             if profile == Profile::Sound {
-                invariant_atomic_choice(&run, &self.reader.facts(&run.end))?;
+                invariant_atomic_choice(run.entered(), &self.reader.facts(&run.end))?;
             }
             place = Place { still: without_history(&run.end), entered: run.entered };
-            went.push(place.entered.map(|root| root.at.part));
+            went.push(running_in(&place));
         }
         let is = self.reader.facts(&place.still);
         if system == NewSystem::Confirms {
-            return invariant_progress(&began, &is, &place);
+            return invariant_progress(&began, &is, running_in(&place));
         }
-        invariant_bounded_rollback(&began, &is, &went)
+        invariant_bounded_rollback(&began, &is, &went, went.len().saturating_sub(2))
     }
 }
 
@@ -323,46 +324,7 @@ fn good_slots(facts: &Facts) -> Vec<SlotId> {
     record.ids().filter(|(id, _)| record.is_good(*id)).map(|(id, _)| id).collect()
 }
 
-/// A system that never confirms gets its attempts; then the machine is back on a good slot, and stays there.
-fn invariant_bounded_rollback(began: &Facts, is: &Facts, went: &[Option<usize>]) -> Check {
-    if !began.has_good() {
-        return Ok(());
-    }
-    let last = went.last().copied().flatten().and_then(|part| part.checked_sub(SLOT_A));
-    let settled = last.is_some_and(|slot| slot < 2 && is.is_good(slot));
-    if is.record.as_ref().is_some_and(|(_, record)| record.trial().is_some()) {
-        return broken("bounded_rollback", format!("after {} boots the trial has not ended", went.len()));
-    }
-    let stays = went.len() < 2 || went[went.len() - 2] == went[went.len() - 1];
-    match settled && stays {
-        true => Ok(()),
-        false => broken(
-            "bounded_rollback",
-            format!("after {} boots it is not settled in a good slot: {went:?}", went.len()),
-        ),
-    }
-}
-
-/// What was due is done, confirmed and the default; the record is whole.
-fn invariant_progress(began: &Facts, is: &Facts, place: &Place) -> Check {
-    let (Some((_, before)), Some((_, record))) = (&began.record, &is.record) else { return Ok(()) };
-    let running = place.entered.and_then(|root| root.at.part.checked_sub(SLOT_A));
-    let settled = running.map(|slot| SlotId(slot as u8)) == record.default && record.trial().is_none();
-    if !settled {
-        return broken("progress", format!("a system that confirms itself is not the default: {running:?}"));
-    }
-    if matches!(record.update, Update::Due { .. }) && !matches!(before.update, Update::None) {
-        return broken("progress", "an apply is still due after many boots".to_owned());
-    }
-    if is.copies != [true, true] {
-        return broken(
-            "redundancy_restored",
-            format!("copies of the record that can be used: {:?}", is.copies),
-        );
-    }
-    let Some(slot) = running.filter(|slot| *slot < 2) else { return Ok(()) };
-    match whole(&place.still.parts[SLOT_A + slot]) {
-        Some(_) => Ok(()),
-        None => broken("progress", format!("slot {slot} is confirmed, and is not whole")),
-    }
+/// The slot whose system runs.
+fn running_in(place: &Place) -> Option<usize> {
+    place.entered.and_then(|root| slot_on(root.at.part))
 }

@@ -2,7 +2,7 @@
 //!
 //! Disks are not kept: the way to each node is, and leads to the same disk again.
 
-use super::explore::Counts;
+use super::counts::Counts;
 use super::judge::Outcome;
 use super::strip::Strip;
 use serde::{Deserialize, Serialize};

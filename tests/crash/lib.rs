@@ -1,19 +1,20 @@
 //! Every crash point, in process: the real flows over media whose caches a power cut may lose in every way.
 //!
-//! `scenario` says where a search begins and what may happen; `explore` searches; `timeline` makes the disk
-//! that a power cut leaves, out of the ways that `epoch` enumerates; `judge` boots it, and `invariants` say
-//! what must hold.
+//! `scenario` says where a search begins and what may happen; `explore` searches. The test kit makes the disks that a power
+//! cut may leave; `judge` boots each, and what must hold then is in the kit, `invariants` and `verbs`.
 #![allow(missing_docs, reason = "read by tests alone")]
 
 pub mod act;
 #[cfg(feature = "mutants")]
 pub mod bite;
 pub mod campaign;
+pub mod counts;
 pub mod explore;
-pub mod facts;
+pub mod failure;
 pub mod invariants;
 pub mod judge;
 pub mod kept;
+pub mod known;
 #[cfg(feature = "mutants")]
 pub mod minimise;
 pub mod normal;
@@ -23,7 +24,6 @@ pub mod scenario;
 pub mod show;
 pub mod step;
 pub mod strip;
-pub mod timeline;
 pub mod verbs;
 
 #[cfg(test)]

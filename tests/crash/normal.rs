@@ -5,7 +5,7 @@
 //! other. Without this no state would ever come again, and no search would end. The explorer checks at every
 //! crash state that a normal form which it knows leads where it led before.
 
-use super::facts::{FILLED, SLOT_PAGES, meanings};
+use super::known::{FILLED, SLOT_PAGES, meanings};
 use super::reader::{Reader, TRAILER_PAGES};
 use everboot_agent::flow::STAGED;
 use everboot_core::record::{BadCopy, Copy};

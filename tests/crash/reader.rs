@@ -2,12 +2,12 @@
 //!
 //! A planted bug may change what is read, so each search has a reader of its own.
 
-use super::facts::{Facts, SLOT_PAGES, whole};
-use everboot_core::record::{BadCopy, Copy, Record, Selection, Side};
+use super::known::{SLOT_PAGES, whole};
+use everboot_core::record::{BadCopy, Copy};
+use everboot_kit::facts::{Facts, Said};
 use everboot_kit::sim::pages::{Pages, mix};
 use everboot_kit::sim::{Looked, RECORD, SLOT_A, SLOT_B, Still, UNREADABLE};
 use everboot_storage::apply::{Trailer, read_trailer};
-use everboot_storage::store;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -22,26 +22,13 @@ pub struct Reader {
     trailers: HashMap<u64, Option<Arc<Trailer>>>,
 }
 
-/// What both copies of the record say together.
-#[derive(Debug, Clone)]
-struct Said {
-    current: Option<(u64, Arc<Record>)>,
-    older: Option<Arc<Record>>,
-    copies: [bool; 2],
-}
-
 impl Reader {
     /// What a disk says.
     pub fn facts(&mut self, still: &Still) -> Facts {
         let said = self.record(&still.parts[RECORD]);
         let slots = [&still.parts[SLOT_A], &still.parts[SLOT_B]];
-        Facts {
-            record: said.current,
-            older: said.older,
-            copies: said.copies,
-            whole: slots.map(whole),
-            trailers: slots.map(|slot| self.trailer(slot)),
-        }
+        let whole = slots.map(|slot| whole(slot).map(|known| known.root));
+        Facts::new(said, whole, slots.map(|slot| self.trailer(slot)))
     }
 
     /// Both copies of the record.
@@ -70,27 +57,8 @@ impl Reader {
         if let Some(said) = self.records.get(&key) {
             return said.clone();
         }
-        let copies = self.copies(record);
-        let said = Said::of(record, &copies);
+        let said = Said::of(&Looked::all(record));
         self.records.insert(key, said.clone());
         said
-    }
-}
-
-impl Said {
-    fn of(record: &Pages, copies: &[Arc<Copy>; 2]) -> Self {
-        let loaded = store::load(&Looked::all(record));
-        let (current, older) = match loaded.selection {
-            Selection::Current { generation, record, side, .. } => {
-                let other = &copies[if side == Side::First { 1 } else { 0 }];
-                let older = match &**other {
-                    Copy::Valid { record, .. } => Some(Arc::new(Record::clone(record))),
-                    Copy::Newer { .. } | Copy::Bad(_) => None,
-                };
-                (Some((generation, Arc::from(record))), older)
-            }
-            Selection::Newer { .. } | Selection::Lost => (None, None),
-        };
-        Self { current, older, copies: loaded.faults.map(|fault| fault.is_none()) }
     }
 }

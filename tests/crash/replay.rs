@@ -1,12 +1,13 @@
 //! Going one path again.
 
-use super::explore::Failure;
-use super::invariants::{Crash, Violation};
+use super::failure::Failure;
+use super::invariants::Crash;
 use super::judge::{Judge, Place, Profile};
 use super::scenario::Scenario;
 use super::step::{Step, at_cut};
-use super::timeline::Timeline;
 use everboot_kit::sim::Still;
+use everboot_kit::timeline::Timeline;
+use everboot_kit::violation::Violation;
 
 /// A path, as it is written down: `v1/<scenario>/<seed>/<step>,<step>…`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,12 +1,12 @@
 //! Where a search begins, and what its environment may do.
 
 use super::act::{Act, Actor, Ending};
-use super::facts::known;
-use super::timeline::without_history;
+use super::known::known;
 use everboot_agent::machine::Root;
 use everboot_core::config::{Assess, Policy};
 
 use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use everboot_kit::timeline::without_history;
 use everboot_kit::world::{World, image, lose_copy, manifest};
 use everboot_storage::medium::Medium;
 

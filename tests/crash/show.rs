@@ -1,6 +1,6 @@
 //! A disk as a small picture.
 
-use super::facts::{FILLED, known};
+use super::known::{FILLED, known};
 use everboot_core::record::Copy;
 use everboot_kit::picture;
 use everboot_kit::sim::pages::{PAGE, Pages};

@@ -2,10 +2,10 @@
 
 use super::act::Act;
 use super::judge::{Profile, Rot};
-use super::timeline::Timeline;
 use everboot_kit::epoch::{Loss, Odd};
 use everboot_kit::sim::Still;
 use everboot_kit::sim::power::{Event, Trouble};
+use everboot_kit::timeline::Timeline;
 use std::fmt;
 
 /// A step. Each leaves either a running system or a machine without power.

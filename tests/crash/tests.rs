@@ -3,15 +3,16 @@
 use super::act::{Act, Actor, Ending};
 use super::campaign::{Campaign, Limit};
 use super::explore::Explorer;
-use super::facts::{Facts, known};
 use super::judge::{Judge, Place, Rot};
+use super::known::known;
+use super::reader::Reader;
 use super::replay::{Path, replay};
 use super::scenario::{SCENARIOS, Scenario};
 use super::show::disk;
-use super::timeline::{hash, without_history};
 use everboot_kit::sim::pages::PAGE;
 use everboot_kit::sim::power::Trouble;
 use everboot_kit::sim::{RECORD, Still};
+use everboot_kit::timeline::{hash, without_history};
 use std::time::Duration;
 
 /// Some nodes of each of these scenarios, on two threads.
@@ -141,13 +142,17 @@ fn only_the_order_of_generations_counts() {
     let mut place = Place { still: still.clone(), entered: None };
     let mut seen = Vec::new();
     for _ in 0..6 {
-        let was = Facts::of(&place.still);
+        let was = Reader::default().facts(&place.still);
         let run = judge.clean(&place, &was, Act::Boot).unwrap();
         assert!(matches!(run.ending, Ending::Entered(..)));
         let booted = Place { still: run.end, entered: run.entered };
-        let confirmed = judge.clean(&booted, &Facts::of(&booted.still), Act::Confirm).unwrap();
+        let confirmed = judge.clean(&booted, &Reader::default().facts(&booted.still), Act::Confirm).unwrap();
         place = Place { still: confirmed.end, entered: None };
-        seen.push((Facts::of(&place.still).generation(), judge.normal(&place), hash(&place.still)));
+        seen.push((
+            Reader::default().facts(&place.still).generation(),
+            judge.normal(&place),
+            hash(&place.still),
+        ));
     }
     let generations: Vec<_> = seen.iter().map(|(generation, ..)| *generation).collect();
     assert!(generations.windows(2).all(|pair| pair[0] < pair[1]), "{generations:?}");

@@ -1,15 +1,17 @@
 //! What must hold of every verb of the running system, and of every act in which a device failed.
 
-use super::act::{Act, Ending, Run};
-use super::facts::{FILLED, Facts};
-use super::invariants::{
-    Check, handoffs_left, hold, invariant_atomic_choice, invariant_bad_for_a_cause,
-    invariant_counters_never_rise, invariant_floor_never_sinks, invariant_good_stays_good,
-    invariant_known_good_untouched, invariant_orderly, invariant_proof_before_entry, part_of, slot_on,
-};
+use super::act::{Act, Ending, Run, slot_on};
+use super::invariants::{invariant_orderly, part_of, untouched};
+use super::known::{FILLED, boots};
 use everboot_core::record::Record;
 use everboot_core::slot::SlotId;
+use everboot_kit::facts::Facts;
+use everboot_kit::invariants::{
+    handoffs_left, invariant_atomic_choice, invariant_bad_for_a_cause, invariant_counters_never_rise,
+    invariant_floor_never_sinks, invariant_good_stays_good, invariant_proof_before_entry,
+};
 use everboot_kit::sim::{RECORD, Still};
+use everboot_kit::violation::{Check, hold};
 
 /// A verb of the running system, without faults.
 pub fn check_verb(
@@ -22,10 +24,10 @@ pub fn check_verb(
 ) -> Check {
     invariant_orderly(run)?;
     invariant_refusal_changes_nothing(run)?;
-    invariant_floor_never_sinks(was, run)?;
+    invariant_floor_never_sinks(was, &run.saves())?;
     invariant_running_untouched(run, before)?;
     if act != Act::Reject && act != Act::Rollback {
-        invariant_known_good_untouched(was, before, &run.end)?;
+        untouched(was, before, &run.end)?;
     }
     if matches!(act, Act::Confirm | Act::Reject | Act::Rollback) {
         invariant_verdict_in_both_copies(run, is)?;
@@ -74,17 +76,17 @@ fn invariant_done_is_durable(run: &Run, durable_is_live: bool) -> Check {
 /// A run in which a device failed.
 pub fn check_faulty(was: &Facts, before: &Still, run: &Run, is: &Facts, durable: &Facts) -> Check {
     invariant_orderly(run)?;
-    invariant_known_good_untouched(was, before, &run.end)?;
-    invariant_atomic_choice(run, is)?;
-    invariant_proof_before_entry(run, is)?;
+    untouched(was, before, &run.end)?;
+    invariant_atomic_choice(run.entered(), is)?;
+    invariant_proof_before_entry(run.entered(), is)?;
     invariant_no_record_no_trial(was, run, durable)?;
-    invariant_counters_never_rise(was, run)
+    invariant_counters_never_rise(was, &run.saves())
 }
 
 /// Promises 6 and 9 where a boot met a failing device.
 pub fn check_faulty_boot(was: &Facts, is: &Facts) -> Check {
     invariant_good_stays_good(was, is)?;
-    invariant_bad_for_a_cause(was, is)
+    invariant_bad_for_a_cause(was, is, boots)
 }
 
 /// Promise 5. What could not be counted is not tried while a slot is good.

@@ -5,14 +5,24 @@
 //! what a power cut may leave, and [`violation`] says which promise was broken. [`program`] finds the programs
 //! themselves, and [`server`] is an HTTP server for those who fetch.
 #![allow(missing_docs, reason = "read by tests alone")]
+#![allow(
+    clippy::should_implement_trait,
+    clippy::new_without_default,
+    clippy::len_without_is_empty,
+    reason = "so called where they are read"
+)]
 
+pub mod cuts;
 pub mod epoch;
+pub mod facts;
+pub mod invariants;
 pub mod memo;
 pub mod picture;
 pub mod program;
 pub mod seed;
 pub mod server;
 pub mod sim;
+pub mod timeline;
 pub mod told;
 pub mod violation;
 pub mod world;

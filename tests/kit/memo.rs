@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_verdict_is_found_once_and_holds_for_those_bytes_and_keys_alone() {
-        let keys = World::blank().keys;
+        let keys = World::blank().keys.clone();
         let (one, two) = (signed(1, &keys), signed(2, &keys));
         let forged = Signed { manifest: two.manifest.clone(), ..one.clone() };
         let mut recalling = keys.clone();

@@ -1,5 +1,6 @@
 //! A simulated machine with keys, a configuration, and images to put on it.
 
+use crate::cuts::{Act, Tape};
 use crate::sim::{Power, SimDisk};
 use crate::sim::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, UNREADABLE};
 use everboot_agent::flow::{self, Destination, Insist, Outcome, Site};
@@ -11,6 +12,7 @@ use everboot_storage::bundle::{Keys, sign::Signer, write::assemble};
 use everboot_storage::crew::{Start, Threads};
 use everboot_storage::medium::Medium;
 use everboot_storage::store;
+use std::panic::Location;
 
 /// Blocks of an image.
 pub const BLOCKS: usize = 12;
@@ -72,6 +74,8 @@ pub struct World {
     pub machine: SimMachine,
     pub config: Config,
     pub keys: Keys,
+    /// What was done, to be told again with power cuts; none where that would have no end.
+    tape: Option<Tape>,
 }
 
 impl World {
@@ -80,7 +84,52 @@ impl World {
         let mut config = Config::parse("compatible = sim").unwrap();
         config.timeout = 1;
         let keys = Keys::parse(include_str!("../golden/key.pub")).unwrap();
-        Self { machine: SimMachine::new(), config, keys }
+        Self::told(SimMachine::new(), config, keys)
+    }
+
+    /// A machine whose story is told again with power cuts once it is over: see [`cuts`](super::cuts).
+    fn told(machine: SimMachine, config: Config, keys: Keys) -> Self {
+        machine.power.tell_flows_apart();
+        Self { machine, config, keys, tape: Some(Tape::default()) }
+    }
+
+    /// One that is left alone.
+    pub fn untold(machine: SimMachine, config: Config, keys: Keys) -> Self {
+        Self { machine, config, keys, tape: None }
+    }
+
+    /// Tells what was done until now again with power cuts, and how many there were.
+    pub fn cut_everywhere(&mut self) -> u64 {
+        self.end_act();
+        self.tape.as_mut().map_or(0, |tape| {
+            tape.play();
+            tape.crashes
+        })
+    }
+
+    fn end_act(&mut self) {
+        let Some(tape) = &mut self.tape else { return };
+        let events = self.machine.power.take_events();
+        match tape.acts.last_mut() {
+            Some(act) if act.events.is_empty() && !events.is_empty() => act.events = events,
+            _ => {}
+        }
+        if tape.acts.last().is_some_and(|act| act.events.is_empty()) {
+            tape.acts.pop();
+        }
+    }
+
+    /// Ends the act before, and begins another one.
+    fn begin_act(&mut self, at: &'static Location<'static>) {
+        self.end_act();
+        if let Some(tape) = &mut self.tape {
+            let old = &self.machine;
+            let mut machine = SimMachine::of(old.survey.clone(), &old.still());
+            (machine.kernel, machine.dead) = (old.kernel.clone(), old.dead.clone());
+            (machine.unbootable, machine.has_staging) = (old.unbootable.clone(), old.has_staging);
+            let before = Self::untold(machine, self.config.clone(), self.keys.clone());
+            tape.acts.push(Act { before, files: old.staging.numbers(), at, events: Vec::new() });
+        }
     }
 
     /// A machine fresh from the factory: version 1 in slot-a, confirmed once it has booted.
@@ -115,23 +164,29 @@ impl World {
         everboot_storage::apply::mark(&target, 1, bundle.manifest().payload.root_hash).unwrap();
     }
 
+    /// What a verb or a boot works on. Each use of it is an act, which is told again with power cuts.
+    #[track_caller]
     pub fn site(&mut self) -> Site<'_, SimMachine> {
+        self.begin_act(Location::caller());
         Site { machine: &mut self.machine, config: &self.config, keys: &self.keys }
     }
 
     /// The same world on media of its own.
     pub fn fork(&self) -> Self {
-        Self { machine: self.machine.fork(), config: self.config.clone(), keys: self.keys.clone() }
+        Self::told(self.machine.fork(), self.config.clone(), self.keys.clone())
     }
 
+    #[track_caller]
     pub fn stage(&mut self, bundle: Vec<u8>) -> Result<flow::StagedNow, flow::Error> {
         self.stage_insisting(bundle, Insist::default())
     }
 
+    #[track_caller]
     pub fn stage_forced(&mut self, bundle: Vec<u8>) -> Result<flow::StagedNow, flow::Error> {
         self.stage_insisting(bundle, Insist { force: true, insecure: false })
     }
 
+    #[track_caller]
     pub fn stage_insisting(
         &mut self,
         bundle: Vec<u8>,
@@ -141,12 +196,14 @@ impl World {
         flow::stage(self.site(), Some(source), insist)
     }
 
+    #[track_caller]
     pub fn boot(&mut self) -> Outcome {
         self.machine.entered = None;
         flow::boot(self.site(), None)
     }
 
     /// Boots, and returns the version of the root that was entered. The whole image has to be there.
+    #[track_caller]
     pub fn boot_version(&mut self) -> Option<u8> {
         let outcome = self.boot();
         let Destination::Root(_, root) = outcome.destination else { return None };
@@ -189,12 +246,20 @@ impl World {
     }
 }
 
+impl Drop for World {
+    /// The tape is played when it is dropped, and has to have the last act.
+    fn drop(&mut self) {
+        self.end_act();
+    }
+}
+
 /// A bundle of an image that boots.
 pub fn good(version: u8) -> Vec<u8> {
     bundle(manifest(version), &image(version, SimRoot::Boots))
 }
 
 /// Stages a bundle, and makes its early apply due.
+#[track_caller]
 pub fn due(world: &mut World, bundle: Vec<u8>) {
     world.stage(bundle).unwrap();
     flow::activate(world.site()).unwrap();

@@ -26,6 +26,6 @@ pub use frames::{Decoder, FRAMES_MAX, Frames};
 pub use reader::{Body, Bundle, Carried, Packed, Tree, Unpacker, Whole};
 pub use recipe::{GROUP_BLOCKS, GROUP_NEW, GROUP_PREFIX, Group, Piece, Run, SOURCES_MAX};
 pub use signed::{
-    Doubt, ENDORSEMENT, ENDORSEMENTS_MAX, KEYS_MAX, KeyError, Keys, Memo, SIGNATURE_MAX, Signed, TrustError,
-    Verdict,
+    Doubt, ENDORSEMENT, ENDORSEMENTS_MAX, Find, KEYS_MAX, KeyError, Keys, Memo, SIGNATURE_MAX, Signed,
+    TrustError, Verdict,
 };

@@ -32,10 +32,13 @@ pub struct Keys {
 /// Whether somebody trusted stands behind a manifest.
 pub type Verdict = Result<(), Doubt>;
 
+/// Finds a verdict by checking the signature.
+pub type Find = fn(&Signed, &Keys) -> Verdict;
+
 /// Recalls the verdict about a signature, or has it found by the function that it is given. For a process that meets the
 /// same few bundles millions of times; without one, each signature is checked whenever it is read.
 #[derive(Debug, Clone, Copy)]
-pub struct Memo(pub fn(&Signed, &Keys, fn(&Signed, &Keys) -> Verdict) -> Verdict);
+pub struct Memo(pub fn(&Signed, &Keys, Find) -> Verdict);
 
 /// A memo changes no verdict: keys with one are the same keys.
 impl PartialEq for Memo {

@@ -3,7 +3,8 @@
 use anyhow::{Context, Result};
 use everboot_crash::bite::Found;
 use everboot_crash::campaign::{Campaign, Progress};
-use everboot_crash::explore::{Counts, Explorer};
+use everboot_crash::counts::Counts;
+use everboot_crash::explore::Explorer;
 use everboot_crash::judge::Outcome;
 use everboot_crash::replay::Path as Way;
 use serde::Serialize;

@@ -2,6 +2,7 @@
 
 use super::pages::Pages;
 use super::power::{Answer, Event, MediumId, Power};
+use crate::epoch::{Loss, Odd, Open};
 use everboot_storage::medium::{Error, Medium, Op};
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -28,6 +29,38 @@ pub enum Survives {
 pub const SURVIVORS: &[Survives] =
     &[Survives::All, Survives::None, Survives::TornLast, Survives::OnlyLast, Survives::AllButFirst];
 
+impl Survives {
+    /// What it makes of these writes.
+    pub fn of(self, open: &[Open]) -> Loss {
+        let last = open.len().saturating_sub(1);
+        let kept = open.iter().enumerate().flat_map(|(number, write)| {
+            let count = write.differs.len();
+            let sectors = match self {
+                Self::All => count,
+                Self::None => 0,
+                Self::TornLast if number == last => count / 2,
+                Self::TornLast => count,
+                Self::OnlyLast => {
+                    if number == last {
+                        count
+                    } else {
+                        0
+                    }
+                }
+                Self::AllButFirst => {
+                    if number == 0 {
+                        0
+                    } else {
+                        count
+                    }
+                }
+            };
+            (0..count).map(move |sector| sector < sectors)
+        });
+        Loss { kept: kept.collect(), odd: Odd::None }
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Inner {
     live: Pages,
@@ -45,6 +78,7 @@ pub struct SimDisk {
     inner: Arc<Mutex<Inner>>,
     power: Power,
     id: MediumId,
+    is_of_flow: bool,
 }
 
 impl SimDisk {
@@ -69,7 +103,7 @@ impl SimDisk {
             lies: false,
             rewritten: vec![],
         };
-        Self { inner: Arc::new(Mutex::new(inner)), power: power.clone(), id }
+        Self { inner: Arc::new(Mutex::new(inner)), power: power.clone(), id, is_of_flow: false }
     }
 
     /// A file that grows as it is written.
@@ -77,6 +111,13 @@ impl SimDisk {
         let disk = Self::of(Pages::zeroed(0), power, id);
         disk.inner.lock().unwrap().grows = true;
         disk
+    }
+
+    /// A handle of a flow: what it changes is told apart from what a test does to the disk.
+    #[must_use]
+    pub fn of_flow(mut self) -> Self {
+        self.is_of_flow = true;
+        self
     }
 
     pub fn id(&self) -> MediumId {
@@ -145,6 +186,12 @@ impl SimDisk {
         inner.live = inner.durable.clone();
     }
 
+    fn happened(&self, event: Event) {
+        if self.is_of_flow || !self.power.tells_flows_apart() {
+            self.power.happened(event);
+        }
+    }
+
     /// Counts the blocks of a write that hold its very bytes already.
     fn note_rewritten(inner: &mut Inner, offset: u64, data: &[u8]) {
         let mut there = [0; 4096];
@@ -186,7 +233,7 @@ impl Medium for SimDisk {
             let (medium, at, data) = (self.id, offset as usize, Arc::<[u8]>::from(data));
             inner.live.write(at, &data);
             inner.epoch.push((at, data.clone()));
-            self.power.happened(Event::Write { medium, at, data });
+            self.happened(Event::Write { medium, at, data });
         }
         Ok(())
     }
@@ -203,7 +250,7 @@ impl Medium for SimDisk {
         if let Err(error) = answer {
             if !self.power.is_cut() {
                 inner.epoch.clear();
-                self.power.happened(Event::SyncFailed(self.id));
+                self.happened(Event::SyncFailed(self.id));
             }
             return Err(error);
         }
@@ -213,7 +260,7 @@ impl Medium for SimDisk {
         for (at, data) in inner.epoch.drain(..) {
             inner.durable.write(at, &data);
         }
-        self.power.happened(Event::Sync(self.id));
+        self.happened(Event::Sync(self.id));
         Ok(())
     }
 }

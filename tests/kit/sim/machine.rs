@@ -174,13 +174,13 @@ impl Machine for SimMachine {
         if self.dead.contains(&at.part) {
             return Err(Error::named(Op::Open, "part", io::Error::from_raw_os_error(5)));
         }
-        Ok(self.parts[at.part].clone())
+        Ok(self.parts[at.part].clone().of_flow())
     }
 
     fn staging(&mut self, _: Option<PartRef>, _: Access) -> Result<SimStaging, Error> {
         self.power.check(Op::Open, DIRECTORY)?;
         match self.has_staging {
-            true => Ok(self.staging.clone()),
+            true => Ok(self.staging.clone().of_flow()),
             false => Err(Error::named(Op::Open, "staging", io::Error::from_raw_os_error(117))),
         }
     }

@@ -83,6 +83,7 @@ struct Supply {
     strays: u64,
     swap_writes: bool,
     drop_syncs: bool,
+    flows_apart: bool,
 }
 
 /// What a medium is to do with an operation.
@@ -161,6 +162,15 @@ impl Power {
 
     pub fn stray(&self) {
         self.0.lock().unwrap().strays += 1;
+    }
+
+    /// From now on only what flows do is written down as events.
+    pub fn tell_flows_apart(&self) {
+        self.0.lock().unwrap().flows_apart = true;
+    }
+
+    pub fn tells_flows_apart(&self) -> bool {
+        self.0.lock().unwrap().flows_apart
     }
 
     pub fn happened(&self, event: Event) {

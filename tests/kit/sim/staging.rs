@@ -2,7 +2,7 @@
 
 use super::disk::{SimDisk, Survives};
 use super::pages::Pages;
-use super::power::{DIRECTORY, Event, FIRST_FILE, Power};
+use super::power::{DIRECTORY, Event, FIRST_FILE, MediumId, Power};
 use everboot_storage::medium::{Error, Medium, Op, Staging};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,6 +19,7 @@ pub struct SimStaging {
     room: Rc<Cell<u64>>,
     files: Rc<Cell<usize>>,
     power: Power,
+    is_of_flow: bool,
 }
 
 impl SimStaging {
@@ -34,12 +35,35 @@ impl SimStaging {
             room: Rc::new(Cell::new(u64::MAX)),
             files: Rc::new(Cell::new(FIRST_FILE + files.len())),
             power: power.clone(),
+            is_of_flow: false,
         }
+    }
+
+    /// A handle of a flow: what it changes is told apart from what a test does to the directory.
+    #[must_use]
+    pub fn of_flow(mut self) -> Self {
+        self.is_of_flow = true;
+        self
+    }
+
+    fn happened(&self, event: Event) {
+        if self.is_of_flow || !self.power.tells_flows_apart() {
+            self.power.happened(event);
+        }
+    }
+
+    fn handle(&self, file: SimDisk) -> SimDisk {
+        if self.is_of_flow { file.of_flow() } else { file }
     }
 
     /// What a reader sees.
     pub fn content(&self) -> BTreeMap<String, Pages> {
         self.live.borrow().iter().map(|(name, file)| (name.clone(), file.live())).collect()
+    }
+
+    /// The files that a reader sees, and their numbers.
+    pub fn numbers(&self) -> Vec<(String, MediumId)> {
+        self.live.borrow().iter().map(|(name, file)| (name.clone(), file.id())).collect()
     }
 
     /// What was durable at the last barrier of the directory, on media of its own.
@@ -83,7 +107,8 @@ impl Staging for SimStaging {
 
     fn open(&self, name: &str) -> Result<SimDisk, Error> {
         self.power.check(Op::Open, DIRECTORY)?;
-        self.live.borrow().get(name).cloned().ok_or_else(|| missing(Op::Open, name))
+        let file = self.live.borrow().get(name).cloned().ok_or_else(|| missing(Op::Open, name))?;
+        Ok(self.handle(file))
     }
 
     fn create(&self, name: &str) -> Result<SimDisk, Error> {
@@ -91,14 +116,14 @@ impl Staging for SimStaging {
         let id = self.files.replace(self.files.get() + 1);
         let file = SimDisk::growing(&self.power, id);
         self.live.borrow_mut().insert(name.to_owned(), file.clone());
-        self.power.happened(Event::Link(name.to_owned(), id));
-        Ok(file)
+        self.happened(Event::Link(name.to_owned(), id));
+        Ok(self.handle(file))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
         self.power.spend(Op::Name, DIRECTORY)?;
         let file = self.live.borrow_mut().remove(from).ok_or_else(|| missing(Op::Name, from))?;
-        self.power.happened(Event::Rename(from.to_owned(), to.to_owned(), file.id()));
+        self.happened(Event::Rename(from.to_owned(), to.to_owned(), file.id()));
         self.live.borrow_mut().insert(to.to_owned(), file);
         Ok(())
     }
@@ -106,7 +131,7 @@ impl Staging for SimStaging {
     fn remove(&self, name: &str) -> Result<(), Error> {
         self.power.spend(Op::Name, DIRECTORY)?;
         if self.live.borrow_mut().remove(name).is_some() {
-            self.power.happened(Event::Unlink(name.to_owned()));
+            self.happened(Event::Unlink(name.to_owned()));
         }
         Ok(())
     }
@@ -115,7 +140,7 @@ impl Staging for SimStaging {
         self.power.spend(Op::Sync, DIRECTORY)?;
         if !self.power.ignores_sync() {
             *self.durable.borrow_mut() = self.live.borrow().clone();
-            self.power.happened(Event::SyncDirectory);
+            self.happened(Event::SyncDirectory);
         }
         Ok(())
     }

@@ -3,11 +3,12 @@
 //! All media of a machine share one line of time, and a barrier on one makes nothing durable on another.
 //! The history ring is left out: no decision reads it, which a test shows.
 
-use everboot_kit::epoch::{Loss, Odd, Open, SECTOR};
-use everboot_kit::seed::Seed;
-use everboot_kit::sim::pages::{PAGE, Pages};
-use everboot_kit::sim::power::{Event, FIRST_FILE, MediumId};
-use everboot_kit::sim::{RECORD, Still};
+use crate::epoch::{Loss, Odd, Open, SECTOR};
+use crate::seed::Seed;
+use crate::sim::pages::{PAGE, Pages};
+use crate::sim::power::{Event, FIRST_FILE, MediumId};
+use crate::sim::{RECORD, SLOT_A, SLOT_B, Still};
+use everboot_core::record::{Copy, Record};
 use std::collections::BTreeMap;
 
 /// What is durable after some events, and what is still in caches.
@@ -27,6 +28,17 @@ impl Timeline {
             parts: still.parts.clone(),
             files: numbered().map(|(at, (_, content))| (FIRST_FILE + at, content.clone())).collect(),
             names: numbered().map(|(at, (name, _))| (name.clone(), FIRST_FILE + at)).collect(),
+            open: Vec::new(),
+        }
+    }
+
+    /// The same, where files have the numbers that a machine gave them.
+    pub fn with_files(still: &Still, numbers: &[(String, MediumId)]) -> Self {
+        let content = |(name, id): &(String, MediumId)| Some((*id, still.files.get(name)?.clone()));
+        Self {
+            parts: still.parts.clone(),
+            files: numbers.iter().filter_map(content).collect(),
+            names: numbers.iter().cloned().collect(),
             open: Vec::new(),
         }
     }
@@ -241,9 +253,22 @@ pub fn without_history(still: &Still) -> Still {
     next
 }
 
+/// The records that were saved, one after the other; a slot that was written stands between them.
+pub fn saves(events: &[Event]) -> Vec<Option<Record>> {
+    let of = |event: &Event| match event {
+        Event::Write { medium: RECORD, data, .. } => match Copy::decode(data[..].try_into().ok()?) {
+            Copy::Valid { record, .. } => Some(Some(*record)),
+            Copy::Newer { .. } | Copy::Bad(_) => None,
+        },
+        Event::Write { medium: SLOT_A | SLOT_B, .. } => Some(None),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
 /// The hash of all bytes.
 pub fn hash(still: &Still) -> u64 {
-    use everboot_kit::sim::pages::{hash_of, mix};
+    use crate::sim::pages::{hash_of, mix};
     let parts = still.parts.iter().fold(0, |hash, part| mix(hash, part.hash()));
     still.files.iter().fold(parts, |hash, (name, file)| mix(mix(hash, hash_of(name.as_bytes())), file.hash()))
 }
@@ -251,7 +276,7 @@ pub fn hash(still: &Still) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use everboot_kit::epoch::losses;
+    use crate::epoch::losses;
 
     fn still() -> Still {
         let old = || Pages::of(&[1; 8192]);

@@ -1,17 +1,14 @@
-//! What is on a disk, as the invariants see it: by other means than the code under test where that matters.
+//! The images that a campaign brings onto a machine: by their bytes it is known what a slot holds, whatever the code
+//! under test says.
 
-use super::reader::Reader;
 use everboot_core::manifest::Manifest;
-use everboot_core::record::{Copy, Record};
-use everboot_core::slot::{RootHash, SlotId};
+use everboot_core::slot::RootHash;
 use everboot_kit::sim::pages::Pages;
-use everboot_kit::sim::power::Event;
-use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use everboot_kit::sim::{SLOT_A, SimRoot};
 use everboot_kit::told;
 use everboot_kit::world::{BLOCKS, World, bundle, image, manifest};
-use everboot_storage::apply::Trailer;
 use std::collections::HashMap;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 /// Pages of a slot that image and tree fill; the tree of so few blocks is a superblock and one block.
 pub const FILLED: usize = BLOCKS + 2;
@@ -88,63 +85,4 @@ pub fn meanings() -> &'static HashMap<u64, u64> {
         }
         hashes.into_iter().enumerate().map(|(number, hash)| (hash, number as u64 + 1)).collect()
     })
-}
-
-/// The records that were saved, one after the other; a slot that was written stands between them.
-pub fn saves(events: &[Event]) -> Vec<Option<Record>> {
-    let of = |event: &Event| match event {
-        Event::Write { medium: RECORD, data, .. } => match Copy::decode(data[..].try_into().ok()?) {
-            Copy::Valid { record, .. } => Some(Some(*record)),
-            Copy::Newer { .. } | Copy::Bad(_) => None,
-        },
-        Event::Write { medium: SLOT_A | SLOT_B, .. } => Some(None),
-        _ => None,
-    };
-    events.iter().filter_map(of).collect()
-}
-
-/// What a disk says.
-#[derive(Debug, Clone)]
-pub struct Facts {
-    /// The current record, and its generation.
-    pub record: Option<(u64, Arc<Record>)>,
-    /// The record in the other copy.
-    pub older: Option<Arc<Record>>,
-    /// Whether each copy can be used.
-    pub copies: [bool; 2],
-    /// The image that is whole in each slot.
-    pub whole: [Option<&'static Known>; 2],
-    /// Each slot's trailer.
-    pub trailers: [Option<Arc<Trailer>>; 2],
-}
-
-impl Facts {
-    /// Read by a reader that knows nothing yet.
-    pub fn of(still: &Still) -> Self {
-        Reader::default().facts(still)
-    }
-
-    pub fn generation(&self) -> u64 {
-        self.record.as_ref().map_or(0, |(generation, _)| *generation)
-    }
-
-    /// The default slot, if it is good and whole.
-    pub fn known_good(&self) -> Option<SlotId> {
-        let (_, record) = self.record.as_ref()?;
-        record.default.filter(|id| record.is_good(*id) && self.whole[id.index()].is_some())
-    }
-
-    /// Whether a slot is good that has all its bytes, by the record or, without one, by its mark.
-    pub fn is_good(&self, slot: usize) -> bool {
-        let good = match &self.record {
-            Some((_, record)) => record.is_good(SlotId(slot as u8)),
-            None => self.trailers[slot].as_ref().is_some_and(|trailer| trailer.mark.is_some()),
-        };
-        good && self.whole[slot].is_some()
-    }
-
-    /// Whether one is.
-    pub fn has_good(&self) -> bool {
-        (0..2).any(|slot| self.is_good(slot))
-    }
 }

@@ -1,48 +1,21 @@
-//! What is on a disk: the record, the trailers, and which image's bytes are in each slot.
+//! The images that the slots of a recording may hold, and what a disk says.
 
+use super::disk::{looked, pages_of};
 use super::parts::Parts;
 use super::recording::Recording;
 use anyhow::{Result, ensure};
 use everboot_bed::disk::Extent;
 use everboot_core::manifest::Manifest;
-use everboot_core::record::{Record, Selection};
-use everboot_core::slot::{RootHash, SlotId};
-use everboot_kit::sim::Looked;
-use everboot_kit::sim::pages::{Pages, mix};
-use everboot_storage::apply::{Layout, Trailer, read_trailer};
+use everboot_core::slot::RootHash;
+use everboot_kit::facts::{Facts, Said};
+use everboot_kit::sim::pages::Pages;
+use everboot_storage::apply::{Layout, read_trailer};
 use everboot_storage::bundle::write::tree;
 use everboot_storage::medium::Medium;
-use everboot_storage::store;
 use std::ops::Range;
+use std::sync::Arc;
 
 const PAGE: u64 = 4096;
-
-/// A partition of a disk in memory, to be looked at.
-pub fn looked(disk: &Pages, at: Extent) -> Looked<'_> {
-    Looked::part(disk, at.start, at.length)
-}
-
-/// The pages of a disk that a partition has.
-pub fn pages_of(at: Extent) -> Range<usize> {
-    (at.start / PAGE) as usize..((at.start + at.length) / PAGE) as usize
-}
-
-/// The current record on a disk.
-pub fn record_on(disk: &Pages, parts: &Parts) -> Option<Record> {
-    current(store::load(&looked(disk, parts.record)).selection).map(|(_, record)| record)
-}
-
-fn current(selection: Selection) -> Option<(u64, Record)> {
-    match selection {
-        Selection::Current { generation, record, .. } => Some((generation, *record)),
-        Selection::Newer { .. } | Selection::Lost => None,
-    }
-}
-
-/// The default slot of a record, if it is good.
-pub fn good_default(record: &Record) -> Option<SlotId> {
-    record.default.filter(|id| record.is_good(*id))
-}
 
 /// The version that was in the other slot before the update, if there was one.
 pub const OLDEST: usize = 0;
@@ -81,14 +54,27 @@ impl Known {
         Ok(Self { versions })
     }
 
-    /// The version whose every byte of image and tree is in a slot.
-    pub fn whole(&self, disk: &Pages, slot: Extent) -> Option<usize> {
+    /// What a disk says.
+    pub fn facts(&self, disk: &Pages, parts: &Parts) -> Facts {
+        let trailer = |at| read_trailer(&looked(disk, at)).ok().flatten().map(Arc::new);
+        let whole = parts.slots.map(|slot| self.whole(disk, slot));
+        Facts::new(Said::of(&looked(disk, parts.record)), whole, parts.slots.map(trailer))
+    }
+
+    /// The image whose every byte of image and tree is in a slot.
+    fn whole(&self, disk: &Pages, slot: Extent) -> Option<RootHash> {
         let from = pages_of(slot).start;
-        let holds = |image: &Image| {
+        let holds = |image: &&Image| {
             let mut pages = image.pages.iter().enumerate();
             pages.all(|(number, hash)| disk.hash_of_page(from + number) == *hash)
         };
-        self.versions.iter().position(|image| image.as_ref().is_some_and(holds))
+        self.versions.iter().flatten().find(holds).map(|image| image.root)
+    }
+
+    /// The version of that root hash.
+    pub fn version(&self, root: Option<RootHash>) -> Option<usize> {
+        let is = |image: &Option<Image>| image.as_ref().is_some_and(|image| Some(image.root) == root);
+        self.versions.iter().position(is)
     }
 
     /// The root hash of a version.
@@ -123,48 +109,4 @@ impl Image {
         let pages = (0..count as usize).map(|page| disk.hash_of_page(from + page)).collect();
         Ok(Some(Self { root: payload.root_hash, pages }))
     }
-}
-
-/// What a disk says.
-#[derive(Debug, Clone)]
-pub struct Facts {
-    /// The current record, and its generation.
-    pub record: Option<(u64, Record)>,
-    /// Whether each copy can be used.
-    pub copies: [bool; 2],
-    /// The version that is whole in each slot.
-    pub whole: [Option<usize>; 2],
-    /// Each slot's trailer.
-    pub trailers: [Option<Trailer>; 2],
-}
-
-impl Facts {
-    /// Looks.
-    pub fn of(disk: &Pages, parts: &Parts, known: &Known) -> Self {
-        let loaded = store::load(&looked(disk, parts.record));
-        Self {
-            record: current(loaded.selection),
-            copies: loaded.faults.map(|fault| fault.is_none()),
-            whole: parts.slots.map(|slot| known.whole(disk, slot)),
-            trailers: parts.slots.map(|at| read_trailer(&looked(disk, at)).ok().flatten()),
-        }
-    }
-
-    /// Of the record; 0 without one.
-    pub fn generation(&self) -> u64 {
-        self.record.as_ref().map_or(0, |(generation, _)| *generation)
-    }
-
-    /// The default slot, if it is good.
-    pub fn known_good(&self) -> Option<SlotId> {
-        good_default(&self.record.as_ref()?.1)
-    }
-}
-
-/// The hash of all that a boot may depend on: copies of the record, and slots. No decision reads the history.
-pub fn decisive(disk: &Pages, parts: &Parts) -> u64 {
-    let record = pages_of(parts.record);
-    let copies = [record.start, record.end - 1];
-    let slots = parts.slots.into_iter().flat_map(pages_of);
-    copies.into_iter().chain(slots).fold(0, |hash, page| mix(hash, disk.hash_of_page(page)))
 }

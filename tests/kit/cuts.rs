@@ -1,0 +1,282 @@
+//! Every story is told again with power cuts, and costs its test nothing.
+//!
+//! A [`World`](super::world::World) keeps, of each verb and each boot of a story, the disk before and what was changed on
+//! it. When the story is over and went well, each of these acts is cut after each of its changes, with every kind of loss
+//! in [`SURVIVORS`]; each disk that this leaves is held against the invariants, booted, and booted on, by a system that
+//! confirms itself and by one that never does. What the test itself does to a disk belongs to the disk before the next
+//! act, and is never cut.
+//!
+//! A disk that an earlier story of the same process has left too is not booted again. Of an act with more than
+//! [`MOST`] changes a sample at a fixed stride is cut, its first and its last change among it.
+
+use super::facts::{Facts, Said};
+use super::invariants::*;
+use super::sim::pages::{hash_of, mix};
+use super::sim::power::{Event, MediumId};
+use super::sim::{Looked, RECORD, SLOT_A, SLOT_B, SURVIVORS, SimMachine, Still, UNREADABLE};
+use super::timeline::{Timeline, hash, without_history};
+use super::violation::Check;
+use super::world::World;
+use everboot_agent::flow::{self, Destination, Outcome};
+use everboot_core::decide::Reason;
+use everboot_core::manifest::Manifest;
+use everboot_core::slot::{RootHash, SlotId};
+use everboot_storage::apply::{Layout, read_trailer};
+use everboot_storage::bundle::write::tree;
+use std::collections::{HashMap, HashSet};
+use std::panic::Location;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+/// Changes of an act up to which it is cut after each.
+const MOST: usize = 24;
+/// Boots after the first one: more than a trial has tries.
+const MORE_BOOTS: usize = 6;
+/// Of these, boots after which a machine whose trial is never confirmed stays where it is.
+const SETTLED: usize = 4;
+
+/// One verb, or one boot, of a story.
+pub struct Act {
+    /// The machine before it, with all that the test had done to it.
+    pub before: World,
+    /// The numbers of the files that were staged then.
+    pub files: Vec<(String, MediumId)>,
+    /// Where the test began it.
+    pub at: &'static Location<'static>,
+    /// What it changed.
+    pub events: Vec<Event>,
+}
+
+/// The acts of a story; told again when it is dropped.
+#[derive(Default)]
+pub struct Tape {
+    pub acts: Vec<Act>,
+    /// Disks that power cuts left.
+    pub crashes: u64,
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.play();
+        }
+    }
+}
+
+impl Tape {
+    /// Cuts every act that waits. Panics when a promise is broken.
+    pub fn play(&mut self) {
+        for act in std::mem::take(&mut self.acts) {
+            self.crashes += act.cut_everywhere();
+        }
+    }
+}
+
+impl Act {
+    fn cut_everywhere(&self) -> u64 {
+        let (before, mut crashes) = (self.before.machine.still(), 0);
+        let was = facts(&before);
+        let stride = self.events.len().div_ceil(MOST).max(1);
+        for cut in 0..=self.events.len() {
+            if cut % stride != 0 && cut != self.events.len() {
+                continue;
+            }
+            let mut timeline = Timeline::with_files(&before, &self.files);
+            self.events[..cut].iter().for_each(|event| timeline.push(event));
+            let open = timeline.open();
+            for survives in SURVIVORS {
+                let now = timeline.image(&survives.of(&open), 0);
+                let checked = self.crash(&before, &was, &timeline, &now);
+                if let Err(violation) = checked {
+                    panic!(
+                        "the act at {}, power cut after change {cut} of {}, {survives:?} survives: invariant_{}: {}",
+                        self.at,
+                        self.events.len(),
+                        violation.invariant,
+                        violation.what
+                    );
+                }
+                crashes += 1;
+            }
+        }
+        crashes
+    }
+
+    /// A disk that a cut left.
+    fn crash(&self, before: &Still, was: &Facts, durable: &Timeline, now: &Still) -> Check {
+        let is = facts(now);
+        untouched(was, before, now)?;
+        // What the test itself has spoilt is not held against the act.
+        if invariant_eligible_slots_are_whole(was).is_ok() {
+            invariant_eligible_slots_are_whole(&is)?;
+        }
+        if invariant_trailers_tell_the_truth(was).is_ok() {
+            invariant_trailers_tell_the_truth(&is)?;
+        }
+        invariant_record_survives(&facts(&durable.still()), &is)?;
+        let key = mix(hash(&without_history(now)), self.place());
+        if is_new(key) { self.recover(now, &is) } else { Ok(()) }
+    }
+
+    /// A number for all that a boot depends on beside the disk.
+    fn place(&self) -> u64 {
+        let World { machine, config, keys, .. } = &self.before;
+        let SimMachine { survey, kernel, dead, unbootable, has_staging, .. } = machine;
+        hash_of(
+            format!("{survey:?}{kernel:?}{dead:?}{unbootable:?}{has_staging}{config:?}{keys:?}").as_bytes(),
+        )
+    }
+
+    /// The machine with another disk.
+    fn machine(&self, still: &Still) -> World {
+        let old = &self.before.machine;
+        let mut machine = SimMachine::of(old.survey.clone(), still);
+        (machine.kernel, machine.dead) = (old.kernel.clone(), old.dead.clone());
+        (machine.unbootable, machine.has_staging) = (old.unbootable.clone(), old.has_staging);
+        machine.patience = 1;
+        World::untold(machine, self.before.config.clone(), self.before.keys.clone())
+    }
+
+    /// Whether nothing but the disk stands in the way of a boot.
+    fn is_healthy(&self, was: &Facts) -> bool {
+        let World { machine, keys, .. } = &self.before;
+        let is_one = machine.survey.disks.len() == 1;
+        // A boot does not write into the record of another disk.
+        let is_own =
+            was.record.as_ref().is_none_or(|(_, record)| record.disk == machine.survey.disks[0].guid);
+        // An open image does not keep the bytes that it came with; an insecure one may be forbidden.
+        let slots = was.record.iter().flat_map(|(_, record)| &record.slots);
+        let is_other = slots.filter_map(|slot| slot.image.as_ref()).any(|image| image.open || image.insecure);
+        is_own
+            && !is_other
+            && machine.dead.is_empty()
+            && machine.unbootable.is_empty()
+            && is_one
+            && !keys.is_empty()
+    }
+
+    /// The boot after a cut, and those after it.
+    fn recover(&self, now: &Still, was: &Facts) -> Check {
+        let mut world = self.machine(now);
+        let outcome = world.boot();
+        if !self.is_healthy(was) {
+            return Ok(());
+        }
+        let (entered, still) = (entered(&outcome), world.machine.still());
+        let is = facts(&still);
+        invariant_no_strand(was, entered, || outcome.notes.join("; "))?;
+        invariant_good_slot_needs_no_recovery(was, entered)?;
+        invariant_proof_before_entry(entered, &is)?;
+        untouched(was, now, &still)?;
+        invariant_good_stays_good_but_for_evidence(was, &is)?;
+        invariant_attempts_are_durable(was, entered, &is)?;
+        // A copy that cannot be read is left to the system that runs.
+        invariant_redundancy_restored(&is, if unreadable(now) { was.copies } else { [true, true] })?;
+        if !was.has_good() || !is_new(mix(mix(hash(&without_history(&still)), self.place()), 1)) {
+            return Ok(());
+        }
+        self.futures(world)
+    }
+
+    /// What comes after the first boot: a new system that confirms itself, and one that never does.
+    fn futures(&self, after: World) -> Check {
+        for confirms in [false, true] {
+            let mut world = self.machine(&after.machine.still());
+            world.machine.entered = after.machine.entered;
+            let (began, mut went) = (facts(&world.machine.still()), Vec::new());
+            for _ in 0..MORE_BOOTS {
+                let good = |world: &World, slot: usize| facts(&world.machine.still()).is_good(slot);
+                if running(&world).is_some_and(|slot| confirms || good(&world, slot)) {
+                    // A slot that was rejected refuses; the boots that follow show what that leads to.
+                    let _ = flow::confirm(world.site());
+                }
+                let was = facts(&world.machine.still());
+                let outcome = world.boot();
+                invariant_no_strand(&was, entered(&outcome), || outcome.notes.join("; "))?;
+                went.push(running(&world));
+            }
+            let is = facts(&world.machine.still());
+            match confirms {
+                true if is_unspoilt(&began) => invariant_progress(&began, &is, running(&world))?,
+                true => {}
+                false => invariant_bounded_rollback(&began, &is, &went, SETTLED)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn running(world: &World) -> Option<usize> {
+    world.machine.entered.and_then(|root| root.at.part.checked_sub(SLOT_A)).filter(|slot| *slot < 2)
+}
+
+fn entered(outcome: &Outcome) -> Option<Entered> {
+    let after_recovery = outcome.reason == Reason::RecoveryRetry.to_string();
+    let slot = match &outcome.destination {
+        Destination::Root(_, root) => root.at.part.checked_sub(SLOT_A).filter(|slot| *slot < 2),
+        Destination::RecoverySlot(_) => None,
+        Destination::Recovery => return None,
+    };
+    Some(Entered { slot: slot.map(|slot| SlotId(slot as u8)), after_recovery })
+}
+
+/// [`invariant_good_stays_good`], where what is good can be booted: a story may have spoilt it.
+fn invariant_good_stays_good_but_for_evidence(was: &Facts, is: &Facts) -> Check {
+    if is_unspoilt(was) { invariant_good_stays_good(was, is) } else { Ok(()) }
+}
+
+/// Whether every slot that the record calls good can be booted: a story may have spoilt it, or filled it by other means.
+fn is_unspoilt(was: &Facts) -> bool {
+    let Some((_, record)) = &was.record else { return true };
+    record.ids().all(|(id, _)| !record.is_good(id) || was.is_good(id.index()))
+}
+
+/// Whether the medium does not give a copy of the record.
+fn unreadable(still: &Still) -> bool {
+    let record = &still.parts[RECORD];
+    [0, record.count() - 1].iter().any(|page| record.page(*page) == &UNREADABLE)
+}
+
+/// [`invariant_known_good_untouched`], by all bytes up to the trailer.
+fn untouched(was: &Facts, before: &Still, now: &Still) -> Check {
+    invariant_known_good_untouched(was, |id| {
+        let part = [SLOT_A, SLOT_B][id.index()];
+        let trailer = before.parts[part].count() - 16;
+        before.parts[part].equal_in(&now.parts[part], 0..trailer)
+    })
+}
+
+/// Whether this process meets that state for the first time.
+fn is_new(state: u64) -> bool {
+    static SEEN: LazyLock<Mutex<HashSet<u64>>> = LazyLock::new(Mutex::default);
+    SEEN.lock().unwrap_or_else(PoisonError::into_inner).insert(state)
+}
+
+/// What a disk says.
+fn facts(still: &Still) -> Facts {
+    let slots = [&still.parts[SLOT_A], &still.parts[SLOT_B]];
+    let trailer = |slot| read_trailer(&Looked::all(slot)).ok().flatten().map(Arc::new);
+    Facts::new(Said::of(&Looked::all(&still.parts[RECORD])), slots.map(whole), slots.map(trailer))
+}
+
+/// The image that a slot's trailer names, when the slot holds it: its tree is made anew, and has to be there, and to have
+/// the root hash that the manifest says.
+fn whole(slot: &super::sim::pages::Pages) -> Option<RootHash> {
+    static KNOWN: LazyLock<Mutex<HashMap<u64, Option<RootHash>>>> = LazyLock::new(Mutex::default);
+    let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(found) = known().get(&slot.hash()) {
+        return *found;
+    }
+    let find = || {
+        let trailer = read_trailer(&Looked::all(slot)).ok().flatten()?;
+        let payload = Manifest::parse(&trailer.signed.manifest).ok()?.payload;
+        let layout = Layout::new(slot.len() as u64, payload.size).ok()?;
+        let mut image = vec![0; (layout.image_len + layout.tree_len) as usize];
+        slot.read(0, &mut image).then_some(())?;
+        let (image, there) = image.split_at(layout.image_len as usize);
+        let (made, root) = tree(image, &payload.salt)?;
+        (made == there && root == payload.root_hash).then_some(root)
+    };
+    let found = find();
+    known().insert(slot.hash(), found);
+    found
+}

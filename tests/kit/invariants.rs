@@ -1,0 +1,331 @@
+//! What must hold after every crash and every boot: each promise of the design once, for the search in memory, for the
+//! images of a real disk, and for the stories that are told again with power cuts.
+//!
+//! They look at [`Facts`] alone. What only one of the three can see (its events, its pages, its programs) is given as a
+//! plain value, or is an invariant of its own beside it.
+
+use super::facts::Facts;
+use super::violation::{Check, hold};
+use everboot_core::manifest::{Manifest, compare_versions};
+use everboot_core::record::{LastBoot, Record, Staged, Update};
+use everboot_core::slot::{RootHash, SlotId, SlotState};
+
+/// What was entered at the end of a boot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entered {
+    /// The slot; none where it is the recovery slot, or a partition that is no slot's.
+    pub slot: Option<SlotId>,
+    /// Whether the boot had waited in recovery and then tried the last good slot, which has nothing to lose.
+    pub after_recovery: bool,
+}
+
+/// Promise 2. Image and tree of the last good slot never change; its trailer may get a mark. `is_same` says whether a
+/// slot has its bytes still.
+pub fn invariant_known_good_untouched(was: &Facts, is_same: impl FnOnce(SlotId) -> bool) -> Check {
+    let Some(id) = was.known_good() else { return Ok(()) };
+    hold(is_same(id), "known_good_untouched", || {
+        format!("slot {} was the last good one, and was written", id.0)
+    })
+}
+
+/// Promise 3. What the record calls proven, on trial or good has every block of its image. A slot that was filled by
+/// other means has no root hash, and nothing to be held against.
+pub fn invariant_eligible_slots_are_whole(is: &Facts) -> Check {
+    let Some((_, record)) = &is.record else { return Ok(()) };
+    for (id, slot) in record.ids() {
+        let claims = slot.state == SlotState::Proven || slot.state.is_eligible();
+        let Some(root) = slot.image.as_ref().and_then(|image| image.root_hash) else { continue };
+        let found = is.whole[id.index()];
+        hold(!claims || found == Some(root), "eligible_slots_are_whole", || {
+            format!("{} is {} with image {root}, and holds {found:?}", slot.name, slot.state)
+        })?;
+    }
+    Ok(())
+}
+
+/// Promise 3, for the day on which the record is lost: a slot with a trailer has every block.
+pub fn invariant_trailers_tell_the_truth(is: &Facts) -> Check {
+    for (slot, trailer) in is.trailers.iter().enumerate() {
+        let lies = trailer.is_some() && is.whole[slot].is_none();
+        hold(!lies, "trailers_tell_the_truth", || format!("slot {slot} has a trailer, and not its blocks"))?;
+    }
+    Ok(())
+}
+
+/// A good slot says so itself, should the record be lost; one that was never confirmed does not.
+pub fn invariant_good_slots_are_marked(is: &Facts) -> Check {
+    let Some((_, record)) = &is.record else { return Ok(()) };
+    for (id, slot) in record.ids() {
+        let Some(trailer) = &is.trailers[id.index()] else { continue };
+        let unmarked = slot.state == SlotState::Good && trailer.mark.is_none();
+        hold(!unmarked, "good_slots_are_marked", || format!("{} is good, and has no mark", slot.name))?;
+    }
+    Ok(())
+}
+
+/// No version lower than the floor of an image that was confirmed comes onto the machine, from that instant on.
+pub fn invariant_good_slots_raise_the_floor(is: &Facts) -> Check {
+    let Some((_, record)) = &is.record else { return Ok(()) };
+    for (id, slot) in record.ids().filter(|(id, _)| record.is_good(*id)) {
+        let is_insecure = slot.image.as_ref().is_some_and(|image| image.insecure);
+        let Some(trailer) = is.trailers[id.index()].as_ref().filter(|_| !is_insecure) else { continue };
+        let manifest = Manifest::parse(&trailer.signed.manifest).ok();
+        let asked = manifest.map_or(String::new(), |manifest| manifest.floor);
+        hold(!is_lower(&record.floor, &asked), "good_slots_raise_the_floor", || {
+            format!("{} is good, its floor is {asked:?}, and the machine's {:?}", slot.name, record.floor)
+        })?;
+    }
+    Ok(())
+}
+
+fn is_lower(floor: &str, other: &str) -> bool {
+    compare_versions(floor, other).is_lt()
+}
+
+/// The floor never sinks, by none of the saves of a run.
+pub fn invariant_floor_never_sinks(was: &Facts, saves: &[Option<Record>]) -> Check {
+    let Some((_, before)) = &was.record else { return Ok(()) };
+    let mut was = &before.floor;
+    for is in saves.iter().flatten() {
+        hold(!is_lower(&is.floor, was), "floor_never_sinks", || {
+            format!("the floor was {was:?}, and is {:?}", is.floor)
+        })?;
+        was = &is.floor;
+    }
+    Ok(())
+}
+
+/// Promise 2 where two slots are good: one is given up only while the default is good, and was confirmed in its
+/// latest boot.
+pub fn invariant_another_is_good(was: &Facts, is: &Facts) -> Check {
+    let (Some((_, was)), Some((_, is))) = (&was.record, &is.record) else { return Ok(()) };
+    for (id, slot) in was.ids().filter(|(id, _)| was.is_good(*id)) {
+        let given_up = !matches!(is.slot(id).state, SlotState::Good | SlotState::Bad { .. });
+        let other = was.default.filter(|default| *default != id && was.is_good(*default));
+        let sure = other.is_some_and(|slot| was.last_boot == Some(LastBoot { slot, confirmed: true }));
+        hold(!given_up || sure, "another_is_good", || format!("{} was good, and is written", slot.name))?;
+    }
+    Ok(())
+}
+
+/// The bundle that the record names is in the staging area, every byte of it, as `is_whole` finds.
+pub fn invariant_named_bundle_is_there(is: &Facts, is_whole: impl FnOnce(&Staged) -> bool) -> Check {
+    let Some(bundle) = is.record.as_ref().and_then(|(_, record)| record.update.bundle()) else {
+        return Ok(());
+    };
+    hold(is_whole(bundle), "named_bundle_is_there", || {
+        format!("version {} is staged, and is not there", bundle.image.version)
+    })
+}
+
+/// One copy of the record can always be read, where one could be after the last barrier.
+pub fn invariant_record_survives(durable: &Facts, is: &Facts) -> Check {
+    let (least, found) = (durable.generation(), is.generation());
+    hold(least == 0 || found > 0, "record_survives", || {
+        format!("expected a record of generation {least} or higher, found none")
+    })
+}
+
+/// The record is one that was saved, and never older than what a completed save had made durable.
+pub fn invariant_no_regress(durable: &Facts, live: &Facts, is: &Facts) -> Check {
+    let (least, most, found) = (durable.generation(), live.generation(), is.generation());
+    hold((least..=most).contains(&found), "no_regress", || {
+        format!("expected a record of generation {least} to {most}, found {found}")
+    })?;
+    let same = |other: &Facts| other.generation() != found || other.record == is.record;
+    hold(same(durable) && same(live), "no_regress", || {
+        format!("the record of generation {found} is not the one that was saved")
+    })
+}
+
+/// Promise 1. Where a slot is good, a root is entered.
+pub fn invariant_no_strand(was: &Facts, entered: Option<Entered>, said: impl FnOnce() -> String) -> Check {
+    hold(entered.is_some() || !was.has_good(), "no_strand", || {
+        format!("a slot is good, and the boot ends so: {}", said())
+    })
+}
+
+/// Nobody waits in recovery while a slot is good.
+pub fn invariant_good_slot_needs_no_recovery(was: &Facts, entered: Option<Entered>) -> Check {
+    let waited = entered.is_some_and(|entered| entered.after_recovery);
+    hold(!waited || !was.has_good(), "good_slot_needs_no_recovery", || {
+        "a slot is good, and the boot waited in recovery".to_owned()
+    })
+}
+
+/// What is entered holds an image, every block of it.
+pub fn invariant_atomic_choice(entered: Option<Entered>, is: &Facts) -> Check {
+    let Some(Entered { slot: Some(slot), .. }) = entered else { return Ok(()) };
+    hold(is.whole[slot.index()].is_some(), "atomic_choice", || {
+        format!("slot {} is entered, and is not whole", slot.0)
+    })
+}
+
+/// The hand-offs that a trial has left.
+pub fn handoffs_left(record: &Record, id: SlotId) -> Option<u8> {
+    match record.slot(id).state {
+        SlotState::Trial { handoffs_left, .. } => Some(handoffs_left),
+        _ => None,
+    }
+}
+
+/// Promise 4. Whatever the caches lose now, the attempt stays counted: `durable` is what would be left of the disk that
+/// the boot left.
+pub fn invariant_attempts_are_durable(was: &Facts, entered: Option<Entered>, durable: &Facts) -> Check {
+    let (Some(Entered { slot: Some(id), after_recovery }), Some((_, durable))) = (entered, &durable.record)
+    else {
+        return Ok(());
+    };
+    let before = was.record.as_ref().and_then(|(_, record)| handoffs_left(record, id));
+    let after = handoffs_left(durable, id);
+    let counted = match (before, after) {
+        _ if durable.is_good(id) => true,
+        (Some(before), Some(after)) => after < before,
+        (None, after) => after.is_some(),
+        (Some(_), None) => true,
+    };
+    hold(counted || after_recovery, "attempts_are_durable", || {
+        format!("slot {} is entered; its attempt is not durable: {before:?} before, {after:?} now", id.0)
+    })
+}
+
+/// A root is entered only when its trailer names the image that the record names; recovery has nothing to lose, and a
+/// slot that was filled by other means has no root hash.
+pub fn invariant_proof_before_entry(entered: Option<Entered>, is: &Facts) -> Check {
+    let (Some(Entered { slot: Some(id), after_recovery }), Some((_, record))) = (entered, &is.record) else {
+        return Ok(());
+    };
+    let expected = record.slot(id).image.as_ref().and_then(|image| image.root_hash);
+    let trailer = is.trailers[id.index()].as_ref();
+    let named = trailer.and_then(|trailer| Manifest::parse(&trailer.signed.manifest).ok());
+    let named = named.map(|manifest| manifest.payload.root_hash);
+    hold(expected.is_none() || named == expected || after_recovery, "proof_before_entry", || {
+        format!("slot {} is entered; the record names {expected:?}, the trailer {named:?}", id.0)
+    })
+}
+
+/// Promise 4: an apply that is started over and over has an end. A start is counted before the slot is written; between
+/// the saves, `None` stands for a write to a slot.
+pub fn invariant_starts_are_counted(was: &Facts, saves: &[Option<Record>]) -> Check {
+    let starts = |record: &Record| match record.update {
+        Update::Due { starts_left, .. } => Some(starts_left),
+        _ => None,
+    };
+    let Some(before) = was.record.as_ref().and_then(|(_, record)| starts(record)) else { return Ok(()) };
+    let mut latest = Some(before);
+    for saved in saves {
+        match saved {
+            Some(record) => latest = starts(record),
+            None => {
+                let counted = latest.is_none_or(|left| left < before);
+                return hold(counted, "starts_are_counted", || {
+                    format!("{before} starts left, and {latest:?} then")
+                });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Promise 4: attempts are never given back, by none of the saves of a run.
+pub fn invariant_counters_never_rise(was: &Facts, saves: &[Option<Record>]) -> Check {
+    let Some((_, before)) = &was.record else { return Ok(()) };
+    let mut was = &**before;
+    for is in saves.iter().flatten() {
+        for (id, slot) in is.ids() {
+            let same = was.slot(id).image == slot.image;
+            let (before, after) = (handoffs_left(was, id), handoffs_left(is, id));
+            let rose = matches!((before, after), (Some(before), Some(after)) if same && after > before);
+            hold(!rose, "counters_never_rise", || {
+                format!("{}: {before:?} hand-offs before, {after:?} after", slot.name)
+            })?;
+        }
+        was = is;
+    }
+    Ok(())
+}
+
+/// Promise 6. Neither a power cycle nor a device makes a good slot less than good, nor another one the default; only an
+/// update that is due may take a slot.
+pub fn invariant_good_stays_good(was: &Facts, is: &Facts) -> Check {
+    let (Some((_, was)), Some((_, is))) = (&was.record, &is.record) else { return Ok(()) };
+    for (id, slot) in was.ids().filter(|(id, _)| was.is_good(*id)) {
+        let taken = was.update.target() == Some(id);
+        hold(taken || is.is_good(id), "good_stays_good", || {
+            format!("{} was good, and is {}", slot.name, is.slot(id).state)
+        })?;
+    }
+    let lost = was.default.is_some_and(|id| was.is_good(id)) && is.default != was.default;
+    hold(!lost, "good_stays_good", || format!("the default was {:?}, and is {:?}", was.default, is.default))
+}
+
+/// Promise 9. Only a trial that is used up or cannot be entered makes its image bad; `boots` says whether an image can
+/// be entered.
+pub fn invariant_bad_for_a_cause(was: &Facts, is: &Facts, boots: impl Fn(RootHash) -> bool) -> Check {
+    let (Some((_, was)), Some((_, is))) = (&was.record, &is.record) else { return Ok(()) };
+    for hash in is.bad_images.iter().filter(|hash| !was.bad_images.contains(hash)) {
+        let used_up = was.ids().any(|(_, slot)| {
+            let used = matches!(
+                slot.state,
+                SlotState::Trial { tries_left: 0, .. } | SlotState::Trial { handoffs_left: 0, .. }
+            );
+            used && slot.image.as_ref().and_then(|image| image.root_hash) == Some(*hash)
+        });
+        hold(used_up || !boots(*hash), "bad_for_a_cause", || {
+            format!("{hash} became bad, and its trial had not failed")
+        })?;
+    }
+    Ok(())
+}
+
+/// After one boot without faults both copies of the record are good again; `expected` differs from that only where a copy
+/// cannot be read.
+pub fn invariant_redundancy_restored(is: &Facts, expected: [bool; 2]) -> Check {
+    hold(is.record.is_none() || is.copies == expected, "redundancy_restored", || {
+        format!("copies of the record that can be used: {:?}, expected {expected:?}", is.copies)
+    })
+}
+
+/// A boot with nothing due writes nothing but the record; `other` is something else that was written.
+pub fn invariant_quiescent(was: &Facts, other: Option<String>) -> Check {
+    let due = was.record.as_ref().is_some_and(|(_, record)| matches!(record.update, Update::Due { .. }));
+    hold(due || other.is_none(), "quiescent", || {
+        format!("nothing is due, and the boot writes: {}", other.unwrap_or_default())
+    })
+}
+
+/// A system that never confirms gets its attempts; then the machine is back on a good slot, and stays there, after at
+/// most so many boots. `went` are the slots that were entered, boot by boot.
+pub fn invariant_bounded_rollback(began: &Facts, is: &Facts, went: &[Option<usize>], most: usize) -> Check {
+    if !began.has_good() {
+        return Ok(());
+    }
+    let trial = is.record.as_ref().and_then(|(_, record)| record.trial());
+    hold(trial.is_none(), "bounded_rollback", || {
+        format!("after {} boots the trial has not ended", went.len())
+    })?;
+    let last = went.last().copied().flatten();
+    let settled = last.is_some_and(|slot| is.is_good(slot));
+    let stays = went.iter().skip(most).all(|slot| *slot == last);
+    hold(settled && stays, "bounded_rollback", || {
+        format!("after {} boots it is not settled in a good slot: {went:?}", went.len())
+    })
+}
+
+/// A system that confirms itself is the default, every byte of it; what was due is done; the record is whole.
+pub fn invariant_progress(began: &Facts, is: &Facts, running: Option<usize>) -> Check {
+    let (Some((_, before)), Some((_, record))) = (&began.record, &is.record) else { return Ok(()) };
+    let settled = running.map(|slot| SlotId(slot as u8)) == record.default && record.trial().is_none();
+    hold(settled, "progress", || format!("a system that confirms itself is not the default: {running:?}"))?;
+    let stuck = matches!(record.update, Update::Due { .. }) && !matches!(before.update, Update::None);
+    hold(!stuck, "progress", || "an apply is still due after many boots".to_owned())?;
+    invariant_redundancy_restored(is, [true, true])?;
+    let is_whole = running.is_none_or(|slot| is.whole[slot].is_some());
+    hold(is_whole, "progress", || format!("slot {running:?} is confirmed, and is not whole"))
+}
+
+/// Uninterrupted, an update that was staged is brought to its end: its image is the default.
+pub fn invariant_update_finishes(is: &Facts, new: Option<RootHash>, said: &str) -> Check {
+    let done = is.known_good().is_some_and(|id| is.whole[id.index()] == new);
+    hold(done, "update_finishes", || format!("the new version is not the default after: {said}"))
+}
