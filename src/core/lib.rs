@@ -18,6 +18,7 @@ mod lanes;
 pub mod lifecycle;
 pub mod manifest;
 pub mod password;
+pub mod quoted;
 pub mod record;
 pub mod seeded;
 pub mod slot;

@@ -99,7 +99,8 @@ fn without_configuration() -> World {
 
 #[test]
 fn all_who_speak_of_it_agree_for_each_code() {
-    let rows: [(Option<&str>, fn() -> World); 9] = [
+    type Row = (Option<&'static str>, fn() -> World);
+    let rows: [Row; 9] = [
         (None, World::running),
         (Some("trial-running"), trial_running),
         (Some("trial-pending"), trial_pending),

@@ -1,6 +1,7 @@
 //! What a command line asks for, by the table of verbs.
 
 use super::answer::{Exit, Failure};
+use everboot_core::quoted::Quoted;
 use everboot_core::verbs::{Flag, GLOBAL, Programs, VERBS, Verb};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -110,7 +111,7 @@ pub fn unknown_verb(name: &str) -> Failure {
     let names = VERBS.iter().flat_map(|verb| [Some(verb.name), verb.alias, first_word(verb)]).flatten();
     let near = nearest(name, names);
     let helped = near.filter(|near| Verb::find(near).is_some());
-    see(helped, &format!("unknown verb {name:?}{}", hint(near, "")))
+    see(helped, &format!("unknown verb {}{}", Quoted(name), hint(near, "")))
 }
 
 /// An option that the verb does not have.

@@ -7,6 +7,7 @@ use crate::flow::View;
 use crate::machine::PartRef;
 use crate::runtime::text::plain;
 use crate::sys::{self, BlockDevice, FileMedium, LinuxMachine, Purpose};
+use everboot_core::quoted::Quoted;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
@@ -29,7 +30,8 @@ pub(crate) fn mount(session: &mut Session, arguments: &Arguments) -> Result<Moun
         || Failure::new(Exit::Refused, "refused: nothing can be mounted from a disk image in a file");
     let machine = session.linux().ok_or_else(refused)?;
     let name = arguments.word(0).unwrap_or_default();
-    let text = || format!("expected a slot, a PARTLABEL or a device, found {name:?}; `disks` lists them");
+    let text =
+        || format!("expected a slot, a PARTLABEL or a device, found {}; `disks` lists them", Quoted(&name));
     let device = find(machine, &view, &name).ok_or_else(|| Failure::new(Exit::Failed, text()))?;
     let told = |how: &str, point: &Path| format!("{} {how} {}\n", device.path().display(), point.display());
     if let Some(point) = machine.mount_point(&device) {

@@ -1,6 +1,7 @@
 //! Why a verb failed.
 
 use everboot_core::lifecycle::{Blocked, Refusal, Unfit};
+use everboot_core::quoted::Quoted;
 use everboot_core::slot::SlotName;
 use everboot_storage::{apply, bundle, medium, store};
 use std::fmt;
@@ -68,7 +69,7 @@ impl fmt::Display for Error {
             }
             Self::Slot(name, error) => write!(f, "{name}: {error}"),
             Self::SlotMissing(name) => Blocked::SlotMissing(name.clone()).fmt(f),
-            Self::NoSuchSlot(name, known) => write!(f, "no slot {name:?}: expected one of {known}"),
+            Self::NoSuchSlot(name, known) => write!(f, "no slot {}: expected one of {known}", Quoted(name)),
             Self::Untreed(name) => {
                 write!(f, "{name}: expected a signed trailer, found none: it was filled by other means")
             }

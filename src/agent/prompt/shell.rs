@@ -128,10 +128,10 @@ impl Shell {
         let mut all = self.inherited.clone();
         all.extend(words.into_iter().map(OsString::from));
         let request = parse(all, self.context.programs())?;
-        if let Request::Verb(arguments) = &request {
-            if let Some(leave) = self.own_verb(arguments).map_err(|failure| failure.of(arguments.verb))? {
-                return Ok(leave);
-            }
+        if let Request::Verb(arguments) = &request
+            && let Some(leave) = self.own_verb(arguments).map_err(|failure| failure.of(arguments.verb))?
+        {
+            return Ok(leave);
         }
         tell(carry_out(self.context, &request));
         Ok(None)

@@ -10,7 +10,7 @@ use super::file_system::{self, FileSystem};
 use super::init_check::{MOVED, NewRoot};
 use super::initramfs;
 use super::linux::LinuxMachine;
-use super::mounting::{mount, move_mount, unmount};
+use super::mounting::{in_words, mount, move_mount, unmount};
 use super::roots::Roots;
 use crate::machine::{Access, Machine, Root, RootFailure};
 use nix::libc::{EBADMSG, EFBIG, EINVAL, EUCLEAN};
@@ -57,12 +57,9 @@ impl LinuxMachine {
         let none =
             || RootFailure::NotMountable(format!("expected a file system on {name}, found none known"));
         mount_root(&node, &self.sysroot, found.ok_or_else(none)?, root.open).map_err(|(driver, error)| {
-            let text = format!("mount {name} as {driver}: {error}");
-            if tells_of_the_image(&error) {
-                RootFailure::NotMountable(text)
-            } else {
-                RootFailure::Device(text)
-            }
+            let is_the_image = tells_of_the_image(&error);
+            let text = format!("mount {name} as {driver}: {}", in_words(error));
+            if is_the_image { RootFailure::NotMountable(text) } else { RootFailure::Device(text) }
         })?;
         match self.check_entered(self.init.as_deref()) {
             Ok(entered) => self.entered = Some(entered),

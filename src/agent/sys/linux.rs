@@ -9,7 +9,7 @@
 use super::entered::{Entered, NEW_ROOT};
 use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
-use super::mounting::{mount, unmount};
+use super::mounting::{in_words, mount, unmount};
 use super::progress::Progress;
 use super::roots::Roots;
 use super::small_file::{read_text, read_value};
@@ -155,7 +155,7 @@ impl LinuxMachine {
         if access == Access::Read {
             flags |= MsFlags::MS_RDONLY;
         }
-        mount(&node.path, &point, driver, flags, usual).map_err(failed)?;
+        mount(&node.path, &point, driver, flags, usual).map_err(|error| failed(in_words(error)))?;
         self.mounted = true;
         Ok(())
     }

@@ -113,7 +113,7 @@ impl LinuxMachine {
             Purpose::Foreign => (MsFlags::MS_RDONLY | safe, no_replay),
             Purpose::Staging => (safe, usual),
         };
-        mount(path, point, driver, flags, options).map_err(failed)
+        mount(path, point, driver, flags, options).map_err(|error| failed(mounting::in_words(error)))
     }
 }
 

@@ -19,6 +19,14 @@ pub(super) fn mount(
     Ok(nix::mount::mount(Some(source), target, Some(driver), flags, options)?)
 }
 
+/// The error of a mount, for people: the C library of a static program has no words for the one that matters most.
+pub(super) fn in_words(error: io::Error) -> io::Error {
+    match error.raw_os_error() {
+        Some(nix::libc::EUCLEAN) => io::Error::other("the file system is damaged: structure needs cleaning"),
+        _ => error,
+    }
+}
+
 /// Moves the mount at `from` to the directory `to`.
 pub(super) fn move_mount(from: &Path, to: &Path) -> io::Result<()> {
     mount(from, to, "", MsFlags::MS_MOVE, None)

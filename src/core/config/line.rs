@@ -1,8 +1,9 @@
 //! A line of the configuration, before its value is looked at.
 
 use super::keys::{KEYS, names};
+use crate::quoted::Quoted;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 pub(super) const NAMES: [&str; KEYS.len()] = names(&KEYS);
 
@@ -19,5 +20,5 @@ pub(super) fn key_and_value(line: &str) -> Result<(&'static str, &str), String> 
 
 /// The beginning of a text that came from outside, in quotes.
 pub(super) fn shown(text: &str) -> String {
-    format!("{:?}", text.chars().take(40).collect::<String>())
+    Quoted(&text.chars().take(40).collect::<String>()).to_string()
 }

@@ -3,6 +3,7 @@
 
 use super::floor::is_below;
 use crate::manifest::{Manifest, Refusal as VersionRefusal};
+use crate::quoted::Quoted;
 use crate::slot::Image;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -47,7 +48,8 @@ impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Compatible { expected, found } => {
-                write!(f, "image for another machine: expected compatible {expected:?}, found {found:?}")
+                let (expected, found) = (Quoted(expected), Quoted(found));
+                write!(f, "image for another machine: expected compatible {expected}, found {found}")
             }
             Self::Version(why) => why.fmt(f),
             Self::Modules { expected, found } => {

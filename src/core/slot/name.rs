@@ -17,7 +17,11 @@ pub struct NameError(String);
 
 impl fmt::Display for NameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected a slot name of 1 to 36 characters out of a-z 0-9 . _ -, found {:?}", self.0)
+        write!(
+            f,
+            "expected a slot name of 1 to 36 characters out of a-z 0-9 . _ -, found {}",
+            crate::quoted::Quoted(&self.0)
+        )
     }
 }
 
