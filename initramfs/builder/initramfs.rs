@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use super::agent::Agent;
 use super::busybox;
 use super::cpio::{Archive, Node};
 use super::kernel::Kernel;
 use super::paths;
-use super::programs::Agent;
 
 /// What Debian's cloud kernel has as modules and a slot's disk or file system needs; each one costs boot time.
 /// (ext4 and nvme are built in.)

@@ -5,6 +5,7 @@
 //!
 //! All it makes is under `out/`, cached between runs.
 
+pub mod agent;
 pub mod busybox;
 pub mod command;
 pub mod cpio;

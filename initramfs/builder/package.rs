@@ -12,9 +12,9 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 
+use super::agent::Agent;
 use super::command::{program, run};
 use super::overlay::Overlay;
-use super::programs::Agent;
 use super::{paths, programs};
 
 /// Where the program of the initramfs is in a system: the hooks of initramfs makers take it from there.

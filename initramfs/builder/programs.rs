@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
+use super::agent::Agent;
 use super::command::{describe, run};
 use super::kernel::Kernel;
 use super::key::Key;
@@ -19,15 +20,6 @@ use super::{initramfs, paths, steps};
 pub const INIT_LIMIT: u64 = 524_288;
 /// The largest one with no more than a boot needs.
 pub const CORE_LIMIT: u64 = 425_984;
-
-/// The two programs of a machine, static, in `out/`.
-#[derive(Debug, Clone)]
-pub struct Agent {
-    /// `everboot-init`, for the initramfs.
-    pub init: PathBuf,
-    /// `everboot`, for the running system.
-    pub everboot: PathBuf,
-}
 
 /// Builds both programs of a machine.
 pub fn agent() -> Result<Agent> {

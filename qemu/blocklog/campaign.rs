@@ -10,7 +10,7 @@ use super::replay::{Court, Judge, Trouble};
 use super::sample::Judged;
 use super::staging::Shelf;
 use anyhow::{Context, Result, anyhow};
-use everboot_builder::programs::Agent;
+use everboot_builder::agent::Agent;
 use everboot_kit::violation::Violation;
 use std::collections::HashSet;
 use std::path::Path;

@@ -92,8 +92,8 @@ pub fn entered(was: &Facts, ending: &Ending, parts: &Parts) -> Result<SlotId, Vi
     slot.ok_or_else(|| Violation { invariant: "no_strand", what: format!("the boot ended with {}", said()) })
 }
 
-/// What is entered holds the version that was good, or the one that was brought. Particular to a recording: the other slot
-/// may hold an older version, which a boot never goes back to.
+/// What is entered holds the version that was good, or the one that was brought. Particular to a recording: the other
+/// slot may hold an older version, which a boot never goes back to.
 fn invariant_entered_slot_is_whole(entered: SlotId, boot: &Boot<'_>) -> Check {
     let found = boot.known.version(boot.is.facts.whole[entered.index()]);
     hold(found == Some(OLD) || found == Some(NEW), "entered_slot_is_whole", || {
@@ -101,7 +101,8 @@ fn invariant_entered_slot_is_whole(entered: SlotId, boot: &Boot<'_>) -> Check {
     })
 }
 
-/// A trial that is never confirmed ends in the version that was good. Particular to a recording, which knows its versions.
+/// A trial that is never confirmed ends in the version that was good. Particular to a recording, which knows its
+/// versions.
 pub fn invariant_rollback_ends_in_the_old_version(last: Option<RootHash>, known: &Known) -> Check {
     let found = known.version(last);
     hold(found == Some(OLD), "bounded_rollback", || format!("the last boot entered version {found:?}"))
@@ -112,8 +113,8 @@ fn changed(was: &Pages, is: &Pages) -> impl Iterator<Item = usize> {
     (0..is.count()).filter(move |page| !is.equal_in(was, *page..page + 1))
 }
 
-/// A boot writes the record, and the slot that an update that is due takes. Particular to a real disk: media in memory are
-/// one for each partition, and here everything beside the partitions is looked at, too.
+/// A boot writes the record, and the slot that an update that is due takes. Particular to a real disk: media in
+/// memory are one for each partition, and here everything beside the partitions is looked at, too.
 fn invariant_nothing_else_is_written(boot: &Boot<'_>) -> Check {
     let record = boot.was.facts.record.as_ref().map(|(_, record)| record);
     let due = record.filter(|record| matches!(record.update, Update::Due { .. }));

@@ -6,25 +6,30 @@ use everboot_core::verbs::{Flag, GLOBAL, VERBS, Verb};
 
 /// The name of all arguments of a verb together, as they are parsed.
 pub(crate) const ARGUMENTS: &str = "arguments";
+/// That of --help.
+pub(crate) const HELP: &str = "print help";
+/// That of --version.
+pub(crate) const VERSION: &str = "print version";
 
 /// `everboot` with all its verbs, each argument by its name: what completions are generated from.
 pub fn command() -> Command {
     build(&|verb| verb.arguments.iter().map(|text| argument(verb, text)).collect())
 }
 
-/// The same with all arguments of a verb in one list, whose length others judge.
+/// The same with all arguments of a verb in one list, whose length others judge, and with help and version under names
+/// that no option of a verb has.
 pub(crate) fn parser() -> Command {
     let list = Arg::new(ARGUMENTS).num_args(0..).value_parser(OsStringValueParser::new());
-    let flag = |name: &'static str, letter| {
-        Arg::new(name).long(name).short(letter).action(ArgAction::SetTrue).global(true)
-    };
-    build(&|_| vec![list.clone()])
+    let version = || Arg::new(VERSION).long("version").short('V').action(ArgAction::SetTrue);
+    let help = Arg::new(HELP).long("help").short('h').action(ArgAction::SetTrue).global(true);
+    // `record init` has an own --version.
+    let has_own = |verb: &Verb| verb.flags.iter().any(|flag| flag.name == "version");
+    build(&|verb| [list.clone()].into_iter().chain((!has_own(verb)).then(version)).collect())
         .no_binary_name(true)
         .disable_help_flag(true)
         .disable_version_flag(true)
         .args_override_self(true)
-        .arg(flag("help", 'h'))
-        .arg(flag("version", 'V'))
+        .args([help, version()])
 }
 
 /// A verb of two words is a subcommand of a subcommand.

@@ -1,6 +1,6 @@
 //! Reads the command line with clap, by the table of verbs.
 
-use crate::command::{ARGUMENTS, parser};
+use crate::command::{ARGUMENTS, HELP, VERSION, parser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgMatches, Error};
 use everboot_agent::command::answer::Failure;
@@ -14,14 +14,14 @@ use std::ffi::OsString;
 pub fn parse(words: Vec<OsString>) -> Result<Request, Failure> {
     let matches = parser().try_get_matches_from(&words).map_err(|error| explain(&error, &words))?;
     let Chosen { verb, name, matches } = Chosen::of(&matches);
-    if matches.get_flag("version") {
+    if matches!(matches.try_get_one(VERSION), Ok(Some(true))) {
         return Ok(Request::Version);
     }
     let Some(verb) = verb else {
-        let asks = matches.get_flag("help") || words.is_empty();
+        let asks = matches.get_flag(HELP) || words.is_empty();
         return if asks && name.is_empty() { Ok(Request::Help(None)) } else { Err(unfinished(some(name))) };
     };
-    if matches.get_flag("help") {
+    if matches.get_flag(HELP) {
         return Ok(Request::Help(Some(verb)));
     }
     let positional: Vec<OsString> = matches.get_many(ARGUMENTS).into_iter().flatten().cloned().collect();
@@ -76,16 +76,22 @@ fn explain(error: &Error, words: &[OsString]) -> Failure {
     });
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
+        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
         _ => None,
+    };
+    let of_first = |word: String| match &*name {
+        "" => word,
+        first => format!("{first} {word}"),
     };
     match (error.kind(), context(ContextKind::InvalidSubcommand), context(ContextKind::InvalidArg)) {
         (ErrorKind::InvalidSubcommand, Some(word), _) => {
-            unknown_verb(&some(name).map_or(word.clone(), |first| format!("{first} {word}")))
+            let near = context(ContextKind::SuggestedSubcommand).map(of_first);
+            unknown_verb(&of_first(word), near.as_deref())
         }
         (ErrorKind::UnknownArgument, _, Some(word)) => match word.strip_prefix("--") {
-            Some(flag) => unknown_flag(verb, flag, Programs::System),
+            Some(flag) => unknown_flag(verb, flag, context(ContextKind::SuggestedArg).as_deref()),
             None if word.starts_with('-') => usage(verb, &format!("unknown option {word}")),
-            None => unknown_verb(&some(name).map_or(word.clone(), |first| format!("{first} {word}"))),
+            None => unknown_verb(&of_first(word), None),
         },
         _ => {
             let text = error.to_string();
@@ -112,6 +118,14 @@ mod tests {
             assert_eq!(arguments.text("disk").as_deref(), Some("d"), "{line}");
             assert!(arguments.has("json"));
         }
+    }
+
+    #[test]
+    fn a_verb_may_have_an_option_by_the_name_of_version() {
+        let Ok(Request::Verb(arguments)) = parse(words("record init --good slot-a --version 1.0")) else {
+            panic!()
+        };
+        assert_eq!(arguments.text("version").as_deref(), Some("1.0"));
     }
 
     #[test]

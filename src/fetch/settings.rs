@@ -1,5 +1,5 @@
-//! What the owner says of this machine, read as the agent reads it. The agent goes on with defaults where this program has
-//! to stop: a wrong machine type fetches the wrong bundle.
+//! What the owner says of this machine, read as the agent reads it. The agent goes on with defaults where this
+//! program has to stop: a wrong machine type fetches the wrong bundle.
 
 use super::problem::{Problem, Result};
 use anyhow::{Context, Error, anyhow};

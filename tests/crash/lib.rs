@@ -1,7 +1,7 @@
 //! Every crash point, in process: the real flows over media whose caches a power cut may lose in every way.
 //!
-//! `scenario` says where a search begins and what may happen; `explore` searches. The test kit makes the disks that a power
-//! cut may leave; `judge` boots each, and what must hold then is in the kit, `invariants` and `verbs`.
+//! `scenario` says where a search begins and what may happen; `explore` searches. The test kit makes the disks that a
+//! power cut may leave; `judge` boots each, and what must hold then is in the kit, `invariants` and `verbs`.
 #![allow(missing_docs, reason = "read by tests alone")]
 
 pub mod act;

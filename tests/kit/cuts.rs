@@ -1,22 +1,23 @@
 //! Every story is told again with power cuts, and costs its test nothing.
 //!
-//! A [`World`](super::world::World) keeps, of each verb and each boot of a story, the disk before and what was changed on
-//! it. When the story is over and went well, each of these acts is cut after each of its changes, with every kind of loss
-//! in [`SURVIVORS`]; each disk that this leaves is held against the invariants, booted, and booted on, by a system that
-//! confirms itself and by one that never does. What the test itself does to a disk belongs to the disk before the next
-//! act, and is never cut.
+//! A [`World`](super::world::Owned) keeps, of each verb and each boot of a story, the disk before and what was
+//! changed on it. When the story is over and went well, each of these acts is cut after each of its changes, with
+//! every kind of loss in [`SURVIVORS`]; each disk that this leaves is held against the invariants, booted, and booted
+//! on, by a system that confirms itself and by one that never does. What the test itself does to a disk belongs to
+//! the disk before the next act, and is never cut.
 //!
 //! A disk that an earlier story of the same process has left too is not booted again. Of an act with more than
 //! [`MOST`] changes a sample at a fixed stride is cut, its first and its last change among it.
 
 use super::facts::{Facts, Said};
 use super::invariants::*;
+use super::owned::Owned;
 use super::sim::pages::{hash_of, mix};
 use super::sim::power::{Event, MediumId};
 use super::sim::{Looked, RECORD, SLOT_A, SLOT_B, SURVIVORS, SimMachine, Still, UNREADABLE};
 use super::timeline::{Timeline, hash, without_history};
 use super::violation::Check;
-use super::world::World;
+
 use everboot_agent::flow::{self, Destination, Outcome};
 use everboot_core::decide::Reason;
 use everboot_core::manifest::Manifest;
@@ -37,7 +38,7 @@ const SETTLED: usize = 4;
 /// One verb, or one boot, of a story.
 pub struct Act {
     /// The machine before it, with all that the test had done to it.
-    pub before: World,
+    pub before: Owned,
     /// The numbers of the files that were staged then.
     pub files: Vec<(String, MediumId)>,
     /// Where the test began it.
@@ -119,7 +120,7 @@ impl Act {
 
     /// A number for all that a boot depends on beside the disk.
     fn place(&self) -> u64 {
-        let World { machine, config, keys, .. } = &self.before;
+        let Owned { machine, config, keys, .. } = &self.before;
         let SimMachine { survey, kernel, dead, unbootable, has_staging, .. } = machine;
         hash_of(
             format!("{survey:?}{kernel:?}{dead:?}{unbootable:?}{has_staging}{config:?}{keys:?}").as_bytes(),
@@ -127,18 +128,18 @@ impl Act {
     }
 
     /// The machine with another disk.
-    fn machine(&self, still: &Still) -> World {
+    fn machine(&self, still: &Still) -> Owned {
         let old = &self.before.machine;
         let mut machine = SimMachine::of(old.survey.clone(), still);
         (machine.kernel, machine.dead) = (old.kernel.clone(), old.dead.clone());
         (machine.unbootable, machine.has_staging) = (old.unbootable.clone(), old.has_staging);
         machine.patience = 1;
-        World::untold(machine, self.before.config.clone(), self.before.keys.clone())
+        Owned { machine, config: self.before.config.clone(), keys: self.before.keys.clone() }
     }
 
     /// Whether nothing but the disk stands in the way of a boot.
     fn is_healthy(&self, was: &Facts) -> bool {
-        let World { machine, keys, .. } = &self.before;
+        let Owned { machine, keys, .. } = &self.before;
         let is_one = machine.survey.disks.len() == 1;
         // A boot does not write into the record of another disk.
         let is_own =
@@ -178,13 +179,13 @@ impl Act {
     }
 
     /// What comes after the first boot: a new system that confirms itself, and one that never does.
-    fn futures(&self, after: World) -> Check {
+    fn futures(&self, after: Owned) -> Check {
         for confirms in [false, true] {
             let mut world = self.machine(&after.machine.still());
             world.machine.entered = after.machine.entered;
             let (began, mut went) = (facts(&world.machine.still()), Vec::new());
             for _ in 0..MORE_BOOTS {
-                let good = |world: &World, slot: usize| facts(&world.machine.still()).is_good(slot);
+                let good = |world: &Owned, slot: usize| facts(&world.machine.still()).is_good(slot);
                 if running(&world).is_some_and(|slot| confirms || good(&world, slot)) {
                     // A slot that was rejected refuses; the boots that follow show what that leads to.
                     let _ = flow::confirm(world.site());
@@ -205,7 +206,7 @@ impl Act {
     }
 }
 
-fn running(world: &World) -> Option<usize> {
+fn running(world: &Owned) -> Option<usize> {
     world.machine.entered.and_then(|root| root.at.part.checked_sub(SLOT_A)).filter(|slot| *slot < 2)
 }
 
@@ -224,7 +225,8 @@ fn invariant_good_stays_good_but_for_evidence(was: &Facts, is: &Facts) -> Check 
     if is_unspoilt(was) { invariant_good_stays_good(was, is) } else { Ok(()) }
 }
 
-/// Whether every slot that the record calls good can be booted: a story may have spoilt it, or filled it by other means.
+/// Whether every slot that the record calls good can be booted: a story may have spoilt it, or filled it by other
+/// means.
 fn is_unspoilt(was: &Facts) -> bool {
     let Some((_, record)) = &was.record else { return true };
     record.ids().all(|(id, _)| !record.is_good(id) || was.is_good(id.index()))
@@ -258,8 +260,8 @@ fn facts(still: &Still) -> Facts {
     Facts::new(Said::of(&Looked::all(&still.parts[RECORD])), slots.map(whole), slots.map(trailer))
 }
 
-/// The image that a slot's trailer names, when the slot holds it: its tree is made anew, and has to be there, and to have
-/// the root hash that the manifest says.
+/// The image that a slot's trailer names, when the slot holds it: its tree is made anew, and has to be there, and to
+/// have the root hash that the manifest says.
 fn whole(slot: &super::sim::pages::Pages) -> Option<RootHash> {
     static KNOWN: LazyLock<Mutex<HashMap<u64, Option<RootHash>>>> = LazyLock::new(Mutex::default);
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);

@@ -278,8 +278,8 @@ pub fn invariant_bad_for_a_cause(was: &Facts, is: &Facts, boots: impl Fn(RootHas
     Ok(())
 }
 
-/// After one boot without faults both copies of the record are good again; `expected` differs from that only where a copy
-/// cannot be read.
+/// After one boot without faults both copies of the record are good again; `expected` differs from that only where a
+/// copy cannot be read.
 pub fn invariant_redundancy_restored(is: &Facts, expected: [bool; 2]) -> Check {
     hold(is.record.is_none() || is.copies == expected, "redundancy_restored", || {
         format!("copies of the record that can be used: {:?}, expected {expected:?}", is.copies)

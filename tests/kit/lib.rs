@@ -17,6 +17,7 @@ pub mod epoch;
 pub mod facts;
 pub mod invariants;
 pub mod memo;
+pub mod owned;
 pub mod picture;
 pub mod program;
 pub mod seed;

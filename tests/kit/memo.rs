@@ -1,5 +1,5 @@
-//! Verdicts about signatures that a thread has found already. A search boots the same few bundles millions of times, and
-//! took a third of its time to check their signatures again.
+//! Verdicts about signatures that a thread has found already. A search boots the same few bundles millions of times,
+//! and took a third of its time to check their signatures again.
 
 use everboot_storage::bundle::{Keys, Memo, Signed, Verdict};
 use std::cell::RefCell;

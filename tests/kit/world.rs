@@ -1,6 +1,7 @@
 //! A simulated machine with keys, a configuration, and images to put on it.
 
 use crate::cuts::{Act, Tape};
+use crate::owned::Owned;
 use crate::sim::{Power, SimDisk};
 use crate::sim::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, UNREADABLE};
 use everboot_agent::flow::{self, Destination, Insist, Outcome, Site};
@@ -127,7 +128,7 @@ impl World {
             let mut machine = SimMachine::of(old.survey.clone(), &old.still());
             (machine.kernel, machine.dead) = (old.kernel.clone(), old.dead.clone());
             (machine.unbootable, machine.has_staging) = (old.unbootable.clone(), old.has_staging);
-            let before = Self::untold(machine, self.config.clone(), self.keys.clone());
+            let before = Owned { machine, config: self.config.clone(), keys: self.keys.clone() };
             tape.acts.push(Act { before, files: old.staging.numbers(), at, events: Vec::new() });
         }
     }

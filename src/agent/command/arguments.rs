@@ -105,23 +105,19 @@ pub fn unfinished(first: Option<String>) -> Failure {
     usage(None, &format!("expected one of {names} after {first}, found nothing"))
 }
 
-/// A verb that there is not.
-pub fn unknown_verb(name: &str) -> Failure {
-    let first_word = |verb: &Verb| verb.name.split(' ').next();
-    let names = VERBS.iter().flat_map(|verb| [Some(verb.name), verb.alias, first_word(verb)]).flatten();
-    let near = nearest(name, names);
+/// A verb that there is not; `near` is one with nearly that name.
+pub fn unknown_verb(name: &str, near: Option<&str>) -> Failure {
     let helped = near.filter(|near| Verb::find(near).is_some());
-    see(helped, &format!("unknown verb {}{}", Quoted(name), hint(near, "")))
+    see(helped, &format!("unknown verb {}{}", Quoted(name), hint(near)))
 }
 
-/// An option that the verb does not have.
-pub fn unknown_flag(verb: Option<&'static Verb>, name: &str, programs: Programs) -> Failure {
-    let near = nearest(name, flags(verb, programs).map(|flag| flag.name));
-    usage(verb, &format!("unknown option --{name}{}", hint(near, "--")))
+/// An option that the verb does not have; `near` is one with nearly that name.
+pub fn unknown_flag(verb: Option<&'static Verb>, name: &str, near: Option<&str>) -> Failure {
+    usage(verb, &format!("unknown option --{name}{}", hint(near)))
 }
 
-fn hint(near: Option<&str>, dashes: &str) -> String {
-    near.map_or(String::new(), |near| format!(", nearest is {dashes}{near}"))
+fn hint(near: Option<&str>) -> String {
+    near.map_or(String::new(), |near| [", nearest is ", near].concat())
 }
 
 /// The options of a verb, and those that every verb takes, as far as this program has them.
@@ -129,26 +125,6 @@ pub fn flags(verb: Option<&'static Verb>, programs: Programs) -> impl Iterator<I
     let own = verb.map_or(&[][..], |verb| verb.flags);
     let has = move |flag: &&Flag| flag.programs == Programs::Both || programs == Programs::System;
     own.iter().chain(GLOBAL).filter(has)
-}
-
-/// The name that is at most two letters off, and has more in common than not.
-fn nearest<'a>(name: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let near = names.map(|other| (distance(name, other), other)).min_by_key(|(distance, _)| *distance);
-    near.filter(|(distance, _)| *distance <= 2 && distance * 2 <= name.len()).map(|(_, other)| other)
-}
-
-/// Levenshtein's distance in bytes.
-fn distance(one: &str, other: &str) -> usize {
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, a) in one.bytes().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, b) in other.bytes().enumerate() {
-            let above = row[j + 1];
-            row[j + 1] = (diagonal + usize::from(a != b)).min(above + 1).min(row[j] + 1);
-            diagonal = above;
-        }
-    }
-    row[other.len()]
 }
 
 /// `help`, with the name of a verb or without.
@@ -161,7 +137,7 @@ pub fn named_help(words: &[OsString]) -> Result<Request, Failure> {
             None if VERBS.iter().any(|verb| verb.name.split(' ').next() == Some(name)) => {
                 Err(unfinished(Some(name.to_owned())))
             }
-            None => Err(unknown_verb(name)),
+            None => Err(unknown_verb(name, None)),
         },
     }
 }

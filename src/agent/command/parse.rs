@@ -68,7 +68,7 @@ impl Reading {
             match name {
                 b"help" => self.wants = Wants::Help,
                 b"version" => self.wants = Wants::Version,
-                _ => return Err(unknown_flag(self.verb, &String::from_utf8_lossy(name), programs)),
+                _ => return Err(unknown_flag(self.verb, &String::from_utf8_lossy(name), None)),
             }
             return Ok(false);
         };
@@ -94,7 +94,7 @@ impl Reading {
         let begins = |verb: &Verb| verb.name.strip_prefix(&*name).is_some_and(|rest| rest.starts_with(' '));
         if self.verb.is_none() {
             if !VERBS.iter().any(begins) {
-                return Err(unknown_verb(&name));
+                return Err(unknown_verb(&name, None));
             }
             self.first = Some(name);
         }

@@ -1,6 +1,4 @@
-//! Why a machine takes no new image. `status`, `stage`, `prepare`, `doctor` and the download ask here, so that they agree.
-//!
-//! [`place`] answers in this order, the first that holds:
+//! Why a machine takes no new image. [`place`](super::place) answers in this order, the first that holds:
 //!
 //! | code                  | when |
 //! |-----------------------|------|
@@ -8,14 +6,14 @@
 //! | `record-...`          | the record cannot be used or not be written; one code for each [`Trouble`] |
 //! | `trial-running`       | the running system is a trial that was not confirmed yet |
 //! | `trial-pending`       | a slot waits for its trial, which does not run |
-//! | `default-unconfirmed` | the only slot to be written is the way back from a default that was not confirmed in its latest boot |
+//! | `default-unconfirmed` | the only free slot is the way back from a default not confirmed in its latest boot |
 //! | `no-slot`             | every slot is the default or the running one |
 //! | `slot-missing`        | the partition of the slot to be written is not there |
 //!
-//! What only a bundle or the staging area brings up (a wrong signature, too little room) is not asked here. A bundle that
-//! is staged already may be staged again while the machine is blocked: nothing changes.
+//! What only a bundle or the staging area brings up (a wrong signature, too little room) is not asked here. A bundle
+//! that is staged already may be staged again while the machine is blocked: nothing changes.
 
-use super::{Trouble, choose_target};
+use super::Trouble;
 use crate::record::Record;
 use crate::slot::{SlotId, SlotName};
 use core::fmt;
@@ -88,32 +86,3 @@ impl fmt::Display for Blocked {
 }
 
 impl core::error::Error for Blocked {}
-
-/// What has to be known of a machine beside its record.
-#[derive(Debug, Clone, Copy)]
-pub struct Looked<'a> {
-    /// Whether the machine type is known.
-    pub is_configured: bool,
-    /// What is wrong with the record.
-    pub trouble: Option<&'a Trouble>,
-    /// Whether the partition of each slot of the record is there.
-    pub present: &'a [bool],
-}
-
-/// The slot that a new image goes to, or why the machine takes none.
-pub fn place(record: &Record, looked: Looked<'_>) -> Result<SlotId, Blocked> {
-    if !looked.is_configured {
-        return Err(Blocked::NotConfigured);
-    }
-    if let Some(trouble) = looked.trouble {
-        return Err(Blocked::Record(trouble.clone()));
-    }
-    if let Some(id) = record.trial() {
-        return Err(Blocked::trial(record, id));
-    }
-    let id = choose_target(record)?;
-    match looked.present.get(id.index()) {
-        Some(true) => Ok(id),
-        _ => Err(Blocked::SlotMissing(record.slot(id).name.clone())),
-    }
-}

@@ -367,3 +367,10 @@ pub static VERBS: &[Verb] = &[
         ..LOOKS
     },
 ];
+
+impl Verb {
+    /// The verb of that name or alias.
+    pub fn find(name: &str) -> Option<&'static Self> {
+        VERBS.iter().find(|verb| verb.name == name || verb.alias == Some(name))
+    }
+}

@@ -1,6 +1,6 @@
 //! What the table is made of.
 
-use super::{Exit, VERBS};
+use super::Exit;
 
 /// An option.
 #[derive(Debug)]
@@ -117,11 +117,6 @@ pub struct Verb {
 }
 
 impl Verb {
-    /// The verb of that name or alias.
-    pub fn find(name: &str) -> Option<&'static Self> {
-        VERBS.iter().find(|verb| verb.name == name || verb.alias == Some(name))
-    }
-
     /// Whether it can be given in the shell only.
     pub fn is_for_shell(&self) -> bool {
         self.needs.place == Place::Shell

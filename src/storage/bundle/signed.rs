@@ -35,8 +35,8 @@ pub type Verdict = Result<(), Doubt>;
 /// Finds a verdict by checking the signature.
 pub type Find = fn(&Signed, &Keys) -> Verdict;
 
-/// Recalls the verdict about a signature, or has it found by the function that it is given. For a process that meets the
-/// same few bundles millions of times; without one, each signature is checked whenever it is read.
+/// Recalls the verdict about a signature, or has it found by the function that it is given. For a process that meets
+/// the same few bundles millions of times; without one, each signature is checked whenever it is read.
 #[derive(Debug, Clone, Copy)]
 pub struct Memo(pub fn(&Signed, &Keys, Find) -> Verdict);
 

@@ -34,17 +34,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
 ];
 
 /// Imports that close a circle and are still allowed: package, folder, from, to. Empty this; add nothing.
-const ALLOWED_CIRCLES: &[(&str, &str, &str, &str)] = &[
-    ("core", "verbs", "verb", "table"),
-    ("builder", "", "initramfs", "programs"),
-    ("blocklog", "", "facts", "recording"),
-    ("blocklog", "", "subject", "brought"),
-    ("blocklog", "", "subject", "recording"),
-    ("blocklog", "", "field", "report"),
-    ("crash", "", "reader", "facts"),
-    ("crash", "", "kept", "explore"),
-    ("crash", "", "replay", "explore"),
-];
+const ALLOWED_CIRCLES: &[(&str, &str, &str, &str)] = &[];
 
 /// Where code may be `unsafe`: what Linux has no safe calls for, and vectors. Beside them the fuzz targets count
 /// their memory with an allocator of their own.

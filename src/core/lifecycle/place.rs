@@ -1,0 +1,35 @@
+//! Where a new image goes, or why the machine takes none: `status`, `stage`, `prepare`, `doctor` and the download ask
+//! here, so that they agree. [`Blocked`] says in which order it answers.
+
+use super::{Blocked, Trouble, choose_target};
+use crate::record::Record;
+use crate::slot::SlotId;
+
+/// What has to be known of a machine beside its record.
+#[derive(Debug, Clone, Copy)]
+pub struct Looked<'a> {
+    /// Whether the machine type is known.
+    pub is_configured: bool,
+    /// What is wrong with the record.
+    pub trouble: Option<&'a Trouble>,
+    /// Whether the partition of each slot of the record is there.
+    pub present: &'a [bool],
+}
+
+/// The slot that a new image goes to, or why the machine takes none.
+pub fn place(record: &Record, looked: Looked<'_>) -> Result<SlotId, Blocked> {
+    if !looked.is_configured {
+        return Err(Blocked::NotConfigured);
+    }
+    if let Some(trouble) = looked.trouble {
+        return Err(Blocked::Record(trouble.clone()));
+    }
+    if let Some(id) = record.trial() {
+        return Err(Blocked::trial(record, id));
+    }
+    let id = choose_target(record)?;
+    match looked.present.get(id.index()) {
+        Some(true) => Ok(id),
+        _ => Err(Blocked::SlotMissing(record.slot(id).name.clone())),
+    }
+}
