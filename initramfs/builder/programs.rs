@@ -23,6 +23,8 @@ pub const CORE_LIMIT: u64 = 425_984;
 
 /// Builds both programs of a machine.
 pub fn agent() -> Result<Agent> {
+    // A program with other features has the same place among what is compiled.
+    let _one_at_a_time = paths::lock("agent")?;
     let toolchain = Toolchain::prepare()?;
     // One after the other: what they share is compiled once, and neither gets what the other needs.
     let init =
@@ -32,10 +34,11 @@ pub fn agent() -> Result<Agent> {
 }
 
 /// Features of `everboot-init` beyond what a boot needs.
-pub const FEATURES: [&str; 3] = ["prompt", "repair", "delta"];
+pub const FEATURES: [&str; 2] = ["prompt", "repair"];
 
 /// The size of `everboot-init` with these features and no others, in bytes.
 pub fn size_with(features: &[&str]) -> Result<u64> {
+    let _one_at_a_time = paths::lock("agent")?;
     let toolchain = Toolchain::prepare()?;
     let program = static_program(&toolchain, "everboot-agent", "everboot-init", Some(features))?;
     Ok(fs::metadata(program)?.len())
@@ -50,14 +53,13 @@ fn static_program(
     features: Option<&[&str]>,
 ) -> Result<PathBuf> {
     let mut cargo = toolchain.cargo()?;
-    cargo.current_dir(paths::repo()).args(["build", "--quiet", "--release", "-p", package]);
+    cargo.current_dir(paths::repo()).args(["build", "--release", "-p", package]);
     cargo.args(["--bin", name, "--target", TARGET]);
     if let Some(features) = features {
         cargo.args(["--no-default-features", "--features", &features.join(",")]);
     }
     cargo.args(["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]);
-    tell(&format!("{name}, with the standard library"));
-    run(&mut cargo).with_context(|| format!("build {name}"))?;
+    steps::step(name, || compile(&mut cargo)).with_context(|| format!("build {name}"))?;
     Ok(target_folder()?.join(TARGET).join("release").join(name))
 }
 
@@ -154,11 +156,6 @@ impl Built {
 pub fn tool<'a>(tools: &'a [PathBuf], name: &str) -> Result<&'a PathBuf> {
     let named = tools.iter().find(|path| path.file_name().is_some_and(|file| file == name));
     named.with_context(|| format!("this package builds no {name}"))
-}
-
-/// A first build takes minutes: whoever watches, or reads it later, sees it go on.
-fn tell(what: &str) {
-    println!("build: {what}");
 }
 
 fn metadata() -> Result<Value> {

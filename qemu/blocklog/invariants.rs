@@ -6,7 +6,7 @@ use super::disk::pages_of;
 use super::known::{Known, NEW, OLD};
 use super::parts::Parts;
 use everboot_core::record::Update;
-use everboot_core::slot::{RootHash, SlotId};
+use everboot_core::slot::{RootHash, SlotId, SlotState};
 use everboot_kit::facts::Facts;
 use everboot_kit::invariants::*;
 use everboot_kit::sim::pages::Pages;
@@ -58,6 +58,7 @@ pub fn check_boot(boot: &Boot<'_>) -> Check {
     untouched(boot.was, boot.is, boot.parts, boot.known)?;
     invariant_eligible_slots_are_whole(is)?;
     invariant_attempts_are_durable(was, entered, is)?;
+    invariant_attempts_are_counted(entered, is)?;
     invariant_good_stays_good(was, is)?;
     invariant_redundancy_restored(is, [true, true])?;
     invariant_nothing_else_is_written(boot)
@@ -131,4 +132,15 @@ pub fn written(was: &Disk, is: &Disk, parts: &Parts) -> Option<String> {
     let record = pages_of(parts.record);
     let other = changed(&was.pages, &is.pages).find(|page| !record.contains(page));
     other.map(|page| format!("page {page} of the disk"))
+}
+
+/// What a boot of a disk without faults enters is a trial, whose attempt the record has, or good. Not for the search in
+/// memory, in which devices fail and a trial may have ended in the same boot.
+pub fn invariant_attempts_are_counted(entered: Option<Entered>, is: &Facts) -> Check {
+    let (Some(Entered { slot: Some(id), .. }), Some((_, record))) = (entered, &is.record) else {
+        return Ok(());
+    };
+    let state = record.slot(id).state;
+    let is_known = matches!(state, SlotState::Good | SlotState::Trial { .. });
+    hold(is_known, "attempts_are_counted", || format!("{} is entered, and is {state}", record.slot(id).name))
 }

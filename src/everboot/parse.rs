@@ -76,7 +76,8 @@ fn explain(error: &Error, words: &[OsString]) -> Failure {
     });
     let context = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
-        Some(ContextValue::Strings(texts)) => texts.first().cloned(),
+        // The nearest comes last.
+        Some(ContextValue::Strings(texts)) => texts.last().cloned(),
         _ => None,
     };
     let of_first = |word: String| match &*name {

@@ -232,12 +232,7 @@ fn a_warning_is_said_once_however_often_the_disk_is_looked_at() {
 fn the_doctor_is_content_with_a_sound_disk() {
     let bench = Bench::factory();
     let ran = bench.check("doctor", 0, "nothing needs to be done");
-    assert!(
-        ran.out.starts_with("not looked at with --disk: ") && ran.err.is_empty(),
-        "{}{}",
-        ran.out,
-        ran.err
-    );
+    assert!(ran.out.starts_with("not looked at: ") && ran.err.is_empty(), "{}{}", ran.out, ran.err);
     let bench = Bench::trial();
     bench.check("doctor", 0, "note: no new image now: trial-running: ");
     bench.check("confirm", 0, "");

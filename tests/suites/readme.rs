@@ -32,7 +32,8 @@ fn every_test_that_it_names_is_there() {
         found += 1;
     }
     for name in quoted(&readme).into_iter().filter(|name| name.starts_with("invariant_")) {
-        let sources = ["suites/cuts.rs", "crash/invariants.rs"].map(|file| read(&format!("tests/{file}")));
+        let sources = ["kit/invariants.rs", "kit/cuts.rs", "crash/invariants.rs"]
+            .map(|file| read(&format!("tests/{file}")));
         assert!(sources.concat().contains(&format!("fn {name}(")), "{name}");
     }
     for name in readme.split("story `").skip(1).map(|rest| rest.split('`').next().unwrap()) {

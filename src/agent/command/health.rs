@@ -31,7 +31,7 @@ impl HealthReport {
             let _ = writeln!(out, "{level}: {text}");
         }
         if !self.machine {
-            out.push_str("not looked at here: this boot, kernel command line, watchdog, initramfs\n");
+            out.push_str("not looked at: this boot, kernel command line, watchdog, initramfs\n");
         }
         out.push_str(if self.sound { "nothing needs to be done\n" } else { "the faults need attention\n" });
         out
