@@ -1,8 +1,7 @@
 #!/bin/bash
 # Puts everboot into an initramfs that dracut makes. It takes
-#   from the system: the agent (/usr/lib/everboot/everboot-init, or the file that EVERBOOT_AGENT names), its configuration
-#   /etc/everboot/everboot.conf and its keys /etc/everboot/keys/*.pub
-#   and *.revoked;
+#   from the system: everboot-init (in /usr/lib/everboot, or the file that EVERBOOT_AGENT names), its configuration
+#   /etc/everboot/everboot.conf and its keys /etc/everboot/keys/*.pub and *.revoked;
 #   from here: the hooks, and with systemd in the initramfs the units;
 #   from the kernel: the file systems that a slot or the data partition may have, and drivers of watchdogs, as far as
 #   they are modules.

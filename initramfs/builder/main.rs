@@ -9,7 +9,7 @@ use everboot_builder::{package, paths, programs};
 const USAGE: &str = "\
 initramfs/build            out/everboot, out/everboot-*, out/initramfs.img
 initramfs/build --deb      and out/everboot_*.deb, out/everboot-{pack,fetch}_*.deb
-initramfs/build --sizes    what each feature of everboot-init adds, in bytes";
+initramfs/build --sizes    nothing; prints what each feature of everboot-init adds, in bytes";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

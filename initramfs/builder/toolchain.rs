@@ -44,9 +44,9 @@ const RUST_FLAGS: &str = "-C relocation-model=static -C relro-level=off -C force
      -C link-arg=-Wl,-z,noseparate-code -C link-arg=-Wl,--build-id=none";
 
 /// The same for its C: zstd's decoder in one variant of each of its loops, for speed, which costs 8 kB, without
-/// padding.
+/// padding. Its second way of Huffman decoding is left out: 4 kB for 2 % of the time of an apply.
 const C_FLAGS: &str = "-DDYNAMIC_BMI2=0 -DZSTD_FORCE_DECOMPRESS_SEQUENCES_SHORT=1 -DHUF_FORCE_DECOMPRESS_X1=1 \
-     -DZSTD_STRIP_ERROR_STRINGS=1 -fno-asynchronous-unwind-tables -fno-unwind-tables -O2 -fno-align-functions \
+     -DZSTD_STRIP_ERROR_STRINGS=1 -DHUF_DISABLE_FAST_DECODE=1 -fno-asynchronous-unwind-tables -fno-unwind-tables -O2 -fno-align-functions \
      -fno-align-jumps -fno-align-labels -fno-align-loops";
 
 /// A toolchain that is ready to use.

@@ -16,7 +16,7 @@ use everboot_bed::{Bed, Drive, Guest, GuestOptions};
 use everboot_builder::initramfs;
 use everboot_core::slot::SlotId;
 use everboot_kit::invariants::{
-    Entered, invariant_attempts_are_durable, invariant_eligible_slots_are_whole,
+    Entered, invariant_attempts_are_durable, invariant_eligible_slots_are_whole, invariant_record_survives,
     invariant_redundancy_restored,
 };
 use everboot_kit::sim::pages::Pages;
@@ -164,6 +164,7 @@ fn check(one: &Judged, court: &Court<'_>, image: Pages, booted: Booted) -> Check
     let (recording, expected) = (court.recording, &one.outcome);
     invariant_real_boot_agrees(expected, &booted, recording.says_up)?;
     let (was, is) = (court.disk(image), court.disk(booted.disk));
+    invariant_record_survives(&was.facts, &is.facts)?;
     if one.address.coverage == Coverage::AllButLast {
         return invariant_redundancy_restored(&is.facts, [true, true]);
     }

@@ -50,6 +50,7 @@ pub fn check_image(durable: &Disk, live: &Disk, is: &Disk, parts: &Parts, known:
 /// A boot without faults.
 pub fn check_boot(boot: &Boot<'_>) -> Check {
     let (was, is) = (&boot.was.facts, &boot.is.facts);
+    invariant_record_survives(was, is)?;
     let slot = entered(was, boot.ending, boot.parts)?;
     let entered = Some(Entered { slot: Some(slot), after_recovery: false });
     invariant_atomic_choice(entered, is)?;
@@ -67,6 +68,7 @@ pub fn check_boot(boot: &Boot<'_>) -> Check {
 /// A boot of a disk whose flush did not cover a write.
 pub fn check_unsure_boot(boot: &Boot<'_>) -> Result<SlotId, Violation> {
     let (was, is) = (&boot.was.facts, &boot.is.facts);
+    invariant_record_survives(was, is)?;
     let slot = entered(was, boot.ending, boot.parts)?;
     invariant_entered_slot_is_whole(slot, boot)?;
     invariant_proof_before_entry(Some(Entered { slot: Some(slot), after_recovery: false }), is)?;

@@ -68,12 +68,12 @@ pub struct Outcome {
     pub has_staging: bool,
 }
 
-/// Why an image was not judged well: a promise was broken, or the harness failed.
+/// Why an image was not judged well: a promise was broken, or the test bed failed.
 #[derive(Debug)]
 pub enum Trouble {
     /// A promise.
     Broken(Violation),
-    /// The harness.
+    /// The test bed.
     Harness(anyhow::Error),
 }
 

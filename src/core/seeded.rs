@@ -1,6 +1,6 @@
 //! Bugs that are planted on purpose: the crash campaign has to find every one of them.
 //!
-//! They exist only under the feature `crash`, and only in a thread that has planted one. Without the feature
+//! They exist only under the feature `mutants`, and only in a thread that has planted one. Without the feature
 //! [`is`] is the constant `false`, and nothing of them is in the program.
 
 macro_rules! bugs {

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 static SYSTEM: System = System { confirm, fetch, host: check_host, json: everboot::json };
 
 fn main() -> ExitCode {
+    sys::watch_for_faults(false);
     sys::log_to_stderr(log::LevelFilter::Warn);
     program::end(Some(&SYSTEM), everboot::parse(std::env::args_os().skip(1).collect()))
 }

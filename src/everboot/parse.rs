@@ -13,13 +13,18 @@ use std::ffi::OsString;
 /// What the words ask for. What is wrong with them is one line, with the nearest help.
 pub fn parse(words: Vec<OsString>) -> Result<Request, Failure> {
     let matches = parser().try_get_matches_from(&words).map_err(|error| explain(&error, &words))?;
-    let Chosen { verb, name, matches } = Chosen::of(&matches);
-    if matches!(matches.try_get_one(VERSION), Ok(Some(true))) {
+    let root = &matches;
+    let Chosen { verb, name, matches } = Chosen::of(root);
+    if [root, matches].iter().any(|matches| matches!(matches.try_get_one(VERSION), Ok(Some(true)))) {
         return Ok(Request::Version);
     }
     let Some(verb) = verb else {
-        let asks = matches.get_flag(HELP) || words.is_empty();
-        return if asks && name.is_empty() { Ok(Request::Help(None)) } else { Err(unfinished(some(name))) };
+        let asks = words.is_empty();
+        return if matches.get_flag(HELP) || asks && name.is_empty() {
+            Ok(Request::Help(None))
+        } else {
+            Err(unfinished(some(name)))
+        };
     };
     if matches.get_flag(HELP) {
         return Ok(Request::Help(Some(verb)));
@@ -149,7 +154,9 @@ mod tests {
                 "{line}"
             );
         }
+        assert!(matches!(parse(words("record --help")), Ok(Request::Help(None))));
         assert!(matches!(parse(words("-V")), Ok(Request::Version)));
+        assert!(matches!(parse(words("--version status")), Ok(Request::Version)));
         assert!(matches!(parse(words("status --version")), Ok(Request::Version)));
     }
 

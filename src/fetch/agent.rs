@@ -1,7 +1,7 @@
 //! `--for WORD...`: into the staging area of the machine that these words of everboot mean, where everboot stages it
 //! without a copy.
 //!
-//! The agent calls this, and is called by it with the same verb and the same options: so it needs to know nothing of
+//! `everboot` calls this, and is called by it with the same verb and the same options: so it needs to know nothing of
 //! downloads. Which options there are says the table of [`everboot_core::verbs`]. Nobody holds the machine's lock until
 //! the bundle is there.
 
@@ -49,11 +49,7 @@ where
     // Where they cannot be read `everboot stage` says so.
     let keys = settings::keys(&folder.join("keys")).unwrap_or_default();
     let mut site = Site { machine, config: &config, keys: &keys };
-    let Receiver { area, installed, bad_images } = flow::receive(&mut site).map_err(|error| match error {
-        flow::Error::Record(_) => Problem::lasting(Exit::Record, anyhow!(error)),
-        flow::Error::Refused(_) => Problem::lasting(Exit::Refused, anyhow!(error)),
-        _ => Problem::lasting(Exit::Failed, anyhow!(error)),
-    })?;
+    let Receiver { area, installed, bad_images, blocked } = flow::receive(&mut site).map_err(problem)?;
     let mut arguments = Arguments::parse_from([OsString::new(), "--".into(), asked.source.clone().into()]);
     arguments.config = folder;
     let path = area.path(&Roots::default()).context("find the staging area")?;
@@ -64,6 +60,7 @@ where
         (arguments.installed, arguments.failed) = (installed, bad_images);
     }
     arguments.no_progress = asked.has("no-progress");
+    arguments.blocked = blocked.map(|error| error.to_string());
     let have = Have { parts: flow::slots(&mut site), keys: keys.clone() };
     let ended = match super::fetch(&arguments, Some(&have)) {
         Ok(true) => call(asked),
@@ -75,6 +72,12 @@ where
     drop((held, area));
     site.machine.close_staging();
     ended
+}
+
+/// Why nothing can be received.
+fn problem(error: flow::Error) -> Problem {
+    let exit = if matches!(error, flow::Error::Record(_)) { Exit::Record } else { Exit::Failed };
+    Problem::lasting(exit, anyhow!(error))
 }
 
 /// Keeps others from fetching into this folder until what is fetched has been staged.

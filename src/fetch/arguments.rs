@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Root hashes of images that are known to fail on this machine.
     #[arg(skip)]
     pub failed: Vec<RootHash>,
+    /// Why this machine takes no new image now; a channel may have none for it all the same.
+    #[arg(skip)]
+    pub blocked: Option<String>,
     /// Remember in FILE which list of a channel was seen, and refuse an older one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub state: Option<PathBuf>,

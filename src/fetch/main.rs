@@ -71,6 +71,9 @@ fn fetch(arguments: &Arguments, have: Option<&Have>) -> Result<bool> {
         let Some(chosen) = channel::choose(url, arguments, tries)? else {
             return Ok(false);
         };
+        if let Some(why) = &arguments.blocked {
+            return Err(Problem::lasting(Exit::Refused, anyhow::anyhow!("{why}")));
+        }
         println!("version {}", chosen.version);
         (source, known) = (chosen.source, chosen.known);
     }

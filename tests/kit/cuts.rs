@@ -1,6 +1,6 @@
 //! Every story is told again with power cuts, and costs its test nothing.
 //!
-//! A [`World`](super::world::Owned) keeps, of each verb and each boot of a story, the disk before and what was
+//! A [`World`](super::world::World) keeps, of each verb and each boot of a story, the disk before and what was
 //! changed on it. When the story is over and went well, each of these acts is cut after each of its changes, with
 //! every kind of loss in [`SURVIVORS`]; each disk that this leaves is held against the invariants, booted, and booted
 //! on, by a system that confirms itself and by one that never does. What the test itself does to a disk belongs to
@@ -58,25 +58,25 @@ pub struct Tape {
 impl Drop for Tape {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            self.play();
+            self.play(MOST);
         }
     }
 }
 
 impl Tape {
-    /// Cuts every act that waits. Panics when a promise is broken.
-    pub fn play(&mut self) {
+    /// Cuts every act that waits, one with more than `most` changes at a fixed stride. Panics when a promise is broken.
+    pub fn play(&mut self, most: usize) {
         for act in std::mem::take(&mut self.acts) {
-            self.crashes += act.cut_everywhere();
+            self.crashes += act.cut_everywhere(most);
         }
     }
 }
 
 impl Act {
-    fn cut_everywhere(&self) -> u64 {
+    fn cut_everywhere(&self, most: usize) -> u64 {
         let (before, mut crashes) = (self.before.machine.still(), 0);
         let was = facts(&before);
-        let stride = self.events.len().div_ceil(MOST).max(1);
+        let stride = self.events.len().div_ceil(most).max(1);
         for cut in 0..=self.events.len() {
             if cut % stride != 0 && cut != self.events.len() {
                 continue;

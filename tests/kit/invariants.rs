@@ -28,13 +28,18 @@ pub fn invariant_known_good_untouched(was: &Facts, is_same: impl FnOnce(SlotId) 
     })
 }
 
-/// Promise 3. What the record calls proven, on trial or good has every block of its image. A slot that was filled by
-/// other means has no root hash, and nothing to be held against.
+/// Promise 3. What the record calls proven, on trial or good has every block of its image. A good slot that was filled
+/// by other means has no root hash, and nothing to be held against.
 pub fn invariant_eligible_slots_are_whole(is: &Facts) -> Check {
     let Some((_, record)) = &is.record else { return Ok(()) };
     for (id, slot) in record.ids() {
         let claims = slot.state == SlotState::Proven || slot.state.is_eligible();
-        let Some(root) = slot.image.as_ref().and_then(|image| image.root_hash) else { continue };
+        let Some(root) = slot.image.as_ref().and_then(|image| image.root_hash) else {
+            hold(!claims || slot.state == SlotState::Good, "eligible_slots_are_whole", || {
+                format!("{} is {}, and its image has no root hash", slot.name, slot.state)
+            })?;
+            continue;
+        };
         let found = is.whole[id.index()];
         hold(!claims || found == Some(root), "eligible_slots_are_whole", || {
             format!("{} is {} with image {root}, and holds {found:?}", slot.name, slot.state)

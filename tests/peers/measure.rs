@@ -1,4 +1,4 @@
-//! Measures programs. Each runs under a process of its own, this harness once more, that has no other child: so
+//! Measures programs. Each runs under a process of its own, this program once more, that has no other child: so
 //! what the kernel accounts to that process's children is exactly the program and what it started and waited for.
 
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! The agent's size and linkage, and the initramfs's sameness.
+//! Size and linkage of the two programs, and the initramfs's sameness.
 
 use std::fs;
 

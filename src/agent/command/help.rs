@@ -15,7 +15,7 @@ pub fn overview(programs: Programs) -> String {
         "everboot brings a machine up, upgrades it, and rolls it back.\n\n\
          usage: everboot [OPTION]... VERB [ARGUMENT]...\n\nverbs:\n",
     );
-    for verb in VERBS.iter().filter(|verb| verb.programs == Programs::Both || programs == Programs::System) {
+    for verb in VERBS.iter().filter(|verb| verb.is_in(programs)) {
         row(&mut out, &synopsis(verb), verb.summary);
     }
     out.push_str("\noptions, before or after the verb:\n");

@@ -70,7 +70,7 @@ pub fn carry_out(context: Context, request: &Request) -> Outcome {
 fn run(context: Context, arguments: &Arguments) -> Outcome {
     check_place(context, arguments)?;
     if fetch::is_due(arguments) {
-        let text = "refused: this is an initramfs, which fetches nothing; stage a file";
+        let text = "refused: everboot-init fetches nothing; give it a file";
         let system = context.system.ok_or_else(|| Failure::new(Exit::Refused, text))?;
         return (system.fetch)(arguments);
     }
@@ -89,18 +89,26 @@ fn run(context: Context, arguments: &Arguments) -> Outcome {
 /// Whether the verb may be given here: what its row says that it needs.
 fn check_place(context: Context, arguments: &Arguments) -> Result<(), Failure> {
     let verb = arguments.verb;
-    let refused = |text: &str| Err(Failure::new(Exit::Refused, text));
+    let refused = |text: String| Err(Failure::new(Exit::Refused, text));
     let speaks_of_it = verb.needs.running_system && !arguments.has("disk") && arguments.word(0).is_none();
     if verb.is_for_shell() {
-        Err(usage(Some(verb), "only available inside `everboot shell`"))
-    } else if speaks_of_it && sys::is_in_initramfs(&Roots::default())
-        || verb.programs == Programs::System && context.system.is_none()
-    {
-        refused("refused: this is an initramfs; `confirm` and `reject` are for the running system")
-    } else {
-        Ok(())
+        return Err(usage(Some(verb), "only available inside `everboot shell`"));
     }
+    if !verb.is_in(context.programs()) {
+        let name = verb.name;
+        return refused(
+            ["refused: everboot-init has no `", name, "`; run `everboot ", name, "` in the running system"]
+                .concat(),
+        );
+    }
+    if speaks_of_it && sys::is_in_initramfs(&Roots::default()) {
+        let help = verb.arguments.first().map_or("", |_| "; name the slot");
+        return refused(["refused: this is an initramfs, in which no system runs", help].concat());
+    }
+    Ok(())
 }
+
+const BOOT_SLOT: &str = "refused: SLOT is for the shell of an early boot; `everboot boot-once SLOT`, then a reboot, does it from here";
 
 /// What opens the machine by itself, or does without.
 fn without_machine(context: Context, arguments: &Arguments) -> Outcome {
@@ -111,11 +119,15 @@ fn without_machine(context: Context, arguments: &Arguments) -> Outcome {
             session.warn();
             boot(session, arguments.text("slot").as_deref())
         }
+        Action::Boot if arguments.word(0).is_some() => Err(Failure::new(Exit::Refused, BOOT_SLOT)),
+        Action::Boot if arguments.has("sysroot") => {
+            let text = "refused: not from the shell; `exit` leaves it, and the initramfs starts anew";
+            Err(Failure::new(Exit::Refused, text))
+        }
         Action::Boot => {
             Err(usage(Some(arguments.verb), "expected --sysroot DIR in an initramfs, or --disk FILE"))
         }
-        // Whoever called this has answered it: the parser, or the shell.
-        _ => Ok(Answer::done("")),
+        _ => Err(not_here()),
     }
 }
 
@@ -135,7 +147,7 @@ fn with_machine(context: Context, session: &mut Session, arguments: &Arguments) 
             flow::cancel(session.site())?;
             Ok(Answer::done("nothing is due or staged any more\n"))
         }
-        Action::Confirm => context.system.map_or(Ok(Answer::done("")), |system| (system.confirm)(session)),
+        Action::Confirm => context.system.map_or_else(|| Err(not_here()), |system| (system.confirm)(session)),
         Action::Reject => {
             let slot = flow::reject(session.site(), arguments.word(0).as_deref())?;
             Ok(Answer::done(format!("{slot}: rejected\n")))
@@ -158,9 +170,13 @@ fn with_machine(context: Context, session: &mut Session, arguments: &Arguments) 
         }
         Action::Disks => Ok(Answer::done(mount::disks(session))),
         Action::Mount => Ok(Answer::done(mount::mount(session, arguments)?.text)),
-        // Those without a machine, and those of the shell.
-        _ => Ok(Answer::done("")),
+        _ => Err(not_here()),
     }
+}
+
+/// Of a verb that others have to carry out: the parser, the shell, or who stands above both.
+fn not_here() -> Failure {
+    Failure::new(Exit::Failed, "this verb cannot be carried out here")
 }
 
 fn answer(said: Said) -> Answer {

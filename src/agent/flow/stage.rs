@@ -45,6 +45,8 @@ pub struct Receiver<S> {
     pub installed: Option<String>,
     /// Root hashes of images that have failed.
     pub bad_images: Vec<RootHash>,
+    /// Why the machine takes no new image now. One that is installed or staged already is none.
+    pub blocked: Option<Error>,
 }
 
 /// Opens the staging area for a bundle that will be fetched into it. The download may take long and changes no record,
@@ -52,12 +54,13 @@ pub struct Receiver<S> {
 pub fn receive<M: Machine>(site: &mut Site<'_, M>) -> Result<Receiver<M::Staging>, Error> {
     let view = site.look().writable()?;
     // Where a bundle is named it may be the same one, which may be staged again.
-    if view.record.update == Update::None {
-        view.place(site.config)?;
-    }
+    let blocked = match view.record.update {
+        Update::None => view.place(site.config).err().map(Error::from),
+        _ => None,
+    };
     let area = site.machine.staging(view.staging, Access::Exclusive).map_err(Error::Staging)?;
     let installed = view.record.default.and_then(|id| view.record.slot(id).version()).map(str::to_owned);
-    Ok(Receiver { area, installed, bad_images: view.record.bad_images })
+    Ok(Receiver { area, installed, bad_images: view.record.bad_images, blocked })
 }
 
 /// The slots, as they are now: what an update need not bring may be in them.

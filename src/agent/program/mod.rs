@@ -14,7 +14,7 @@ pub use verbs::end;
 
 use std::process::ExitCode;
 
-/// `everboot-init`.
+/// `everboot-init`: the first process boots the machine and never returns, any other carries out one verb.
 pub fn init() -> ExitCode {
     let mut arguments = std::env::args_os();
     let _name = arguments.next();

@@ -33,11 +33,7 @@ fn above(context: Context, arguments: &Arguments) -> Option<Outcome> {
     match arguments.verb.action {
         Action::Shell if arguments.has("emergency") => Some(emergency(arguments)),
         Action::Shell => Some(shell(context, arguments)),
-        Action::Boot if arguments.word(0).is_some() => Some(Err(Failure::new(
-            Exit::Refused,
-            "refused: SLOT is for the shell of an early boot; `everboot boot-once SLOT`, then a reboot, does it from here",
-        ))),
-        Action::Boot => arguments.path("sysroot").map(|sysroot| {
+        Action::Boot if arguments.word(0).is_none() => arguments.path("sysroot").map(|sysroot| {
             if arguments.has("disk") {
                 return Err(usage(Some(arguments.verb), "expected --sysroot or --disk, found both"));
             }

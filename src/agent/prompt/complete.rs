@@ -1,11 +1,18 @@
 //! The rest of a word: verbs, their options, and names of slots, by the table of verbs.
 
+use crate::command::arguments::flags;
 use everboot_core::config::Locator;
 use everboot_core::slot::SlotName;
-use everboot_core::verbs::{Action, Flag, GLOBAL, VERBS, Verb};
+use everboot_core::verbs::{Programs, VERBS, Verb};
 
-/// The slots as the configuration has them.
-pub(crate) type Slots = [(SlotName, Locator)];
+/// What names there are.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names<'a> {
+    /// The slots as the configuration has them.
+    pub(crate) slots: &'a [(SlotName, Locator)],
+    /// The program whose verbs and options are offered.
+    pub(crate) programs: Programs,
+}
 
 /// What may stand where the cursor is.
 #[derive(Debug, Default)]
@@ -18,23 +25,24 @@ pub(crate) struct Options {
 
 impl Options {
     /// For a line up to the cursor.
-    pub(crate) fn at(head: &str, slots: &Slots) -> Self {
+    pub(crate) fn at(head: &str, names: Names<'_>) -> Self {
         let (before, begun) = head.rsplit_once(' ').unwrap_or(("", head));
         let words: Vec<&str> = before.split(' ').filter(|word| !word.is_empty()).collect();
         let mut options = Self { begun: begun.len(), found: Vec::new() };
         match verb(&words) {
             Some(verb) if begun.starts_with('-') => {
-                options.add_flags(begun, verb.flags);
-                options.add_flags(begun, GLOBAL);
+                for flag in flags(Some(verb), names.programs) {
+                    options.add(begun, &["--", flag.name].concat());
+                }
             }
-            Some(verb) if verb.action == Action::Help => options.add_verbs(begun, &words[1..]),
+            Some(verb) if verb.takes_verb() => options.add_verbs(begun, &words[1..], names.programs),
             Some(verb) if verb.arguments.first().is_some_and(|argument| argument.contains("SLOT")) => {
-                for (name, _) in slots {
+                for (name, _) in names.slots {
                     options.add(begun, name.as_str());
                 }
             }
             Some(_) => {}
-            None => options.add_verbs(begun, &words),
+            None => options.add_verbs(begun, &words, names.programs),
         }
         options
     }
@@ -45,15 +53,9 @@ impl Options {
         }
     }
 
-    fn add_flags(&mut self, begun: &str, flags: &[Flag]) {
-        for flag in flags {
-            self.add(begun, &["--", flag.name].concat());
-        }
-    }
-
     /// The next words of verbs that begin with these words.
-    fn add_verbs(&mut self, begun: &str, words: &[&str]) {
-        for verb in VERBS {
+    fn add_verbs(&mut self, begun: &str, words: &[&str], programs: Programs) {
+        for verb in VERBS.iter().filter(|verb| verb.is_in(programs)) {
             let mut rest = verb.name.split(' ');
             if words.iter().all(|word| rest.next() == Some(word))
                 && let Some(word) = rest.next()
@@ -83,7 +85,8 @@ mod tests {
 
     #[track_caller]
     fn check(head: &str, wanted: &[&str], begins: &str) {
-        let found = Options::at(head, &everboot_core::config::Config::default().slots).found;
+        let slots = everboot_core::config::Config::default().slots;
+        let found = Options::at(head, Names { slots: &slots, programs: Programs::Both }).found;
         assert_eq!(found, wanted, "{head:?}");
         assert_eq!(common(&found), begins, "{head:?}");
     }
@@ -101,6 +104,8 @@ mod tests {
         check("verify --no", &["--no-progress"], "--no-progress");
         check("record init --g", &["--good"], "--good");
         check("stage fi", &[], "");
+        check("conf", &[], "");
+        check("status --j", &[], "");
         check("nonsense ", &[], "");
         check("-", &[], "");
     }

@@ -1,6 +1,6 @@
 //! A line from a person: edited where there is a terminal, as it comes where there is none.
 
-use super::complete::{Options, Slots, common};
+use super::complete::{Names, Options, common};
 use super::console::{Console, Heard, say};
 use super::editor::{Editor, Outcome};
 use super::idle::{Due, Idle};
@@ -39,17 +39,17 @@ impl Prompt {
         Self { editor, idle: closes.then(|| Idle::new(monotonic_ms())) }
     }
 
-    /// The next line; Tab completes names of `slots`.
-    pub(crate) fn line(&mut self, console: &mut Console, slots: &Slots) -> Said {
+    /// The next line; Tab completes these names.
+    pub(crate) fn line(&mut self, console: &mut Console, names: Names<'_>) -> Said {
         let Some(mut editor) = self.editor.take() else { return self.plain_line(console) };
         console.raw();
-        let said = self.edited_line(console, &mut editor, slots);
+        let said = self.edited_line(console, &mut editor, names);
         console.cooked();
         self.editor = Some(editor);
         said
     }
 
-    fn edited_line(&mut self, console: &mut Console, editor: &mut Editor, slots: &Slots) -> Said {
+    fn edited_line(&mut self, console: &mut Console, editor: &mut Editor, names: Names<'_>) -> Said {
         show(editor);
         loop {
             let byte = match self.hear(console) {
@@ -64,7 +64,7 @@ impl Prompt {
             let mut out = String::new();
             let outcome = editor.press(key, &mut out);
             if outcome == Outcome::Complete {
-                complete(editor, slots, &mut out);
+                complete(editor, names, &mut out);
             }
             say(&out);
             match outcome {
@@ -127,8 +127,8 @@ impl Prompt {
     }
 }
 
-fn complete(editor: &mut Editor, slots: &Slots, out: &mut String) {
-    let Options { begun, found } = Options::at(&editor.head(), slots);
+fn complete(editor: &mut Editor, names: Names<'_>, out: &mut String) {
+    let Options { begun, found } = Options::at(&editor.head(), names);
     let rest = common(&found).get(begun..).unwrap_or("");
     for c in rest.chars() {
         editor.insert(c, out);

@@ -4,6 +4,7 @@
 //! running system; and as `everboot shell --emergency` where somebody else's initramfs gave up. It never holds a
 //! machine down: what nobody stops goes on, and so does a prompt that nobody sits at.
 
+use super::complete::Names;
 use super::console::{Console, say};
 use super::prompt::{Prompt, Said};
 use super::words;
@@ -95,7 +96,8 @@ impl Shell {
     fn ask(&mut self, console: &mut Console) -> Leave {
         let mut prompt = Prompt::new(console, self.place != Place::System);
         loop {
-            let line = match prompt.line(console, &self.config.slots) {
+            let names = Names { slots: &self.config.slots, programs: self.context.programs() };
+            let line = match prompt.line(console, names) {
                 Said::Line(line) => line,
                 Said::End => return Leave::Exit,
                 // A console that hangs up is left as if nobody had been there.

@@ -1,6 +1,6 @@
 //! Linux, and nothing but: files and block devices, partition tables, mounts, the kernel log, the hand-off.
 //!
-//! Invariants: all `unsafe` of the package but that of [`everboot_core::lanes`] is here, each with its reason; nothing
+//! Invariants: all `unsafe` of the package is here, each with its reason; nothing
 //! here decides anything; a partition table is only ever read.
 
 mod boot_facts;

@@ -122,6 +122,11 @@ impl Verb {
         self.needs.place == Place::Shell
     }
 
+    /// Whether a program has it.
+    pub fn is_in(&self, programs: Programs) -> bool {
+        self.programs == Programs::Both || programs == Programs::System
+    }
+
     /// Whether its first argument is one of the verbs.
     pub fn takes_verb(&self) -> bool {
         self.arguments.first().is_some_and(|argument| argument.contains("VERB"))

@@ -6,7 +6,7 @@ use everboot_core::verbs::{Exit, Flag, GLOBAL, VERBS, Verb};
 use roff::{bold, roman};
 
 /// What is where: path and meaning.
-const FILES: [(&str, &str); 7] = [
+const FILES: [(&str, &str); 8] = [
     (
         "/etc/everboot/everboot.conf",
         "The configuration, see everboot.conf(5). Early boot reads the initramfs' own copy.",
@@ -15,6 +15,7 @@ const FILES: [(&str, &str); 7] = [
         "/etc/everboot/keys/*.pub",
         "The minisign keys that are trusted. Early boot reads the initramfs' own copies.",
     ),
+    ("/usr/lib/everboot/everboot-init", "The program that the makers of an initramfs take."),
     ("/run/everboot/boot.json", "What early boot did and why, for programs."),
     ("/run/everboot/why", "The same for people; `everboot why` prints it."),
     (
@@ -31,12 +32,12 @@ pub(super) fn everboot(date: &str) -> String {
     page.plain(synopsis("everboot [OPTION]... VERB [ARGUMENT]..."));
     page.section("DESCRIPTION");
     page.paragraph(
-        "In the initramfs everboot reads a small boot record, finishes what a power cut interrupted, writes an \
+        "In the initramfs `everboot-init`, to which the name `everboot` is a link there, reads a small boot record, finishes what a power cut interrupted, writes an \
          image that was staged earlier, counts the attempt, and boots the chosen slot. A new system that does \
          not prove itself is rolled back by the machine alone.",
     );
     page.paragraph(
-        "In the running system the same program stages, prepares, activates, confirms, rolls back and explains. \
+        "In the running system `everboot` stages, prepares, activates, confirms, rolls back and explains. \
          An upgrade is `everboot install` FILE, a reboot, and `everboot confirm` by the new system.",
     );
     page.section("VERBS");
