@@ -7,7 +7,7 @@ use everboot_blocklog::Options;
 fn every_crash_image_of_two_recorded_updates_comes_up_and_keeps_every_promise() {
     // A busy machine may take its time; what a run has to reach are the numbers.
     let options = Options { seconds: 1800, ..Options::default() };
-    let report = blocklog::run(&options, &|_, _| ()).unwrap();
+    let report = everboot_blocklog::run(&options, &|_, _| ()).unwrap();
     assert!(report.is_good(), "{report}");
     let counts = &report.counts;
     assert!(counts.images >= 4000 && counts.boots >= 40, "{report}");

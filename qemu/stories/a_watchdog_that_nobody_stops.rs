@@ -2,7 +2,6 @@
 
 use super::common::{HANGS, NEW, configured, expect_rolled_back, machine, overlaid, small, stage};
 use everboot_bed::machine::LIMIT;
-use everboot_bed::rootfs::mini;
 use everboot_bed::{Guest, GuestOptions, Machine};
 use everboot_builder::cpio::{Archive, Node};
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use everboot_bed::disk::{Disk, Part};
 use everboot_bed::guest::PROMPT;
 use everboot_bed::rootfs::{Debian, image};
-use everboot_bed::{Drive, Guest, GuestOptions, bench};
+use everboot_bed::{Drive, Guest, GuestOptions, hand_made};
 use everboot_builder::kernel::Kernel;
 use everboot_builder::paths;
 use everboot_builder::setup::{self, Level};
@@ -15,7 +15,7 @@ use everboot_builder::setup::{self, Level};
 fn a_sealed_debian_boots_by_a_hand_made_init() {
     setup::prepare(Level::Bed).unwrap();
     let kernel = Kernel::prepare().unwrap();
-    let initramfs = bench::hand_made_initramfs(&kernel).unwrap();
+    let initramfs = hand_made::hand_made_initramfs(&kernel).unwrap();
     let work = paths::work("bed-boots-debian").unwrap();
     let root = Debian::new("7").image(&kernel).unwrap();
     let data = image::empty(64).unwrap();

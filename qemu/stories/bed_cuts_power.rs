@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use everboot_bed::disk::{Disk, Part};
 use everboot_bed::rootfs::Mini;
-use everboot_bed::{Drive, Guest, GuestOptions, bench};
+use everboot_bed::{Drive, Guest, GuestOptions, hand_made};
 use everboot_builder::kernel::Kernel;
 use everboot_builder::paths;
 use everboot_builder::setup::{self, Level};
@@ -24,7 +24,7 @@ exec busybox poweroff -f";
 fn machine(story: &str) -> (GuestOptions, Disk) {
     setup::prepare(Level::Bed).unwrap();
     let kernel = Kernel::prepare().unwrap();
-    let initramfs = bench::hand_made_initramfs(&kernel).unwrap();
+    let initramfs = hand_made::hand_made_initramfs(&kernel).unwrap();
     let work = paths::work(story).unwrap();
     let root = Mini::new("1", INIT).image(&kernel).unwrap();
     let parts = [
