@@ -33,7 +33,6 @@ ExecStart=/bin/sh -c 'test -z \"$(systemctl list-units --failed --no-legend)\"'
 pub fn agent(bed: &Bed) -> Overlay {
     Overlay::default()
         .host_file("/usr/bin/everboot", 0o755, &bed.agent.everboot)
-        .host_file(package::INIT, 0o755, &bed.agent.init)
         .host_file("/etc/everboot/everboot.conf", 0o644, &paths::repo().join("initramfs/everboot.conf"))
         .host_file("/etc/everboot/keys/everboot.pub", 0o644, &bed.key.public)
         .folder("/mnt")

@@ -13,7 +13,7 @@ use super::rootfs::image::as_root;
 use super::{Bed, system};
 use everboot_builder::command::{program, run};
 use everboot_builder::overlay::Overlay;
-use everboot_builder::{paths, setup};
+use everboot_builder::{package, paths, setup};
 
 const PACKAGES: &str = "systemd-sysv,udev,kmod,zstd,cpio,dracut-core,initramfs-tools";
 
@@ -42,7 +42,7 @@ impl Workshop {
     pub fn prepare(bed: &Bed) -> Result<Workshop> {
         let release = bed.kernel.release.clone();
         let base = prepare_base(bed)?;
-        let mut installed = system::agent(bed);
+        let mut installed = system::agent(bed).host_file(package::INIT, 0o755, &bed.agent.init);
         for (from, to) in [
             (DRACUT_MODULE, "/usr/lib/dracut/modules.d/90everboot"),
             ("initramfs/initramfs-tools", "/etc/initramfs-tools"),
