@@ -129,23 +129,21 @@ impl KeyFiles {
     /// a line about it. Fails when the directory cannot be read.
     pub fn read(directory: &Path) -> io::Result<Self> {
         let mut files = Self::default();
-        // First, so that a revoked key takes the place of no other.
-        for path in with_extension(directory, REVOKED)? {
-            if let Err(why) = add_key_file(&mut files.keys, &path) {
-                files.revocation_fault.get_or_insert(why);
-            }
-        }
         for path in with_extension(directory, "pub")? {
             let before = files.keys.len();
             let added = add_key_file(&mut files.keys, &path);
             let is_new = files.keys.len() > before;
             match added {
                 Ok(()) if is_new => {}
-                Ok(()) => {
-                    let text = "expected a new key, found one that is there already, or revoked";
-                    files.warnings.push(format!("{}: {text}", path.display()));
-                }
+                Ok(()) => files
+                    .warnings
+                    .push(format!("{}: expected a new key, found one that is there already", path.display())),
                 Err(why) => files.warnings.push(why),
+            }
+        }
+        for path in with_extension(directory, REVOKED)? {
+            if let Err(why) = add_key_file(&mut files.keys, &path) {
+                files.revocation_fault.get_or_insert(why);
             }
         }
         Ok(files)

@@ -61,6 +61,14 @@ fn alone(arguments: &Arguments) -> Result<bool> {
     fetch(arguments, Some(&Have { parts, keys: settings::keys(&arguments.keys())? }))
 }
 
+/// Whether the machine takes a new image; of a channel it is asked only when there is one.
+fn takes_an_image(arguments: &Arguments) -> Result<()> {
+    match &arguments.blocked {
+        Some(why) => Err(Problem::lasting(Exit::Refused, anyhow::anyhow!("{why}"))),
+        None => Ok(()),
+    }
+}
+
 /// Fetches it, or what of it this machine has not; whether there was anything to fetch.
 fn fetch(arguments: &Arguments, have: Option<&Have>) -> Result<bool> {
     let wrong = |error| Problem::lasting(Exit::Usage, error);
@@ -71,11 +79,11 @@ fn fetch(arguments: &Arguments, have: Option<&Have>) -> Result<bool> {
         let Some(chosen) = channel::choose(url, arguments, tries)? else {
             return Ok(false);
         };
-        if let Some(why) = &arguments.blocked {
-            return Err(Problem::lasting(Exit::Refused, anyhow::anyhow!("{why}")));
-        }
+        takes_an_image(arguments)?;
         println!("version {}", chosen.version);
         (source, known) = (chosen.source, chosen.known);
+    } else {
+        takes_an_image(arguments)?;
     }
     let output = match &arguments.output {
         Some(output) => output.clone(),

@@ -114,12 +114,12 @@ const BOOT_SLOT: &str = "refused: SLOT is for the shell of an early boot; `everb
 fn without_machine(context: Context, arguments: &Arguments) -> Outcome {
     match arguments.verb.action {
         Action::Unmount => Ok(Answer::done(mount::unmount(arguments)?)),
+        Action::Boot if arguments.word(0).is_some() => Err(Failure::new(Exit::Refused, BOOT_SLOT)),
         Action::Boot if arguments.has("disk") => {
             let session = &mut Session::open(arguments, context.holds_lock)?;
             session.warn();
             boot(session, arguments.text("slot").as_deref())
         }
-        Action::Boot if arguments.word(0).is_some() => Err(Failure::new(Exit::Refused, BOOT_SLOT)),
         Action::Boot if arguments.has("sysroot") => {
             let text = "refused: not from the shell; `exit` leaves it, and the initramfs starts anew";
             Err(Failure::new(Exit::Refused, text))
