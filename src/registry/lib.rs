@@ -1,5 +1,6 @@
 //! An image or a bundle in a registry, over the network: what the tools that read and write there have in common.
-//! Neither `everboot` nor `everboot-init` has it. Nothing that comes is believed: a caller compares what it gets with a digest.
+//! Neither `everboot` nor `everboot-init` has it. Nothing that comes is believed: a caller compares what it gets with a
+//! digest.
 
 use anyhow::{Context, Result, ensure};
 use docker_credential::DockerCredential;

@@ -141,7 +141,7 @@ fn what_does_not_belong_there_is_refused_in_one_line() {
     person.asks("continue", "");
     assert_eq!(person.leaves(), 0);
     for verb in ["sh", "exit", "reboot", "poweroff"] {
-        bench.check_refused(verb, 2, "expected in the shell only");
+        bench.check_refused(verb, 2, "only available inside `everboot shell`");
     }
     bench.check_refused("boot slot-a", 3, "`everboot boot-once SLOT`");
     bench.check_refused("shell --emergency", 2, "found both");
