@@ -62,9 +62,12 @@ fn run(quick: bool) -> ExitCode {
         cargo(&[&lint[..], &planted, &strict].concat())
     });
     count.step("lints of each program alone", || {
-        ["everboot-agent", "everboot-pack", "everboot-fetch"]
+        ["everboot", "everboot-agent", "everboot-pack", "everboot-fetch"]
             .iter()
             .try_for_each(|package| cargo(&[&lint[..], &["-p", package], &strict].concat()))
+    });
+    count.step("lints of what a boot needs", || {
+        cargo(&[&lint[..], &["-p", "everboot-agent", "--no-default-features"], &strict].concat())
     });
     count.step("build", || programs::all()?.print_sizes());
     count.tests("tests", &["--workspace", "--no-fail-fast"]);

@@ -21,6 +21,6 @@ pub(super) fn emergency(_: Config, _: Vec<OsString>, opening: &Opening, wait: u6
 /// Shows it, and waits so many seconds. A console that is gone is no reason to stop.
 fn show(opening: &Opening, wait: u64) {
     let mut out = stdout().lock();
-    let _ = write!(out, "{}in {wait} s\n", opening.text(HINT)).and_then(|()| out.flush());
+    let _ = writeln!(out, "{}in {wait} s", opening.text(HINT)).and_then(|()| out.flush());
     std::thread::sleep(Duration::from_secs(wait));
 }
