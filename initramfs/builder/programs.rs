@@ -65,7 +65,7 @@ fn static_program(
 
 /// The tools: the program, which has its package's name, and the features that it is built with.
 const TOOLS: [(&str, &str); 3] =
-    [("everboot-crash", "mutants"), ("everboot-fetch", ""), ("everboot-pack", "")];
+    [("everboot-crash", "everboot-crash/mutants"), ("everboot-fetch", ""), ("everboot-pack", "")];
 
 /// Builds the tools; returns their files in `out/`.
 pub fn tools() -> Result<Vec<PathBuf>> {
@@ -85,15 +85,17 @@ pub fn build_pack_without_registry(name: &str) -> Result<PathBuf> {
     compile_tool("everboot-pack", &["--no-default-features"], name)
 }
 
-/// Builds the program of a tool's package with these features, and copies it to `out/NAME`.
-fn compile_tool(package: &str, features: &[&str], name: &str) -> Result<PathBuf> {
+/// Builds a tool with these features, and copies it to `out/NAME`.
+fn compile_tool(tool: &str, features: &[&str], name: &str) -> Result<PathBuf> {
     // The same program with other features has the same place among what is compiled.
-    let _one_at_a_time = paths::lock(&format!("tool-{package}"))?;
+    let _one_at_a_time = paths::lock(&format!("tool-{tool}"))?;
     let mut cargo = Command::new("cargo");
     cargo.current_dir(paths::repo()).args(["build", "--profile", "tools"]);
-    cargo.args(["-p", package, "--bin", package]).args(features);
-    steps::step(name, || compile(&mut cargo)).with_context(|| format!("build {package}"))?;
-    publish(&target_folder()?.join("tools").join(package), name)
+    // By the program and not by its package: cargo then gives what programs share the same features, and compiles it
+    // once.
+    cargo.args(["--bin", tool]).args(features);
+    steps::step(name, || compile(&mut cargo)).with_context(|| format!("build {tool}"))?;
+    publish(&target_folder()?.join("tools").join(tool), name)
 }
 
 /// Runs `cargo build`: on a terminal with cargo's own progress, elsewhere quietly unless it fails.
@@ -131,7 +133,7 @@ pub fn all() -> Result<Built> {
 /// Builds the agent and the initramfs: what a guest boots.
 pub fn without_tools() -> Result<Built> {
     let _one_at_a_time = paths::lock("bed")?;
-    let agent = steps::timed("the agent", agent)?;
+    let agent = agent()?;
     let kernel = steps::timed("the kernel's package", Kernel::prepare)?;
     let key = Key::prepare()?;
     let initramfs =

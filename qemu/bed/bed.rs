@@ -2,14 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::thread::{self, ScopedJoinHandle};
 
 use anyhow::Result;
 
+use everboot_builder::kernel::Kernel;
 use everboot_builder::programs::{self, Built};
 use everboot_builder::setup::{self, Level};
 use everboot_builder::{paths, steps};
+
+use super::rootfs::debian;
 
 /// A prepared test bed: a machine that is set up for guests, and what is built for them.
 pub struct Bed {
@@ -32,20 +37,26 @@ impl Bed {
         Bed::at(Level::Bed)
     }
 
-    /// Sets up no more than what a demonstration takes. Its `everboot-pack` knows no registry, and is
-    /// `out/demo/everboot-pack`.
+    /// Sets up no more than what a demonstration on Debian takes, side by side: what downloads leaves the processors to
+    /// what compiles. Its `everboot-pack` knows no registry, and is `out/demo/everboot-pack`.
     pub fn for_demo() -> Result<Bed> {
-        let bed = Bed::at(Level::Demo)?;
-        let pack = {
-            let _one_at_a_time = paths::lock("bed")?;
-            programs::build_pack_without_registry("demo/everboot-pack")?
-        };
-        bed.put("everboot-pack", pack);
+        steps::timed("Debian packages of the host", || setup::prepare(Level::Demo))?;
+        let (bed, pack, tree) = thread::scope(|scope| {
+            let tree = scope.spawn(|| {
+                let kernel = Kernel::prepare()?;
+                steps::timed("Debian by mmdebstrap", || debian::prepare(&kernel))
+            });
+            let pack = scope.spawn(|| programs::build_pack_without_registry("demo/everboot-pack"));
+            (Bed::at(Level::Demo), joined(pack), joined(tree))
+        });
+        tree?;
+        let bed = bed?;
+        bed.put("everboot-pack", pack?);
         Ok(bed)
     }
 
     fn at(level: Level) -> Result<Bed> {
-        steps::timed("Debian packages of the host", || setup::prepare(level))?;
+        setup::prepare(level)?;
         let built = programs::without_tools()?;
         Ok(Bed { built, tools: Mutex::default() })
     }
@@ -77,6 +88,11 @@ impl Bed {
         let mut tools = self.tools.lock().unwrap_or_else(PoisonError::into_inner);
         tools.insert(name.to_owned(), lasting(tool));
     }
+}
+
+/// What a thread returned.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread.join().unwrap_or_else(|panic| resume_unwind(panic))
 }
 
 fn lasting(path: PathBuf) -> &'static Path {

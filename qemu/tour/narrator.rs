@@ -56,7 +56,7 @@ impl Narrator {
 
     /// Prints how long each step took.
     pub(super) fn times(&self, steps: &[(String, Duration)]) {
-        println!("\n[{:6.1} s] Where the time went:\n", self.seconds());
+        println!("\n[{:6.1} s] Where the time went (what is built is built side by side):\n", self.seconds());
         for (name, time) in steps {
             println!("  {:6.1} s  {name}", time.as_secs_f64());
         }
