@@ -17,6 +17,21 @@ pub fn program(name: &str) -> Command {
     Command::new(paths::program(name).unwrap_or_else(|| name.into()))
 }
 
+/// A `cargo`, without what the cargo that runs this program said of its package. A build script that asks for such a
+/// variable (ring's does) is run again whenever it has another value, and all that depends on it is compiled again.
+pub fn cargo(program: &str) -> Command {
+    let mut cargo = Command::new(program);
+    for (name, _) in std::env::vars_os() {
+        if name
+            .to_str()
+            .is_some_and(|name| name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_"))
+        {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
 /// Runs to the end; returns its standard output, or an error with what it printed.
 pub fn run(command: &mut Command) -> Result<String> {
     run_within(command, Duration::from_secs(1800))

@@ -3,14 +3,16 @@
 use std::fs;
 use std::io::IsTerminal;
 use std::os::unix::fs::PermissionsExt;
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::thread;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 use super::agent::Agent;
-use super::command::{describe, run};
+use super::command::{self, describe, run};
 use super::kernel::Kernel;
 use super::key::Key;
 use super::toolchain::{TARGET, Toolchain};
@@ -89,7 +91,7 @@ pub fn build_pack_without_registry(name: &str) -> Result<PathBuf> {
 fn compile_tool(tool: &str, features: &[&str], name: &str) -> Result<PathBuf> {
     // The same program with other features has the same place among what is compiled.
     let _one_at_a_time = paths::lock(&format!("tool-{tool}"))?;
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo("cargo");
     cargo.current_dir(paths::repo()).args(["build", "--profile", "tools"]);
     // By the program and not by its package: cargo then gives what programs share the same features, and compiles it
     // once.
@@ -124,10 +126,12 @@ pub struct Built {
 
 /// Builds agent, all tools and initramfs; the machine is set up for that already.
 pub fn all() -> Result<Built> {
-    let mut built = without_tools()?;
-    let _one_at_a_time = paths::lock("bed")?;
-    built.tools = tools()?;
-    Ok(built)
+    // Side by side: a program of the machine is linked by one processor.
+    let (built, tools) = thread::scope(|scope| {
+        let tools = scope.spawn(tools);
+        (without_tools(), tools.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    Ok(Built { tools: tools?, ..built? })
 }
 
 /// Builds the agent and the initramfs: what a guest boots.
@@ -161,7 +165,7 @@ pub fn tool<'a>(tools: &'a [PathBuf], name: &str) -> Result<&'a PathBuf> {
 }
 
 fn metadata() -> Result<Value> {
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo("cargo");
     cargo.current_dir(paths::repo()).args(["metadata", "--format-version=1", "--no-deps"]);
     Ok(serde_json::from_str(&run(&mut cargo)?)?)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::command::{program, run, run_within};
+use super::command::{cargo, program, run, run_within};
 use super::{paths, setup};
 
 /// The agent's target.
@@ -76,10 +76,10 @@ impl Toolchain {
     pub fn cargo(&self) -> Result<Command> {
         let mut flags = format!("{RUST_FLAGS} -L native={}", unwinder()?.display());
         let mut command = match self {
-            Toolchain::Rustup => Command::new("cargo"),
+            Toolchain::Rustup => cargo("cargo"),
             Toolchain::Debian => {
                 flags.push_str(" -C link-self-contained=no");
-                let mut cargo = Command::new("/usr/bin/cargo");
+                let mut cargo = cargo("/usr/bin/cargo");
                 // rustup's proxies tell their children which toolchain to use.
                 cargo.env_remove("RUSTUP_TOOLCHAIN").env_remove("RUSTC").env_remove("CARGO");
                 cargo.env_remove("LD_LIBRARY_PATH");

@@ -9,7 +9,7 @@ use std::thread::{self, available_parallelism};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use everboot_builder::command::{describe, run};
+use everboot_builder::command::{self, describe, run};
 use everboot_builder::paths;
 
 /// Seconds for all targets together. They are a budget, and not what is measured.
@@ -60,7 +60,7 @@ fn build(folder: &Path) -> Result<PathBuf> {
     let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(paths::repo().join("target"), PathBuf::from);
     let target = target.join("fuzz");
-    let mut cargo = Command::new("cargo");
+    let mut cargo = command::cargo("cargo");
     cargo.args(["build", "--quiet", "--release", "--locked", "--target", &host]);
     // Not for the programs that only build others, which have no --target.
     cargo.arg("--target-dir").arg(&target).current_dir(folder);

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
-use everboot_builder::command::{describe, run as run_quietly};
+use everboot_builder::command::{self, describe, run as run_quietly};
 use everboot_builder::setup::{self, Level};
 use everboot_builder::{paths, programs};
 use times::{Reader, Times};
@@ -61,7 +61,8 @@ fn run(quick: bool) -> ExitCode {
         cargo(&[&lint[..], &PLANTED, &["--lib", "--bins"], &strict].concat())
     });
     count.step("lints of each program alone", || {
-        ["everboot", "everboot-agent", "everboot-pack", "everboot-fetch"]
+        // The tools have all features that there are.
+        ["everboot", "everboot-agent"]
             .iter()
             .try_for_each(|package| cargo(&[&lint[..], &["-p", package], &strict].concat()))
     });
@@ -187,7 +188,7 @@ fn threads(words: &[&str]) -> usize {
 
 fn cargo_test(words: &[&str], tally: &mut Tally, reader: &mut Reader) -> Result<()> {
     let start = Instant::now();
-    let mut command = Command::new("cargo");
+    let mut command = command::cargo("cargo");
     command.current_dir(paths::repo()).arg("test").args(words);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().context("start cargo")?;
@@ -210,7 +211,7 @@ fn cargo_test(words: &[&str], tally: &mut Tally, reader: &mut Reader) -> Result<
 }
 
 fn cargo(words: &[&str]) -> Result<()> {
-    let mut command = Command::new("cargo");
+    let mut command = command::cargo("cargo");
     run_quietly(command.current_dir(paths::repo()).args(words)).map(drop)
 }
 
