@@ -5,8 +5,8 @@
 
 use everboot_core::config::Breakpoint;
 use everboot_core::slot::Uuid;
-use everboot_storage::crew::Threads;
 use everboot_storage::medium::{self, Medium, Staging};
+use everboot_storage::worker_pool::Threads;
 use std::fmt;
 
 /// All disks with a partition table, in the order in which the machine names them.

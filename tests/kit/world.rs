@@ -10,9 +10,9 @@ use everboot_core::manifest::{Manifest, Payload};
 use everboot_core::record::{Record, Selection, Side};
 use everboot_core::slot::RootHash;
 use everboot_storage::bundle::{Keys, sign::Signer, write::assemble};
-use everboot_storage::crew::{Start, Threads};
 use everboot_storage::medium::Medium;
 use everboot_storage::store;
+use everboot_storage::worker_pool::{Start, Threads};
 use std::panic::Location;
 
 /// Blocks of an image.

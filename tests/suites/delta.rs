@@ -8,8 +8,8 @@ use everboot_kit::told::{delta, delta_of, groups, new_image, old_root, second};
 use everboot_kit::world::{THREE, World, bundle, image, manifest};
 use everboot_storage::apply;
 use everboot_storage::bundle::{self, Body, Bundle, Run, Sources};
-use everboot_storage::crew::Threads;
 use everboot_storage::medium::Medium;
+use everboot_storage::worker_pool::Threads;
 
 fn states(world: &mut World) -> Vec<SlotState> {
     world.record().slots.iter().map(|slot| slot.state).collect()

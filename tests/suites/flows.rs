@@ -7,8 +7,8 @@ use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SimDisk, SimRoot};
 use everboot_kit::world::{World, bundle, due, good, image, manifest, upgraded};
 use everboot_storage::apply;
 use everboot_storage::bundle::{Bundle, Sources};
-use everboot_storage::crew::Threads;
 use everboot_storage::medium::{Medium, Staging};
+use everboot_storage::worker_pool::Threads;
 
 #[test]
 fn an_upgrade_in_early_boot_is_tried_and_confirmed() {

@@ -14,9 +14,9 @@ use everboot_kit::world::{BLOCKS, World, bundle, image, manifest};
 use everboot_storage::apply::{self, Progress};
 use everboot_storage::bundle::sign::NewKeys;
 use everboot_storage::bundle::{Bundle, Keys, Sources};
-use everboot_storage::crew::Threads;
 use everboot_storage::medium::Medium;
 use everboot_storage::store::History;
+use everboot_storage::worker_pool::Threads;
 use std::slice::from_ref;
 
 /// The tree of an image of the simulation: its superblock, and one block.

@@ -7,8 +7,8 @@ use everboot_storage::apply::{self, Layout, TRAILER_LEN};
 use everboot_storage::bundle::sign::Signer;
 use everboot_storage::bundle::write::assemble;
 use everboot_storage::bundle::{Bundle, Keys, Sources};
-use everboot_storage::crew::Threads;
 use everboot_storage::medium::Medium;
+use everboot_storage::worker_pool::Threads;
 
 fn golden(name: &str) -> Vec<u8> {
     let path = format!("{}/tests/golden/{name}", everboot_kit::program::repo().display());

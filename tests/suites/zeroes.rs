@@ -7,8 +7,8 @@ use everboot_kit::told::{delta_of, groups, second};
 use everboot_kit::world::{THREE, World, bundle, image as old_image, manifest};
 use everboot_storage::apply::{self, Error, Layout, Progress};
 use everboot_storage::bundle::{Bundle, Sources};
-use everboot_storage::crew::Threads;
 use everboot_storage::medium::{self, Medium, Op};
+use everboot_storage::worker_pool::Threads;
 use std::io;
 use std::sync::Mutex;
 

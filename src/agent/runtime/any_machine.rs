@@ -8,8 +8,8 @@ use crate::machine::{
 use crate::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Watchdog};
 use everboot_core::config::Breakpoint;
 use everboot_core::slot::Uuid;
-use everboot_storage::crew::Threads;
 use everboot_storage::medium::Error;
+use everboot_storage::worker_pool::Threads;
 
 /// Which of the two.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! Threads, without the standard library's: it names them with the C library's `printf`, which is 9 kB.
 #![allow(unsafe_code)]
 
-use everboot_storage::crew::Threads;
+use everboot_storage::worker_pool::Threads;
 use nix::libc::{c_void, pthread_create, pthread_join, pthread_t};
 use std::ptr;
 

@@ -3,8 +3,8 @@
 use super::Error;
 use super::feed::BESIDE;
 use crate::bundle::{Bundle, Carried, Group, Packed, Sources, Told, Tree, Trees, Unpacker};
-use crate::crew::{self, Plan, Threads};
 use crate::medium::{Aligned, Medium};
+use crate::worker_pool::{self, Jobs, Threads};
 use everboot_core::slot::{BLOCK, Digest};
 
 /// Reads all of a bundle, with these threads: every block of the image is unpacked and compared with its digest, for a
@@ -29,7 +29,7 @@ pub fn check<S: Medium, T: Medium>(
         }
     };
     let mut check = Check { pieces, next: 0, count, proven: 0, blocks: payload.blocks(), error: None, watch };
-    crew::work(&mut check, threads, &|| {
+    worker_pool::work(&mut check, threads, &|| {
         let (mut unpacker, mut room) = (Unpacker::default(), Aligned::default());
         Box::new(move |piece: Piece<'_, S, T>| piece.prove(&mut unpacker, &mut room))
     });
@@ -90,7 +90,7 @@ struct Check<'a, S, T> {
     watch: &'a mut dyn FnMut(u64, u64),
 }
 
-impl<'a, S: Medium, T: Medium> Plan for Check<'a, S, T> {
+impl<'a, S: Medium, T: Medium> Jobs for Check<'a, S, T> {
     type Job = Piece<'a, S, T>;
     type Outcome = Result<u64, Error>;
 

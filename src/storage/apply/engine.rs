@@ -5,8 +5,8 @@ use super::layout::Layout;
 use super::worker::{Job, Outcome, Worker, Written};
 use super::{Error, trailer};
 use crate::bundle::{Bundle, Sources};
-use crate::crew::{self, Plan, Threads};
 use crate::medium::Medium;
+use crate::worker_pool::{self, Jobs, Threads};
 use everboot_core::manifest::Payload;
 use everboot_core::seeded::{self, Bug};
 use everboot_core::slot::BLOCK;
@@ -99,7 +99,7 @@ fn blocks<S: Medium, T: Medium>(
     let (bytes_written, hasher) = (feed.prepare()?, feed.hasher());
     let (mut engine, found) = (Engine::new(feed, layout, watch), AtomicBool::new(false));
     engine.progress.bytes_written = bytes_written;
-    crew::work(&mut engine, threads, &|| {
+    worker_pool::work(&mut engine, threads, &|| {
         let mut worker = Worker::new(target, hasher, is_exact, &found);
         Box::new(move |job| worker.work(job))
     });
@@ -203,7 +203,7 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
     }
 }
 
-impl<'a, S: Medium, T: Medium> Plan for Engine<'a, S, T> {
+impl<'a, S: Medium, T: Medium> Jobs for Engine<'a, S, T> {
     type Job = Job<'a, S, T>;
     type Outcome = Result<Outcome, Error>;
 

@@ -4,7 +4,7 @@
 //!
 //! erase the trailer → blocks and tree → read back → trailer → (the caller's) record
 //!
-//! Frames are unpacked, compared and written by all processors at once ([`crate::crew`]). Each thread has one request
+//! Frames are unpacked, compared and written by all processors at once ([`crate::worker_pool`]). Each thread has one request
 //! under way, a plain pread or pwrite of at most a frame: io_uring was measured and moves no more (README). Reading
 //! back a run of blocks goes on beside the writing of later ones; the engine says why that is safe.
 //!

@@ -3,8 +3,8 @@
 use super::Error;
 use super::layout::Layout;
 use super::worker;
-use crate::crew::{self, Plan, Threads};
 use crate::medium::{Aligned, Medium};
+use crate::worker_pool::{self, Jobs, Threads};
 use everboot_core::manifest::Manifest;
 use everboot_core::slot::{BLOCK, Digest};
 use everboot_core::tree::{Hasher, Reader};
@@ -59,7 +59,7 @@ pub fn verify<M: Medium>(
     let found = Difference { blocks: layout.blocks(), ..Difference::default() };
     let mut verify = Verify { part, tree, layout, next: 0, done: 0, found, watch };
     let hasher = &Hasher::new(&payload.salt);
-    crew::work(&mut verify, threads.at_most(THREADS), &|| {
+    worker_pool::work(&mut verify, threads.at_most(THREADS), &|| {
         let mut there = Aligned::default();
         Box::new(move |step: Step| step.judge(part, hasher, &mut there))
     });
@@ -98,7 +98,7 @@ struct Verify<'a, M> {
     watch: &'a mut dyn FnMut(u64),
 }
 
-impl<M: Medium> Plan for Verify<'_, M> {
+impl<M: Medium> Jobs for Verify<'_, M> {
     type Job = Step;
     type Outcome = (u64, Vec<u64>);
 

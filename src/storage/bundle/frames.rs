@@ -3,8 +3,8 @@
 
 use super::Error;
 use super::archive::Member;
-use crate::crew::Threads;
 use crate::medium::Medium;
+use crate::worker_pool::Threads;
 use everboot_core::manifest::Payload;
 use everboot_core::slot::BLOCK;
 use std::ops::Range;

@@ -8,7 +8,7 @@ use everboot_storage::apply;
 use everboot_storage::bundle::{
     Body, Bundle, Carried, Delta, GROUP_NEW, GROUP_PREFIX, Keys, Run, Signed, Sources, Told, Unpacker,
 };
-use everboot_storage::crew::Threads;
+use everboot_storage::worker_pool::Threads;
 use everboot_core::manifest::{Manifest, compare_versions};
 use everboot_core::slot::BLOCK;
 use std::sync::LazyLock;

@@ -8,8 +8,8 @@ use everboot_agent::machine::{
 };
 use everboot_core::config::Breakpoint;
 use everboot_core::slot::Uuid;
-use everboot_storage::crew::Threads;
 use everboot_storage::medium::{Error, Medium, Op};
+use everboot_storage::worker_pool::Threads;
 use std::collections::BTreeMap;
 use std::io;
 

@@ -8,8 +8,8 @@ use everboot_agent::sys::FileMedium;
 use everboot_kit::server::{Answer, Request, Server};
 use everboot_storage::apply;
 use everboot_storage::bundle::{Bundle, Keys, Sources};
-use everboot_storage::crew::Threads;
 use everboot_storage::medium::Medium;
+use everboot_storage::worker_pool::Threads;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 

@@ -5,8 +5,8 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// What is to be done, and what became of it.
-pub trait Plan {
+/// Jobs that one thread hands out, and their outcomes, which it takes back.
+pub trait Jobs {
     /// Something to do.
     type Job: Send;
     /// What became of it.
@@ -48,107 +48,107 @@ impl Threads {
 /// What a thread does with a job.
 pub type Worker<'a, J, O> = Box<dyn FnMut(J) -> O + 'a>;
 
-/// Does all of a plan's jobs; each thread makes its own worker with `hire`. With no other threads, or when the system
+/// Does all jobs; each thread makes its own worker with `make_worker`. With no other threads, or when the system
 /// has none, this thread does them.
 pub fn work<'a, J: Send, O: Send>(
-    plan: &mut dyn Plan<Job = J, Outcome = O>,
+    jobs: &mut dyn Jobs<Job = J, Outcome = O>,
     threads: Threads,
-    hire: &(dyn Fn() -> Worker<'a, J, O> + Sync),
+    make_worker: &(dyn Fn() -> Worker<'a, J, O> + Sync),
 ) {
-    let lies = Lies { jobs: Vec::new(), outcomes: Vec::new(), closed: false };
-    let table = Table { lies: Mutex::new(lies), has_job: Condvar::new(), has_outcome: Condvar::new() };
+    let queues = Queues { jobs: Vec::new(), outcomes: Vec::new(), closed: false };
+    let table = Table { queues: Mutex::new(queues), has_job: Condvar::new(), has_outcome: Condvar::new() };
     let serve = || {
-        let closed = Closing(&table);
-        table.serve(&mut hire());
+        let closed = CloseOnDrop(&table);
+        table.serve(&mut make_worker());
         std::mem::forget(closed);
     };
-    (threads.start)(threads.most, &serve, &mut |hired| {
-        // Also when the plan or a worker panics: nobody waits for ever.
-        let _closed = Closing(&table);
-        match hired {
-            0 => alone(plan, &mut hire()),
-            _ => table.manage(plan, 2 * hired),
+    (threads.start)(threads.most, &serve, &mut |started| {
+        // Also when `jobs` or a worker panics: nobody waits for ever.
+        let _closed = CloseOnDrop(&table);
+        match started {
+            0 => alone(jobs, &mut make_worker()),
+            _ => table.manage(jobs, 2 * started),
         }
     });
 }
 
-fn alone<J: Send, O: Send>(plan: &mut dyn Plan<Job = J, Outcome = O>, worker: &mut Worker<'_, J, O>) {
-    while let Some(job) = plan.next() {
+fn alone<J: Send, O: Send>(jobs: &mut dyn Jobs<Job = J, Outcome = O>, worker: &mut Worker<'_, J, O>) {
+    while let Some(job) = jobs.next() {
         let outcome = worker(job);
-        plan.done(outcome);
+        jobs.done(outcome);
     }
 }
 
-/// Where jobs and outcomes lie, the oldest first.
+/// Jobs and outcomes that wait, the oldest first.
 struct Table<J, O> {
-    lies: Mutex<Lies<J, O>>,
+    queues: Mutex<Queues<J, O>>,
     has_job: Condvar,
     has_outcome: Condvar,
 }
 
-struct Lies<J, O> {
+struct Queues<J, O> {
     jobs: Vec<J>,
     outcomes: Vec<O>,
     closed: bool,
 }
 
-struct Closing<'a, J, O>(&'a Table<J, O>);
+struct CloseOnDrop<'a, J, O>(&'a Table<J, O>);
 
-impl<J, O> Drop for Closing<'_, J, O> {
+impl<J, O> Drop for CloseOnDrop<'_, J, O> {
     fn drop(&mut self) {
-        self.0.lies().closed = true;
+        self.0.queues().closed = true;
         self.0.has_job.notify_all();
         self.0.has_outcome.notify_all();
     }
 }
 
 impl<J, O> Table<J, O> {
-    fn lies(&self) -> MutexGuard<'_, Lies<J, O>> {
-        self.lies.lock().unwrap_or_else(PoisonError::into_inner)
+    fn queues(&self) -> MutexGuard<'_, Queues<J, O>> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<J: Send, O: Send> Table<J, O> {
     /// Hands out jobs, at most `most` at a time, until there are none and all have come back.
-    fn manage(&self, plan: &mut dyn Plan<Job = J, Outcome = O>, most: usize) {
+    fn manage(&self, jobs: &mut dyn Jobs<Job = J, Outcome = O>, most: usize) {
         let mut out = 0;
         loop {
             while out < most
-                && let Some(job) = plan.next()
+                && let Some(job) = jobs.next()
             {
-                self.lies().jobs.push(job);
+                self.queues().jobs.push(job);
                 self.has_job.notify_one();
                 out += 1;
             }
             if out == 0 {
                 return;
             }
-            let mut lies = self.lies();
-            while lies.outcomes.is_empty() {
-                assert!(!lies.closed, "a worker is gone");
-                lies = self.has_outcome.wait(lies).unwrap_or_else(PoisonError::into_inner);
+            let mut queues = self.queues();
+            while queues.outcomes.is_empty() {
+                assert!(!queues.closed, "a worker is gone");
+                queues = self.has_outcome.wait(queues).unwrap_or_else(PoisonError::into_inner);
             }
-            let came = std::mem::take(&mut lies.outcomes);
-            drop(lies);
+            let came = std::mem::take(&mut queues.outcomes);
+            drop(queues);
             out -= came.len();
-            came.into_iter().for_each(|outcome| plan.done(outcome));
+            came.into_iter().for_each(|outcome| jobs.done(outcome));
         }
     }
 
     fn serve(&self, worker: &mut Worker<'_, J, O>) {
-        let mut lies = self.lies();
+        let mut queues = self.queues();
         loop {
-            if !lies.jobs.is_empty() {
-                let job = lies.jobs.remove(0);
-                drop(lies);
+            if !queues.jobs.is_empty() {
+                let job = queues.jobs.remove(0);
+                drop(queues);
                 let outcome = worker(job);
-                lies = self.lies();
-                lies.outcomes.push(outcome);
+                queues = self.queues();
+                queues.outcomes.push(outcome);
                 self.has_outcome.notify_one();
-            } else if lies.closed {
+            } else if queues.closed {
                 return;
             } else {
-                lies = self.has_job.wait(lies).unwrap_or_else(PoisonError::into_inner);
+                queues = self.has_job.wait(queues).unwrap_or_else(PoisonError::into_inner);
             }
         }
     }
@@ -175,7 +175,7 @@ mod tests {
         sum: u64,
     }
 
-    impl Plan for Squares {
+    impl Jobs for Squares {
         type Job = u64;
         type Outcome = u64;
 
@@ -196,31 +196,31 @@ mod tests {
     #[test]
     fn any_number_of_threads_does_every_job_once() {
         for threads in 0..5 {
-            let mut plan = Squares { next: 0, end: 100, out: 0, sum: 0 };
-            let hired = AtomicUsize::new(0);
-            work(&mut plan, Threads::new(threads, SCOPED), &|| {
-                hired.fetch_add(1, Ordering::Relaxed);
+            let mut jobs = Squares { next: 0, end: 100, out: 0, sum: 0 };
+            let started = AtomicUsize::new(0);
+            work(&mut jobs, Threads::new(threads, SCOPED), &|| {
+                started.fetch_add(1, Ordering::Relaxed);
                 Box::new(|number| number * number)
             });
-            assert_eq!((plan.sum, plan.out), ((0..100).map(|number| number * number).sum(), 0));
-            assert_eq!(hired.load(Ordering::Relaxed), threads.max(1));
+            assert_eq!((jobs.sum, jobs.out), ((0..100).map(|number| number * number).sum(), 0));
+            assert_eq!(started.load(Ordering::Relaxed), threads.max(1));
         }
     }
 
     #[test]
     fn a_plan_without_jobs_ends() {
         for threads in [0, 2] {
-            let mut plan = Squares { next: 0, end: 0, out: 0, sum: 0 };
-            work(&mut plan, Threads::new(threads, SCOPED), &|| Box::new(|number| number));
-            assert_eq!(plan.sum, 0);
+            let mut jobs = Squares { next: 0, end: 0, out: 0, sum: 0 };
+            work(&mut jobs, Threads::new(threads, SCOPED), &|| Box::new(|number| number));
+            assert_eq!(jobs.sum, 0);
         }
     }
 
     #[test]
     fn a_worker_that_panics_keeps_nobody_waiting() {
         let ended = std::panic::catch_unwind(|| {
-            let mut plan = Squares { next: 0, end: 9, out: 0, sum: 0 };
-            work(&mut plan, Threads::new(2, SCOPED), &|| Box::new(|_| panic!("on purpose")));
+            let mut jobs = Squares { next: 0, end: 9, out: 0, sum: 0 };
+            work(&mut jobs, Threads::new(2, SCOPED), &|| Box::new(|_| panic!("on purpose")));
         });
         assert!(ended.is_err());
     }
