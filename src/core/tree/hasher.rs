@@ -1,6 +1,6 @@
 //! The salted hash of a block.
 
-use crate::lanes::{self, CHUNK, Data, LANES, State, Vectors};
+use crate::multi_buffer::{self, CHUNK, Data, LANES, State, Vectors};
 use crate::slot::{BLOCK, Digest, is_zero};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -21,7 +21,7 @@ impl Hasher {
         let salted = Sha256::new_with_prefix(salt);
         // Blocks of zeroes, of which an image has many, are looked up and not computed.
         let zeroes = salted.clone().chain_update([0; BLOCK]).finalize().into();
-        Self { salted, zeroes, many: lanes::vectors().map(|vectors| Many::new(vectors, salt)) }
+        Self { salted, zeroes, many: multi_buffer::vectors().map(|vectors| Many::new(vectors, salt)) }
     }
 
     /// The digest of one data or tree block: SHA-256 of the salt, then the block.
@@ -48,7 +48,7 @@ impl Hasher {
         let left: Vec<usize> = (0..blocks.len()).filter(|at| !is_zero(blocks[*at])).collect();
         for group in left.chunks(LANES) {
             match &self.many {
-                Some(many) if group.len() >= lanes::min_batch() => {
+                Some(many) if group.len() >= multi_buffer::min_batch() => {
                     // Lanes that are left over do what the first one does.
                     let mut lanes = [blocks[group[0]]; LANES];
                     lanes.iter_mut().zip(group).for_each(|(lane, at)| *lane = blocks[*at]);
@@ -87,8 +87,8 @@ struct Many {
 impl Many {
     fn new(vectors: Vectors, salt: &[u8]) -> Self {
         let (whole, rest) = salt.split_at(salt.len() - salt.len() % CHUNK);
-        let mut state = lanes::START.map(|word| [word; LANES]);
-        lanes::compress(vectors, &mut state, &[whole; LANES]);
+        let mut state = multi_buffer::START.map(|word| [word; LANES]);
+        multi_buffer::compress(vectors, &mut state, &[whole; LANES]);
         Self { vectors, state: state.map(|word| word[0]), rest: rest.to_vec(), len: salt.len() + BLOCK }
     }
 
@@ -121,7 +121,7 @@ impl Many {
     fn compress<'a>(&self, state: &mut State, data: impl Iterator<Item = &'a [u8]>) {
         let mut lanes: Data<'_> = [&[]; LANES];
         lanes.iter_mut().zip(data).for_each(|(lane, data)| *lane = data);
-        lanes::compress(self.vectors, state, &lanes);
+        multi_buffer::compress(self.vectors, state, &lanes);
     }
 }
 

@@ -305,7 +305,7 @@ mod avx2 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lanes::START;
+    use crate::multi_buffer::START;
     use sha2::{Digest, Sha256};
 
     #[test]
