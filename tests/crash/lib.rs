@@ -5,8 +5,6 @@
 #![allow(missing_docs, reason = "read by tests alone")]
 
 pub mod act;
-#[cfg(feature = "mutants")]
-pub mod bite;
 pub mod campaign;
 pub mod counts;
 pub mod explore;
@@ -17,6 +15,8 @@ pub mod kept;
 pub mod known;
 #[cfg(feature = "mutants")]
 pub mod minimise;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod normal;
 pub mod reader;
 pub mod replay;

@@ -1,8 +1,8 @@
 //! Each planted bug, and whether the search finds it.
 
-use everboot_core::seeded::plant;
-use everboot_crash::bite::{Caught, all, hunt_all, named};
+use everboot_core::mutant::plant;
 use everboot_crash::minimise::minimise;
+use everboot_crash::mutants::{Caught, all, hunt_all, named};
 use everboot_crash::replay::{Path, replay};
 
 #[test]

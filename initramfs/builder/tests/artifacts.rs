@@ -46,7 +46,7 @@ fn no_planted_bug_is_in_the_agent() {
     let agent = fs::read(programs::agent().unwrap().init).unwrap();
     let holds = |text: &str| agent.windows(text.len()).any(|bytes| bytes == text.as_bytes());
     assert!(holds("everboot-record"), "the search is wrong");
-    for (bug, name, what) in everboot_core::seeded::Bug::ALL {
+    for (bug, name, what) in everboot_core::mutant::Mutant::ALL {
         assert!(!holds(name) && !holds(what) && !holds(&format!("{bug:?}")), "{name} is in the agent");
     }
 }

@@ -13,9 +13,9 @@ use everboot_core::config::{Asked, Breakpoint};
 use everboot_core::decide::{self, Decision, Failure, Observation, Reason, Request, Seen, Settled, Target};
 use everboot_core::lifecycle;
 use everboot_core::manifest::Manifest;
+use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::Record;
 use everboot_core::record::history::Kind;
-use everboot_core::seeded::{self, Bug};
 use everboot_core::slot::{BadReason, SlotId, Uuid};
 use everboot_storage::{apply, medium};
 
@@ -92,8 +92,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             return None;
         }
         self.report(&decision);
-        let is_late = seeded::is(Bug::SaveAfterHandoff);
-        if self.seen.can_persist && !is_late && !self.persist(&decision) && !seeded::is(Bug::NoRecordTrial) {
+        let is_late = mutant::is(Mutant::SaveAfterHandoff);
+        if self.seen.can_persist && !is_late && !self.persist(&decision) && !mutant::is(Mutant::NoRecordTrial)
+        {
             self.seen.can_persist = false;
             return None;
         }
@@ -163,7 +164,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         self.step("enter");
         match tried {
             Ok(root) => {
-                if seeded::is(Bug::SaveAfterHandoff) {
+                if mutant::is(Mutant::SaveAfterHandoff) {
                     self.persist(decision);
                 }
                 if let Some(Wish::Boot { slot, .. }) = self.site.machine.breakpoint(Breakpoint::Handoff) {
@@ -222,7 +223,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             return Err((Failure::Unproven, "INSECURE, and insecure = yes is not set here".to_owned()));
         }
         let expected = slot.root_hash();
-        let is_trusted = reason == Reason::RecoveryRetry || seeded::is(Bug::TrailerUnread);
+        let is_trusted = reason == Reason::RecoveryRetry || mutant::is(Mutant::TrailerUnread);
         if let (Some(expected), false) = (expected, is_trusted) {
             let device = |error: medium::Error| (Failure::Device, error.to_string());
             let part = self.site.machine.open(at, Access::Read).map_err(device)?;
@@ -415,7 +416,7 @@ fn early_apply<M: Machine>(
     let target = opened.map_err(|error| Error::Slot(name.clone(), error))?;
     apply::fits(&target, bundle.manifest())?;
     let sources = site.sources(view, &bundle, Some(id), SourceSlots::Sealed)?;
-    if !seeded::is(Bug::NotNamedWriting) {
+    if !mutant::is(Mutant::NotNamedWriting) {
         view.save_writing(lifecycle::begin_apply(&view.record))?;
     }
     log::info!("{name}: applying {}", bundle.manifest().version);

@@ -5,9 +5,9 @@ use super::{Error, FETCHED, STAGED, STAGED_PART, Site, View};
 use crate::machine::{Access, Machine};
 use everboot_core::lifecycle::{self, Blocked};
 use everboot_core::manifest::Manifest;
+use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::Kind;
 use everboot_core::record::{Staged, Update};
-use everboot_core::seeded::{self, Bug};
 use everboot_core::slot::RootHash;
 use everboot_storage::apply::{self, Layout};
 use everboot_storage::bundle::Bundle;
@@ -127,7 +127,7 @@ pub fn stage<M: Machine>(
     })?;
     let area = site.machine.staging(view.staging, Access::Exclusive).map_err(Error::Staging)?;
     let len = bundle.total_len();
-    if seeded::is(Bug::RecordBeforeBundle) {
+    if mutant::is(Mutant::RecordBeforeBundle) {
         view.save(next.clone())?;
     }
     let copied = copy(&mut view, &area, (bundle.medium(), len), is_fetched, &next.update);
@@ -168,7 +168,7 @@ fn copy<D: Medium>(
             return Err(Error::NoSpace { needed: len, found });
         }
     }
-    if view.record.update.bundle() != update.bundle() && !seeded::is(Bug::BundleBeforeRecord) {
+    if view.record.update.bundle() != update.bundle() && !mutant::is(Mutant::BundleBeforeRecord) {
         let mut unnamed = view.record.clone();
         unnamed.update = Update::None;
         view.save(unnamed)?;
@@ -193,10 +193,10 @@ fn write(area: &impl Staging, source: &impl Medium, len: u64, is_fetched: bool) 
             source.read_at(at, &mut chunk[..count])?;
             file.write_at(at, &chunk[..count])?;
         }
-        if !seeded::is(Bug::StagedNoSync) {
+        if !mutant::is(Mutant::StagedNoSync) {
             file.sync()?;
         }
     }
     area.rename(name, STAGED)?;
-    if seeded::is(Bug::DirectoryNoSync) { Ok(()) } else { area.sync_dir() }
+    if mutant::is(Mutant::DirectoryNoSync) { Ok(()) } else { area.sync_dir() }
 }

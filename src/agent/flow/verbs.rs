@@ -3,9 +3,9 @@
 use super::{Error, STAGED, STAGED_PART, Site, View};
 use crate::machine::{Access, Machine, PartRef};
 use everboot_core::lifecycle::{self, Activated};
+use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::Kind;
 use everboot_core::record::{Record, Update};
-use everboot_core::seeded::{self, Bug};
 use everboot_core::slot::{RootHash, SlotId, SlotName};
 use everboot_storage::apply;
 use everboot_storage::medium::{self, Medium, Staging};
@@ -59,7 +59,7 @@ fn save<D: Medium>(view: &mut View<D>, next: Record, text: String) -> Result<(),
 
 /// Saves what was said of a slot: in both copies, before whoever said it is told that it is done.
 fn save_verdict<D: Medium>(view: &mut View<D>, next: Record, text: String) -> Result<(), Error> {
-    if seeded::is(Bug::VerdictInOneCopy) {
+    if mutant::is(Mutant::VerdictInOneCopy) {
         return save(view, next, text);
     }
     if next != view.record || !view.loaded.agree {
@@ -115,7 +115,7 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
             Err(_) => {}
         }
     }
-    if seeded::is(Bug::RecordBeforeMark) {
+    if mutant::is(Mutant::RecordBeforeMark) {
         view.save(confirmation.record.clone())?;
     }
     if let (Some(generation), Some(image)) = (confirmation.mark, slot.root_hash()) {

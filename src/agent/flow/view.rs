@@ -6,9 +6,9 @@ use everboot_core::config::{Config, Locator};
 use everboot_core::decide::{Observation, Seen};
 use everboot_core::lifecycle::{self, Blocked, Found, Looked, image_of, rebuild};
 use everboot_core::manifest::Manifest;
+use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::Kind;
 use everboot_core::record::{LastBoot, Record, Selection};
-use everboot_core::seeded::{self, Bug};
 use everboot_core::slot::{RootHash, SlotId, SlotName, Uuid};
 use everboot_storage::apply;
 use everboot_storage::bundle::Keys;
@@ -285,7 +285,7 @@ impl<D: Medium> View<D> {
 
     /// Saves a record that names a slot *writing*.
     pub(super) fn save_writing(&mut self, record: Record) -> Result<(), SaveError> {
-        if seeded::is(Bug::WritingInOneCopy) { self.save(record) } else { self.save_in_both(record) }
+        if mutant::is(Mutant::WritingInOneCopy) { self.save(record) } else { self.save_in_both(record) }
     }
 
     /// Adds to the history. A failure is logged and changes nothing.

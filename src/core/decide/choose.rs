@@ -3,8 +3,8 @@
 use super::{Failure, Observation, Reason, Request, Seen, Settled, Target};
 use crate::config::{Assess, Policy};
 use crate::lifecycle;
+use crate::mutant::{self, Mutant};
 use crate::record::{LastBoot, Record, Update};
-use crate::seeded::{self, Bug};
 use crate::slot::{SlotId, SlotState};
 
 /// Seconds of the first wait in recovery; each further round doubles it, up to [`LONGEST_WAIT`].
@@ -50,7 +50,7 @@ pub(super) fn choose(
     if let Update::Due { target, starts_left, .. } = &mut record.update
         && usable(*target)
     {
-        *starts_left = starts_left.saturating_sub(u8::from(!seeded::is(Bug::StartsNeverEnd)));
+        *starts_left = starts_left.saturating_sub(u8::from(!mutant::is(Mutant::StartsNeverEnd)));
         return (Target::Apply(*target), Reason::ApplyDue { starts_left: *starts_left });
     }
     if let Some(id) = record.trial().filter(|id| usable(*id) && record.slot(*id).state.is_eligible()) {

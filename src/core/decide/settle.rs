@@ -3,8 +3,8 @@
 
 use super::{Failure, Observation, Seen, Settled};
 use crate::lifecycle;
+use crate::mutant::{self, Mutant};
 use crate::record::{Record, Update};
-use crate::seeded::{self, Bug};
 use crate::slot::{BadReason, SlotId, SlotState};
 use alloc::vec::Vec;
 
@@ -16,11 +16,11 @@ pub(super) fn settle(record: &mut Record, seen: &Observation) -> Vec<Settled> {
         settled.push(Settled::TrialBad(id, why));
     }
     let failed = |id: &SlotId| matches!(seen.slots.get(id.index()), Some(Seen::Failed(_)));
-    if let (true, Some(id)) = (seeded::is(Bug::GoodMadeBad), record.default.filter(failed)) {
+    if let (true, Some(id)) = (mutant::is(Mutant::GoodMadeBad), record.default.filter(failed)) {
         lifecycle::make_bad(record, id, BadReason::NotMountable);
     }
     if let (true, Some(bundle)) =
-        (seen.apply_failed && seeded::is(Bug::ErrorMakesBad), record.update.bundle())
+        (seen.apply_failed && mutant::is(Mutant::ErrorMakesBad), record.update.bundle())
     {
         record.remember_bad(bundle.image.root_hash);
     }
@@ -39,11 +39,11 @@ fn verdict(record: &Record, seen: &Observation, id: SlotId) -> Option<BadReason>
         (Some(Seen::Failed(Failure::Unproven)), _) => Some(BadReason::Unproven),
         // The attempt of this very boot is already counted, and may still be under way: a trial that was
         // entered on its last try and failed by its device is passed over, and judged at the next boot.
-        (Some(Seen::Failed(Failure::Device)), _) if seeded::is(Bug::DeviceMakesBad) => {
+        (Some(Seen::Failed(Failure::Device)), _) if mutant::is(Mutant::DeviceMakesBad) => {
             Some(BadReason::NotMountable)
         }
         (Some(Seen::Failed(Failure::Device)), _) => None,
-        _ if seeded::is(Bug::TriesNeverEnd) => None,
+        _ if mutant::is(Mutant::TriesNeverEnd) => None,
         (_, SlotState::Trial { tries_left: 0, .. }) => Some(BadReason::TriesExhausted),
         (_, SlotState::Trial { handoffs_left: 0, .. }) => Some(BadReason::HandoffsExhausted),
         _ => None,

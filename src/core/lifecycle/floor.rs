@@ -4,8 +4,8 @@
 //! chooses such a slot has to force it.
 
 use crate::manifest::compare_versions;
+use crate::mutant::{self, Mutant};
 use crate::record::Record;
-use crate::seeded::{self, Bug};
 use crate::slot::SlotId;
 use alloc::borrow::ToOwned;
 
@@ -26,8 +26,8 @@ pub fn may_choose(record: &Record, id: SlotId) -> bool {
 
 /// Raises the floor to this version, if it is lower.
 pub fn raise_floor(record: &mut Record, to: &str) {
-    let is_higher = record.floor.is_empty() || is_below(to, &record.floor) || seeded::is(Bug::FloorSinks);
-    if is_higher && !seeded::is(Bug::FloorForgotten) {
+    let is_higher = record.floor.is_empty() || is_below(to, &record.floor) || mutant::is(Mutant::FloorSinks);
+    if is_higher && !mutant::is(Mutant::FloorForgotten) {
         to.clone_into(&mut record.floor);
     }
 }

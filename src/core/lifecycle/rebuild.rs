@@ -1,8 +1,8 @@
 //! A record made from what the slots say of themselves.
 
 use super::raise_floor;
+use crate::mutant::{self, Mutant};
 use crate::record::{Record, Slot, Update};
-use crate::seeded::{self, Bug};
 use crate::slot::{Image, SlotId, SlotName, SlotState, Uuid};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -42,9 +42,9 @@ pub fn rebuild(disk: Uuid, found: &[Found]) -> Record {
 
 fn slot(found: &Found) -> Slot {
     let state = match (&found.image, found.mark) {
-        _ if seeded::is(Bug::LostForgotten) => SlotState::Empty,
+        _ if mutant::is(Mutant::LostForgotten) => SlotState::Empty,
         (Some(_), Some(_)) => SlotState::Good,
-        (Some(_), None) if seeded::is(Bug::UnmarkedIsGood) => SlotState::Good,
+        (Some(_), None) if mutant::is(Mutant::UnmarkedIsGood) => SlotState::Good,
         (Some(_), None) => SlotState::Proven,
         (None, _) => SlotState::Empty,
     };

@@ -1,8 +1,8 @@
 //! Which slot is written.
 
 use super::Blocked;
+use crate::mutant::{self, Mutant};
 use crate::record::{LastBoot, Record};
-use crate::seeded::{self, Bug};
 use crate::slot::{SlotId, SlotState};
 
 /// The slot that the next image goes to: neither booted nor default; empty, writing, bad, proven, then the
@@ -10,7 +10,7 @@ use crate::slot::{SlotId, SlotState};
 /// its latest boot, so that there is always another one to return to.
 pub fn choose_target(record: &Record) -> Result<SlotId, Blocked> {
     let booted = record.last_boot.map(|boot| boot.slot);
-    let free = record.ids().filter(|(id, _)| Some(*id) != booted || seeded::is(Bug::RunningWritten));
+    let free = record.ids().filter(|(id, _)| Some(*id) != booted || mutant::is(Mutant::RunningWritten));
     let best = free.filter_map(|(id, slot)| Some((rank(record, id)?, slot.confirmed, id))).min();
     match best {
         Some((_, _, id)) if may_write(record, id) => Ok(id),
@@ -38,7 +38,7 @@ pub fn may_write(record: &Record, id: SlotId) -> bool {
     match record.slot(id).state {
         _ if record.default == Some(id) => false,
         SlotState::Trial { .. } => false,
-        SlotState::Good if seeded::is(Bug::OtherGoodWritten) => true,
+        SlotState::Good if mutant::is(Mutant::OtherGoodWritten) => true,
         SlotState::Good => record.default.is_some_and(|default| {
             record.is_good(default) && record.last_boot == Some(LastBoot { slot: default, confirmed: true })
         }),

@@ -2,8 +2,8 @@
 
 use super::{Blocked, Refusal, choose_target, make_trial, make_writing, may_write, not_below};
 use crate::config::Policy;
+use crate::mutant::{self, Mutant};
 use crate::record::{Record, Staged, Update};
-use crate::seeded::{self, Bug};
 use crate::slot::{MAX_COUNT, SlotId, SlotState};
 
 /// What `activate` made due.
@@ -87,7 +87,7 @@ pub fn untried(record: &Record, id: SlotId) -> Record {
     let mut next = record.clone();
     if let SlotState::Trial { tries_left, handoffs_left } = &mut next.slot_mut(id).state {
         *tries_left = tries_left.saturating_add(1).min(MAX_COUNT);
-        *handoffs_left += u8::from(seeded::is(Bug::HandoffsGivenBack));
+        *handoffs_left += u8::from(mutant::is(Mutant::HandoffsGivenBack));
     }
     next
 }

@@ -1,7 +1,7 @@
 //! One copy of the record as a block of 4096 bytes. The layout is specified in `FORMAT.md`.
 
 use super::{MAX_VERSION, OutOfRange, Record};
-use crate::seeded::{self, Bug};
+use crate::mutant::{self, Mutant};
 use crate::slot::{BLOCK, MAX_SLOTS, SlotId, checksum};
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -104,7 +104,7 @@ impl Copy {
         }
         let (expected, found) =
             (checksum(&[&block[..CHECKSUM]]), u32::from_le_bytes(number(block, CHECKSUM)));
-        if expected != found && !seeded::is(Bug::NoChecksum) {
+        if expected != found && !mutant::is(Mutant::NoChecksum) {
             return Self::Bad(BadCopy::Checksum { expected, found });
         }
         let version = u16::from_le_bytes(number(block, 8));

@@ -7,7 +7,7 @@
 //! | none valid                            | `Lost`                                                |
 
 use super::{Copy, Record};
-use crate::seeded::{self, Bug};
+use crate::mutant::{self, Mutant};
 use alloc::boxed::Box;
 
 /// The place of a copy in the record's partition.
@@ -90,7 +90,7 @@ fn newest_valid(first: Copy, last: Copy) -> Option<(u64, Box<Record>, Side)> {
     };
     // `max_by_key` gives the last of equals: the first copy.
     let found = [read(last, Side::Last), read(first, Side::First)];
-    if seeded::is(Bug::FirstValidCopy) {
+    if mutant::is(Mutant::FirstValidCopy) {
         return found.into_iter().flatten().last();
     }
     found.into_iter().flatten().max_by_key(|(generation, ..)| *generation)

@@ -8,7 +8,7 @@ use crate::bundle::{Bundle, Sources};
 use crate::medium::Medium;
 use crate::worker_pool::{self, Jobs, Threads};
 use everboot_core::manifest::Payload;
-use everboot_core::seeded::{self, Bug};
+use everboot_core::mutant::{self, Mutant};
 use everboot_core::slot::BLOCK;
 use everboot_core::tree::Hasher;
 use std::sync::atomic::AtomicBool;
@@ -51,11 +51,11 @@ pub fn apply<S: Medium, T: Medium>(
     let signed = bundle.signed().clone();
     let (feed, threads) = Feed::open(bundle, sources, (target, layout), threads)?;
     let is_erased =
-        seeded::is(Bug::TrailerKept) || trailer::erase(target, layout.trailer).map_err(Error::Target)?;
+        mutant::is(Mutant::TrailerKept) || trailer::erase(target, layout.trailer).map_err(Error::Target)?;
     if !is_erased {
         return Err(Error::ReadBack { block: layout.trailer / BLOCK as u64 });
     }
-    if seeded::is(Bug::TrailerFirst) {
+    if mutant::is(Mutant::TrailerFirst) {
         trailer::write_trailer(target, layout.trailer, &signed).map_err(Error::Target)?;
     }
     let progress = blocks(feed, threads, (target, layout), false, watch)?;
@@ -163,7 +163,7 @@ impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
         self.barrier = if is_last { Barrier::Last } else { Barrier::UnderWay };
         (self.fresh_blocks, self.since) = (0, 0);
         let fresh = std::mem::take(&mut self.fresh);
-        if is_last && seeded::is(Bug::NoBarrierBeforeTrailer) {
+        if is_last && mutant::is(Mutant::NoBarrierBeforeTrailer) {
             self.behind = fresh;
             return self.behind.pop().map(Job::Prove);
         }

@@ -3,7 +3,7 @@
 use super::layout::{TRAILER_LEN, trailer_start};
 use crate::bundle::Signed;
 use crate::medium::{Error, Medium, Op};
-use everboot_core::seeded::{self, Bug};
+use everboot_core::mutant::{self, Mutant};
 use everboot_core::slot::{BLOCK, RootHash, checksum};
 use std::io::ErrorKind;
 
@@ -116,7 +116,7 @@ pub(super) fn erase(part: &impl Medium, start: u64) -> Result<bool, Error> {
         part.write_at(start, &bytes)?;
     }
     // Also where nothing was written: the zeroes may be those of a write that was cut before its barrier.
-    if !seeded::is(Bug::EraseNoSync) {
+    if !mutant::is(Mutant::EraseNoSync) {
         part.sync()?;
     }
     part.read_at(start, &mut bytes)?;
@@ -133,7 +133,7 @@ pub fn mark(part: &impl Medium, generation: u64, image: RootHash) -> Result<(), 
     seal(&mut block);
     let start = mark_start(part)?;
     part.write_at(start, &block)?;
-    if !seeded::is(Bug::MarkNoSync) {
+    if !mutant::is(Mutant::MarkNoSync) {
         part.sync()?;
     }
     let mut read = vec![0; BLOCK];

@@ -3,7 +3,7 @@
 use super::Error;
 use crate::bundle::{Group, Packed, Patcher, Told, Unpacker};
 use crate::medium::{Aligned, Medium};
-use everboot_core::seeded::{self, Bug};
+use everboot_core::mutant::{self, Mutant};
 use everboot_core::slot::{BLOCK, Digest, same};
 use everboot_core::tree::Hasher;
 use std::iter::once;
@@ -162,7 +162,7 @@ impl<'a, T: Medium> Worker<'a, T> {
                     continue;
                 }
                 is_unpacked = true;
-                let end = if seeded::is(Bug::HalfCompared) { BLOCK / 2 } else { BLOCK };
+                let end = if mutant::is(Mutant::HalfCompared) { BLOCK / 2 } else { BLOCK };
                 let pairs = self.there.chunks_exact(BLOCK).zip(self.content.chunks_exact(BLOCK));
                 for ((at, is_there), (there, wanted)) in part.clone().zip(is_there).zip(pairs) {
                     if !is_there || !same(&there[..end], &wanted[..end]) {
@@ -264,7 +264,7 @@ impl<'a, T: Medium> Worker<'a, T> {
         }
         let found = self.hasher.blocks_of(&self.there);
         match found.iter().zip(wanted).filter(|(found, wanted)| found == wanted).count() {
-            _ if seeded::is(Bug::HalfCompared) => Looks::Mixed,
+            _ if mutant::is(Mutant::HalfCompared) => Looks::Mixed,
             0 => Looks::Wrong,
             right if right == wanted.len() => Looks::Right,
             _ => Looks::Mixed,
@@ -331,7 +331,7 @@ impl<'a, T: Medium> Worker<'a, T> {
     /// them as bytes.
     fn prove(&mut self, mut written: Written) -> Result<Outcome, Error> {
         let Written { span, blocks, .. } = &written;
-        let Some(wrong) = self.wrong(span, blocks)?.filter(|_| !seeded::is(Bug::BlocksNotReadBack)) else {
+        let Some(wrong) = self.wrong(span, blocks)?.filter(|_| !mutant::is(Mutant::BlocksNotReadBack)) else {
             return Ok(Outcome::Proven(written));
         };
         let zero_runs = self.zero_runs(span);

@@ -10,8 +10,8 @@ mod history;
 pub use history::History;
 
 use crate::medium::{self, Medium};
+use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::{self, BadCopy, Copy, Record, Selection, Side};
-use everboot_core::seeded::{self, Bug};
 use everboot_core::slot::BLOCK;
 use std::fmt;
 
@@ -138,8 +138,8 @@ pub fn save(medium: &impl Medium, loaded: &Loaded, record: &Record) -> Result<Lo
         Selection::Newer { version, .. } => return Err(SaveError::Newer { version: *version }),
         Selection::Lost => (Side::First, 1),
     };
-    let side = if seeded::is(Bug::CurrentOverwritten) { side.other() } else { side };
-    let generation = generation - u64::from(seeded::is(Bug::SameGeneration));
+    let side = if mutant::is(Mutant::CurrentOverwritten) { side.other() } else { side };
+    let generation = generation - u64::from(mutant::is(Mutant::SameGeneration));
     write(medium, side, record, generation)?;
     let mut faults = loaded.faults.clone();
     faults[side as usize] = None;
@@ -171,10 +171,10 @@ fn write(medium: &impl Medium, side: Side, record: &Record, generation: u64) -> 
     }
     let at = offset(medium.len(), side);
     medium.write_at(at, &block[..]).map_err(SaveError::Medium)?;
-    if !seeded::is(Bug::RecordNoSync) {
+    if !mutant::is(Mutant::RecordNoSync) {
         medium.sync().map_err(SaveError::Medium)?;
     }
     let mut read = Box::new([0; BLOCK]);
     medium.read_at(at, &mut read[..]).map_err(SaveError::Medium)?;
-    if read == block || seeded::is(Bug::RecordNoReadBack) { Ok(()) } else { Err(SaveError::ReadBack) }
+    if read == block || mutant::is(Mutant::RecordNoReadBack) { Ok(()) } else { Err(SaveError::ReadBack) }
 }

@@ -10,11 +10,11 @@ mod report;
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use everboot_core::config::{Assess, Config};
-use everboot_crash::bite::{self, Planted};
 use everboot_crash::campaign::{Campaign, Limit, Progress};
 use everboot_crash::explore::Explorer;
 use everboot_crash::failure::Failure;
 use everboot_crash::minimise::minimise;
+use everboot_crash::mutants::{self, Planted};
 use everboot_crash::replay::{Path, replay};
 use everboot_crash::scenario::{POLICY, SCENARIOS, Scenario};
 use everboot_crash::show::disk;
@@ -120,7 +120,7 @@ fn take_policy(file: &std::path::Path) -> Result<()> {
 impl Options {
     fn bug(&self) -> Result<Option<Planted>> {
         let find = |name: &str| {
-            bite::named(name).with_context(|| format!("{name}: expected a bug that `list` names"))
+            mutants::named(name).with_context(|| format!("{name}: expected a bug that `list` names"))
         };
         self.seeded_bug.as_deref().map(find).transpose()
     }
@@ -248,7 +248,7 @@ fn tell(scenario: &Scenario, options: &Options, failure: &Failure, bug: Option<P
 }
 
 fn flags(options: &Options, bug: Option<Planted>) -> String {
-    let name = bug.and_then(|bug| bite::all().into_iter().find(|(known, ..)| *known == bug));
+    let name = bug.and_then(|bug| mutants::all().into_iter().find(|(known, ..)| *known == bug));
     let bug = name.map_or(String::new(), |(_, name, _)| format!(" --seeded-bug {name}"));
     let policy = options.policy.as_ref();
     policy.map_or(String::new(), |file| format!(" --policy '{}'", file.display())) + &bug
@@ -267,7 +267,7 @@ fn walk(path: &Path, bug: Option<Planted>) -> Option<Failure> {
             println!("→ {step}");
         }
     });
-    everboot_core::seeded::plant(None);
+    everboot_core::mutant::plant(None);
     ended.err()
 }
 
@@ -294,7 +294,7 @@ fn bite_one(bug: Planted, options: &Options) -> Result<()> {
 }
 
 fn bite_all(options: &Options) -> Result<()> {
-    let found = bite::hunt_all(options.seed, options.threads);
+    let found = mutants::hunt_all(options.seed, options.threads);
     report::print_bugs(&found);
     if let Some(folder) = &options.report {
         report::write_bugs(&found, folder)?;
@@ -310,7 +310,7 @@ fn list() {
         println!("  {:24} {}", scenario.name, acts.join(" "));
     }
     println!("bugs:");
-    for (_, name, what) in bite::all() {
+    for (_, name, what) in mutants::all() {
         println!("  {name:26} {what}");
     }
 }

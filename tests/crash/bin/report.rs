@@ -1,11 +1,11 @@
 //! What a campaign found, for people and for programs. Counted figures only.
 
 use anyhow::{Context, Result};
-use everboot_crash::bite::Found;
 use everboot_crash::campaign::{Campaign, Progress};
 use everboot_crash::counts::Counts;
 use everboot_crash::explore::Explorer;
 use everboot_crash::judge::Outcome;
+use everboot_crash::mutants::Found;
 use everboot_crash::replay::Path as Way;
 use serde::Serialize;
 use serde_json::{Value, json};

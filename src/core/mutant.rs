@@ -3,20 +3,20 @@
 //! They exist only under the feature `mutants`, and only in a thread that has planted one. Without the feature
 //! [`is`] is the constant `false`, and nothing of them is in the program.
 
-macro_rules! bugs {
-    ($($bug:ident $name:literal $what:literal,)*) => {
+macro_rules! mutants {
+    ($($mutant:ident $name:literal $what:literal,)*) => {
         /// A bug that can be planted.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Bug { $(#[doc = $what] $bug,)* }
+        pub enum Mutant { $(#[doc = $what] $mutant,)* }
 
-        impl Bug {
+        impl Mutant {
             /// All of them, each with its name and what is wrong.
-            pub const ALL: &'static [(Self, &'static str, &'static str)] = &[$((Self::$bug, $name, $what),)*];
+            pub const ALL: &'static [(Self, &'static str, &'static str)] = &[$((Self::$mutant, $name, $what),)*];
         }
     };
 }
 
-bugs! {
+mutants! {
     RecordNoSync "record-no-sync" "a save of the record does without its barrier",
     RecordNoReadBack "record-no-read-back" "a save of the record is not read back",
     FirstValidCopy "first-valid-copy" "the first valid copy counts, not the newest",
@@ -57,18 +57,18 @@ bugs! {
 
 #[cfg(feature = "mutants")]
 mod planted {
-    use super::Bug;
+    use super::Mutant;
     use std::cell::Cell;
 
-    thread_local!(static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) });
+    thread_local!(static PLANTED: Cell<Option<Mutant>> = const { Cell::new(None) });
 
     /// Plants a bug in this thread, instead of the one that was.
-    pub fn plant(bug: Option<Bug>) {
+    pub fn plant(bug: Option<Mutant>) {
         PLANTED.set(bug);
     }
 
     /// Whether the bug is planted in this thread.
-    pub fn is(bug: Bug) -> bool {
+    pub fn is(bug: Mutant) -> bool {
         PLANTED.get() == Some(bug)
     }
 }
@@ -79,6 +79,6 @@ pub use planted::{is, plant};
 /// Whether the bug is planted: never, in a program that people use.
 #[cfg(not(feature = "mutants"))]
 #[inline(always)]
-pub const fn is(_: Bug) -> bool {
+pub const fn is(_: Mutant) -> bool {
     false
 }

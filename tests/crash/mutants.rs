@@ -1,4 +1,4 @@
-//! The proof that the campaign bites: every bug that is planted has to be found.
+//! Shows that the search finds bugs: every bug that is planted has to be found.
 
 use super::explore::Explorer;
 use super::failure::Failure;
@@ -6,14 +6,14 @@ use super::judge::Judge;
 use super::known::{known, meanings};
 use super::replay::{Path, replay};
 use super::scenario::{SCENARIOS, Scenario};
-use everboot_core::seeded::{Bug, plant};
+use everboot_core::mutant::{Mutant, plant};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A bug in the library, or in the media below it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Planted {
-    Library(Bug),
+    Library(Mutant),
     /// The last write before a barrier passes it.
     SwapWrites,
     /// Every third barrier does nothing.
@@ -22,7 +22,7 @@ pub enum Planted {
 
 /// All of them, each with its name and what is wrong.
 pub fn all() -> Vec<(Planted, &'static str, &'static str)> {
-    let library = Bug::ALL.iter().map(|(bug, name, what)| (Planted::Library(*bug), *name, *what));
+    let library = Mutant::ALL.iter().map(|(bug, name, what)| (Planted::Library(*bug), *name, *what));
     let media = [
         (Planted::SwapWrites, "swapped-writes", "the last write before a barrier passes it"),
         (Planted::DropSyncs, "dropped-syncs", "every third barrier does nothing"),
