@@ -1,4 +1,4 @@
-//! Shows that the judge sees what it is there to see: disks with a damage that no power cut leaves have to be
+//! Shows that the oracle sees what it is there to see: disks with a damage that no power cut leaves have to be
 //! refused, each for the promise that it breaks.
 
 use super::campaign::Shop;
@@ -32,17 +32,17 @@ fn first(pages: Range<usize>) -> Range<usize> {
 pub fn run(field: &Field<'_>, shop: &Shop<'_>) -> Result<u64> {
     let Some(place) = field.places.first() else { bail!("there is no epoch to damage") };
     let none = Loss { kept: Vec::new(), odd: Odd::None };
-    let recording = field.court().recording;
+    let recording = field.recorded().recording;
     // A machine may never have had an image in its other slot.
-    let has_other = field.court().has_oldest();
+    let has_other = field.recorded().has_oldest();
     let damages = DAMAGES.iter().filter(|(promise, _)| has_other || *promise != "eligible_slots_are_whole");
-    let (mut judge, mut seen) = (shop.judge("bite", field.court())?, 0);
+    let (mut oracle, mut seen) = (shop.oracle("bite", field.recorded())?, 0);
     for (promise, damage) in damages {
         let mut disk: Pages = place.epoch.base.clone();
         for page in damage(recording).into_iter().flatten() {
             disk.write(page * PAGE, &[0xa5; PAGE]);
         }
-        match judge.judge(&place.case(&none, disk)) {
+        match oracle.check(&place.case(&none, disk)) {
             Err(Trouble::Broken(violation)) => ensure!(
                 violation.invariant == *promise,
                 "a damage that breaks {promise} was taken for {violation:?}"

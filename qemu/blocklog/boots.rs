@@ -7,8 +7,8 @@ use super::disk::pages;
 use super::field::{Failure, Field};
 use super::image::Coverage;
 use super::invariants;
-use super::replay::{Court, Outcome};
-use super::sample::Judged;
+use super::replay::{Outcome, Recorded};
+use super::sample::Checked;
 use super::subject::Subject;
 use anyhow::{Context, Result, anyhow};
 use everboot_bed::machine::LIMIT;
@@ -125,7 +125,7 @@ pub fn run(
     bed: &'static Bed,
     snapshot: &Snapshot,
     fields: &[Field<'_>],
-    sample: &[Judged],
+    sample: &[Checked],
     threads: usize,
     until: Instant,
     progress: &(dyn Fn(u64) + Sync),
@@ -139,10 +139,14 @@ pub fn run(
             let field =
                 fields.iter().find(|field| field.has(&one.address)).context("an image of no recording")?;
             let image = field.image(&one.address).context("an image of no recording")?;
-            let booted =
-                snapshot.boot(bed, &format!("guest{thread}"), &image, &field.court().recording.parts.names);
+            let booted = snapshot.boot(
+                bed,
+                &format!("guest{thread}"),
+                &image,
+                &field.recorded().recording.parts.names,
+            );
             let booted = booted.with_context(|| format!("boot {}", one.address))?;
-            if let Err(violation) = check(one, field.court(), image, booted) {
+            if let Err(violation) = check(one, field.recorded(), image, booted) {
                 let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
                 failures.extend(field.failure(&one.address, violation));
             }
@@ -160,20 +164,20 @@ pub fn run(
 }
 
 /// The real boot ends where the agent on the host went, and leaves a disk that keeps the promises.
-fn check(one: &Judged, court: &Court<'_>, image: Pages, booted: Booted) -> Check {
-    let (recording, expected) = (court.recording, &one.outcome);
+fn check(one: &Checked, recorded: &Recorded<'_>, image: Pages, booted: Booted) -> Check {
+    let (recording, expected) = (recorded.recording, &one.outcome);
     invariant_real_boot_agrees(expected, &booted, recording.says_up)?;
-    let (was, is) = (court.disk(image), court.disk(booted.disk));
+    let (was, is) = (recorded.disk(image), recorded.disk(booted.disk));
     invariant_record_survives(&was.facts, &is.facts)?;
     if one.address.coverage == Coverage::AllButLast {
         return invariant_redundancy_restored(&is.facts, [true, true]);
     }
     let entered = Some(Entered { slot: Some(SlotId(expected.slot as u8)), after_recovery: false });
-    invariants::untouched(&was, &is, &recording.parts, &court.known)?;
+    invariants::untouched(&was, &is, &recording.parts, &recorded.known)?;
     invariant_eligible_slots_are_whole(&is.facts)?;
     invariant_attempts_are_durable(&was.facts, entered, &is.facts)?;
     invariant_redundancy_restored(&is.facts, [true, true])?;
-    let found = court.known.version(is.facts.whole[expected.slot]);
+    let found = recorded.known.version(is.facts.whole[expected.slot]);
     hold(found == Some(expected.version), "ends_in_a_stated_slot", || {
         let slot = &recording.parts.names[expected.slot];
         format!("expected version {} in {slot}, found {:?}", expected.version, is.facts.whole)

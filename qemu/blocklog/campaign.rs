@@ -6,8 +6,8 @@ use super::counts::Counts;
 use super::field::{Failure, Field, Place};
 use super::image::Coverage;
 use super::options::Options;
-use super::replay::{Court, Judge, Trouble};
-use super::sample::Judged;
+use super::replay::{Oracle, Recorded, Trouble};
+use super::sample::Checked;
 use super::staging::Shelf;
 use anyhow::{Context, Result, anyhow};
 use everboot_builder::agent::Agent;
@@ -39,13 +39,13 @@ struct Shared<'a> {
 pub struct Found {
     /// Counted, nothing estimated.
     pub counts: Counts,
-    /// All images that were judged well.
-    pub judged: Vec<Judged>,
+    /// All images that were checked well.
+    pub checked: Vec<Checked>,
     /// All that were not.
     pub failures: Vec<Failure>,
 }
 
-/// Judges images until there are enough of them, or time is up.
+/// Checks images until there are enough of them, or time is up.
 pub fn run(
     fields: &[Field<'_>],
     shop: &Shop<'_>,
@@ -100,12 +100,12 @@ pub struct Shop<'a> {
 }
 
 impl Shop<'_> {
-    /// A judge at a bench of its own.
-    pub fn judge<'a>(&self, name: &str, court: &'a Court<'a>) -> Result<Judge<'a>> {
+    /// An oracle at a bench of its own.
+    pub fn oracle<'a>(&self, name: &str, recorded: &'a Recorded<'a>) -> Result<Oracle<'a>> {
         let folder = self.folder.join(name);
-        let (len, data) = (court.recording.before.len(), court.recording.parts.data);
+        let (len, data) = (recorded.recording.before.len(), recorded.recording.parts.data);
         let bench = Bench::new(&folder, self.agent, self.settings, len, data)?;
-        Ok(Judge::new(court, bench, Shelf::new(folder.join("shelf"))))
+        Ok(Oracle::new(recorded, bench, Shelf::new(folder.join("shelf"))))
     }
 }
 
@@ -115,9 +115,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 impl Shared<'_> {
     fn work(&self, number: usize, shop: &Shop<'_>) -> Result<()> {
-        let mut judges = Vec::new();
+        let mut oracles = Vec::new();
         for (at, field) in self.fields.iter().enumerate() {
-            judges.push(shop.judge(&format!("{number}-{at}"), field.court())?);
+            oracles.push(shop.oracle(&format!("{number}-{at}"), field.recorded())?);
         }
         while let Some((field, place, turn)) = self.jobs.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             if self.is_over() {
@@ -125,9 +125,9 @@ impl Shared<'_> {
             }
             let known = &self.fields[*field];
             let place = &known.places[*place];
-            self.one(known, place, place.order[*turn], &mut judges[*field])?;
+            self.one(known, place, place.order[*turn], &mut oracles[*field])?;
         }
-        lock(&self.found).counts.agent_runs += judges.iter().map(|judge| judge.bench.runs).sum::<u64>();
+        lock(&self.found).counts.agent_runs += oracles.iter().map(|oracle| oracle.bench.runs).sum::<u64>();
         Ok(())
     }
 
@@ -137,7 +137,7 @@ impl Shared<'_> {
         enough || Instant::now() >= self.until
     }
 
-    fn one(&self, field: &Field<'_>, place: &Place, way: usize, judge: &mut Judge<'_>) -> Result<()> {
+    fn one(&self, field: &Field<'_>, place: &Place, way: usize, oracle: &mut Oracle<'_>) -> Result<()> {
         let loss = &place.losses[way];
         let image = place.epoch.image(loss, field.seed);
         let is_new = lock(&self.seen).insert(image.hash());
@@ -146,15 +146,15 @@ impl Shared<'_> {
             return Ok(());
         }
         let case = place.case(loss, image);
-        let judged = judge.judge(&case);
+        let checked = oracle.check(&case);
         let mut found = lock(&self.found);
         found.counts.images += 1;
         found.counts.unsure += u64::from(place.coverage == Coverage::AllButLast);
         let address = field.address(place, way);
-        match judged {
+        match checked {
             Ok(outcome) => {
                 found.counts.staging_lost += u64::from(!outcome.has_staging);
-                found.judged.push(field.judged(address, place, outcome));
+                found.checked.push(field.checked(address, place, outcome));
             }
             Err(Trouble::Broken(violation)) => found.failures.extend(field.failure(&address, violation)),
             Err(Trouble::Harness(error)) => return Err(error.context(format!("image {address}"))),
@@ -164,21 +164,21 @@ impl Shared<'_> {
     }
 }
 
-/// Judges one image again.
+/// Checks one image again.
 pub fn replay(
     fields: &[Field<'_>],
     shop: &Shop<'_>,
     address: &Address,
-) -> Result<(String, Result<Judged, Violation>)> {
+) -> Result<(String, Result<Checked, Violation>)> {
     let field = fields.iter().find(|field| field.has(address));
     let field =
         field.with_context(|| format!("expected the name of a recording, found {}", address.recording))?;
     let (place, way) = field.find(address).with_context(|| format!("{address} is none of the images"))?;
     let loss = &place.losses[way];
-    let picture = place.picture(loss, &field.court().recording.parts);
-    let mut judge = shop.judge("replay", field.court())?;
-    match judge.judge(&place.case(loss, place.epoch.image(loss, field.seed))) {
-        Ok(outcome) => Ok((picture, Ok(field.judged(address.clone(), place, outcome)))),
+    let picture = place.picture(loss, &field.recorded().recording.parts);
+    let mut oracle = shop.oracle("replay", field.recorded())?;
+    match oracle.check(&place.case(loss, place.epoch.image(loss, field.seed))) {
+        Ok(outcome) => Ok((picture, Ok(field.checked(address.clone(), place, outcome)))),
         Err(Trouble::Broken(violation)) => Ok((picture, Err(violation))),
         Err(Trouble::Harness(error)) => Err(error),
     }

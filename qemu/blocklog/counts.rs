@@ -24,13 +24,13 @@ pub struct Counts {
     pub enumerated: u64,
     /// Images that were made, those that were known included.
     pub made: u64,
-    /// Distinct images that were judged.
+    /// Distinct images that were checked.
     pub images: u64,
     /// Of these: with a write that no flush surely covered.
     pub unsure: u64,
     /// Of these: with a staging area that could not be read.
     pub staging_lost: u64,
-    /// Damages that no power cut leaves, each of which the judge saw.
+    /// Damages that no power cut leaves, each of which the oracle saw.
     pub bites: u64,
     /// Runs of the agent.
     pub agent_runs: u64,
@@ -54,7 +54,7 @@ impl fmt::Display for Counts {
         )?;
         writeln!(
             f,
-            "judged     {} distinct images of {} made, by {} runs of the agent; {} with an unsure write, {} without \
+            "checked     {} distinct images of {} made, by {} runs of the agent; {} with an unsure write, {} without \
              a staging area; {} damages were seen",
             self.images, self.made, self.agent_runs, self.unsure, self.staging_lost, self.bites
         )?;

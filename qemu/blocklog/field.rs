@@ -6,8 +6,8 @@ use super::image::{Coverage, Epoch, epochs};
 use super::invariants::Disk;
 use super::parts::{Area, Parts};
 use super::recording::Recording;
-use super::replay::{Case, Court, Outcome};
-use super::sample::Judged;
+use super::replay::{Case, Outcome, Recorded};
+use super::sample::Checked;
 use anyhow::{Result, ensure};
 use everboot_kit::epoch::{Loss, Odd, SECTOR};
 use everboot_kit::seed::Seed;
@@ -52,7 +52,7 @@ pub struct Failure {
 /// All images of one recording.
 #[derive(Debug)]
 pub struct Field<'a> {
-    court: Court<'a>,
+    recorded: Recorded<'a>,
     /// Its epochs; those whose flushes are believed come first.
     pub places: Vec<Place>,
     /// What all chance comes from.
@@ -62,18 +62,18 @@ pub struct Field<'a> {
 impl<'a> Field<'a> {
     /// Enumerates.
     pub fn new(recording: &'a Recording, seed: u64) -> Result<Self> {
-        let court = Court::new(recording)?;
+        let recorded = Recorded::new(recording)?;
         let mut places = Vec::new();
         for (coverage, _) in COVERAGES {
             for epoch in epochs(recording, coverage) {
                 let losses = epoch.losses(SAMPLES, seed)?;
                 let order = order(losses.len(), seed ^ places.len() as u64, coverage);
-                let (durable, live) = (court.disk(epoch.base.clone()), court.disk(epoch.whole()));
+                let (durable, live) = (recorded.disk(epoch.base.clone()), recorded.disk(epoch.whole()));
                 places.push(Place { coverage, epoch, losses, order, durable, live });
             }
         }
         ensure!(!places.is_empty(), "{}: expected writes to lose, found none", recording.name);
-        Ok(Self { court, places, seed })
+        Ok(Self { recorded, places, seed })
     }
 
     /// What this says of the recording.
@@ -87,7 +87,7 @@ impl<'a> Field<'a> {
 
     /// The address of a way in a place.
     pub fn address(&self, place: &Place, way: usize) -> Address {
-        let recording = self.court.recording.name.to_owned();
+        let recording = self.recorded.recording.name.to_owned();
         Address { recording, coverage: place.coverage, epoch: place.epoch.number, way, seed: self.seed }
     }
 
@@ -104,29 +104,29 @@ impl<'a> Field<'a> {
         Some(place.epoch.image(&place.losses[way], self.seed))
     }
 
-    /// An image that was judged well.
-    pub fn judged(&self, address: Address, place: &Place, outcome: Outcome) -> Judged {
-        let parts = &self.court.recording.parts;
+    /// An image that was checked well.
+    pub fn checked(&self, address: Address, place: &Place, outcome: Outcome) -> Checked {
+        let parts = &self.recorded.recording.parts;
         let moment = (place.epoch.phase.clone(), place.epoch.kind(parts));
         let saves = place.epoch.areas(parts).contains(&Area::Record);
-        Judged { address, moment, saves, outcome }
+        Checked { address, moment, saves, outcome }
     }
 
     /// Whether it has the image of an address.
     pub fn has(&self, address: &Address) -> bool {
-        self.court.recording.name == address.recording
+        self.recorded.recording.name == address.recording
     }
 
     /// What its images are held against.
-    pub fn court(&self) -> &Court<'a> {
-        &self.court
+    pub fn recorded(&self) -> &Recorded<'a> {
+        &self.recorded
     }
 
     /// A failure at an address.
     pub fn failure(&self, address: &Address, violation: Violation) -> Option<Failure> {
         let (place, way) = self.find(address)?;
         let loss = &place.losses[way];
-        let picture = place.picture(loss, &self.court.recording.parts);
+        let picture = place.picture(loss, &self.recorded.recording.parts);
         Some(Failure { address: address.clone(), violation, lost: place.lost(loss), picture })
     }
 }

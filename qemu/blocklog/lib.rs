@@ -3,9 +3,9 @@
 //!
 //! `subject` is the machine and the update, the campaign's own or what a user `brought`; `recording` runs the update,
 //! and `log` reads what QEMU wrote down of it; `image` makes the crash images, out of the ways
-//! that `epoch` enumerates for simulated media too; `replay` has the agent boot each and judges it by
+//! that `epoch` enumerates for simulated media too; `replay` has the agent boot each and checks it by
 //! `invariants`; `campaign` does that for all; `boots` has the real kernel boot a `sample`. `told` compares the log
-//! with what the media of the same flows in memory were told, and `bite` shows that the judge sees damage.
+//! with what the media of the same flows in memory were told, and `bite` shows that the oracle sees damage.
 #![allow(missing_docs, reason = "read by tests alone")]
 
 pub mod address;
@@ -54,7 +54,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use subject::Subject;
 
-/// Records, makes the images, judges them, boots a sample.
+/// Records, makes the images, checks them, boots a sample.
 ///
 /// It is an error when nothing was recorded, when the enumerator skipped something, and when a barrier did not reach
 /// the disk.
@@ -78,11 +78,11 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     counts.bites = bite::run(&fields[0], &scene.shop())?;
     step("compare barriers, enumerate");
     let until = Instant::now() + Duration::from_secs(options.seconds) * 2 / 3;
-    let Found { counts, judged, mut failures } =
+    let Found { counts, checked, mut failures } =
         campaign::run(&fields, &scene.shop(), options, until, counts, &|counts| progress("images", counts))?;
-    step("judge images");
+    step("oracle images");
     let mut counts = counts;
-    let sample = sample::sample(&judged, options.boots, options.seed, &mut counts.kinds);
+    let sample = sample::sample(&checked, options.boots, options.seed, &mut counts.kinds);
     let snapshot =
         Snapshot::take(bed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
     step("take the snapshot");
@@ -97,11 +97,11 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     let short = wanted.into_iter().filter(|(_, found, wanted)| *found < *wanted as u64);
     let short = short.map(|(what, found, wanted)| format!("expected {wanted} {what}, there were {found}"));
     let shortfalls = short.collect();
-    let strips = strip::strips(&fields, &judged);
+    let strips = strip::strips(&fields, &checked);
     Ok(Report { counts, failures, shortfalls, strips, steps })
 }
 
-/// Judges one image of the last recordings again, and boots it. A picture of it, and what came of it.
+/// Checks one image of the last recordings again, and boots it. A picture of it, and what came of it.
 pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
     let address = Address::parse(path);
     let address =
@@ -112,16 +112,16 @@ pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
     let recordings = recording::kept(&scene.subject)?;
     let new = |recording| Field::new(recording, address.seed);
     let fields = recordings.iter().map(new).collect::<Result<Vec<_>>>()?;
-    let (picture, judged) = campaign::replay(&fields, &scene.shop(), &address)?;
-    let judged = match judged {
-        Ok(judged) => judged,
+    let (picture, checked) = campaign::replay(&fields, &scene.shop(), &address)?;
+    let checked = match checked {
+        Ok(checked) => checked,
         Err(violation) => return Ok((picture, Err(violation))),
     };
     let snapshot =
         Snapshot::take(bed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
     let until = Instant::now() + everboot_bed::machine::LIMIT;
-    let said = judged.outcome.said.clone();
-    let (_, failed) = boots::run(bed, &snapshot, &fields, &[judged], 1, until, &|_| ())?;
+    let said = checked.outcome.said.clone();
+    let (_, failed) = boots::run(bed, &snapshot, &fields, &[checked], 1, until, &|_| ())?;
     Ok((picture, failed.into_iter().next().map_or(Ok(said), |failure| Err(failure.violation))))
 }
 

@@ -27,9 +27,9 @@ use std::sync::{Mutex, PoisonError};
 /// Boots of a new system that never confirms itself, beyond its tries.
 const MORE_BOOTS: usize = 3;
 
-/// What all judges of a recording share.
+/// What all oracles of a recording share.
 #[derive(Debug)]
-pub struct Court<'a> {
+pub struct Recorded<'a> {
     /// The recording.
     pub recording: &'a Recording,
     /// What may be in the slots.
@@ -40,7 +40,7 @@ pub struct Court<'a> {
     futures: Mutex<HashSet<u64>>,
 }
 
-/// A crash image to be judged.
+/// A crash image to be checked.
 #[derive(Debug)]
 pub struct Case<'a> {
     /// What was durable.
@@ -68,7 +68,7 @@ pub struct Outcome {
     pub has_staging: bool,
 }
 
-/// Why an image was not judged well: a promise was broken, or the test bed failed.
+/// Why an image was not checked well: a promise was broken, or the test bed failed.
 #[derive(Debug)]
 pub enum Trouble {
     /// A promise.
@@ -89,7 +89,7 @@ impl From<anyhow::Error> for Trouble {
     }
 }
 
-impl<'a> Court<'a> {
+impl<'a> Recorded<'a> {
     /// For one recording.
     pub fn new(recording: &'a Recording) -> Result<Self> {
         let known = Known::of(recording)?;
@@ -115,10 +115,10 @@ impl<'a> Court<'a> {
     }
 }
 
-/// One who judges, with a bench of its own.
+/// One who oracles, with a bench of its own.
 #[derive(Debug)]
-pub struct Judge<'a> {
-    court: &'a Court<'a>,
+pub struct Oracle<'a> {
+    recorded: &'a Recorded<'a>,
     /// The bench.
     pub bench: Bench,
     shelf: Shelf,
@@ -126,18 +126,18 @@ pub struct Judge<'a> {
     looked: HashMap<u64, bool>,
 }
 
-impl<'a> Judge<'a> {
-    /// A judge.
-    pub fn new(court: &'a Court<'a>, bench: Bench, shelf: Shelf) -> Self {
-        Self { court, bench, shelf, looked: HashMap::new() }
+impl<'a> Oracle<'a> {
+    /// An oracle.
+    pub fn new(recorded: &'a Recorded<'a>, bench: Bench, shelf: Shelf) -> Self {
+        Self { recorded, bench, shelf, looked: HashMap::new() }
     }
 
     /// Boots an image, and what follows.
-    pub fn judge(&mut self, case: &Case<'_>) -> Result<Outcome, Trouble> {
-        let (court, parts) = (self.court, self.court.parts());
-        let is = court.disk(case.image.clone());
+    pub fn check(&mut self, case: &Case<'_>) -> Result<Outcome, Trouble> {
+        let (recorded, parts) = (self.recorded, self.recorded.parts());
+        let is = recorded.disk(case.image.clone());
         if case.is_believed {
-            invariants::check_image(case.durable, case.live, &is, parts, &court.known)?;
+            invariants::check_image(case.durable, case.live, &is, parts, &recorded.known)?;
         }
         let staged = self.shelf.staged(&case.image, parts.data)?;
         let has_bundle = self.has_bundle(&staged)?;
@@ -149,7 +149,7 @@ impl<'a> Judge<'a> {
             if case.is_believed { self.boot(&is)? } else { self.unsure_boot(&is)? };
         let outcome = Outcome {
             slot: entered.index(),
-            version: court.known.version(after.facts.whole[entered.index()]).unwrap_or(usize::MAX),
+            version: recorded.known.version(after.facts.whole[entered.index()]).unwrap_or(usize::MAX),
             said: ending.said.trim().to_owned(),
             has_staging: matches!(staged, Staged::Files(..)),
         };
@@ -157,7 +157,7 @@ impl<'a> Judge<'a> {
         if !case.is_believed {
             return Ok(outcome);
         }
-        let known = || court.futures.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || recorded.futures.lock().unwrap_or_else(PoisonError::into_inner);
         if !known().contains(&key) {
             self.futures(&after, entered, &staged, has_bundle)?;
             known().insert(key);
@@ -171,7 +171,7 @@ impl<'a> Judge<'a> {
             return Ok(*known);
         }
         let file = folder.join(STAGED);
-        let has = file.exists() && fs::read(file)? == self.court.bundle;
+        let has = file.exists() && fs::read(file)? == self.recorded.bundle;
         self.looked.insert(*hash, has);
         Ok(has)
     }
@@ -179,8 +179,8 @@ impl<'a> Judge<'a> {
     /// One boot of what is on the bench.
     fn boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), Trouble> {
         let ending = self.bench.run(&["boot"])?;
-        let is = self.court.disk(self.bench.look()?);
-        let (parts, known) = (self.court.parts(), &self.court.known);
+        let is = self.recorded.disk(self.bench.look()?);
+        let (parts, known) = (self.recorded.parts(), &self.recorded.known);
         invariants::check_boot(&Boot { was, is: &is, ending: &ending, parts, known })?;
         let entered = invariants::entered(&was.facts, &ending, parts)?;
         Ok((is, ending, entered))
@@ -189,8 +189,8 @@ impl<'a> Judge<'a> {
     /// One boot of a disk that had lied.
     fn unsure_boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), Trouble> {
         let ending = self.bench.run(&["boot"])?;
-        let is = self.court.disk(self.bench.look()?);
-        let (parts, known) = (self.court.parts(), &self.court.known);
+        let is = self.recorded.disk(self.bench.look()?);
+        let (parts, known) = (self.recorded.parts(), &self.recorded.known);
         let boot = Boot { was, is: &is, ending: &ending, parts, known };
         let entered = invariants::check_unsure_boot(&boot)?;
         Ok((is, ending, entered))
@@ -207,7 +207,7 @@ impl<'a> Judge<'a> {
     }
 
     fn look(&mut self) -> Result<Disk, Trouble> {
-        Ok(self.court.disk(self.bench.look()?))
+        Ok(self.recorded.disk(self.bench.look()?))
     }
 
     /// All that may come after the first boot.
@@ -233,14 +233,14 @@ impl<'a> Judge<'a> {
 
     fn another_boot(&mut self, after: &Disk) -> Result<(), Trouble> {
         let (is, ..) = self.boot(after)?;
-        invariant_quiescent(&after.facts, invariants::written(after, &is, self.court.parts()))?;
+        invariant_quiescent(&after.facts, invariants::written(after, &is, self.recorded.parts()))?;
         Ok(())
     }
 
     fn never_confirmed(&mut self, after: &Disk) -> Result<(), Trouble> {
         let mut was = after.clone();
         let mut went = Vec::new();
-        let tries = self.court.recording.tries;
+        let tries = self.recorded.recording.tries;
         for _ in 0..tries + MORE_BOOTS {
             let (is, _, entered) = self.boot(&was)?;
             went.push(Some(entered.index()));
@@ -248,7 +248,7 @@ impl<'a> Judge<'a> {
         }
         invariant_bounded_rollback(&after.facts, &was.facts, &went, tries)?;
         let last = went.last().copied().flatten().and_then(|slot| was.facts.whole[slot]);
-        invariants::invariant_rollback_ends_in_the_old_version(last, &self.court.known)?;
+        invariants::invariant_rollback_ends_in_the_old_version(last, &self.recorded.known)?;
         Ok(())
     }
 
@@ -284,9 +284,9 @@ impl<'a> Judge<'a> {
         if did.is_empty() {
             return Ok(());
         }
-        invariant_update_finishes(&was.facts, self.court.known.root(NEW), &did.join(", "))?;
+        invariant_update_finishes(&was.facts, self.recorded.known.root(NEW), &did.join(", "))?;
         let (is, ..) = self.boot(&was)?;
-        invariant_quiescent(&was.facts, invariants::written(&was, &is, self.court.parts()))?;
+        invariant_quiescent(&was.facts, invariants::written(&was, &is, self.recorded.parts()))?;
         Ok(())
     }
 }

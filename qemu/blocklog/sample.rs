@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// What became of one image.
 #[derive(Debug, Clone)]
-pub struct Judged {
+pub struct Checked {
     /// Which.
     pub address: Address,
     /// What was going on, and what was written.
@@ -21,24 +21,25 @@ pub struct Judged {
 
 /// The images to boot: one at each boundary of a save of the record, one for each kind of outcome, then others by
 /// chance. `kinds` becomes the number of kinds.
-pub fn sample(judged: &[Judged], count: usize, seed: u64, kinds: &mut u64) -> Vec<Judged> {
-    let boundary = |one: &&Judged| one.address.way == 0 && one.address.coverage == Coverage::All && one.saves;
-    let mut chosen: Vec<Judged> = judged.iter().filter(boundary).cloned().collect();
-    let mut groups: BTreeMap<Kind<'_>, Vec<&Judged>> = BTreeMap::new();
-    for one in judged.iter().filter(|one| one.address.coverage == Coverage::All) {
+pub fn sample(checked: &[Checked], count: usize, seed: u64, kinds: &mut u64) -> Vec<Checked> {
+    let boundary =
+        |one: &&Checked| one.address.way == 0 && one.address.coverage == Coverage::All && one.saves;
+    let mut chosen: Vec<Checked> = checked.iter().filter(boundary).cloned().collect();
+    let mut groups: BTreeMap<Kind<'_>, Vec<&Checked>> = BTreeMap::new();
+    for one in checked.iter().filter(|one| one.address.coverage == Coverage::All) {
         groups.entry(kind(one)).or_default().push(one);
     }
     *kinds = groups.len() as u64;
     let mut seed = Seed::new(seed);
-    let mut pick = |from: &mut Vec<&Judged>| {
+    let mut pick = |from: &mut Vec<&Checked>| {
         let at = (seed.next() % from.len() as u64) as usize;
         from.swap_remove(at).clone()
     };
     for (_, group) in groups.iter_mut().filter(|(_, group)| !group.iter().any(boundary)) {
         chosen.push(pick(group));
     }
-    let is_new = |one: &&Judged| !chosen.iter().any(|other| other.address == one.address);
-    let mut rest: Vec<&Judged> = judged.iter().filter(is_new).collect();
+    let is_new = |one: &&Checked| !chosen.iter().any(|other| other.address == one.address);
+    let mut rest: Vec<&Checked> = checked.iter().filter(is_new).collect();
     while chosen.len() < count && !rest.is_empty() {
         chosen.push(pick(&mut rest));
     }
@@ -47,6 +48,6 @@ pub fn sample(judged: &[Judged], count: usize, seed: u64, kinds: &mut u64) -> Ve
 
 type Kind<'a> = (&'a str, &'a (String, String), &'a Outcome);
 
-fn kind(one: &Judged) -> Kind<'_> {
+fn kind(one: &Checked) -> Kind<'_> {
     (&one.address.recording, &one.moment, &one.outcome)
 }

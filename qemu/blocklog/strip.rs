@@ -4,7 +4,7 @@ use super::field::Field;
 use super::image::Coverage;
 use super::known::NEW;
 use super::parts::Area;
-use super::sample::Judged;
+use super::sample::Checked;
 use serde::Serialize;
 use std::collections::BTreeSet;
 
@@ -22,16 +22,16 @@ pub struct Strip {
     pub changes: String,
 }
 
-/// The strips of all recordings, out of the images that were judged well.
-pub fn strips(fields: &[Field<'_>], judged: &[Judged]) -> Vec<Strip> {
-    fields.iter().map(|field| strip(field, judged)).collect()
+/// The strips of all recordings, out of the images that were checked well.
+pub fn strips(fields: &[Field<'_>], checked: &[Checked]) -> Vec<Strip> {
+    fields.iter().map(|field| strip(field, checked)).collect()
 }
 
-fn strip(field: &Field<'_>, judged: &[Judged]) -> Strip {
-    let recording = field.court().recording;
+fn strip(field: &Field<'_>, checked: &[Checked]) -> Strip {
+    let recording = field.recorded().recording;
     let sure = || field.places.iter().filter(|place| place.coverage == Coverage::All);
     let mut outcomes = vec![[0; OUTCOMES.len()]; sure().count()];
-    for one in judged.iter().filter(|one| field.has(&one.address) && one.address.coverage == Coverage::All) {
+    for one in checked.iter().filter(|one| field.has(&one.address) && one.address.coverage == Coverage::All) {
         if let Some(column) = outcomes.get_mut(one.address.epoch) {
             column[usize::from(one.outcome.version == NEW)] += 1;
         }

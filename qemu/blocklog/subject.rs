@@ -128,7 +128,7 @@ fn around(bed: &'static Bed, bundle: &Path) -> Result<()> {
 fn version(bed: &Bed, compatible: &str, version: &str) -> Result<PathBuf> {
     let mut mini = system::mini(bed, version, INIT);
     (mini.mebibytes, mini.modules) = (MEBIBYTES, false);
-    // Nothing of it is run, and a smaller image is judged faster: the smaller program.
+    // Nothing of it is run, and a smaller image is checked faster: the smaller program.
     mini.overlay = mini.overlay.host_file("/usr/bin/everboot", 0o755, &bed.agent.init);
     for number in 0..FILES {
         let block = |text: String| text.repeat(4096 / text.len() + 1)[..4096].to_owned();

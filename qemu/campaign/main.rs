@@ -28,7 +28,7 @@ const BOOTS: u64 = 40;
 /// What `--help` says after the options.
 const BROUGHT: &str = "\
 FILE is the update that is recorded in QEMU, staged and applied in early boot, and staged, prepared and activated in
-the running system; cut everywhere, judged, and booted in the sample. It is a signed bundle of a sealed image. The
+the running system; cut everywhere, checked, and booted in the sample. It is a signed bundle of a sealed image. The
 campaign boots a kernel of its own: pack it with `everboot-pack image --modules none`. Without IMG the machine is one
 of the campaign's own, which is made for it, and signs its manifest anew.
 
@@ -39,7 +39,7 @@ those of the search in process; FILE has to be signed with one of its keys.
 
 What is in the slots is not run: a shell of the campaign's does in the recordings what your system would do, and a
 boot of the sample ends with the agent's word where it goes. No boot loader, no kernel and no other partition of
-yours takes part. The larger your image, the fewer disks are judged in a minute, and what a flush covers of it is lost
+yours takes part. The larger your image, the fewer disks are checked in a minute, and what a flush covers of it is lost
 in pieces larger than a sector: take a small one, or many minutes.";
 
 /// Searches for a power cut or an I/O error that strands a machine: in process, and in the log of a real disk.
@@ -78,9 +78,9 @@ fn main() -> ExitCode {
 
 /// One image of the last block log again.
 fn replay(path: &str) -> Result<ExitCode> {
-    let (picture, judged) = everboot_blocklog::replay(path)?;
+    let (picture, checked) = everboot_blocklog::replay(path)?;
     print!("{picture}");
-    match judged {
+    match checked {
         Ok(said) => println!("every promise holds: {said}"),
         Err(violation) => bail!("{}: {}", violation.invariant, violation.what),
     }
@@ -210,5 +210,5 @@ fn tell(told: &Mutex<Instant>, step: &str, counts: &everboot_blocklog::Counts) {
     }
     *told = Instant::now();
     let end = if is_terminal { "\r" } else { "\n" };
-    eprint!("block log, {step}: {} images judged, {} booted    {end}", counts.images, counts.boots);
+    eprint!("block log, {step}: {} images checked, {} booted    {end}", counts.images, counts.boots);
 }

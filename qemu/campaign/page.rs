@@ -13,7 +13,7 @@ const KEY: &str = "; its height is the number of disks that this may leave, on a
 const COLOURS: [&str; 4] = ["#3a8f4d", "#3b6fb6", "#e0a030", "#b03030"];
 /// What is counted in process.
 const CRASH: &[(&str, &str)] = &[
-    ("states", "crash states, each booted and judged once"),
+    ("states", "crash states, each booted and checked once"),
     ("images", "disks made, those that were known already included"),
     ("exhaustive_epochs", "times between two barriers of which every subset of sectors was lost"),
     ("family_epochs", "the same, of which families of subsets and samples were"),
@@ -37,7 +37,7 @@ const LOG: &[(&str, &str)] = &[
     ("coarse", "of these, those with so many sectors that larger pieces are lost"),
     ("enumerated", "ways in which they may end"),
     ("made", "disks made, those that were known already included"),
-    ("images", "distinct disks, each booted by the agent and judged"),
+    ("images", "distinct disks, each booted by the agent and checked"),
     ("unsure", "of these, with a write that no flush surely covered"),
     ("staging_lost", "of these, with a staging area that could not be read"),
     ("bites", "damages that no power cut leaves, each of which was seen"),

@@ -2,15 +2,15 @@
 //!
 //! A node is the normal form of a disk, and which system runs. From each, everything that the environment may
 //! do is done, whole and cut at every change with every loss. Each crash image that was not seen before, byte
-//! for byte, is booted and judged; only images of a new normal form are searched from again. When no node is
+//! for byte, is booted and checked; only images of a new normal form are searched from again. When no node is
 //! left, any number of power cuts is covered.
 
 use super::act::{Act, Run};
 use super::counts::Counts;
 use super::failure::Failure;
 use super::invariants::{Crash, check_crash};
-use super::judge::{Judge, Outcome, Place, Profile, Rot};
 use super::kept::{Kept, KeptNode};
+use super::oracle::{Oracle, Outcome, Place, Profile, Rot};
 use super::replay::retrace;
 use super::scenario::Scenario;
 use super::step::Step;
@@ -43,7 +43,7 @@ struct Node {
 pub struct Explorer {
     pub scenario: &'static Scenario,
     pub seed: u64,
-    pub judge: Judge,
+    pub oracle: Oracle,
     pub counts: Counts,
     pub failure: Option<Failure>,
     /// What became of the crashes of each act at the start.
@@ -56,7 +56,7 @@ pub struct Explorer {
     images: HashMap<u64, Seen>,
 }
 
-/// An image that was judged.
+/// An image that was checked.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     outcome: Outcome,
@@ -74,7 +74,7 @@ impl Explorer {
         let mut explorer = Self {
             scenario,
             seed,
-            judge: Judge::new(actor),
+            oracle: Oracle::new(actor),
             counts: Counts::default(),
             failure: None,
             strips: Vec::new(),
@@ -171,14 +171,14 @@ impl Explorer {
     fn go_to(&mut self, trail: usize) -> Place {
         let (steps, mut place) = (self.steps(trail), self.start.clone());
         for step in &steps {
-            place = retrace(&mut self.judge, &place, step, self.seed);
+            place = retrace(&mut self.oracle, &place, step, self.seed);
         }
         place
     }
 
     /// Takes a node if the normal form of its disk is new.
     fn offer(&mut self, place: Place, node: Node) -> bool {
-        let normal = mix(self.judge.normal(&place), u64::from(node.had_fault));
+        let normal = mix(self.oracle.normal(&place), u64::from(node.had_fault));
         let is_new = self.nodes.insert(normal);
         if is_new {
             self.wait(Node { place: Some(place), ..node });
@@ -199,9 +199,9 @@ impl Explorer {
     }
 
     fn act(&mut self, node: &Node, place: &Place, act: Act) -> Result<(), (Violation, usize, Step)> {
-        let was = self.judge.reader.facts(&place.still);
+        let was = self.oracle.reader.facts(&place.still);
         let at = |step: Step| move |violation| (violation, node.trail, step);
-        let run = self.judge.clean(place, &was, act).map_err(at(Step::Clean(act)))?;
+        let run = self.oracle.clean(place, &was, act).map_err(at(Step::Clean(act)))?;
         self.counts.acts += 1;
         if node.trail == START {
             self.strips.push(Strip::new(act.name(), &run.events));
@@ -232,15 +232,15 @@ impl Explorer {
         is_new.then_some(trail)
     }
 
-    /// Whether an image was not judged before: one that a sound device may leave, as such.
+    /// Whether an image was not checked before: one that a sound device may leave, as such.
     fn is_new(&mut self, image: u64, is_sound: bool) -> bool {
         self.counts.images += 1;
         self.images.get(&image).is_none_or(|seen| is_sound && !seen.is_sound)
     }
 
     /// Whether it counts: each image does once.
-    fn judged(&mut self, image: u64, is_sound: bool) -> bool {
-        let seen = Seen { outcome: self.judge.reached, is_sound };
+    fn checked(&mut self, image: u64, is_sound: bool) -> bool {
+        let seen = Seen { outcome: self.oracle.reached, is_sound };
         let counts = self.images.insert(image, seen).is_none();
         self.counts.states += u64::from(counts);
         counts
@@ -252,14 +252,14 @@ impl Explorer {
             let lost = which.of(now);
             // Where the other copy is torn, none is left, and one may be read tomorrow: the machine boots, and waits
             // for somebody to repair its record.
-            if which.is_unreadable() && self.judge.reader.facts(&lost).record.is_none() {
+            if which.is_unreadable() && self.oracle.reader.facts(&lost).record.is_none() {
                 continue;
             }
             let image = hash(&lost);
             if self.is_new(image, false) {
-                let judged = self.judge.rot(now, which);
-                judged.map_err(|violation| (violation, trail, Step::Rot(which)))?;
-                self.counts.rotten += u64::from(self.judged(image, false));
+                let checked = self.oracle.rot(now, which);
+                checked.map_err(|violation| (violation, trail, Step::Rot(which)))?;
+                self.counts.rotten += u64::from(self.checked(image, false));
             }
         }
         Ok(())
@@ -287,13 +287,13 @@ impl Explorer {
             true => self.counts.exhaustive += 1,
             false => self.counts.families += 1,
         }
-        let durable = self.judge.reader.facts(&timeline.still());
-        let live = self.judge.reader.facts(&timeline.image(&all(timeline), self.seed));
+        let durable = self.oracle.reader.facts(&timeline.still());
+        let live = self.oracle.reader.facts(&timeline.image(&all(timeline), self.seed));
         for loss in found.all {
             let now = timeline.image(&loss, self.seed);
             let image = hash(&now);
             let step = Step::Crash { act, cut, lies: 0, loss };
-            let is = self.judge.reader.facts(&now);
+            let is = self.oracle.reader.facts(&now);
             let before = &place.still;
             let had_fault = node.had_fault;
             let crash = Crash { before, was, durable: &durable, live: &live, now: &now, is: &is, had_fault };
@@ -303,9 +303,9 @@ impl Explorer {
                 self.mark(node, cut, image);
                 continue;
             }
-            let judged = self.judge.recover(&now, Profile::Sound);
-            judged.map_err(|violation| (violation, node.trail, step.clone()))?;
-            self.judged(image, true);
+            let checked = self.oracle.recover(&now, Profile::Sound);
+            checked.map_err(|violation| (violation, node.trail, step.clone()))?;
+            self.checked(image, true);
             self.mark(node, cut, image);
             if let Some(trail) =
                 self.step_to(node, step, Place { still: now.clone(), entered: None }, 1, false)
@@ -358,9 +358,9 @@ impl Explorer {
         if !self.is_new(image, false) {
             return Ok(());
         }
-        let judged = self.judge.recover(&now, Profile::Weak);
-        judged.map_err(|violation| (violation, node.trail, step))?;
-        self.counts.weak += u64::from(self.judged(image, false));
+        let checked = self.oracle.recover(&now, Profile::Weak);
+        checked.map_err(|violation| (violation, node.trail, step))?;
+        self.counts.weak += u64::from(self.checked(image, false));
         Ok(())
     }
 
@@ -376,7 +376,7 @@ impl Explorer {
         for (call, (op, _)) in run.calls.iter().enumerate() {
             for how in TROUBLES.iter().copied().filter(|how| how.concerns(*op)) {
                 let step = |kept| Step::Fault { act, call, how, kept };
-                let ended = self.judge.faulty(place, was, act, (call, how));
+                let ended = self.oracle.faulty(place, was, act, (call, how));
                 let ended = ended.map_err(|violation| (violation, node.trail, step(true)))?;
                 self.counts.faults += 1;
                 for (kept, now) in [false, true].into_iter().zip(ended) {
@@ -384,9 +384,9 @@ impl Explorer {
                     if !self.is_new(image, false) {
                         continue;
                     }
-                    let judged = self.judge.recover(&now, Profile::Sound);
-                    judged.map_err(|violation| (violation, node.trail, step(kept)))?;
-                    self.counts.faulty += u64::from(self.judged(image, false));
+                    let checked = self.oracle.recover(&now, Profile::Sound);
+                    checked.map_err(|violation| (violation, node.trail, step(kept)))?;
+                    self.counts.faulty += u64::from(self.checked(image, false));
                     self.step_to(node, step(kept), Place { still: now, entered: None }, 0, true);
                 }
             }

@@ -3,7 +3,7 @@
 //! Disks are not kept: the way to each node is, and leads to the same disk again.
 
 use super::counts::Counts;
-use super::judge::Outcome;
+use super::oracle::Outcome;
 use super::strip::Strip;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ pub struct Kept {
     pub trails: Vec<(Option<u64>, String)>,
     /// Normal forms that are known.
     pub nodes: Vec<u64>,
-    /// Images that were judged, and whether as ones that a sound device may leave.
+    /// Images that were checked, and whether as ones that a sound device may leave.
     pub images: Vec<(u64, Outcome, bool)>,
 }
 

@@ -1,7 +1,7 @@
 //! Every crash point, in process: the real flows over media whose caches a power cut may lose in every way.
 //!
 //! `scenario` says where a search begins and what may happen; `explore` searches. The test kit makes the disks that a
-//! power cut may leave; `judge` boots each, and what must hold then is in the kit, `invariants` and `verbs`.
+//! power cut may leave; `oracle` boots each, and what must hold then is in the kit, `invariants` and `verbs`.
 #![allow(missing_docs, reason = "read by tests alone")]
 
 pub mod act;
@@ -10,7 +10,6 @@ pub mod counts;
 pub mod explore;
 pub mod failure;
 pub mod invariants;
-pub mod judge;
 pub mod kept;
 pub mod known;
 #[cfg(feature = "mutants")]
@@ -18,6 +17,7 @@ pub mod minimise;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 pub mod normal;
+pub mod oracle;
 pub mod reader;
 pub mod replay;
 pub mod scenario;

@@ -1,13 +1,13 @@
 //! Making the path to a failure shorter: fewer steps, fewer lost sectors.
 
 use super::act::Act;
-use super::judge::Judge;
+use super::oracle::Oracle;
 use super::replay::{Path, replay};
 use super::step::Step;
 use everboot_kit::epoch::{Loss, Odd};
 
 /// The same broken promise by fewer steps and fewer lost sectors.
-pub fn minimise(path: &Path, invariant: &str, plant: &dyn Fn(&mut Judge)) -> Path {
+pub fn minimise(path: &Path, invariant: &str, plant: &dyn Fn(&mut Oracle)) -> Path {
     let fails = |candidate: &Path| {
         let failed = replay(candidate, plant, &mut |_, _| ()).err()?;
         (failed.violation.invariant == invariant).then_some(Path { steps: failed.steps, ..candidate.clone() })

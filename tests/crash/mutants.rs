@@ -2,8 +2,8 @@
 
 use super::explore::Explorer;
 use super::failure::Failure;
-use super::judge::Judge;
 use super::known::{known, meanings};
+use super::oracle::Oracle;
 use super::replay::{Path, replay};
 use super::scenario::{SCENARIOS, Scenario};
 use everboot_core::mutant::{Mutant, plant};
@@ -39,7 +39,7 @@ pub fn named(name: &str) -> Option<Planted> {
 pub struct Caught {
     pub scenario: &'static Scenario,
     pub failure: Failure,
-    /// Crash states that were judged before it.
+    /// Crash states that were checked before it.
     pub states: u64,
 }
 
@@ -90,12 +90,12 @@ const FIRST: &[(&str, &[&str])] = &[
 ];
 
 impl Planted {
-    /// Makes this thread's everboot, and the media of a judge, have the bug.
-    pub fn plant_in(self, judge: &mut Judge) {
+    /// Makes this thread's everboot, and the media of a oracle, have the bug.
+    pub fn plant_in(self, oracle: &mut Oracle) {
         match self {
             Self::Library(bug) => plant(Some(bug)),
-            Self::SwapWrites => judge.actor.media.swap_writes = true,
-            Self::DropSyncs => judge.actor.media.drop_syncs = true,
+            Self::SwapWrites => oracle.actor.media.swap_writes = true,
+            Self::DropSyncs => oracle.actor.media.drop_syncs = true,
         }
     }
 
@@ -105,7 +105,7 @@ impl Planted {
         plant(None);
         let mut explorers: Vec<Explorer> =
             SCENARIOS.iter().map(|scenario| Explorer::new(scenario, seed)).collect();
-        explorers.iter_mut().for_each(|explorer| self.plant_in(&mut explorer.judge));
+        explorers.iter_mut().for_each(|explorer| self.plant_in(&mut explorer.oracle));
         explorers.sort_by_key(|explorer| !self.is_likely_in(explorer.scenario));
         let likely = explorers.iter().filter(|explorer| self.is_likely_in(explorer.scenario)).count();
         let found =

@@ -24,8 +24,8 @@ fn a_failure_is_replayed_and_made_as_short_as_can_be() {
     let Caught { scenario, failure, .. } = bug.hunt(1).unwrap();
     let path = Path { scenario: scenario.name.to_owned(), seed: 1, steps: failure.steps };
     assert_eq!(Path::parse(&path.to_string()), Some(path.clone()));
-    let shortest = minimise(&path, failure.violation.invariant, &|judge| bug.plant_in(judge));
-    let again = replay(&shortest, &|judge| bug.plant_in(judge), &mut |_, _| ());
+    let shortest = minimise(&path, failure.violation.invariant, &|oracle| bug.plant_in(oracle));
+    let again = replay(&shortest, &|oracle| bug.plant_in(oracle), &mut |_, _| ());
     plant(None);
     assert_eq!(again.unwrap_err().violation.invariant, failure.violation.invariant);
     assert_eq!(shortest.steps.len(), 1, "{shortest}");

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::invariants::Crash;
-use super::judge::{Judge, Place, Profile};
+use super::oracle::{Oracle, Place, Profile};
 use super::scenario::Scenario;
 use super::step::{Step, at_cut};
 use everboot_kit::sim::Still;
@@ -40,18 +40,18 @@ impl Path {
 /// and after the last.
 pub fn replay(
     path: &Path,
-    plant: &dyn Fn(&mut Judge),
+    plant: &dyn Fn(&mut Oracle),
     see: &mut dyn FnMut(Option<&Step>, &Still),
 ) -> Result<(), Failure> {
     let scenario = Scenario::named(&path.scenario).expect("a scenario of that name");
     let (actor, still, entered) = scenario.begin();
-    let mut judge = Judge::new(actor);
-    plant(&mut judge);
+    let mut oracle = Oracle::new(actor);
+    plant(&mut oracle);
     let (mut place, mut had_fault) = (Place { still, entered }, false);
     for (number, step) in path.steps.iter().enumerate() {
         see(Some(step), &place.still);
         had_fault |= matches!(step, Step::Fault { .. });
-        let next = follow(&mut judge, &place, step, path.seed, had_fault);
+        let next = follow(&mut oracle, &place, step, path.seed, had_fault);
         place = next.map_err(|(violation, still)| {
             see(None, &still);
             Failure { violation, steps: path.steps[..=number].to_vec() }
@@ -61,68 +61,68 @@ pub fn replay(
     Ok(())
 }
 
-/// Where a step leads that was judged when it was found.
-pub fn retrace(judge: &mut Judge, place: &Place, step: &Step, seed: u64) -> Place {
+/// Where a step leads that was checked when it was found.
+pub fn retrace(oracle: &mut Oracle, place: &Place, step: &Step, seed: u64) -> Place {
     let off = |still| Place { still, entered: None };
     match step {
         Step::Clean(act) => {
-            let run = judge.run(place, *act, None);
+            let run = oracle.run(place, *act, None);
             Place { still: run.end, entered: run.entered }
         }
         Step::Rot(which) => off(which.of(&place.still)),
-        Step::Fault { act, call, how, kept: true } => off(judge.run(place, *act, Some((*call, *how))).end),
+        Step::Fault { act, call, how, kept: true } => off(oracle.run(place, *act, Some((*call, *how))).end),
         Step::Fault { act, call, how, kept: false } => {
-            let run = judge.run(place, *act, Some((*call, *how)));
+            let run = oracle.run(place, *act, Some((*call, *how)));
             off(Timeline::after(&place.still, &run.events).still())
         }
         Step::Crash { act, cut, lies, loss } => {
-            let run = judge.run(place, *act, None);
+            let run = oracle.run(place, *act, None);
             off(at_cut(&place.still, &run.events, *cut, *lies).image(loss, seed))
         }
     }
 }
 
-/// One step, judged as the search judges it; with a broken promise the disk on which it broke.
+/// One step, checked as the search checks it; with a broken promise the disk on which it broke.
 fn follow(
-    judge: &mut Judge,
+    oracle: &mut Oracle,
     place: &Place,
     step: &Step,
     seed: u64,
     had_fault: bool,
 ) -> Result<Place, (Violation, Still)> {
-    let was = judge.reader.facts(&place.still);
+    let was = oracle.reader.facts(&place.still);
     let off = |still| Place { still, entered: None };
     let here = |violation| (violation, place.still.clone());
     match step {
         Step::Clean(act) => {
-            let run = judge.clean(place, &was, *act).map_err(here)?;
+            let run = oracle.clean(place, &was, *act).map_err(here)?;
             Ok(Place { still: run.end, entered: run.entered })
         }
         Step::Rot(which) => {
             let still = which.of(&place.still);
-            judge.rot(&place.still, *which).map_err(|violation| (violation, still.clone()))?;
+            oracle.rot(&place.still, *which).map_err(|violation| (violation, still.clone()))?;
             Ok(off(still))
         }
         Step::Fault { act, call, how, kept } => {
-            let ended = judge.faulty(place, &was, *act, (*call, *how)).map_err(here)?;
+            let ended = oracle.faulty(place, &was, *act, (*call, *how)).map_err(here)?;
             let [lost, all] = ended;
             let still = if *kept { all } else { lost };
-            let judged = judge.recover(&still, Profile::Sound);
-            judged.map_err(|violation| (violation, still.clone()))?;
+            let checked = oracle.recover(&still, Profile::Sound);
+            checked.map_err(|violation| (violation, still.clone()))?;
             Ok(off(still))
         }
         Step::Crash { act, cut, lies, loss } => {
-            let run = judge.clean(place, &was, *act).map_err(here)?;
+            let run = oracle.clean(place, &was, *act).map_err(here)?;
             let timeline = at_cut(&place.still, &run.events, *cut, *lies);
             let now = timeline.image(loss, seed);
-            let is = judge.reader.facts(&now);
-            let durable = judge.reader.facts(&timeline.still());
-            let live = judge.reader.facts(&live(&timeline, seed));
+            let is = oracle.reader.facts(&now);
+            let durable = oracle.reader.facts(&timeline.still());
+            let live = oracle.reader.facts(&live(&timeline, seed));
             let before = &place.still;
             let crash =
                 Crash { before, was: &was, durable: &durable, live: &live, now: &now, is: &is, had_fault };
-            let judged = judge.crash(&crash, step.profile());
-            judged.map_err(|violation| (violation, now.clone()))?;
+            let checked = oracle.crash(&crash, step.profile());
+            checked.map_err(|violation| (violation, now.clone()))?;
             Ok(off(now))
         }
     }

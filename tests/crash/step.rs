@@ -1,7 +1,7 @@
 //! One step of a path through the crash space, and how it is written down.
 
 use super::act::Act;
-use super::judge::{Profile, Rot};
+use super::oracle::{Profile, Rot};
 use everboot_kit::epoch::{Loss, Odd};
 use everboot_kit::sim::Still;
 use everboot_kit::sim::power::{Event, Trouble};

@@ -1,6 +1,6 @@
 //! A picture of the crash space: for each moment of an act, where the crashes at that moment led.
 
-use super::judge::Outcome;
+use super::oracle::Outcome;
 use everboot_kit::sim::RECORD;
 use everboot_kit::sim::power::{Event, FIRST_FILE};
 use serde::{Deserialize, Serialize};

@@ -3,8 +3,8 @@
 use super::act::{Act, Actor, Ending};
 use super::campaign::{Campaign, Limit};
 use super::explore::Explorer;
-use super::judge::{Judge, Place, Rot};
 use super::known::known;
+use super::oracle::{Oracle, Place, Rot};
 use super::reader::Reader;
 use super::replay::{Path, replay};
 use super::scenario::{SCENARIOS, Scenario};
@@ -138,19 +138,19 @@ fn nothing_is_decided_by_the_history() {
 #[test]
 fn only_the_order_of_generations_counts() {
     let (actor, still) = begin("rollback");
-    let mut judge = Judge::new(actor);
+    let mut oracle = Oracle::new(actor);
     let mut place = Place { still: still.clone(), entered: None };
     let mut seen = Vec::new();
     for _ in 0..6 {
         let was = Reader::default().facts(&place.still);
-        let run = judge.clean(&place, &was, Act::Boot).unwrap();
+        let run = oracle.clean(&place, &was, Act::Boot).unwrap();
         assert!(matches!(run.ending, Ending::Entered(..)));
         let booted = Place { still: run.end, entered: run.entered };
-        let confirmed = judge.clean(&booted, &Reader::default().facts(&booted.still), Act::Confirm).unwrap();
+        let confirmed = oracle.clean(&booted, &Reader::default().facts(&booted.still), Act::Confirm).unwrap();
         place = Place { still: confirmed.end, entered: None };
         seen.push((
             Reader::default().facts(&place.still).generation(),
-            judge.normal(&place),
+            oracle.normal(&place),
             hash(&place.still),
         ));
     }
@@ -163,8 +163,8 @@ fn only_the_order_of_generations_counts() {
 #[test]
 fn a_normal_form_tells_apart_what_matters() {
     let (actor, still) = begin("rollback-of-a-trial");
-    let mut judge = Judge::new(actor);
-    let mut normal = |still: &Still| judge.normal(&Place { still: still.clone(), entered: None });
+    let mut oracle = Oracle::new(actor);
+    let mut normal = |still: &Still| oracle.normal(&Place { still: still.clone(), entered: None });
     let mut all = vec![normal(&still)];
     for (rot, _) in Rot::ALL {
         all.push(normal(&rot.of(&still)));

@@ -235,9 +235,9 @@ fn progress_line(count: usize) -> impl Fn(&Progress) + Sync {
 /// A failure: what, the shortest way to it, and the disk before and after.
 fn tell(scenario: &Scenario, options: &Options, failure: &Failure, bug: Option<Planted>) {
     let path = Path { scenario: scenario.name.to_owned(), seed: options.seed, steps: failure.steps.clone() };
-    let plant = |judge: &mut everboot_crash::judge::Judge| {
+    let plant = |oracle: &mut everboot_crash::oracle::Oracle| {
         if let Some(bug) = bug {
-            bug.plant_in(judge);
+            bug.plant_in(oracle);
         }
     };
     let shortest = minimise(&path, failure.violation.invariant, &plant);
@@ -256,9 +256,9 @@ fn flags(options: &Options, bug: Option<Planted>) -> String {
 
 /// Goes a path and shows each disk. The promise that breaks on it, if one does.
 fn walk(path: &Path, bug: Option<Planted>) -> Option<Failure> {
-    let plant = |judge: &mut everboot_crash::judge::Judge| {
+    let plant = |oracle: &mut everboot_crash::oracle::Oracle| {
         if let Some(bug) = bug {
-            bug.plant_in(judge);
+            bug.plant_in(oracle);
         }
     };
     let ended = replay(path, &plant, &mut |step, still| {

@@ -4,8 +4,8 @@ use anyhow::{Context, Result};
 use everboot_crash::campaign::{Campaign, Progress};
 use everboot_crash::counts::Counts;
 use everboot_crash::explore::Explorer;
-use everboot_crash::judge::Outcome;
 use everboot_crash::mutants::Found;
+use everboot_crash::oracle::Outcome;
 use everboot_crash::replay::Path as Way;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ pub(crate) fn print(done: &Campaign, before: u64) {
     let counts = &progress.counts;
     let states = counts.states - before;
     println!(
-        "{states} crash states, each booted and judged, in {:.1} s on {} threads: {:.0} a second",
+        "{states} crash states, each booted and checked, in {:.1} s on {} threads: {:.0} a second",
         done.seconds,
         done.threads,
         states as f64 / done.seconds

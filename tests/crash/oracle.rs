@@ -127,8 +127,8 @@ impl Outcome {
     }
 }
 
-/// The judge, with what it remembers of states that it has seen.
-pub struct Judge {
+/// the oracle, with what it remembers of states that it has seen.
+pub struct Oracle {
     pub actor: Actor,
     /// What the latest boot reached.
     pub reached: Outcome,
@@ -142,7 +142,7 @@ pub struct Judge {
     pub runs: u64,
 }
 
-impl Judge {
+impl Oracle {
     pub fn new(actor: Actor) -> Self {
         Self {
             actor,
@@ -158,7 +158,7 @@ impl Judge {
         normal::hash(&mut self.reader, &place.still, place.entered.map(|root| root.at.part))
     }
 
-    /// An act, not judged.
+    /// An act, not checked.
     pub fn run(&mut self, place: &Place, act: Act, fault: Option<(usize, Trouble)>) -> Run {
         self.runs += 1;
         let mut run = self.actor.run(&place.still, place.entered, act, fault);
