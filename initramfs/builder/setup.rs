@@ -94,7 +94,7 @@ pub enum Level {
     /// `tests/run`
     Bed,
     /// `tests/bench`
-    Bench,
+    Benchmark,
 }
 
 /// Makes sure that all programs of a level are there.
@@ -112,7 +112,7 @@ pub fn prepare(level: Level) -> Result<()> {
             wanted.extend(WITHOUT_ROOT);
         }
     }
-    if level >= Level::Bench {
+    if level >= Level::Benchmark {
         wanted.extend(PEERS);
     }
     let missing: Vec<&str> = wanted

@@ -1,12 +1,13 @@
 //! The test bed: everything between a built agent and a guest that boots it.
 //!
 //! A table of contents, in the order in which things are made: `rootfs` (images) → `system` (what everboot needs in a
-//! root) → `workshop` (initramfs images by other people's tools) → `bundle` → `machine` (a disk from the factory and
+//! root) → `build_root` (initramfs images by other people's tools) → `bundle` → `machine` (a disk from the factory and
 //! its boots) → `guest` (QEMU) → `disk` (what the guest left behind). `Bed` holds what all share.
 //!
 //! All it makes is under `out/`, cached between runs.
 
 pub mod bed;
+pub mod build_root;
 pub mod bundle;
 pub mod disk;
 pub mod guest;
@@ -14,7 +15,6 @@ pub mod hand_made;
 pub mod machine;
 pub mod rootfs;
 pub mod system;
-pub mod workshop;
 
 pub use bed::Bed;
 pub use guest::{Drive, Guest, GuestOptions};

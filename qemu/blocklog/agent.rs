@@ -33,7 +33,7 @@ pub struct Ending {
 
 /// A working copy of a disk, and the agent on it.
 #[derive(Debug)]
-pub struct Bench {
+pub struct WorkingCopy {
     agent: Agent,
     settings: PathBuf,
     disk: PathBuf,
@@ -46,7 +46,7 @@ pub struct Bench {
     pub runs: u64,
 }
 
-impl Bench {
+impl WorkingCopy {
     /// A bench in a folder of its own, for disks of this size with this data partition.
     pub fn new(folder: &Path, agent: &Agent, settings: &Path, len: usize, data: Extent) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;

@@ -1,14 +1,14 @@
 //! The campaign: the crash images of all recordings, in an order that reaches every epoch early.
 
 use super::address::Address;
-use super::agent::Bench;
+use super::agent::WorkingCopy;
 use super::counts::Counts;
 use super::field::{Failure, Field, Place};
 use super::image::Coverage;
 use super::options::Options;
 use super::replay::{Oracle, Recorded, Trouble};
 use super::sample::Checked;
-use super::staging::Shelf;
+use super::staging::StagingCache;
 use anyhow::{Context, Result, anyhow};
 use everboot_builder::agent::Agent;
 use everboot_kit::violation::Violation;
@@ -48,7 +48,7 @@ pub struct Found {
 /// Checks images until there are enough of them, or time is up.
 pub fn run(
     fields: &[Field<'_>],
-    shop: &Shop<'_>,
+    sandbox: &Sandbox<'_>,
     options: &Options,
     until: Instant,
     counts: Counts,
@@ -67,7 +67,7 @@ pub fn run(
     std::thread::scope(|scope| {
         let threads: Vec<_> = (0..options.threads.max(1))
             .map(|number| (number, &shared))
-            .map(|(number, shared)| scope.spawn(move || shared.work(number, shop)))
+            .map(|(number, shared)| scope.spawn(move || shared.work(number, sandbox)))
             .collect();
         threads
             .into_iter()
@@ -90,7 +90,7 @@ fn jobs(fields: &[Field<'_>]) -> Vec<(usize, usize, usize)> {
 
 /// Where agents work.
 #[derive(Debug, Clone, Copy)]
-pub struct Shop<'a> {
+pub struct Sandbox<'a> {
     /// A folder in memory.
     pub folder: &'a Path,
     /// The programs of the machine.
@@ -99,13 +99,13 @@ pub struct Shop<'a> {
     pub settings: &'a Path,
 }
 
-impl Shop<'_> {
+impl Sandbox<'_> {
     /// An oracle at a bench of its own.
     pub fn oracle<'a>(&self, name: &str, recorded: &'a Recorded<'a>) -> Result<Oracle<'a>> {
         let folder = self.folder.join(name);
         let (len, data) = (recorded.recording.before.len(), recorded.recording.parts.data);
-        let bench = Bench::new(&folder, self.agent, self.settings, len, data)?;
-        Ok(Oracle::new(recorded, bench, Shelf::new(folder.join("shelf"))))
+        let copy = WorkingCopy::new(&folder, self.agent, self.settings, len, data)?;
+        Ok(Oracle::new(recorded, copy, StagingCache::new(folder.join("shelf"))))
     }
 }
 
@@ -114,10 +114,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Shared<'_> {
-    fn work(&self, number: usize, shop: &Shop<'_>) -> Result<()> {
+    fn work(&self, number: usize, sandbox: &Sandbox<'_>) -> Result<()> {
         let mut oracles = Vec::new();
         for (at, field) in self.fields.iter().enumerate() {
-            oracles.push(shop.oracle(&format!("{number}-{at}"), field.recorded())?);
+            oracles.push(sandbox.oracle(&format!("{number}-{at}"), field.recorded())?);
         }
         while let Some((field, place, turn)) = self.jobs.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             if self.is_over() {
@@ -127,7 +127,7 @@ impl Shared<'_> {
             let place = &known.places[*place];
             self.one(known, place, place.order[*turn], &mut oracles[*field])?;
         }
-        lock(&self.found).counts.agent_runs += oracles.iter().map(|oracle| oracle.bench.runs).sum::<u64>();
+        lock(&self.found).counts.agent_runs += oracles.iter().map(|oracle| oracle.copy.runs).sum::<u64>();
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl Shared<'_> {
 /// Checks one image again.
 pub fn replay(
     fields: &[Field<'_>],
-    shop: &Shop<'_>,
+    sandbox: &Sandbox<'_>,
     address: &Address,
 ) -> Result<(String, Result<Checked, Violation>)> {
     let field = fields.iter().find(|field| field.has(address));
@@ -176,7 +176,7 @@ pub fn replay(
     let (place, way) = field.find(address).with_context(|| format!("{address} is none of the images"))?;
     let loss = &place.losses[way];
     let picture = place.picture(loss, &field.recorded().recording.parts);
-    let mut oracle = shop.oracle("replay", field.recorded())?;
+    let mut oracle = sandbox.oracle("replay", field.recorded())?;
     match oracle.check(&place.case(loss, place.epoch.image(loss, field.seed))) {
         Ok(outcome) => Ok((picture, Ok(field.checked(address.clone(), place, outcome)))),
         Err(Trouble::Broken(violation)) => Ok((picture, Err(violation))),

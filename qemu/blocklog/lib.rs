@@ -39,7 +39,7 @@ pub mod told;
 use address::Address;
 use anyhow::{Context, Result, ensure};
 use boots::Snapshot;
-use campaign::{Found, Shop};
+use campaign::{Found, Sandbox};
 pub use counts::Counts;
 use everboot_bed::Bed;
 use everboot_builder::agent::Agent;
@@ -75,11 +75,13 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     let recordings = recording::record(bed, &scene.subject)?;
     step("record");
     let fields = scene.fields(&recordings, options.seed, &mut counts)?;
-    counts.bites = bite::run(&fields[0], &scene.shop())?;
+    counts.bites = bite::run(&fields[0], &scene.sandbox())?;
     step("compare barriers, enumerate");
     let until = Instant::now() + Duration::from_secs(options.seconds) * 2 / 3;
     let Found { counts, checked, mut failures } =
-        campaign::run(&fields, &scene.shop(), options, until, counts, &|counts| progress("images", counts))?;
+        campaign::run(&fields, &scene.sandbox(), options, until, counts, &|counts| {
+            progress("images", counts)
+        })?;
     step("oracle images");
     let mut counts = counts;
     let sample = sample::sample(&checked, options.boots, options.seed, &mut counts.kinds);
@@ -112,7 +114,7 @@ pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
     let recordings = recording::kept(&scene.subject)?;
     let new = |recording| Field::new(recording, address.seed);
     let fields = recordings.iter().map(new).collect::<Result<Vec<_>>>()?;
-    let (picture, checked) = campaign::replay(&fields, &scene.shop(), &address)?;
+    let (picture, checked) = campaign::replay(&fields, &scene.sandbox(), &address)?;
     let checked = match checked {
         Ok(checked) => checked,
         Err(violation) => return Ok((picture, Err(violation))),
@@ -141,8 +143,8 @@ impl Scene {
         Ok(Self { folder, agent: bed.agent.clone(), subject })
     }
 
-    fn shop(&self) -> Shop<'_> {
-        Shop { folder: &self.folder, agent: &self.agent, settings: &self.subject.settings }
+    fn sandbox(&self) -> Sandbox<'_> {
+        Sandbox { folder: &self.folder, agent: &self.agent, settings: &self.subject.settings }
     }
 
     /// Compares the barriers of each recording, and enumerates its images.

@@ -3,13 +3,13 @@
 //! Boots of most images end in one of few states. What may come after such a state is played through once:
 //! another boot; the new system confirms; it never does; the update is brought to its end.
 
-use super::agent::{Bench, Ending};
+use super::agent::{Ending, WorkingCopy};
 use super::disk::decisive;
 use super::invariants::{self, Boot, Disk};
 use super::known::{Known, NEW};
 use super::parts::Parts;
 use super::recording::Recording;
-use super::staging::{Shelf, Staged};
+use super::staging::{Staged, StagingCache};
 use anyhow::Result;
 use everboot_agent::flow::STAGED;
 use everboot_core::record::Update;
@@ -120,16 +120,16 @@ impl<'a> Recorded<'a> {
 pub struct Oracle<'a> {
     recorded: &'a Recorded<'a>,
     /// The bench.
-    pub bench: Bench,
-    shelf: Shelf,
+    pub copy: WorkingCopy,
+    cache: StagingCache,
     /// Staging areas that were looked at, and whether they hold the bundle.
     looked: HashMap<u64, bool>,
 }
 
 impl<'a> Oracle<'a> {
     /// An oracle.
-    pub fn new(recorded: &'a Recorded<'a>, bench: Bench, shelf: Shelf) -> Self {
-        Self { recorded, bench, shelf, looked: HashMap::new() }
+    pub fn new(recorded: &'a Recorded<'a>, copy: WorkingCopy, cache: StagingCache) -> Self {
+        Self { recorded, copy, cache, looked: HashMap::new() }
     }
 
     /// Boots an image, and what follows.
@@ -139,12 +139,12 @@ impl<'a> Oracle<'a> {
         if case.is_believed {
             invariants::check_image(case.durable, case.live, &is, parts, &recorded.known)?;
         }
-        let staged = self.shelf.staged(&case.image, parts.data)?;
+        let staged = self.cache.staged(&case.image, parts.data)?;
         let has_bundle = self.has_bundle(&staged)?;
         if case.is_sound {
             invariant_named_bundle_is_there(&is.facts, |_| has_bundle)?;
         }
-        self.bench.put(&case.image, &staged)?;
+        self.copy.put(&case.image, &staged)?;
         let (after, ending, entered) =
             if case.is_believed { self.boot(&is)? } else { self.unsure_boot(&is)? };
         let outcome = Outcome {
@@ -178,8 +178,8 @@ impl<'a> Oracle<'a> {
 
     /// One boot of what is on the bench.
     fn boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), Trouble> {
-        let ending = self.bench.run(&["boot"])?;
-        let is = self.recorded.disk(self.bench.look()?);
+        let ending = self.copy.run(&["boot"])?;
+        let is = self.recorded.disk(self.copy.look()?);
         let (parts, known) = (self.recorded.parts(), &self.recorded.known);
         invariants::check_boot(&Boot { was, is: &is, ending: &ending, parts, known })?;
         let entered = invariants::entered(&was.facts, &ending, parts)?;
@@ -188,8 +188,8 @@ impl<'a> Oracle<'a> {
 
     /// One boot of a disk that had lied.
     fn unsure_boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), Trouble> {
-        let ending = self.bench.run(&["boot"])?;
-        let is = self.recorded.disk(self.bench.look()?);
+        let ending = self.copy.run(&["boot"])?;
+        let is = self.recorded.disk(self.copy.look()?);
         let (parts, known) = (self.recorded.parts(), &self.recorded.known);
         let boot = Boot { was, is: &is, ending: &ending, parts, known };
         let entered = invariants::check_unsure_boot(&boot)?;
@@ -198,7 +198,7 @@ impl<'a> Oracle<'a> {
 
     /// A verb of the running system, which must do what it is asked for.
     fn verb(&mut self, words: &[&str]) -> Result<(), Trouble> {
-        let ending = self.bench.run(words)?;
+        let ending = self.copy.run(words)?;
         let done = ending.code == Some(0);
         hold(done, "verbs_do_what_they_are_asked_for", || {
             format!("{words:?}: {}{}", ending.said, ending.errors)
@@ -207,7 +207,7 @@ impl<'a> Oracle<'a> {
     }
 
     fn look(&mut self) -> Result<Disk, Trouble> {
-        Ok(self.recorded.disk(self.bench.look()?))
+        Ok(self.recorded.disk(self.copy.look()?))
     }
 
     /// All that may come after the first boot.
@@ -221,11 +221,11 @@ impl<'a> Oracle<'a> {
         self.another_boot(after)?;
         let Some((_, record)) = &after.facts.record else { return Ok(()) };
         if matches!(record.slot(entered).state, SlotState::Trial { .. }) {
-            self.bench.put(&after.pages, staged)?;
+            self.copy.put(&after.pages, staged)?;
             self.never_confirmed(after)?;
         }
         if has_bundle || matches!(record.slot(entered).state, SlotState::Trial { .. }) {
-            self.bench.put(&after.pages, staged)?;
+            self.copy.put(&after.pages, staged)?;
             self.finish(after)?;
         }
         Ok(())

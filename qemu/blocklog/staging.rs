@@ -37,7 +37,7 @@ impl Staged {
 
 /// All that were read out.
 #[derive(Debug)]
-pub struct Shelf {
+pub struct StagingCache {
     folder: PathBuf,
     known: HashMap<u64, Staged>,
 }
@@ -54,7 +54,7 @@ impl Ext4Read for Bytes {
     }
 }
 
-impl Shelf {
+impl StagingCache {
     /// Files go below this folder.
     pub fn new(folder: PathBuf) -> Self {
         Self { folder, known: HashMap::new() }

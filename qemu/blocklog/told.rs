@@ -7,7 +7,7 @@
 use super::log::Entry;
 use super::parts::Parts;
 use super::recording::Recording;
-use super::staging::{Shelf, Staged};
+use super::staging::{Staged, StagingCache};
 use anyhow::{Context, Result, bail, ensure};
 use everboot_agent::flow::{self, Destination, Site};
 use everboot_agent::machine::{Machine, Part};
@@ -73,8 +73,8 @@ fn told(recording: &Recording, folder: &Path, config: &Config, keys: &Keys) -> R
         disk.parts.sort_by_key(place);
     }
     let mut files = BTreeMap::new();
-    let mut shelf = Shelf::new(folder.join("told"));
-    if let Staged::Files(from, _) = shelf.staged(&recording.before, data)? {
+    let mut cache = StagingCache::new(folder.join("told"));
+    if let Staged::Files(from, _) = cache.staged(&recording.before, data)? {
         for entry in fs::read_dir(from)? {
             let entry = entry?;
             let name = entry.file_name().to_string_lossy().into_owned();

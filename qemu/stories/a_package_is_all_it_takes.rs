@@ -1,9 +1,9 @@
 //! The package is installed in a Debian that never heard of everboot, the owner writes configuration and key, and
 //! dracut makes an image that boots.
 
+use everboot_bed::build_root::BuildRoot;
 use everboot_bed::guest::PROMPT;
 use everboot_bed::machine::LIMIT;
-use everboot_bed::workshop::Workshop;
 use everboot_bed::{Guest, Machine, system};
 use everboot_builder::overlay::Overlay;
 use everboot_builder::{package, paths};
@@ -41,7 +41,7 @@ fn a_package_and_a_configuration_are_all_that_dracut_needs() {
         .host_file("/root/everboot.deb", 0o644, &deb)
         .host_file("/root/everboot.conf", 0o644, &paths::repo().join("initramfs/everboot.conf"))
         .host_file("/root/everboot.pub", 0o644, &bed.key.public);
-    let image = Workshop::bare(bed, files).unwrap().script(INSTALL).unwrap();
+    let image = BuildRoot::bare(bed, files).unwrap().script(INSTALL).unwrap();
 
     let first = system::debian(bed, "1", &Overlay::default(), &[]).unwrap();
     let machine = Machine::new(bed, "package", &first, &[]).unwrap();

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use super::an_apply::{expect_new, pull_out, ready};
 use super::common::{OLD, bed, machine_with, small, stage};
+use everboot_bed::build_root::BuildRoot;
 use everboot_bed::guest::PROMPT;
 use everboot_bed::machine::LIMIT;
-use everboot_bed::workshop::Workshop;
 use everboot_bed::{Drive, Guest, GuestOptions, Machine, system};
 use everboot_builder::overlay::Overlay;
 use everboot_builder::{cpio, initramfs, paths};
@@ -30,22 +30,22 @@ enum Maker {
 }
 
 impl Maker {
-    fn image(self, workshop: &Workshop) -> PathBuf {
+    fn image(self, build_root: &BuildRoot) -> PathBuf {
         match self {
-            Maker::Dracut(words) => workshop.dracut(words).unwrap(),
-            Maker::InitramfsTools => workshop.update_initramfs().unwrap(),
+            Maker::Dracut(words) => build_root.dracut(words).unwrap(),
+            Maker::InitramfsTools => build_root.update_initramfs().unwrap(),
         }
     }
 }
 
-fn workshop() -> Workshop {
-    Workshop::prepare(bed()).unwrap()
+fn build_root() -> BuildRoot {
+    BuildRoot::prepare(bed()).unwrap()
 }
 
 /// The next boot of a machine with the image of this maker and these kernel parameters.
 fn options(machine: &Machine, name: &str, maker: Maker, words: &str) -> GuestOptions {
     let mut options = machine.options(name).append(words);
-    options.initramfs = Some(maker.image(&workshop()));
+    options.initramfs = Some(maker.image(&build_root()));
     options
 }
 
@@ -177,7 +177,7 @@ fn boots_all_the_same(story: &str, maker: Maker, wrong: &str) {
     let machine = machine_with(story, TELLS, &[]);
     let mut options = machine.options("boot").append(ASK).append(wrong);
     let dead = Overlay::default().file("/usr/lib/dracut/modules.d/99dead/module-setup.sh", DEAD);
-    options.initramfs = Some(maker.image(&workshop().with(&dead)));
+    options.initramfs = Some(maker.image(&build_root().with(&dead)));
     let mut guest = Guest::start(&options.drive(machine.drive())).unwrap();
     let said = guest.wait_exit(LIMIT).unwrap();
     assert!(said.contains("BY EVERBOOT"), "it did not boot:\n{said}");
@@ -212,7 +212,7 @@ fn restarts(story: &str, maker: Maker, console: &str, words: &str) {
     let image = work.join("initramfs.img");
     let mut agent = cpio::Archive::default();
     agent.add("usr/bin/everboot", 0o755, cpio::Node::File(GIVES_UP.into()));
-    initramfs::write_with(&maker.image(&workshop()), &agent, &image).unwrap();
+    initramfs::write_with(&maker.image(&build_root()), &agent, &image).unwrap();
     let options = GuestOptions::new(&work, "boot", &bed().kernel, &image).append(ASK).append(words);
     let mut options = options.quick_clock();
     options.console = console.to_owned();
@@ -261,7 +261,7 @@ fn dracut_restarts_a_machine_whose_disk_is_pulled_out_in_an_apply_and_it_goes_on
 /// A person stops the countdown, looks around, and leaves: the machine restarts.
 fn a_person_comes(story: &str, maker: Maker) {
     let work = paths::work(story).unwrap();
-    let image = maker.image(&workshop());
+    let image = maker.image(&build_root());
     let options = GuestOptions::new(&work, "boot", &bed().kernel, &image).append(ASK);
     // There are no partitions to wait for.
     let options = options.append("panic= everboot.timeout=1");
@@ -294,7 +294,7 @@ fn content(image: &Path) -> BTreeSet<String> {
 fn module_brings(others: &str, files: &[&str]) {
     let make = |modules: &str| {
         let words = ["--no-hostonly", "--no-hostonly-cmdline", "--no-kernel", "--modules", modules];
-        content(&workshop().dracut(&words).unwrap())
+        content(&build_root().dracut(&words).unwrap())
     };
     let (without, with) = (make(others), make(&format!("{others} everboot")));
     let brought: Vec<&String> = with.difference(&without).collect();
@@ -340,7 +340,7 @@ fn the_dracut_module_brings_its_units_where_systemd_is() {
 fn an_image_of_either_tool_has_the_agent_its_settings_and_the_drivers() {
     let kernel = format!("usr/lib/modules/{}/kernel", bed().kernel.release);
     for maker in [Maker::Dracut(&HOSTONLY), Maker::InitramfsTools] {
-        let content = content(&maker.image(&workshop()));
+        let content = content(&maker.image(&build_root()));
         for file in [
             "bin/everboot",
             "bin/everboot-init",
@@ -366,7 +366,7 @@ fn dracut_makes_no_image_that_would_open_a_closed_shell() {
     for closed in ["lock = yes", "shell = none"] {
         let conf = format!("compatible = demo-x86_64\n{closed}\n");
         let locked =
-            || workshop().with(&Overlay::default().file("/etc/everboot/everboot.conf", conf.as_str()));
+            || build_root().with(&Overlay::default().file("/etc/everboot/everboot.conf", conf.as_str()));
         let error = locked().dracut(&words).unwrap_err().to_string();
         assert!(error.contains("expected rd.shell=0 in kernel_cmdline"), "{closed}: {error}");
         let words = [&words[..], &["--kernel-cmdline", "rd.shell=0"]].concat();

@@ -10,8 +10,8 @@ use std::thread;
 use anyhow::{Context, Result, anyhow, ensure};
 use sha2::{Digest, Sha256};
 
+use super::memory_folder::MemoryFolder;
 use super::pair::Pair;
-use super::shelter::Shelter;
 use super::table::Table;
 use everboot_builder::command::{program, run};
 use everboot_builder::paths;
@@ -41,13 +41,13 @@ const METHODS: &[(&str, Method)] = &[
 ];
 
 /// The table, and why a method is not in it.
-pub(super) fn measure(shelter: &Shelter, pairs: &[Pair]) -> Result<(Table, Vec<String>)> {
+pub(super) fn measure(memory_folder: &MemoryFolder, pairs: &[Pair]) -> Result<(Table, Vec<String>)> {
     let of_pair = |pair| METHODS.iter().map(move |(name, method)| (pair, *name, *method));
     let jobs: Vec<(&Pair, &'static str, Method)> = pairs.iter().flat_map(of_pair).collect();
     let mut found = Vec::new();
     for some in jobs.chunks(AT_ONCE) {
         let ended: Result<Vec<Found>> = thread::scope(|scope| {
-            let running: Vec<_> = some.iter().map(|job| scope.spawn(|| ship(shelter, job))).collect();
+            let running: Vec<_> = some.iter().map(|job| scope.spawn(|| ship(memory_folder, job))).collect();
             let join =
                 |job: thread::ScopedJoinHandle<'_, _>| job.join().map_err(|_| anyhow!("a method panicked"));
             running.into_iter().map(|job| join(job)?).collect()
@@ -57,9 +57,9 @@ pub(super) fn measure(shelter: &Shelter, pairs: &[Pair]) -> Result<(Table, Vec<S
     Ok(tell(pairs, &found))
 }
 
-fn ship(shelter: &Shelter, (pair, name, method): &(&Pair, &'static str, Method)) -> Result<Found> {
+fn ship(memory_folder: &MemoryFolder, (pair, name, method): &(&Pair, &'static str, Method)) -> Result<Found> {
     println!("bench: bytes to ship, {}: {name}", pair.format);
-    let folder = shelter.folder(&format!("delta-{}-{name}", pair.format))?;
+    let folder = memory_folder.folder(&format!("delta-{}-{name}", pair.format))?;
     let bytes = method(pair, &folder);
     paths::remove_tree(&folder)?;
     Ok((pair.format, name, bytes))

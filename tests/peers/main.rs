@@ -1,15 +1,15 @@
 //! `tests/bench`: everboot beside its peers, in one run on this machine.
 //!
-//! `shelter` (memory, cleaned up) holds a `ground` (a disk behind `loops`) for each image; on it `rounds` has `ours`
+//! `memory_folder` (memory, cleaned up) holds a `test_disk` (a disk behind `loops`) for each image; on it `rounds` has `ours`
 //! and the `peers` install in turns, each run taken by `measure` as a `cost`. `sizes` is everboot alone at five sizes,
 //! `deltas` the bytes to ship for the update that `pair` makes. `report` writes what was found: `row`s in a `table`,
 //! and two `picture`s. No test asserts any of it.
 
 mod cost;
 mod deltas;
-mod ground;
 mod loops;
 pub(crate) mod measure;
+mod memory_folder;
 mod ours;
 mod pair;
 mod peers;
@@ -17,9 +17,9 @@ mod picture;
 mod report;
 mod rounds;
 mod row;
-mod shelter;
 mod sizes;
 mod table;
+mod test_disk;
 mod tool;
 
 use std::process::ExitCode;
@@ -30,10 +30,10 @@ use clap::{Parser, ValueEnum};
 use everboot_bed::rootfs::{Debian, image};
 use everboot_bed::{Bed, system};
 use everboot_builder::setup::{self, Level};
+use memory_folder::MemoryFolder;
 use report::Report;
 use rounds::Workload;
 use row::Act;
-use shelter::Shelter;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -104,7 +104,7 @@ fn run(words: &[&str]) -> Result<ExitCode> {
     };
     ensure!(setup::is_root(), "tests/bench needs root, for loop devices");
     let bed = Bed::shared()?;
-    if let Err(error) = setup::prepare(Level::Bench) {
+    if let Err(error) = setup::prepare(Level::Benchmark) {
         // Each peer that is missing is named in the report.
         println!("setup: {error:#}");
     }
@@ -117,21 +117,21 @@ fn run(words: &[&str]) -> Result<ExitCode> {
 }
 
 fn measure_all(bed: &'static Bed, options: &Options) -> Result<Report> {
-    let shelter = Shelter::open()?;
+    let memory_folder = MemoryFolder::open()?;
     let rounds = options.rounds();
-    let floor = measure::floor(&shelter.path)?.memory;
+    let floor = measure::floor(&memory_folder.path)?.memory;
     let mut report = Report { rounds, floor, ..Report::default() };
     if options.has(Part::Real) {
-        report.rows = report.rows.then(rounds::run_all(bed, &shelter, &real(bed)?, rounds)?);
+        report.rows = report.rows.then(rounds::run_all(bed, &memory_folder, &real(bed)?, rounds)?);
     }
     if options.has(Part::Synthetic) {
-        report.rows = report.rows.then(rounds::run_all(bed, &shelter, &synthetic()?, rounds)?);
+        report.rows = report.rows.then(rounds::run_all(bed, &memory_folder, &synthetic()?, rounds)?);
     }
     if options.has(Part::Sizes) {
-        report.sizes = sizes::measure(bed, &shelter, rounds)?;
+        report.sizes = sizes::measure(bed, &memory_folder, rounds)?;
     }
     if options.has(Part::Deltas) {
-        report.deltas = Some(deltas::measure(&shelter, &pair::prepare()?)?);
+        report.deltas = Some(deltas::measure(&memory_folder, &pair::prepare()?)?);
     }
     Ok(report)
 }

@@ -7,8 +7,8 @@ use std::process::Command;
 use anyhow::{Result, ensure};
 
 use super::cost::Cost;
-use super::ground::Ground;
 use super::measure;
+use super::test_disk::TestDisk;
 use super::tool::Tool;
 use everboot_builder::command::run;
 use everboot_builder::paths;
@@ -16,7 +16,7 @@ use everboot_builder::paths;
 pub(super) const NAME: &str = "everboot";
 
 pub(super) struct Everboot<'a> {
-    ground: &'a Ground,
+    test_disk: &'a TestDisk,
     bundle: PathBuf,
     /// The record before the bundle was staged, and with it.
     fresh: Vec<u8>,
@@ -25,22 +25,22 @@ pub(super) struct Everboot<'a> {
 
 impl Everboot<'_> {
     /// With this bundle staged.
-    pub(super) fn new<'a>(ground: &'a Ground, bundle: &Path) -> Result<Everboot<'a>> {
-        let fresh = ground.record()?;
-        run(&mut stage(ground, bundle))?;
-        Ok(Everboot { ground, bundle: bundle.to_path_buf(), fresh, staged: ground.record()? })
+    pub(super) fn new<'a>(test_disk: &'a TestDisk, bundle: &Path) -> Result<Everboot<'a>> {
+        let fresh = test_disk.record()?;
+        run(&mut stage(test_disk, bundle))?;
+        Ok(Everboot { test_disk, bundle: bundle.to_path_buf(), fresh, staged: test_disk.record()? })
     }
 
     /// Brings the bundle onto the machine once more, and checks all of it.
     pub(super) fn stage(&self) -> Result<Cost> {
-        paths::remove_tree(&self.ground.staging())?;
-        self.ground.set_record(&self.fresh)?;
-        Ok(measure::pipeline(&[stage(self.ground, &self.bundle)], self.scratch())?.0)
+        paths::remove_tree(&self.test_disk.staging())?;
+        self.test_disk.set_record(&self.fresh)?;
+        Ok(measure::pipeline(&[stage(self.test_disk, &self.bundle)], self.scratch())?.0)
     }
 }
 
-fn stage(ground: &Ground, bundle: &Path) -> Command {
-    ground.agent(&["stage", &bundle.to_string_lossy()])
+fn stage(test_disk: &TestDisk, bundle: &Path) -> Command {
+    test_disk.agent(&["stage", &bundle.to_string_lossy()])
 }
 
 impl Tool for Everboot<'_> {
@@ -49,15 +49,15 @@ impl Tool for Everboot<'_> {
     }
 
     fn steps(&self) -> Vec<Command> {
-        vec![self.ground.agent(&["prepare"])]
+        vec![self.test_disk.agent(&["prepare"])]
     }
 
     fn scratch(&self) -> &Path {
-        &self.ground.folder
+        &self.test_disk.folder
     }
 
     fn reset(&self) -> Result<()> {
-        self.ground.set_record(&self.staged)
+        self.test_disk.set_record(&self.staged)
     }
 
     fn install(&self) -> Result<Cost> {

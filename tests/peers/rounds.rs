@@ -8,11 +8,11 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, ensure};
 
 use super::cost::Cost;
-use super::ground::Ground;
+use super::memory_folder::MemoryFolder;
 use super::ours::Everboot;
 use super::peers::{self, PEERS, Task};
 use super::row::{Act, Rows};
-use super::shelter::Shelter;
+use super::test_disk::TestDisk;
 use super::tool::Tool;
 use everboot_bed::{Bed, bundle};
 use everboot_builder::command::{program, run};
@@ -31,27 +31,32 @@ pub(super) struct Workload {
 }
 
 /// All rounds of a workload. Who does not run here is named in the rows, with the reason.
-pub(super) fn run_all(bed: &'static Bed, shelter: &Shelter, of: &Workload, rounds: usize) -> Result<Rows> {
+pub(super) fn run_all(
+    bed: &'static Bed,
+    memory_folder: &MemoryFolder,
+    of: &Workload,
+    rounds: usize,
+) -> Result<Rows> {
     let mebibytes = of.image.metadata()?.len().div_ceil(1 << 20);
     // RAUC's bus takes no comma in its address.
     let name = of.name.replace(|letter: char| !letter.is_alphanumeric(), "-");
-    let ground = Ground::new(bed, shelter, &name, mebibytes)?;
+    let test_disk = TestDisk::new(bed, memory_folder, &name, mebibytes)?;
     let update = bundle::pack(bed, &of.image, "2", &["--modules", "none"])?;
-    let (image, compressed) = (ground.folder.join("image"), ground.folder.join("image.zst"));
+    let (image, compressed) = (test_disk.folder.join("image"), test_disk.folder.join("image.zst"));
     run(program("cp").arg("--sparse=always").arg(&of.image).arg(&image))?;
     run(program("zstd").args(["-q", &format!("-{}", bundle::LEVEL), "-o"]).arg(&compressed).arg(&image))?;
-    let bench = Bench { ground: &ground, image: &image, of };
+    let bench = Benchmark { test_disk: &test_disk, image: &image, of };
     let mut rows = Rows::default();
-    let ours = Everboot::new(&ground, &update)?;
+    let ours = Everboot::new(&test_disk, &update)?;
     // The first run of each is not counted: it shows whether it runs here, and warms what is warm later.
-    ground.fill_with_random()?;
+    test_disk.fill_with_random()?;
     bench.check(&ours, &mut rows, None)?;
-    let task = Task { ground: &ground, image: &image, compressed: &compressed };
+    let task = Task { test_disk: &test_disk, image: &image, compressed: &compressed };
     let mut tools: Vec<Box<dyn Tool + '_>> = Vec::new();
     for (name, program, maker) in PEERS {
         println!("bench: {}: {name} makes what it ships", of.name);
         let made = peers::make(program, *maker, &task).and_then(|tool| {
-            ground.fill_with_random()?;
+            test_disk.fill_with_random()?;
             tool.install().map(|_| tool)
         });
         match made {
@@ -73,22 +78,22 @@ pub(super) fn run_all(bed: &'static Bed, shelter: &Shelter, of: &Workload, round
     Ok(rows)
 }
 
-struct Bench<'a> {
-    ground: &'a Ground,
+struct Benchmark<'a> {
+    test_disk: &'a TestDisk,
     image: &'a Path,
     of: &'a Workload,
 }
 
-impl Bench<'_> {
+impl Benchmark<'_> {
     /// All acts of one tool.
     fn turn(&self, tool: &dyn Tool, rows: &mut Rows) -> Result<()> {
-        self.ground.fill_with_random()?;
+        self.test_disk.fill_with_random()?;
         self.check(tool, rows, Some(Act::Full))?;
         if self.of.acts.contains(&Act::Identical) {
             self.check(tool, rows, Some(Act::Identical))?;
         }
         if self.of.acts.contains(&Act::Rest) && tool.resumes() {
-            self.ground.fill_with_random()?;
+            self.test_disk.fill_with_random()?;
             tool.reset()?;
             self.cut(tool)?;
             self.rest(tool, rows)?;
@@ -101,7 +106,7 @@ impl Bench<'_> {
     fn check(&self, tool: &dyn Tool, rows: &mut Rows, act: Option<Act>) -> Result<Cost> {
         tool.reset()?;
         let cost = self.counted(|| tool.install()).with_context(|| tool.name().to_owned())?;
-        let wrong = self.ground.differing_blocks(self.image)?;
+        let wrong = self.test_disk.differing_blocks(self.image)?;
         ensure!(wrong == 0 || tool.name() != super::ours::NAME, "{wrong} blocks are wrong after everboot");
         if let Some(act) = act {
             rows.add(act, self.of.name, tool, cost);
@@ -113,7 +118,7 @@ impl Bench<'_> {
     /// What is left to do after a cut: no reset.
     fn rest(&self, tool: &dyn Tool, rows: &mut Rows) -> Result<()> {
         let cost = self.counted(|| tool.install()).with_context(|| tool.name().to_owned())?;
-        let wrong = self.ground.differing_blocks(self.image)?;
+        let wrong = self.test_disk.differing_blocks(self.image)?;
         ensure!(wrong == 0, "{wrong} blocks are wrong after a cut and {}", tool.name());
         rows.add(Act::Rest, self.of.name, tool, cost);
         Ok(())
@@ -121,9 +126,9 @@ impl Bench<'_> {
 
     /// With what went through the device.
     fn counted(&self, act: impl FnOnce() -> Result<Cost>) -> Result<Cost> {
-        let before = self.ground.traffic()?;
+        let before = self.test_disk.traffic()?;
         let cost = act()?;
-        let after = self.ground.traffic()?;
+        let after = self.test_disk.traffic()?;
         let mebibytes = |before: u64, after: u64| (after - before) as f64 / MIB;
         Ok(Cost {
             written: mebibytes(before.written, after.written),
@@ -134,7 +139,7 @@ impl Bench<'_> {
 
     /// Kills an install (SIGKILL) when the device was asked to write half of the image.
     fn cut(&self, tool: &dyn Tool) -> Result<()> {
-        let half = self.ground.traffic()?.written + self.image.metadata()?.len() / 2;
+        let half = self.test_disk.traffic()?.written + self.image.metadata()?.len() / 2;
         let mut steps = tool.steps();
         ensure!(steps.len() == 1, "only a single program is cut");
         let mut child = steps[0].stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
@@ -142,7 +147,7 @@ impl Bench<'_> {
             if child.try_wait()?.is_some() {
                 break Err(anyhow!("{} ended before it was cut", tool.name()));
             }
-            match self.ground.traffic() {
+            match self.test_disk.traffic() {
                 Ok(traffic) if traffic.written < half => thread::sleep(LOOK),
                 other => break other.map(drop),
             }

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 
 use super::cost::{Cost, medians};
-use super::ground::Ground;
+use super::memory_folder::MemoryFolder;
 use super::ours::Everboot;
-use super::shelter::Shelter;
 use super::table::Table;
+use super::test_disk::TestDisk;
 use super::tool::Tool;
 use everboot_bed::rootfs::image;
 use everboot_bed::{Bed, bundle};
@@ -31,23 +31,23 @@ pub(super) struct Point {
 }
 
 /// The medians at each size.
-pub(super) fn measure(bed: &'static Bed, shelter: &Shelter, rounds: usize) -> Result<Vec<Point>> {
-    MEBIBYTES.iter().map(|mebibytes| point(bed, shelter, rounds, *mebibytes)).collect()
+pub(super) fn measure(bed: &'static Bed, memory_folder: &MemoryFolder, rounds: usize) -> Result<Vec<Point>> {
+    MEBIBYTES.iter().map(|mebibytes| point(bed, memory_folder, rounds, *mebibytes)).collect()
 }
 
-fn point(bed: &'static Bed, shelter: &Shelter, rounds: usize, mebibytes: u64) -> Result<Point> {
+fn point(bed: &'static Bed, memory_folder: &MemoryFolder, rounds: usize, mebibytes: u64) -> Result<Point> {
     println!("bench: an image of {mebibytes} MiB");
     let image = image::sparse(mebibytes)?;
     let update = bundle::pack(bed, &image, "2", &["--modules", "none"])?;
-    let ground = Ground::new(bed, shelter, "sizes", mebibytes)?;
-    let ours = Everboot::new(&ground, &update)?;
+    let test_disk = TestDisk::new(bed, memory_folder, "sizes", mebibytes)?;
+    let ours = Everboot::new(&test_disk, &update)?;
     let (start, mut costs) = (Instant::now(), Vec::new());
     while costs.is_empty() || (costs.len() < rounds && start.elapsed() < ENOUGH) {
         ours.reset()?;
-        ground.empty()?;
+        test_disk.empty()?;
         costs.push(ours.install()?);
     }
-    let wrong = ground.differing_blocks(&image)?;
+    let wrong = test_disk.differing_blocks(&image)?;
     ensure!(wrong == 0, "{wrong} blocks are wrong after everboot");
     Ok(Point { mebibytes, cost: medians(&costs) })
 }

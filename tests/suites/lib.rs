@@ -1,9 +1,8 @@
-//! Tests that need no QEMU. Each file tells one story; `bench` and the package `everboot-kit` are what they tell it
+//! Tests that need no QEMU. Each file tells one story; `fixture` and the package `everboot-kit` are what they tell it
 //! with.
 #![cfg(test)]
 
 mod baseline;
-mod bench;
 mod blocked;
 mod bundle;
 mod cli;
@@ -13,6 +12,7 @@ mod cuts;
 mod decide;
 mod delta;
 mod fetch;
+mod fixture;
 mod floor;
 mod flows;
 mod lifecycle;

@@ -1,7 +1,7 @@
 //! Repair: the blocks of a slot that have rotted, and no others.
 
-use crate::bench::{Bench, manifest as bench_manifest};
 use crate::bundle::Room;
+use crate::fixture::{Fixture, manifest as bench_manifest};
 use everboot_agent::flow::{self, Error, Giver};
 use everboot_core::lifecycle::Refusal;
 use everboot_core::manifest::Manifest;
@@ -359,26 +359,26 @@ fn the_tree_is_mended_from_the_image_or_from_another_slot() {
 
 #[test]
 fn repair_says_what_it_did_and_what_is_left() {
-    let bench = Bench::running();
-    bench.check("repair slot-a", 0, "slot-a: 0 mended, 0 of 40 blocks are wrong\n");
+    let fixture = Fixture::running();
+    fixture.check("repair slot-a", 0, "slot-a: 0 mended, 0 of 40 blocks are wrong\n");
     for block in [7, 8, 9, 30] {
-        bench.damage("slot-a", block);
+        fixture.damage("slot-a", block);
     }
-    bench.check("verify slot-a", 8, "slot-a: 4 of 40 blocks differ\nblocks 7-9 30\n");
-    let left = bench.check("repair slot-a", 8, "slot-a: 0 mended, 4 of 40 blocks are wrong\n");
+    fixture.check("verify slot-a", 8, "slot-a: 4 of 40 blocks differ\nblocks 7-9 30\n");
+    let left = fixture.check("repair slot-a", 8, "slot-a: 0 mended, 4 of 40 blocks are wrong\n");
     assert!(
         left.out.contains("`everboot repair SLOT --from FILE` takes them from a bundle of the same image"),
         "{}",
         left.out
     );
-    bench.check_refused("repair slot-a --from 2.everboot", 4, "expected the image that is in the slot");
-    bench.check_refused("repair slot-b", 3, "the slot holds no image");
-    bench.check_refused("repair slot-a --from none.everboot", 1, "bundle: open none.everboot");
-    bench.check("repair slot-a --from factory.everboot", 0, "slot-a: 4 mended, 0 of 40 blocks are wrong\n");
-    bench.check("verify slot-a", 0, "slot-a: all 40 blocks are right\n");
-    bench.damage("slot-a", 3);
-    bench.bundle("1.everboot", bench_manifest("1.0"));
-    bench.check("repair slot-a --from 1.everboot", 0, "slot-a: 1 mended, 0 of 40 blocks are wrong\n");
+    fixture.check_refused("repair slot-a --from 2.everboot", 4, "expected the image that is in the slot");
+    fixture.check_refused("repair slot-b", 3, "the slot holds no image");
+    fixture.check_refused("repair slot-a --from none.everboot", 1, "bundle: open none.everboot");
+    fixture.check("repair slot-a --from factory.everboot", 0, "slot-a: 4 mended, 0 of 40 blocks are wrong\n");
+    fixture.check("verify slot-a", 0, "slot-a: all 40 blocks are right\n");
+    fixture.damage("slot-a", 3);
+    fixture.bundle("1.everboot", bench_manifest("1.0"));
+    fixture.check("repair slot-a --from 1.everboot", 0, "slot-a: 1 mended, 0 of 40 blocks are wrong\n");
 }
 
 #[test]
@@ -389,7 +389,7 @@ fn the_files_of_blocks_are_named() {
     room.write("root/etc/hosts", &text);
     let motd = [b'z'; BLOCK];
     room.write("root/motd", &motd);
-    let bench = Bench::running();
+    let fixture = Fixture::running();
     for size in [4096, 1024] {
         room.run(&format!("truncate -s 8M {size}.img && mke2fs -q -F -t ext4 -b {size} -d root {size}.img"));
         let image = room.read(&format!("{size}.img"));
@@ -403,8 +403,8 @@ fn the_files_of_blocks_are_named() {
         let at = (0..image.len()).step_by(size).find(|at| image[*at..].starts_with(&motd)).unwrap() / BLOCK;
         let told = room.run(&format!("everboot-pack files {size}.img {at}"));
         assert!(told.lines().any(|line| line == format!("/motd: {at}")), "{told}");
-        bench.on_part("slot-a", |part| part.write_at(0, &image).unwrap());
-        check(&format!("--disk {} slot-a", bench.path("disk").display()));
+        fixture.on_part("slot-a", |part| part.write_at(0, &image).unwrap());
+        check(&format!("--disk {} slot-a", fixture.path("disk").display()));
     }
     room.run("printf hsqs > other.img && truncate -s 8M other.img");
     for (line, code, why) in [

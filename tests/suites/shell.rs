@@ -1,6 +1,6 @@
 //! The shell as a person meets it: keys typed into a pseudo-terminal, and what the screen says.
 
-use crate::bench::Bench;
+use crate::fixture::Fixture;
 use everboot_kit::program::program;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
@@ -27,7 +27,7 @@ struct Person {
 }
 
 impl Person {
-    fn at(bench: &Bench, term: &str) -> Self {
+    fn at(fixture: &Fixture, term: &str) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&terminal).unwrap();
         unlockpt(&terminal).unwrap();
@@ -40,7 +40,7 @@ impl Person {
         let mut command = Command::new("setsid");
         command.args(["--ctty", "--wait"]).arg(program("everboot")).args(["--disk", "disk", "shell"]);
         command.stdin(end()).stdout(end()).stderr(end()).env("TERM", term).env("PS1", "sh> ");
-        let shell = command.current_dir(bench.path("")).spawn().unwrap();
+        let shell = command.current_dir(fixture.path("")).spawn().unwrap();
         Self { terminal, line, before, shell, heard: String::new(), seen: 0 }
     }
 
@@ -92,8 +92,8 @@ impl Drop for Person {
 
 #[test]
 fn a_person_at_a_terminal_uses_every_kind_of_verb() {
-    let bench = Bench::running();
-    let mut person = Person::at(&bench, "vt100");
+    let fixture = Fixture::running();
+    let mut person = Person::at(&fixture, "vt100");
     person.sees("`help` lists all verbs");
     person.asks("status", "next boot  slot-a: default slot, nothing due");
     person.asks("slots", "DBC slot-a  good");
@@ -110,13 +110,13 @@ fn a_person_at_a_terminal_uses_every_kind_of_verb() {
     person.asks("slots", "trial");
     person.asks("exit", "");
     assert_eq!(person.leaves(), 0);
-    bench.check_slots("SLOT-A good 1.0 / slot-b trial 2.0");
+    fixture.check_slots("SLOT-A good 1.0 / slot-b trial 2.0");
 }
 
 #[test]
 fn keys_edit_complete_and_recall() {
-    let bench = Bench::factory();
-    let mut person = Person::at(&bench, "vt100");
+    let fixture = Fixture::factory();
+    let mut person = Person::at(&fixture, "vt100");
     person.asks("ver\tsl\tb\x7fa", "all 40 blocks are right");
     person.asks("verify sl\t\t\x03", "slot-a slot-b");
     person.asks("\x1b[A\x01\x1b[3~v", "all 40 blocks are right");
@@ -130,8 +130,8 @@ fn keys_edit_complete_and_recall() {
 
 #[test]
 fn what_does_not_belong_there_is_refused_in_one_line() {
-    let bench = Bench::factory();
-    let mut person = Person::at(&bench, "vt100");
+    let fixture = Fixture::factory();
+    let mut person = Person::at(&fixture, "vt100");
     person.asks("nonsense", "everboot: unknown verb \"nonsense\"");
     person.asks("boot slot-a", "everboot: boot: refused: SLOT is for the shell of an early boot");
     person.asks("reboot", "everboot: reboot: refused: leave the shell");
@@ -141,16 +141,16 @@ fn what_does_not_belong_there_is_refused_in_one_line() {
     person.asks("continue", "");
     assert_eq!(person.leaves(), 0);
     for verb in ["sh", "exit", "reboot", "poweroff"] {
-        bench.check_refused(verb, 2, "only available inside `everboot shell`");
+        fixture.check_refused(verb, 2, "only available inside `everboot shell`");
     }
-    bench.check_refused("boot slot-a", 3, "`everboot boot-once SLOT`");
-    bench.check_refused("shell --emergency", 2, "found both");
+    fixture.check_refused("boot slot-a", 3, "`everboot boot-once SLOT`");
+    fixture.check_refused("shell --emergency", 2, "found both");
 }
 
 #[test]
 fn a_dumb_terminal_gets_no_escape_sequence() {
-    let bench = Bench::factory();
-    let mut person = Person::at(&bench, "dumb");
+    let fixture = Fixture::factory();
+    let mut person = Person::at(&fixture, "dumb");
     person.asks("slots", "slot-a");
     person.sees("everboot> ");
     person.types("exit\r");
@@ -160,9 +160,9 @@ fn a_dumb_terminal_gets_no_escape_sequence() {
 
 #[test]
 fn lines_of_a_pipe_are_carried_out_one_by_one() {
-    let bench = Bench::factory();
+    let fixture = Fixture::factory();
     let mut command = Command::new(program("everboot"));
-    command.args(["--disk", "disk", "shell"]).current_dir(bench.path(""));
+    command.args(["--disk", "disk", "shell"]).current_dir(fixture.path(""));
     let mut shell = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     shell.stdin.take().unwrap().write_all(b"slots\n\nverify slot-a\nrecord show").unwrap();
     let mut said = String::new();

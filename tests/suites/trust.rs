@@ -1,7 +1,7 @@
 //! Whom a machine believes, and what it takes: endorsed and revoked keys, and images that nobody signed.
 
-use crate::bench::Bench;
 use crate::bundle::Room;
+use crate::fixture::Fixture;
 use everboot_agent::flow::{self, Destination, Error, Insist, Outcome};
 use everboot_core::lifecycle::{Refusal, Unfit};
 use everboot_core::manifest::Manifest;
@@ -358,56 +358,56 @@ fn a_key_is_rotated_by_the_tools() {
 
 #[test]
 fn an_operator_sees_what_is_insecure_and_what_is_below_the_floor() {
-    let bench = Bench::running();
-    bench.unsigned("u.everboot", "2.0");
-    bench.check_refused("stage u.everboot", 5, "signature: expected one made by minisign");
-    bench.check_refused(
+    let fixture = Fixture::running();
+    fixture.unsigned("u.everboot", "2.0");
+    fixture.check_refused("stage u.everboot", 5, "signature: expected one made by minisign");
+    fixture.check_refused(
         "stage --insecure u.everboot",
         3,
         "--insecure needs `insecure = yes` in everboot.conf",
     );
-    bench.configure("compatible = bench\ninsecure = yes\n");
-    bench.check_refused("stage u.everboot", 5, "signature");
-    bench.check("install --insecure u.everboot", 0, "staged version 2.0, INSECURE");
-    bench.check("boot", 0, "slot-b: trial");
-    bench.check("confirm", 0, "");
+    fixture.configure("compatible = bench\ninsecure = yes\n");
+    fixture.check_refused("stage u.everboot", 5, "signature");
+    fixture.check("install --insecure u.everboot", 0, "staged version 2.0, INSECURE");
+    fixture.check("boot", 0, "slot-b: trial");
+    fixture.check("confirm", 0, "");
     for verb in ["status", "slots", "explain", "log", "record show"] {
-        bench.check(verb, 0, "2.0, INSECURE");
+        fixture.check(verb, 0, "2.0, INSECURE");
     }
-    bench.check("doctor", 10, "fault: slot-b: no trusted key has signed its image");
-    bench.check("status --json", 0, "\"insecure\":true");
+    fixture.check("doctor", 10, "fault: slot-b: no trusted key has signed its image");
+    fixture.check("status --json", 0, "\"insecure\":true");
 
-    let bench = Bench::running();
-    bench.bundle("2.everboot", Manifest { floor: "1.1".into(), ..crate::bench::manifest("2.0") });
+    let fixture = Fixture::running();
+    fixture.bundle("2.everboot", Manifest { floor: "1.1".into(), ..crate::fixture::manifest("2.0") });
     for line in ["install 2.everboot", "boot", "confirm"] {
-        bench.check(line, 0, "");
+        fixture.check(line, 0, "");
     }
-    bench.check("status", 0, "floor      1.1: no lower version is installed");
-    bench.check("slots", 0, "1.0\n            below the floor");
-    bench.check(
+    fixture.check("status", 0, "floor      1.1: no lower version is installed");
+    fixture.check("slots", 0, "1.0\n            below the floor");
+    fixture.check(
         "status",
         0,
         "rollback   not possible: there is no other good slot, or it is below the floor",
     );
-    bench.check("explain", 0, "slot-a: good, version 1.0, below the floor");
-    bench.check("doctor", 0, "note: slot-a: below the floor");
-    bench.check_refused("rollback", 3, "below the floor; `rollback` and `boot-once` take --force");
-    bench.check_refused("boot-once slot-a", 3, "below the floor; `rollback` and `boot-once` take --force");
-    bench.check("boot --slot slot-a", 0, "slot-b");
-    bench.check("rollback --force", 0, "slot-a: boots next");
-    bench.check("boot", 0, "slot-a");
+    fixture.check("explain", 0, "slot-a: good, version 1.0, below the floor");
+    fixture.check("doctor", 0, "note: slot-a: below the floor");
+    fixture.check_refused("rollback", 3, "below the floor; `rollback` and `boot-once` take --force");
+    fixture.check_refused("boot-once slot-a", 3, "below the floor; `rollback` and `boot-once` take --force");
+    fixture.check("boot --slot slot-a", 0, "slot-b");
+    fixture.check("rollback --force", 0, "slot-a: boots next");
+    fixture.check("boot", 0, "slot-a");
 }
 
 #[test]
 fn keys_are_revoked_by_a_file_of_their_folder() {
-    let bench = Bench::running();
-    let keys = bench.path("disk.config/keys");
+    let fixture = Fixture::running();
+    let keys = fixture.path("disk.config/keys");
     std::fs::copy(keys.join("bench.pub"), keys.join("stolen.revoked")).unwrap();
-    let refused = bench.run("stage 2.everboot");
+    let refused = fixture.run("stage 2.everboot");
     assert!(refused.code == 5 && refused.err.contains("(there are 0)"), "{}", refused.err);
-    bench.check("doctor", 10, "fault: key: none in");
+    fixture.check("doctor", 10, "fault: key: none in");
     std::fs::remove_file(keys.join("stolen.revoked")).unwrap();
     std::fs::write(keys.join("other.pub"), "\n".repeat(4 << 20)).unwrap();
-    bench.check("doctor", 10, "other.pub: file too large");
-    assert_eq!(bench.run("stage 2.everboot").code, 0);
+    fixture.check("doctor", 10, "other.pub: file too large");
+    assert_eq!(fixture.run("stage 2.everboot").code, 0);
 }

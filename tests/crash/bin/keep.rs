@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// What the file holds.
 #[derive(Serialize, Deserialize)]
-struct Shelf {
+struct SavedSearch {
     /// Of the program and of the policy: with other ones a machine may behave in another way, and all begins anew.
     program: u64,
     searches: Vec<Kept>,
@@ -19,23 +19,23 @@ struct Shelf {
 
 /// Puts searches aside. A cut leaves the file as it was.
 pub(crate) fn save(path: &Path, explorers: &[Explorer]) -> Result<()> {
-    let shelf = Shelf { program: program()?, searches: explorers.iter().map(Explorer::keep).collect() };
+    let saved = SavedSearch { program: program()?, searches: explorers.iter().map(Explorer::keep).collect() };
     let fresh = path.with_added_extension("new");
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
     }
-    fs::write(&fresh, postcard::to_allocvec(&shelf)?)
+    fs::write(&fresh, postcard::to_allocvec(&saved)?)
         .with_context(|| format!("write {}", fresh.display()))?;
     fs::rename(&fresh, path).with_context(|| format!("write {}", path.display()))
 }
 
 /// The searches that this program put aside with this seed, instead of those that would begin.
 pub(crate) fn take_up(path: &Path, begun: Vec<Explorer>) -> Vec<Explorer> {
-    let kept = fs::read(path).ok().and_then(|bytes| postcard::from_bytes::<Shelf>(&bytes).ok());
-    let Some(shelf) = kept.filter(|shelf| program().is_ok_and(|program| program == shelf.program)) else {
+    let kept = fs::read(path).ok().and_then(|bytes| postcard::from_bytes::<SavedSearch>(&bytes).ok());
+    let Some(saved) = kept.filter(|saved| program().is_ok_and(|program| program == saved.program)) else {
         return begun;
     };
-    let mut searches = shelf.searches;
+    let mut searches = saved.searches;
     let mut exchange = |new: Explorer| {
         let same = |kept: &Kept| kept.scenario == new.scenario.name && kept.seed == new.seed;
         let at = searches.iter().position(same);

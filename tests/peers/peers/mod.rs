@@ -11,14 +11,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
-use super::ground::Ground;
+use super::test_disk::TestDisk;
 use super::tool::Tool;
 use everboot_builder::command::{program, run};
 use everboot_builder::paths;
 
 /// What a peer is given.
 pub(super) struct Task<'a> {
-    pub(super) ground: &'a Ground,
+    pub(super) test_disk: &'a TestDisk,
     /// The image, in memory.
     pub(super) image: &'a Path,
     /// The same, compressed by zstd as everboot's payload is.
@@ -48,14 +48,14 @@ pub(super) fn make<'a>(program: &str, maker: Maker, task: &Task<'a>) -> Result<B
 impl Task<'_> {
     /// A folder of the peer's own.
     fn folder(&self, peer: &str) -> Result<PathBuf> {
-        let folder = self.ground.folder.join(peer);
+        let folder = self.test_disk.folder.join(peer);
         fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
         Ok(folder)
     }
 
     /// The slot's device.
     fn device(&self) -> String {
-        self.ground.slot.path.to_string_lossy().into_owned()
+        self.test_disk.slot.path.to_string_lossy().into_owned()
     }
 }
 

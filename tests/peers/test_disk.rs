@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use rustix::fs::{FallocateFlags, fallocate};
 
 use super::loops::{Loop, Traffic};
-use super::shelter::Shelter;
+use super::memory_folder::MemoryFolder;
 use everboot_bed::disk::{Disk, Extent};
 use everboot_bed::{Bed, Machine, system};
 use everboot_builder::paths;
@@ -21,7 +21,7 @@ const BLOCK: usize = 4096;
 const RECORD: &str = "everboot-record";
 const SLOT: &str = "slot-b";
 
-pub(super) struct Ground {
+pub(super) struct TestDisk {
     agent: PathBuf,
     machine: Machine,
     disk: Disk,
@@ -33,17 +33,22 @@ pub(super) struct Ground {
     pub(super) folder: PathBuf,
 }
 
-impl Drop for Ground {
-    /// Gives the memory back; what cannot be removed goes with the shelter.
+impl Drop for TestDisk {
+    /// Gives the memory back; what cannot be removed goes with the folder in memory.
     fn drop(&mut self) {
         let _ = paths::remove_tree(&self.folder);
     }
 }
 
-impl Ground {
+impl TestDisk {
     /// A machine whose slots take an image of so many MiB.
-    pub(super) fn new(bed: &'static Bed, shelter: &Shelter, name: &str, mebibytes: u64) -> Result<Ground> {
-        let folder = shelter.folder(name)?;
+    pub(super) fn new(
+        bed: &'static Bed,
+        memory_folder: &MemoryFolder,
+        name: &str,
+        mebibytes: u64,
+    ) -> Result<TestDisk> {
+        let folder = memory_folder.folder(name)?;
         let first = system::pack(bed, &system::mini(bed, "1", "poweroff -f"), &[])?;
         let slot = (mebibytes + mebibytes / 50 + 2).max(32).to_string();
         let words = ["--slot-size", &slot, "--data-size", "32"];
@@ -53,7 +58,7 @@ impl Ground {
         let extent = disk.part(SLOT)?;
         let whole = Loop::attach(disk.path(), None)?;
         let slot = Loop::attach(disk.path(), Some(extent))?;
-        Ok(Ground { agent: bed.agent.everboot.clone(), machine, disk, whole, slot, extent, folder })
+        Ok(TestDisk { agent: bed.agent.everboot.clone(), machine, disk, whole, slot, extent, folder })
     }
 
     /// The agent on this disk.

@@ -25,11 +25,11 @@ pub(crate) fn keys() -> &'static NewKeys {
 }
 
 /// A folder with a disk image, its settings, and bundles; gone when it is dropped.
-pub(crate) struct Bench {
+pub(crate) struct Fixture {
     pub(crate) folder: PathBuf,
 }
 
-impl Drop for Bench {
+impl Drop for Fixture {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
@@ -45,7 +45,7 @@ pub(crate) struct Ran {
     pub(crate) err: String,
 }
 
-impl Bench {
+impl Fixture {
     /// A disk with empty partitions, and settings.
     pub(crate) fn blank() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
@@ -54,34 +54,34 @@ impl Bench {
         fs::create_dir_all(folder.join("disk.config/keys")).unwrap();
         fs::write(folder.join("disk.config/everboot.conf"), "compatible = bench\n").unwrap();
         fs::write(folder.join("disk.config/keys/bench.pub"), &keys().public).unwrap();
-        let bench = Self { folder };
-        make_disk(&bench.path("disk"));
-        bench
+        let fixture = Self { folder };
+        make_disk(&fixture.path("disk"));
+        fixture
     }
 
     /// A disk as the factory leaves it: version 1 in slot-a.
     pub(crate) fn factory() -> Self {
-        let bench = Self::blank();
-        bench.fill("slot-a", "1.0");
-        bench.check("record init", 0, "slot-a: good, version 1.0, default");
-        bench
+        let fixture = Self::blank();
+        fixture.fill("slot-a", "1.0");
+        fixture.check("record init", 0, "slot-a: good, version 1.0, default");
+        fixture
     }
 
     /// The same after a first boot that was confirmed, with the bundle of version 2 at hand.
     pub(crate) fn running() -> Self {
-        let bench = Self::factory();
-        bench.check("boot", 0, "slot-a: default slot, nothing due");
-        bench.check("confirm", 0, "slot-a: confirmed");
-        bench.bundle("2.everboot", manifest("2.0"));
-        bench
+        let fixture = Self::factory();
+        fixture.check("boot", 0, "slot-a: default slot, nothing due");
+        fixture.check("confirm", 0, "slot-a: confirmed");
+        fixture.bundle("2.everboot", manifest("2.0"));
+        fixture
     }
 
     /// One whose version 2 is a trial that runs.
     pub(crate) fn trial() -> Self {
-        let bench = Self::running();
-        bench.check("install 2.everboot", 0, "slot-b: the next boot tries it");
-        bench.check("boot", 0, "slot-b: trial, 2 more tries");
-        bench
+        let fixture = Self::running();
+        fixture.check("install 2.everboot", 0, "slot-b: the next boot tries it");
+        fixture.check("boot", 0, "slot-b: trial, 2 more tries");
+        fixture
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {

@@ -14,14 +14,14 @@ const FOLDER: &str = "/dev/shm/everboot-bench";
 /// What the largest workload takes: target, image, and each peer's own form of it.
 const NEEDED_MIB: u64 = 7 << 10;
 
-pub(super) struct Shelter {
+pub(super) struct MemoryFolder {
     /// The folder.
     pub(super) path: PathBuf,
     _only_one: File,
 }
 
-impl Shelter {
-    pub(super) fn open() -> Result<Shelter> {
+impl MemoryFolder {
+    pub(super) fn open() -> Result<MemoryFolder> {
         let _only_one = paths::lock("bench")?;
         let path = PathBuf::from(FOLDER);
         clean(&path)?;
@@ -29,7 +29,7 @@ impl Shelter {
         let room = rustix::fs::statvfs(&path)?;
         let found = (room.f_bavail * room.f_frsize) >> 20;
         ensure!(found >= NEEDED_MIB, "{FOLDER}: expected room for {NEEDED_MIB} MiB in memory, found {found}");
-        Ok(Shelter { path, _only_one })
+        Ok(MemoryFolder { path, _only_one })
     }
 
     /// An empty folder in it.
@@ -41,7 +41,7 @@ impl Shelter {
     }
 }
 
-impl Drop for Shelter {
+impl Drop for MemoryFolder {
     fn drop(&mut self) {
         if let Err(error) = clean(&self.path) {
             eprintln!("tests/bench: {error:#}; what is left is in {FOLDER}");

@@ -29,7 +29,7 @@ const INSIDE: &str = "for at in dev proc sys run; do mount --rbind /$at \"$0/$at
 exec chroot \"$0\" \"$@\"";
 
 /// The workshop.
-pub struct Workshop {
+pub struct BuildRoot {
     base: PathBuf,
     /// The kernel that the images are for.
     release: String,
@@ -37,9 +37,9 @@ pub struct Workshop {
     pub installed: Overlay,
 }
 
-impl Workshop {
+impl BuildRoot {
     /// The workshop with everboot installed; made on the first run.
-    pub fn prepare(bed: &Bed) -> Result<Workshop> {
+    pub fn prepare(bed: &Bed) -> Result<BuildRoot> {
         let release = bed.kernel.release.clone();
         let base = prepare_base(bed)?;
         let mut installed = system::agent(bed).host_file(package::INIT, 0o755, &bed.agent.init);
@@ -49,12 +49,12 @@ impl Workshop {
         ] {
             installed = installed.host_folder(to, &paths::repo().join(from))?;
         }
-        Ok(Workshop { base, release, installed })
+        Ok(BuildRoot { base, release, installed })
     }
 
     /// The workshop before everboot was installed in it, and with these files.
-    pub fn bare(bed: &Bed, files: Overlay) -> Result<Workshop> {
-        Ok(Workshop { base: prepare_base(bed)?, release: bed.kernel.release.clone(), installed: files })
+    pub fn bare(bed: &Bed, files: Overlay) -> Result<BuildRoot> {
+        Ok(BuildRoot { base: prepare_base(bed)?, release: bed.kernel.release.clone(), installed: files })
     }
 
     /// What this shell script, whose only argument is the kernel's release, makes at `/boot/image`.
@@ -63,7 +63,7 @@ impl Workshop {
     }
 
     /// The same with further files.
-    pub fn with(mut self, more: &Overlay) -> Workshop {
+    pub fn with(mut self, more: &Overlay) -> BuildRoot {
         self.installed = self.installed.then(more);
         self
     }
