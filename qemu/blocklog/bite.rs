@@ -2,8 +2,8 @@
 //! refused, each for the promise that it breaks.
 
 use super::campaign::Sandbox;
+use super::crash_images::CrashImages;
 use super::disk::pages_of;
-use super::field::Field;
 use super::recording::Recording;
 use super::replay::Trouble;
 use anyhow::{Result, bail, ensure};
@@ -29,14 +29,14 @@ fn first(pages: Range<usize>) -> Range<usize> {
 }
 
 /// Damages the disk on which an apply is due. How many damages were seen: all, or it is an error.
-pub fn run(field: &Field<'_>, sandbox: &Sandbox<'_>) -> Result<u64> {
-    let Some(place) = field.places.first() else { bail!("there is no epoch to damage") };
+pub fn run(images: &CrashImages<'_>, sandbox: &Sandbox<'_>) -> Result<u64> {
+    let Some(place) = images.places.first() else { bail!("there is no epoch to damage") };
     let none = Loss { kept: Vec::new(), odd: Odd::None };
-    let recording = field.recorded().recording;
+    let recording = images.recorded().recording;
     // A machine may never have had an image in its other slot.
-    let has_other = field.recorded().has_oldest();
+    let has_other = images.recorded().has_oldest();
     let damages = DAMAGES.iter().filter(|(promise, _)| has_other || *promise != "eligible_slots_are_whole");
-    let (mut oracle, mut seen) = (sandbox.oracle("bite", field.recorded())?, 0);
+    let (mut oracle, mut seen) = (sandbox.oracle("bite", images.recorded())?, 0);
     for (promise, damage) in damages {
         let mut disk: Pages = place.epoch.base.clone();
         for page in damage(recording).into_iter().flatten() {

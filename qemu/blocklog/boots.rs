@@ -3,8 +3,8 @@
 //! One guest is brought up to the moment before the initramfs loads the disk's driver, and its memory is saved.
 //! Each boot goes on from there with another disk: half a second instead of three.
 
+use super::crash_images::{CrashImages, Failure};
 use super::disk::pages;
-use super::field::{Failure, Field};
 use super::image::Coverage;
 use super::invariants;
 use super::replay::{Outcome, Recorded};
@@ -124,7 +124,7 @@ impl Snapshot {
 pub fn run(
     bed: &'static Bed,
     snapshot: &Snapshot,
-    fields: &[Field<'_>],
+    all_images: &[CrashImages<'_>],
     sample: &[Checked],
     threads: usize,
     until: Instant,
@@ -136,19 +136,21 @@ pub fn run(
         while let Some(one) =
             sample.get(next.fetch_add(1, Ordering::Relaxed)).filter(|_| Instant::now() < until)
         {
-            let field =
-                fields.iter().find(|field| field.has(&one.address)).context("an image of no recording")?;
-            let image = field.image(&one.address).context("an image of no recording")?;
+            let images = all_images
+                .iter()
+                .find(|images| images.has(&one.address))
+                .context("an image of no recording")?;
+            let image = images.image(&one.address).context("an image of no recording")?;
             let booted = snapshot.boot(
                 bed,
                 &format!("guest{thread}"),
                 &image,
-                &field.recorded().recording.parts.names,
+                &images.recorded().recording.parts.names,
             );
             let booted = booted.with_context(|| format!("boot {}", one.address))?;
-            if let Err(violation) = check(one, field.recorded(), image, booted) {
+            if let Err(violation) = check(one, images.recorded(), image, booted) {
                 let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
-                failures.extend(field.failure(&one.address, violation));
+                failures.extend(images.failure(&one.address, violation));
             }
             progress(done.fetch_add(1, Ordering::Relaxed) + 1);
         }

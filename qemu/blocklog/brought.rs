@@ -2,8 +2,8 @@
 //! told before anything is made of it, in one line that names the file.
 
 use super::disk::{good_default, looked, pages, record_on};
+use super::disk_sizes::{DiskSizes, check_disk_size};
 use super::parts::Parts;
-use super::room::{Room, check_disk_size};
 use super::staging;
 use anyhow::{Context, Error, Result, bail, ensure};
 use everboot_agent::machine::Access;
@@ -115,8 +115,8 @@ fn check_place(path: &Path) -> Result<()> {
 fn check_alone(bundle: &Path) -> Result<()> {
     let opened = Bundle::open_untrusted(open(bundle)?)?;
     check_sealed(opened.manifest())?;
-    let room = Room::of(opened.manifest().payload.size, opened.total_len())?;
-    check_disk_size(room.disk(), "it is made for the image: pack a smaller one")
+    let sizes = DiskSizes::of(opened.manifest().payload.size, opened.total_len())?;
+    check_disk_size(sizes.disk(), "it is made for the image: pack a smaller one")
 }
 
 fn check_disk(disk: &Path, config: &Config) -> Result<Parts> {
@@ -166,7 +166,7 @@ fn check_fit(bundle: &Bundle<FileMedium>, config: &Config, parts: &Parts) -> Res
         Layout::new(slot.length, manifest.payload.size).with_context(|| name.clone())?;
     }
     // What the file system needs for itself, it says when there is no room.
-    let (room, needed) = (parts.data.length, bundle.total_len() + MIB);
-    ensure!(room >= needed, "expected a data partition of {needed} bytes at least, found one of {room}");
+    let (found, needed) = (parts.data.length, bundle.total_len() + MIB);
+    ensure!(found >= needed, "expected a data partition of {needed} bytes at least, found one of {found}");
     check_sealed(manifest)
 }

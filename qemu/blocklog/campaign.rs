@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::agent::WorkingCopy;
 use super::counts::Counts;
-use super::field::{Failure, Field, Place};
+use super::crash_images::{CrashImages, Failure, Place};
 use super::image::Coverage;
 use super::options::Options;
 use super::replay::{Oracle, Recorded, Trouble};
@@ -23,7 +23,7 @@ const ENOUGH: usize = 20;
 
 /// What all threads share.
 struct Shared<'a> {
-    fields: &'a [Field<'a>],
+    all_images: &'a [CrashImages<'a>],
     /// Field, place, position in the place's order.
     jobs: Vec<(usize, usize, usize)>,
     next: AtomicUsize,
@@ -47,7 +47,7 @@ pub struct Found {
 
 /// Checks images until there are enough of them, or time is up.
 pub fn run(
-    fields: &[Field<'_>],
+    all_images: &[CrashImages<'_>],
     sandbox: &Sandbox<'_>,
     options: &Options,
     until: Instant,
@@ -55,8 +55,8 @@ pub fn run(
     progress: &(dyn Fn(&Counts) + Sync),
 ) -> Result<Found> {
     let shared = Shared {
-        fields,
-        jobs: jobs(fields),
+        all_images,
+        jobs: jobs(all_images),
         next: AtomicUsize::new(0),
         options,
         until,
@@ -77,15 +77,15 @@ pub fn run(
 }
 
 /// One of each place, then another of each, and so on.
-fn jobs(fields: &[Field<'_>]) -> Vec<(usize, usize, usize)> {
+fn jobs(all_images: &[CrashImages<'_>]) -> Vec<(usize, usize, usize)> {
     let mut jobs = Vec::new();
-    for (field, known) in fields.iter().enumerate() {
+    for (images, known) in all_images.iter().enumerate() {
         for (at, place) in known.places.iter().enumerate() {
-            jobs.extend((0..place.order.len()).map(|turn| (turn, field, at)));
+            jobs.extend((0..place.order.len()).map(|turn| (turn, images, at)));
         }
     }
     jobs.sort_unstable();
-    jobs.into_iter().map(|(turn, field, at)| (field, at, turn)).collect()
+    jobs.into_iter().map(|(turn, images, at)| (images, at, turn)).collect()
 }
 
 /// Where agents work.
@@ -116,16 +116,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared<'_> {
     fn work(&self, number: usize, sandbox: &Sandbox<'_>) -> Result<()> {
         let mut oracles = Vec::new();
-        for (at, field) in self.fields.iter().enumerate() {
-            oracles.push(sandbox.oracle(&format!("{number}-{at}"), field.recorded())?);
+        for (at, images) in self.all_images.iter().enumerate() {
+            oracles.push(sandbox.oracle(&format!("{number}-{at}"), images.recorded())?);
         }
-        while let Some((field, place, turn)) = self.jobs.get(self.next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some((images, place, turn)) = self.jobs.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             if self.is_over() {
                 break;
             }
-            let known = &self.fields[*field];
+            let known = &self.all_images[*images];
             let place = &known.places[*place];
-            self.one(known, place, place.order[*turn], &mut oracles[*field])?;
+            self.one(known, place, place.order[*turn], &mut oracles[*images])?;
         }
         lock(&self.found).counts.agent_runs += oracles.iter().map(|oracle| oracle.copy.runs).sum::<u64>();
         Ok(())
@@ -137,9 +137,15 @@ impl Shared<'_> {
         enough || Instant::now() >= self.until
     }
 
-    fn one(&self, field: &Field<'_>, place: &Place, way: usize, oracle: &mut Oracle<'_>) -> Result<()> {
+    fn one(
+        &self,
+        images: &CrashImages<'_>,
+        place: &Place,
+        way: usize,
+        oracle: &mut Oracle<'_>,
+    ) -> Result<()> {
         let loss = &place.losses[way];
-        let image = place.epoch.image(loss, field.seed);
+        let image = place.epoch.image(loss, images.seed);
         let is_new = lock(&self.seen).insert(image.hash());
         lock(&self.found).counts.made += 1;
         if !is_new {
@@ -150,13 +156,13 @@ impl Shared<'_> {
         let mut found = lock(&self.found);
         found.counts.images += 1;
         found.counts.unsure += u64::from(place.coverage == Coverage::AllButLast);
-        let address = field.address(place, way);
+        let address = images.address(place, way);
         match checked {
             Ok(outcome) => {
                 found.counts.staging_lost += u64::from(!outcome.has_staging);
-                found.checked.push(field.checked(address, place, outcome));
+                found.checked.push(images.checked(address, place, outcome));
             }
-            Err(Trouble::Broken(violation)) => found.failures.extend(field.failure(&address, violation)),
+            Err(Trouble::Broken(violation)) => found.failures.extend(images.failure(&address, violation)),
             Err(Trouble::Harness(error)) => return Err(error.context(format!("image {address}"))),
         }
         (self.progress)(&found.counts);
@@ -166,19 +172,19 @@ impl Shared<'_> {
 
 /// Checks one image again.
 pub fn replay(
-    fields: &[Field<'_>],
+    all_images: &[CrashImages<'_>],
     sandbox: &Sandbox<'_>,
     address: &Address,
 ) -> Result<(String, Result<Checked, Violation>)> {
-    let field = fields.iter().find(|field| field.has(address));
-    let field =
-        field.with_context(|| format!("expected the name of a recording, found {}", address.recording))?;
-    let (place, way) = field.find(address).with_context(|| format!("{address} is none of the images"))?;
+    let images = all_images.iter().find(|images| images.has(address));
+    let images =
+        images.with_context(|| format!("expected the name of a recording, found {}", address.recording))?;
+    let (place, way) = images.find(address).with_context(|| format!("{address} is none of the images"))?;
     let loss = &place.losses[way];
-    let picture = place.picture(loss, &field.recorded().recording.parts);
-    let mut oracle = sandbox.oracle("replay", field.recorded())?;
-    match oracle.check(&place.case(loss, place.epoch.image(loss, field.seed))) {
-        Ok(outcome) => Ok((picture, Ok(field.checked(address.clone(), place, outcome)))),
+    let picture = place.picture(loss, &images.recorded().recording.parts);
+    let mut oracle = sandbox.oracle("replay", images.recorded())?;
+    match oracle.check(&place.case(loss, place.epoch.image(loss, images.seed))) {
+        Ok(outcome) => Ok((picture, Ok(images.checked(address.clone(), place, outcome)))),
         Err(Trouble::Broken(violation)) => Ok((picture, Err(violation))),
         Err(Trouble::Harness(error)) => Err(error),
     }

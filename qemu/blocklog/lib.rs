@@ -4,20 +4,22 @@
 //! `subject` is the machine and the update, the campaign's own or what a user `brought`; `recording` runs the update,
 //! and `log` reads what QEMU wrote down of it; `image` makes the crash images, out of the ways
 //! that `epoch` enumerates for simulated media too; `replay` has the agent boot each and checks it by
-//! `invariants`; `campaign` does that for all; `boots` has the real kernel boot a `sample`. `told` compares the log
+//! `invariants`; `campaign` does that for all; `boots` has the real kernel boot a `sample`. `in_memory` compares the log
 //! with what the media of the same flows in memory were told, and `bite` shows that the oracle sees damage.
 #![allow(missing_docs, reason = "read by tests alone")]
 
 pub mod address;
 pub mod agent;
+pub mod barriers;
 pub mod bite;
 pub mod boots;
 pub mod brought;
 pub mod campaign;
 pub mod console;
 pub mod counts;
+pub mod crash_images;
 pub mod disk;
-pub mod field;
+pub mod disk_sizes;
 pub mod image;
 pub mod invariants;
 pub mod known;
@@ -27,25 +29,23 @@ pub mod parts;
 pub mod recording;
 pub mod replay;
 pub mod report;
-pub mod room;
 pub mod sample;
 pub mod staging;
 pub mod strip;
 pub mod subject;
 #[cfg(test)]
 mod tests;
-pub mod told;
 
 use address::Address;
 use anyhow::{Context, Result, ensure};
 use boots::Snapshot;
 use campaign::{Found, Sandbox};
 pub use counts::Counts;
+use crash_images::CrashImages;
 use everboot_bed::Bed;
 use everboot_builder::agent::Agent;
 use everboot_builder::paths;
 use everboot_kit::violation::Violation;
-use field::Field;
 pub use options::Options;
 use recording::Recording;
 pub use report::Report;
@@ -74,12 +74,12 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     step("prepare");
     let recordings = recording::record(bed, &scene.subject)?;
     step("record");
-    let fields = scene.fields(&recordings, options.seed, &mut counts)?;
-    counts.bites = bite::run(&fields[0], &scene.sandbox())?;
+    let all_images = scene.all_images(&recordings, options.seed, &mut counts)?;
+    counts.bites = bite::run(&all_images[0], &scene.sandbox())?;
     step("compare barriers, enumerate");
     let until = Instant::now() + Duration::from_secs(options.seconds) * 2 / 3;
     let Found { counts, checked, mut failures } =
-        campaign::run(&fields, &scene.sandbox(), options, until, counts, &|counts| {
+        campaign::run(&all_images, &scene.sandbox(), options, until, counts, &|counts| {
             progress("images", counts)
         })?;
     step("oracle images");
@@ -90,7 +90,7 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     step("take the snapshot");
     let until = until.max(Instant::now()) + Duration::from_secs(options.seconds) / 3;
     let tell = |boots| progress("boots", &Counts { boots, ..counts.clone() });
-    let (boots, failed) = boots::run(bed, &snapshot, &fields, &sample, options.threads, until, &tell)?;
+    let (boots, failed) = boots::run(bed, &snapshot, &all_images, &sample, options.threads, until, &tell)?;
     step("boot");
     counts.boots = boots;
     failures.extend(failed);
@@ -99,7 +99,7 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     let short = wanted.into_iter().filter(|(_, found, wanted)| *found < *wanted as u64);
     let short = short.map(|(what, found, wanted)| format!("expected {wanted} {what}, there were {found}"));
     let shortfalls = short.collect();
-    let strips = strip::strips(&fields, &checked);
+    let strips = strip::strips(&all_images, &checked);
     Ok(Report { counts, failures, shortfalls, strips, steps })
 }
 
@@ -112,9 +112,9 @@ pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
     let _one_at_a_time = paths::lock("faults")?;
     let scene = Scene::new(bed, Subject::kept()?)?;
     let recordings = recording::kept(&scene.subject)?;
-    let new = |recording| Field::new(recording, address.seed);
-    let fields = recordings.iter().map(new).collect::<Result<Vec<_>>>()?;
-    let (picture, checked) = campaign::replay(&fields, &scene.sandbox(), &address)?;
+    let new = |recording| CrashImages::new(recording, address.seed);
+    let all_images = recordings.iter().map(new).collect::<Result<Vec<_>>>()?;
+    let (picture, checked) = campaign::replay(&all_images, &scene.sandbox(), &address)?;
     let checked = match checked {
         Ok(checked) => checked,
         Err(violation) => return Ok((picture, Err(violation))),
@@ -123,7 +123,7 @@ pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
         Snapshot::take(bed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
     let until = Instant::now() + everboot_bed::machine::LIMIT;
     let said = checked.outcome.said.clone();
-    let (_, failed) = boots::run(bed, &snapshot, &fields, &[checked], 1, until, &|_| ())?;
+    let (_, failed) = boots::run(bed, &snapshot, &all_images, &[checked], 1, until, &|_| ())?;
     Ok((picture, failed.into_iter().next().map_or(Ok(said), |failure| Err(failure.violation))))
 }
 
@@ -148,26 +148,27 @@ impl Scene {
     }
 
     /// Compares the barriers of each recording, and enumerates its images.
-    fn fields<'a>(
+    fn all_images<'a>(
         &self,
         recordings: &'a [Recording],
         seed: u64,
         counts: &mut Counts,
-    ) -> Result<Vec<Field<'a>>> {
-        let mut fields = Vec::new();
+    ) -> Result<Vec<CrashImages<'a>>> {
+        let mut all_images = Vec::new();
         for recording in recordings {
-            let agreed = told::compare(recording, &self.folder, &self.subject.config, &self.subject.keys)?;
-            let field = Field::new(recording, seed)?;
+            let agreed =
+                barriers::compare(recording, &self.folder, &self.subject.config, &self.subject.keys)?;
+            let images = CrashImages::new(recording, seed)?;
             let flushes = recording.entries.iter().filter(|entry| **entry == log::Entry::Flush).count();
             counts.entries += recording.entries.len() as u64;
             counts.flushes += flushes as u64;
             counts.barriers += agreed.barriers;
             counts.needed += agreed.needed;
-            field.count(counts);
-            fields.push(field);
+            images.count(counts);
+            all_images.push(images);
         }
         ensure!(counts.epochs > 0, "nothing was recorded");
-        Ok(fields)
+        Ok(all_images)
     }
 }
 

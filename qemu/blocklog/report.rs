@@ -1,7 +1,7 @@
 //! The report of a campaign.
 
 use super::counts::Counts;
-use super::field::Failure;
+use super::crash_images::Failure;
 use super::strip::Strip;
 use std::fmt;
 

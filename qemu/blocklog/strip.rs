@@ -1,6 +1,6 @@
 //! The crash space of a recording as a strip: a column for each epoch of its log.
 
-use super::field::Field;
+use super::crash_images::CrashImages;
 use super::image::Coverage;
 use super::known::NEW;
 use super::parts::Area;
@@ -23,15 +23,16 @@ pub struct Strip {
 }
 
 /// The strips of all recordings, out of the images that were checked well.
-pub fn strips(fields: &[Field<'_>], checked: &[Checked]) -> Vec<Strip> {
-    fields.iter().map(|field| strip(field, checked)).collect()
+pub fn strips(all_images: &[CrashImages<'_>], checked: &[Checked]) -> Vec<Strip> {
+    all_images.iter().map(|images| strip(images, checked)).collect()
 }
 
-fn strip(field: &Field<'_>, checked: &[Checked]) -> Strip {
-    let recording = field.recorded().recording;
-    let sure = || field.places.iter().filter(|place| place.coverage == Coverage::All);
+fn strip(images: &CrashImages<'_>, checked: &[Checked]) -> Strip {
+    let recording = images.recorded().recording;
+    let sure = || images.places.iter().filter(|place| place.coverage == Coverage::All);
     let mut outcomes = vec![[0; OUTCOMES.len()]; sure().count()];
-    for one in checked.iter().filter(|one| field.has(&one.address) && one.address.coverage == Coverage::All) {
+    for one in checked.iter().filter(|one| images.has(&one.address) && one.address.coverage == Coverage::All)
+    {
         if let Some(column) = outcomes.get_mut(one.address.epoch) {
             column[usize::from(one.outcome.version == NEW)] += 1;
         }

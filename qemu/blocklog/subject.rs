@@ -2,8 +2,8 @@
 
 use super::brought::{Brought, check_idle, open, read_settings, settings_of};
 use super::disk::pages;
+use super::disk_sizes::DiskSizes;
 use super::parts::Parts;
-use super::room::Room;
 use anyhow::{Context, Result};
 use everboot_bed::bundle::{self, pack_for};
 use everboot_bed::{Bed, Machine, system};
@@ -102,7 +102,8 @@ impl Subject {
 /// A machine on which version 0 came from the factory, and version 1 is good and the default; and version 2.
 fn own(bed: &'static Bed) -> Result<()> {
     let [zero, one, two] = ["0", "1", "2"].map(|number| version(bed, bundle::COMPATIBLE, number));
-    let machine = Machine::new(bed, FOLDER, &zero?, &Room::SMALLEST.words().each_ref().map(String::as_str))?;
+    let machine =
+        Machine::new(bed, FOLDER, &zero?, &DiskSizes::SMALLEST.words().each_ref().map(String::as_str))?;
     let one = one?;
     for words in [&["boot"][..], &["confirm"], &["install", &one.to_string_lossy()], &["boot"], &["confirm"]]
     {
@@ -117,7 +118,7 @@ fn around(bed: &'static Bed, bundle: &Path) -> Result<()> {
     let opened = Bundle::open_untrusted(open(bundle)?)?;
     let manifest = opened.manifest();
     let first = version(bed, &manifest.compatible, "0")?;
-    let words = Room::of(manifest.payload.size, opened.total_len())?.words();
+    let words = DiskSizes::of(manifest.payload.size, opened.total_len())?.words();
     let words = words.each_ref().map(String::as_str);
     let configuration = format!("compatible = {}\n", manifest.compatible);
     let machine = Machine::with(bed, FOLDER, &configuration, &first, &words)?;

@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use crate::address::Address;
+use crate::barriers::check;
 use crate::brought::read_settings;
 use crate::image::{Coverage, epochs};
 use crate::log::{Entry, parse};
 use crate::parts::Parts;
 use crate::recording::{About, Phase, Recording};
 use crate::strip::letter;
-use crate::told::check;
 use everboot_bed::disk::Extent;
 use everboot_builder::paths;
 use everboot_core::slot::RootHash;
@@ -192,7 +192,7 @@ fn an_epoch_is_shown_by_what_it_writes_whatever_the_slots_are_called() {
 }
 
 /// The slot is written and made durable, then the record names it.
-fn told() -> Vec<Event> {
+fn in_memory() -> Vec<Event> {
     let write = |medium, byte| Event::Write { medium, at: 0, data: Arc::from([byte; 1024]) };
     vec![write(1, 1), Event::Sync(1), write(0, 2), Event::Sync(0)]
 }
@@ -204,12 +204,12 @@ fn seen(at: u64, byte: u8) -> Entry {
 #[test]
 fn a_disk_that_saw_every_barrier_agrees() {
     let entries = [seen(1 << 16, 1), Entry::Flush, seen(0, 2), Entry::Flush];
-    let agreed = check(&told(), &entries, &parts()).unwrap();
+    let agreed = check(&in_memory(), &entries, &parts()).unwrap();
     assert_eq!((agreed.sectors, agreed.barriers), (4, 2));
     // In pieces, in another order, and with what the file system does in between.
     let [half, rest] = [write(1 << 16, 1), write((1 << 16) + 512, 1)];
     let entries = [rest, seen(3 << 16, 9), half, Entry::Flush, seen(0, 2), Entry::Flush, Entry::Flush];
-    assert!(check(&told(), &entries, &parts()).is_ok());
+    assert!(check(&in_memory(), &entries, &parts()).is_ok());
 }
 
 #[test]
@@ -218,17 +218,17 @@ fn a_flush_that_is_missing_is_noticed() {
     for missing in [1, 3] {
         let mut entries = all.to_vec();
         entries.remove(missing);
-        let error = check(&told(), &entries, &parts()).unwrap_err().to_string();
+        let error = check(&in_memory(), &entries, &parts()).unwrap_err().to_string();
         assert!(error.contains("no flush between"), "{error}");
     }
     let late = [seen(1 << 16, 1), seen(0, 2), Entry::Flush, Entry::Flush];
-    assert!(check(&told(), &late, &parts()).is_err());
+    assert!(check(&in_memory(), &late, &parts()).is_err());
 }
 
 #[test]
 fn a_write_that_nobody_told_or_that_is_missing_or_other_bytes_are_noticed() {
     let all = [seen(1 << 16, 1), Entry::Flush, seen(0, 2), Entry::Flush];
-    let error = |entries: &[Entry]| check(&told(), entries, &parts()).unwrap_err().to_string();
+    let error = |entries: &[Entry]| check(&in_memory(), entries, &parts()).unwrap_err().to_string();
     assert!(error(&all[2..]).contains("never written"));
     assert!(error(&[&all[..], &[seen(2 << 16, 3)]].concat()).contains("nobody told it to"));
     let mut other = all.to_vec();

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use everboot_bed::Bed;
 use everboot_blocklog::brought::{Brought, settings_of};
-use everboot_blocklog::field::Failure;
+use everboot_blocklog::crash_images::Failure;
 use everboot_blocklog::strip::OUTCOMES;
 use everboot_builder::paths;
 use serde_json::{Value, json};
@@ -173,8 +173,8 @@ fn block_log(options: &Options, wrong: &mut Vec<String>) -> Result<Value> {
         threads: 2,
         brought: options.brought(),
     };
-    let told = Mutex::new(Instant::now());
-    let report = everboot_blocklog::run(&wanted, &|step, counts| tell(&told, step, counts))?;
+    let in_memory = Mutex::new(Instant::now());
+    let report = everboot_blocklog::run(&wanted, &|step, counts| tell(&in_memory, step, counts))?;
     println!("{report}");
     if !report.failures.is_empty() {
         wrong.push(format!("{} images of the block log broke a promise", report.failures.len()));
@@ -202,13 +202,13 @@ fn block_log(options: &Options, wrong: &mut Vec<String>) -> Result<Value> {
 }
 
 /// A line that is written over itself on a terminal, and told now and then elsewhere.
-fn tell(told: &Mutex<Instant>, step: &str, counts: &everboot_blocklog::Counts) {
-    let Ok(mut told) = told.lock() else { return };
+fn tell(in_memory: &Mutex<Instant>, step: &str, counts: &everboot_blocklog::Counts) {
+    let Ok(mut in_memory) = in_memory.lock() else { return };
     let is_terminal = std::io::stderr().is_terminal();
-    if told.elapsed() < Duration::from_secs(if is_terminal { 1 } else { 20 }) {
+    if in_memory.elapsed() < Duration::from_secs(if is_terminal { 1 } else { 20 }) {
         return;
     }
-    *told = Instant::now();
+    *in_memory = Instant::now();
     let end = if is_terminal { "\r" } else { "\n" };
     eprint!("block log, {step}: {} images checked, {} booted    {end}", counts.images, counts.boots);
 }

@@ -2,7 +2,7 @@
 
 use super::Options;
 use clap::Parser;
-use everboot_blocklog::room::{Room, check_disk_size};
+use everboot_blocklog::disk_sizes::{DiskSizes, check_disk_size};
 use everboot_builder::command::run;
 use everboot_builder::{paths, programs};
 use everboot_storage::bundle::write::member;
@@ -166,7 +166,7 @@ fn a_bundle_that_needs_another_kernel_is_refused_before_the_search() {
 #[test]
 fn an_image_is_too_large_when_the_disk_that_is_made_for_it_is() {
     let disk =
-        |mebibytes: usize| Room::of((mebibytes * MIB) as u64, (mebibytes * MIB) as u64).unwrap().disk();
+        |mebibytes: usize| DiskSizes::of((mebibytes * MIB) as u64, (mebibytes * MIB) as u64).unwrap().disk();
     check_disk_size(disk(300), "").unwrap();
     let said = check_disk_size(disk(400), "pack a smaller one").unwrap_err().to_string();
     assert!(said.contains("of 1024 MiB at most, found one of 13") && said.ends_with("smaller one"), "{said}");

@@ -5,7 +5,7 @@ use everboot_core::manifest::Manifest;
 use everboot_core::slot::RootHash;
 use everboot_kit::sim::pages::Pages;
 use everboot_kit::sim::{SLOT_A, SimRoot};
-use everboot_kit::told;
+use everboot_kit::small_delta;
 use everboot_kit::world::{BLOCKS, World, bundle, image, manifest};
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -41,7 +41,7 @@ pub fn known() -> &'static [Known] {
             let file = bundle(with_floor(version), &image);
             make((version, root == SimRoot::Boots), with_floor(version), &image, &file)
         });
-        let told = make((2, true), told::second(), &told::new_image(), &told::delta());
+        let told = make((2, true), small_delta::second(), &small_delta::new_image(), &small_delta::delta());
         whole.chain([told]).collect()
     })
 }

@@ -23,7 +23,7 @@ pub mod program;
 pub mod seed;
 pub mod server;
 pub mod sim;
+pub mod small_delta;
 pub mod timeline;
-pub mod told;
 pub mod violation;
 pub mod world;

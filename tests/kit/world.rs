@@ -85,11 +85,11 @@ impl World {
         let mut config = Config::parse("compatible = sim").unwrap();
         config.timeout = 1;
         let keys = Keys::parse(include_str!("../golden/key.pub")).unwrap();
-        Self::told(SimMachine::new(), config, keys)
+        Self::recorded(SimMachine::new(), config, keys)
     }
 
     /// A machine whose story is told again with power cuts once it is over: see [`cuts`](super::cuts).
-    fn told(machine: SimMachine, config: Config, keys: Keys) -> Self {
+    fn recorded(machine: SimMachine, config: Config, keys: Keys) -> Self {
         machine.power.tell_flows_apart();
         Self { machine, config, keys, tape: Some(Tape::default()) }
     }
@@ -174,7 +174,7 @@ impl World {
 
     /// The same world on media of its own.
     pub fn fork(&self) -> Self {
-        Self::told(self.machine.fork(), self.config.clone(), self.keys.clone())
+        Self::recorded(self.machine.fork(), self.config.clone(), self.keys.clone())
     }
 
     #[track_caller]

@@ -4,7 +4,7 @@ use everboot_agent::flow;
 use everboot_core::manifest::Manifest;
 use everboot_core::slot::{BLOCK, SlotState};
 use everboot_kit::sim::{SLOT_A, SLOT_B, SURVIVORS, SimDisk, SimRoot};
-use everboot_kit::told::{delta, delta_of, groups, new_image, old_root, second};
+use everboot_kit::small_delta::{delta, delta_of, groups, new_image, old_root, second};
 use everboot_kit::world::{THREE, World, bundle, image, manifest};
 use everboot_storage::apply;
 use everboot_storage::bundle::{self, Body, Bundle, Run, Sources};

@@ -9,7 +9,7 @@ use everboot_core::record::history::Kind;
 use everboot_core::slot::{BLOCK, SlotState};
 use everboot_kit::sim::power::Event;
 use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SURVIVORS, SimDisk, SimRoot, UNREADABLE};
-use everboot_kit::told::{delta, new_image, second};
+use everboot_kit::small_delta::{delta, new_image, second};
 use everboot_kit::world::{BLOCKS, World, bundle, image, manifest};
 use everboot_storage::apply::{self, Progress};
 use everboot_storage::bundle::sign::NewKeys;

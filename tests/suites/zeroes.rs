@@ -3,7 +3,7 @@
 use everboot_core::manifest::{Manifest, Payload};
 use everboot_core::slot::BLOCK;
 use everboot_kit::sim::{SLOT_A, SURVIVORS, SimDisk, SimRoot};
-use everboot_kit::told::{delta_of, groups, second};
+use everboot_kit::small_delta::{delta_of, groups, second};
 use everboot_kit::world::{THREE, World, bundle, image as old_image, manifest};
 use everboot_storage::apply::{self, Error, Layout, Progress};
 use everboot_storage::bundle::{Bundle, Sources};

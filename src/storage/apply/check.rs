@@ -2,7 +2,7 @@
 
 use super::Error;
 use super::feed::BESIDE;
-use crate::bundle::{Bundle, Carried, Group, Packed, Sources, Told, Tree, Trees, Unpacker};
+use crate::bundle::{Bundle, Carried, Group, Packed, SharedDelta, Sources, Tree, Trees, Unpacker};
 use crate::medium::{Aligned, Medium};
 use crate::worker_pool::{self, Jobs, Threads};
 use everboot_core::slot::{BLOCK, Digest};
@@ -24,8 +24,8 @@ pub fn check<S: Medium, T: Medium>(
         }
         Carried::Delta(medium, delta) => {
             // That it tells the signed image is found out here, by all its new blocks.
-            let (told, trees) = Told::new((medium, delta), sources, payload)?;
-            (Pieces::Delta(told, trees), delta.count(), threads.at_most(BESIDE))
+            let (shared, trees) = SharedDelta::new((medium, delta), sources, payload)?;
+            (Pieces::Delta(shared, trees), delta.count(), threads.at_most(BESIDE))
         }
     };
     let mut check = Check { pieces, next: 0, count, proven: 0, blocks: payload.blocks(), error: None, watch };
@@ -39,13 +39,13 @@ pub fn check<S: Medium, T: Medium>(
 /// What is read.
 enum Pieces<'a, S, T> {
     Whole(Tree<'a, S>, Packed<'a, S>),
-    Delta(Told<'a, S, T>, Trees<'a, T>),
+    Delta(SharedDelta<'a, S, T>, Trees<'a, T>),
 }
 
 /// A frame with the digests of its blocks, or a group with those of the blocks that it copies.
 enum Piece<'a, S, T> {
     Frame(Packed<'a, S>, u64, Vec<Digest>),
-    Group(Told<'a, S, T>, Group, Vec<Digest>),
+    Group(SharedDelta<'a, S, T>, Group, Vec<Digest>),
 }
 
 impl<'a, S: Medium, T: Medium> Pieces<'a, S, T> {
@@ -54,10 +54,10 @@ impl<'a, S: Medium, T: Medium> Pieces<'a, S, T> {
             Self::Whole(tree, packed) => {
                 Piece::Frame(*packed, number, tree.digests(packed.frames().blocks(number))?)
             }
-            Self::Delta(told, trees) => {
-                let group = told.group(number)?;
+            Self::Delta(shared, trees) => {
+                let group = shared.group(number)?;
                 let copied = trees.copied(&group)?;
-                Piece::Group(*told, group, copied)
+                Piece::Group(*shared, group, copied)
             }
         })
     }
@@ -72,8 +72,8 @@ impl<S: Medium, T: Medium> Piece<'_, S, T> {
                 packed.read(frame, &digests, unpacker, room)?;
                 Ok(digests.len() as u64)
             }
-            Self::Group(told, group, copied) => {
-                told.check_copied(&group, &copied, room)?;
+            Self::Group(shared, group, copied) => {
+                shared.check_copied(&group, &copied, room)?;
                 Ok(group.blocks.end - group.blocks.start)
             }
         }

@@ -3,7 +3,7 @@
 use super::Error;
 use super::layout::Layout;
 use super::worker::{Origin, Span};
-use crate::bundle::{self, Bundle, Carried, Packed, Sources, Told, Tree, Trees};
+use crate::bundle::{self, Bundle, Carried, Packed, SharedDelta, Sources, Tree, Trees};
 use crate::medium::{Aligned, Medium};
 use crate::worker_pool::Threads;
 use everboot_core::manifest::Payload;
@@ -36,7 +36,7 @@ pub(super) enum Feed<'a, S, T> {
     /// The frames of a whole image, and behind them its tree.
     Whole { tree: Tree<'a, S>, packed: Packed<'a, S>, layout: Layout },
     /// The groups of a delta. Their digests are those of the tree that was made of it in the slot before.
-    Delta { told: Told<'a, S, T>, trees: Trees<'a, T>, payload: &'a Payload, made: Made<'a, T> },
+    Delta { shared: SharedDelta<'a, S, T>, trees: Trees<'a, T>, payload: &'a Payload, made: Made<'a, T> },
     /// What a slot has already, by its own tree; other slots may have what is missing.
     Slots { made: Made<'a, T>, givers: &'a [T], payload: &'a Payload, hasher: &'a Hasher, is_known: bool },
 }
@@ -56,9 +56,9 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
                 Ok((Self::Whole { tree, packed, layout }, packed.frames().threads(threads)))
             }
             Carried::Delta(medium, delta) => {
-                let (told, trees) = Told::new((medium, delta), sources, payload)?;
+                let (shared, trees) = SharedDelta::new((medium, delta), sources, payload)?;
                 let made = Made::new(slot, layout, payload);
-                Ok((Self::Delta { told, trees, payload, made }, threads.at_most(PATCHERS)))
+                Ok((Self::Delta { shared, trees, payload, made }, threads.at_most(PATCHERS)))
             }
         }
     }
@@ -78,7 +78,7 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
     pub(super) fn hasher(&self) -> &'a Hasher {
         match self {
             Self::Whole { packed, .. } => packed.hasher(),
-            Self::Delta { told, .. } => told.hasher(),
+            Self::Delta { shared, .. } => shared.hasher(),
             Self::Slots { hasher, .. } => hasher,
         }
     }
@@ -89,7 +89,7 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
             Self::Whole { packed, layout, .. } => {
                 packed.frames().count() + tree_blocks(*layout).div_ceil(STEP)
             }
-            Self::Delta { told, .. } => told.count(),
+            Self::Delta { shared, .. } => shared.count(),
             Self::Slots { payload, .. } => payload.blocks().div_ceil(SPAN),
         }
     }
@@ -119,7 +119,7 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
             Ok::<(), Error>(())
         };
         match self {
-            Self::Delta { told, trees, .. } => told.build(trees, payload, &mut put)?,
+            Self::Delta { shared, trees, .. } => shared.build(trees, payload, &mut put)?,
             Self::Slots { made, givers, hasher, .. } => made.build(givers, payload, hasher, &mut put)?,
             Self::Whole { .. } => payload.root_hash,
         };
@@ -144,18 +144,18 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
                     Ok((span, Origin::Frame(*packed, number)))
                 }
             },
-            Self::Delta { told, trees, made, .. } => {
-                let group = told.group(number)?;
+            Self::Delta { shared, trees, made, .. } => {
+                let group = shared.group(number)?;
                 let (first, digests) = (group.blocks.start, made.digests(group.blocks.clone())?);
                 let prefix = trees.prefix(&group)?;
-                Ok((Span { first, digests }, Origin::Group(*told, group, prefix)))
+                Ok((Span { first, digests }, Origin::Group(*shared, group, prefix)))
             }
             Self::Slots { made, givers, payload, is_known, .. } => {
                 let (first, end) = (number * SPAN, ((number + 1) * SPAN).min(payload.blocks()));
                 let digests = match is_known {
                     true => made.digests(first..end)?,
                     // No block has the digest that stands for one that nobody knows.
-                    false => (first..end).map(|block| made.told(block, &[]).unwrap_or_default()).collect(),
+                    false => (first..end).map(|block| made.digest(block, &[]).unwrap_or_default()).collect(),
                 };
                 Ok((Span { first, digests }, Origin::Slots(givers)))
             }
@@ -192,7 +192,7 @@ impl<'a, T: Medium> Made<'a, T> {
 
     /// The digest that a block must have, if the tree in the slot or in another one tells it; whoever does, it was
     /// checked up to the signed root hash.
-    fn told(&mut self, block: u64, givers: &[T]) -> Option<Digest> {
+    fn digest(&mut self, block: u64, givers: &[T]) -> Option<Digest> {
         let (image_len, reader) = (self.layout.image_len, &mut self.reader);
         once(self.slot).chain(givers).find_map(|part| {
             reader.leaf(block, &mut |offset, node| part.read_at(image_len + offset, node)).ok()
@@ -215,7 +215,7 @@ impl<'a, T: Medium> Made<'a, T> {
         };
         let mut there = Aligned::zeroed(BLOCK);
         for block in 0..payload.blocks() {
-            let digest = self.told(block, givers).unwrap_or_else(|| {
+            let digest = self.digest(block, givers).unwrap_or_else(|| {
                 let _ = self.slot.read_at(block * BLOCK as u64, &mut there);
                 hasher.block(&there)
             });

@@ -1,7 +1,7 @@
 //! What a thread does to neighbouring blocks of a slot.
 
 use super::Error;
-use crate::bundle::{Group, Packed, Patcher, Told, Unpacker};
+use crate::bundle::{Group, Packed, Patcher, SharedDelta, Unpacker};
 use crate::medium::{Aligned, Medium};
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::slot::{BLOCK, Digest, same};
@@ -52,7 +52,7 @@ pub(super) enum Origin<'a, S, T> {
     /// It is that frame of the bundle.
     Frame(Packed<'a, S>, u64),
     /// It is that group of a delta; its new blocks are packed against blocks with these digests.
-    Group(Told<'a, S, T>, Group, Vec<Digest>),
+    Group(SharedDelta<'a, S, T>, Group, Vec<Digest>),
     /// It is this.
     Memory(Aligned),
     /// These slots may have it.
@@ -290,11 +290,11 @@ impl<'a, T: Medium> Worker<'a, T> {
             Origin::Frame(packed, frame) => {
                 packed.read(*frame, digests, &mut self.unpacker, &mut self.content)?;
             }
-            Origin::Group(told, group, prefix) => {
+            Origin::Group(shared, group, prefix) => {
                 if !is_unpacked {
-                    self.patcher.unpack(*told, group, prefix)?;
+                    self.patcher.unpack(*shared, group, prefix)?;
                 }
-                self.patcher.fill(*told, group, (first, digests), &mut self.content)?;
+                self.patcher.fill(*shared, group, (first, digests), &mut self.content)?;
             }
             Origin::Slots(_) => {}
         }

@@ -207,21 +207,21 @@ impl<M: Medium> Trees<'_, M> {
 
 /// A delta, the bundle that it is in, and the parts with what it names: to be used by several threads.
 #[derive(Debug)]
-pub struct Told<'a, S, T> {
+pub struct SharedDelta<'a, S, T> {
     medium: &'a S,
     delta: &'a Delta,
     parts: &'a [T],
 }
 
-impl<S, T> Clone for Told<'_, S, T> {
+impl<S, T> Clone for SharedDelta<'_, S, T> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<S, T> Copy for Told<'_, S, T> {}
+impl<S, T> Copy for SharedDelta<'_, S, T> {}
 
-impl<'a, S: Medium, T: Medium> Told<'a, S, T> {
+impl<'a, S: Medium, T: Medium> SharedDelta<'a, S, T> {
     /// With the trees of the other images, for one thread. Refused when these are not the images that the delta names,
     /// or when it tells another image than that of `payload`.
     pub fn new(
@@ -234,10 +234,10 @@ impl<'a, S: Medium, T: Medium> Told<'a, S, T> {
                 return Err(Error::Source { root: *root });
             }
         }
-        let told = Self { medium, delta, parts: &sources.parts };
+        let shared = Self { medium, delta, parts: &sources.parts };
         let mut trees = Trees { parts: &sources.parts, trees: &mut sources.trees };
-        match told.build(&mut trees, payload, &mut |_, _| Ok::<(), Error>(()))? {
-            root if root == payload.root_hash => Ok((told, trees)),
+        match shared.build(&mut trees, payload, &mut |_, _| Ok::<(), Error>(()))? {
+            root if root == payload.root_hash => Ok((shared, trees)),
             _ => Err(Error::WrongRoot),
         }
     }
@@ -337,7 +337,7 @@ impl Patcher {
     /// Unpacks the new blocks of a group. Each block that they are packed against has its digest in `prefix`.
     pub fn unpack<S: Medium, T: Medium>(
         &mut self,
-        told: Told<'_, S, T>,
+        shared: SharedDelta<'_, S, T>,
         group: &Group,
         mut prefix: &[Digest],
     ) -> Result<(), Error> {
@@ -351,9 +351,9 @@ impl Patcher {
             let (digests, content);
             (digests, prefix) = prefix.split_at(piece.count as usize);
             (content, room) = room.split_at_mut(digests.len() * BLOCK);
-            told.copy((group.number, piece.source, piece.first), digests, content)?;
+            shared.copy((group.number, piece.source, piece.first), digests, content)?;
         }
-        told.delta.packed(told.medium, group.number, &mut self.packed)?;
+        shared.delta.packed(shared.medium, group.number, &mut self.packed)?;
         self.decoder.decode(group.number, &self.packed, &self.prefix, &mut self.new)
     }
 
@@ -377,7 +377,7 @@ impl Patcher {
     /// an error. Its new blocks were unpacked before.
     pub fn fill<S: Medium, T: Medium>(
         &self,
-        told: Told<'_, S, T>,
+        shared: SharedDelta<'_, S, T>,
         group: &Group,
         (first, digests): (usize, &[Digest]),
         content: &mut [u8],
@@ -394,7 +394,7 @@ impl Patcher {
                     Run::New(_) => room.copy_from_slice(&self.new[(new + from - at) * BLOCK..][..room.len()]),
                     Run::Copy(piece) => {
                         let block = piece.first + (from - at) as u64;
-                        told.parts[piece.source].read_at(block * BLOCK as u64, room)?;
+                        shared.parts[piece.source].read_at(block * BLOCK as u64, room)?;
                     }
                 }
             }
@@ -402,7 +402,7 @@ impl Patcher {
             at = run_end;
         }
         let blocks: Vec<&[u8]> = content.chunks_exact(BLOCK).collect();
-        match told.hasher().blocks(&blocks) == digests {
+        match shared.hasher().blocks(&blocks) == digests {
             true => Ok(()),
             false => Err(Error::WrongSource { group: group.number }),
         }

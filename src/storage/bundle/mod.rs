@@ -20,7 +20,7 @@ mod signed;
 #[cfg(feature = "write")]
 pub mod write;
 
-pub use delta::{Delta, GROUPS_MAX, Patcher, Sources, Told, Trees};
+pub use delta::{Delta, GROUPS_MAX, Patcher, SharedDelta, Sources, Trees};
 pub use error::{Error, Fault};
 pub use frames::{Decoder, FRAMES_MAX, Frames};
 pub use reader::{Body, Bundle, Carried, Packed, Tree, Unpacker, Whole};

@@ -6,7 +6,7 @@ use super::bytes::Bytes;
 use super::heap::within;
 use everboot_storage::apply;
 use everboot_storage::bundle::{
-    Body, Bundle, Carried, Delta, GROUP_NEW, GROUP_PREFIX, Keys, Run, Signed, Sources, Told, Unpacker,
+    Body, Bundle, Carried, Delta, GROUP_NEW, GROUP_PREFIX, Keys, Run, Signed, Sources, SharedDelta, Unpacker,
 };
 use everboot_storage::worker_pool::Threads;
 use everboot_core::manifest::{Manifest, compare_versions};
@@ -85,9 +85,9 @@ fn sources_of(delta: &Delta, golden: &Manifest, sources: &mut Sources<Bytes<'sta
 /// What is told of each group, when all together tell the golden image.
 fn groups(bundle: &mut Bundle<Bytes<'_>>, sources: &mut Sources<Bytes<'static>>) {
     let (payload, Carried::Delta(medium, delta)) = bundle.carried() else { return };
-    let Ok((told, _)) = Told::new((medium, delta), sources, payload) else { return };
-    for number in 0..told.count() {
-        let group = told.group(number).expect("a group of a delta that was read");
+    let Ok((shared, _)) = SharedDelta::new((medium, delta), sources, payload) else { return };
+    for number in 0..shared.count() {
+        let group = shared.group(number).expect("a group of a delta that was read");
         let count: u64 = group.runs.iter().map(Run::count).sum();
         assert_eq!(count, group.blocks.end - group.blocks.start);
         let new = |run: &Run| if let Run::New(count) = run { *count } else { 0 };

@@ -51,7 +51,7 @@ pub struct Failure {
 
 /// All images of one recording.
 #[derive(Debug)]
-pub struct Field<'a> {
+pub struct CrashImages<'a> {
     recorded: Recorded<'a>,
     /// Its epochs; those whose flushes are believed come first.
     pub places: Vec<Place>,
@@ -59,7 +59,7 @@ pub struct Field<'a> {
     pub seed: u64,
 }
 
-impl<'a> Field<'a> {
+impl<'a> CrashImages<'a> {
     /// Enumerates.
     pub fn new(recording: &'a Recording, seed: u64) -> Result<Self> {
         let recorded = Recorded::new(recording)?;

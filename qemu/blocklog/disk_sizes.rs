@@ -13,14 +13,14 @@ const MARGINS: u64 = 2;
 
 /// The room of a machine of the campaign's own, in MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Room {
+pub struct DiskSizes {
     /// Each slot.
     pub slot: u64,
     /// The data partition.
     pub data: u64,
 }
 
-impl Room {
+impl DiskSizes {
     /// What its own small systems need.
     pub const SMALLEST: Self = Self { slot: 4, data: 6 };
 

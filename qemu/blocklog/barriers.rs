@@ -39,15 +39,15 @@ pub struct Agreement {
 
 /// Holds a recording against what the media are told.
 pub fn compare(recording: &Recording, folder: &Path, config: &Config, keys: &Keys) -> Result<Agreement> {
-    let told = told(recording, folder, config, keys)?;
-    let mut agreement = check(&told, &recording.entries, &recording.parts)
+    let in_memory = in_memory(recording, folder, config, keys)?;
+    let mut agreement = check(&in_memory, &recording.entries, &recording.parts)
         .with_context(|| format!("{}: the disk did not see what the media were told", recording.name))?;
     // What takes the place of a flush means nothing.
     let (mut entries, nothing) = (recording.entries.clone(), Entry::Discard { at: 0, len: 0 });
     for at in 0..entries.len() {
         if entries[at] == Entry::Flush {
             entries[at] = nothing.clone();
-            agreement.needed += u64::from(check(&told, &entries, &recording.parts).is_err());
+            agreement.needed += u64::from(check(&in_memory, &entries, &recording.parts).is_err());
             entries[at] = Entry::Flush;
         }
     }
@@ -56,7 +56,7 @@ pub fn compare(recording: &Recording, folder: &Path, config: &Config, keys: &Key
 }
 
 /// Runs the recording's flows in memory.
-fn told(recording: &Recording, folder: &Path, config: &Config, keys: &Keys) -> Result<Vec<Event>> {
+fn in_memory(recording: &Recording, folder: &Path, config: &Config, keys: &Keys) -> Result<Vec<Event>> {
     let disk = folder.join("told.img");
     fs::create_dir_all(folder)?;
     fs::write(&disk, recording.before.to_vec())?;
@@ -112,7 +112,7 @@ fn act(phase: &str, site: Site<'_, SimMachine>, bundle: &SimDisk) -> Result<()> 
 
 /// What a medium was told between two barriers.
 #[derive(Debug, Default)]
-struct Told<'a> {
+struct MediumEpoch<'a> {
     medium: usize,
     sectors: BTreeMap<usize, &'a [u8]>,
     /// The numbers of its first write and of the barrier behind it.
@@ -123,8 +123,8 @@ struct Told<'a> {
 }
 
 /// Whether the disk saw the sectors that the media were told, and a flush for every barrier.
-pub fn check(told: &[Event], entries: &[Entry], parts: &Parts) -> Result<Agreement> {
-    let mut epochs = epochs(told);
+pub fn check(in_memory: &[Event], entries: &[Entry], parts: &Parts) -> Result<Agreement> {
+    let mut epochs = epochs(in_memory);
     let mut agreement = Agreement::default();
     for medium in 0..MEDIA {
         let mut writes = writes(entries, part(parts, medium)).into_iter().peekable();
@@ -149,16 +149,16 @@ fn part(parts: &Parts, medium: usize) -> Extent {
 }
 
 /// Those with a write.
-fn epochs(told: &[Event]) -> Vec<Told<'_>> {
-    let mut epochs: Vec<Told<'_>> = Vec::new();
-    for (number, event) in told.iter().enumerate() {
-        let open = |epochs: &mut Vec<Told<'_>>, on: usize| {
+fn epochs(in_memory: &[Event]) -> Vec<MediumEpoch<'_>> {
+    let mut epochs: Vec<MediumEpoch<'_>> = Vec::new();
+    for (number, event) in in_memory.iter().enumerate() {
+        let open = |epochs: &mut Vec<MediumEpoch<'_>>, on: usize| {
             epochs.iter().position(|epoch| epoch.medium == on && epoch.closed.is_none())
         };
         match event {
             Event::Write { medium, at, data } if *medium < MEDIA => {
                 let at_epoch = open(&mut epochs, *medium).unwrap_or_else(|| {
-                    epochs.push(Told { medium: *medium, begun: number, ..Told::default() });
+                    epochs.push(MediumEpoch { medium: *medium, begun: number, ..MediumEpoch::default() });
                     epochs.len() - 1
                 });
                 let sectors = data.chunks(SECTOR).enumerate();
@@ -194,7 +194,7 @@ fn writes(entries: &[Entry], at: Extent) -> Vec<Seen<'_>> {
 }
 
 /// Takes as many of the disk's writes as make up what was told.
-fn see<'a>(epoch: &mut Told<'_>, writes: &mut impl Iterator<Item = Seen<'a>>) -> Result<()> {
+fn see<'a>(epoch: &mut MediumEpoch<'_>, writes: &mut impl Iterator<Item = Seen<'a>>) -> Result<()> {
     let mut left: BTreeSet<usize> = epoch.sectors.keys().copied().collect();
     while let Some(sector) = left.first() {
         let next = writes.next();
@@ -202,15 +202,15 @@ fn see<'a>(epoch: &mut Told<'_>, writes: &mut impl Iterator<Item = Seen<'a>>) ->
             format!("medium {}: sector {sector} was told, and never written", epoch.medium)
         })?;
         for (sector, bytes) in sectors {
-            let told = epoch.sectors.get(&sector);
-            let told = told.with_context(|| {
+            let in_memory = epoch.sectors.get(&sector);
+            let in_memory = in_memory.with_context(|| {
                 format!(
                     "entry {entry} writes sector {sector} of medium {}, which was not told then",
                     epoch.medium
                 )
             })?;
             ensure!(
-                epoch.medium == 0 || *told == bytes,
+                epoch.medium == 0 || *in_memory == bytes,
                 "entry {entry} writes other bytes to sector {sector} of medium {} than were told",
                 epoch.medium
             );
@@ -223,7 +223,7 @@ fn see<'a>(epoch: &mut Told<'_>, writes: &mut impl Iterator<Item = Seen<'a>>) ->
 }
 
 /// Whether a flush came after the last write of a closed epoch, and before all that was told after its barrier.
-fn flushed(epoch: &Told<'_>, epochs: &[Told<'_>], entries: &[Entry]) -> Result<()> {
+fn flushed(epoch: &MediumEpoch<'_>, epochs: &[MediumEpoch<'_>], entries: &[Entry]) -> Result<()> {
     let (Some(closed), Some((_, last))) = (epoch.closed, epoch.seen) else { return Ok(()) };
     let later = epochs.iter().filter(|later| later.begun > closed).filter_map(|later| later.seen);
     let next = later.map(|(first, _)| first).min().unwrap_or(entries.len());
