@@ -131,11 +131,11 @@ pub trait EarlyBoot: Machine {
     /// root stays mounted, ready for the hand-off; on failure nothing stays mounted.
     fn enter(&mut self, root: &Root) -> Result<(), RootFailure>;
 
-    /// Shows the plight, and waits; whoever sits at the console may cut the wait short.
-    fn recover(&mut self, plight: &Plight) -> Wish;
+    /// Shows the notice, and waits; whoever sits at the console may cut the wait short.
+    fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice;
 
-    /// Whether somebody wants to look around at this point of the boot, and what they wish then. Asks once.
-    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish>;
+    /// Whether somebody wants to look around at this point of the boot, and what they choose then. Asks once.
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<OperatorChoice>;
 
     /// Milliseconds since the kernel started (CLOCK_BOOTTIME), for the report of the boot only: no decision
     /// depends on a clock.
@@ -145,15 +145,15 @@ pub trait EarlyBoot: Machine {
 /// Whoever sits at the console of an early boot.
 pub trait Operator {
     /// Shows why nothing can be booted, and waits; whoever sits there may cut the wait short.
-    fn recover(&mut self, plight: &Plight) -> Wish;
+    fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice;
 
-    /// Whether somebody wants to look around at this point of the boot, and what they wish then. Asks once.
-    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish>;
+    /// Whether somebody wants to look around at this point of the boot, and what they choose then. Asks once.
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<OperatorChoice>;
 }
 
 /// Why a machine is in recovery, and what it will do, in words for whoever sits at its console.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plight {
+pub struct RecoveryNotice {
     /// Why.
     pub reason: String,
     /// What was noticed on the way, oldest first.
@@ -168,9 +168,9 @@ pub struct Plight {
     pub shell: bool,
 }
 
-/// What whoever was at the console wishes.
+/// What somebody at the console chose.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Wish {
+pub enum OperatorChoice {
     /// Look at everything anew, and decide.
     LookAgain,
     /// Boot that slot.

@@ -1,7 +1,7 @@
 //! What happens when nothing can be booted, or somebody asks for a prompt.
 
 use everboot_agent::flow::{self, Destination, Error};
-use everboot_agent::machine::Wish;
+use everboot_agent::machine::OperatorChoice;
 use everboot_core::config::{Asked, Breakpoint};
 use everboot_core::lifecycle::Refusal;
 use everboot_kit::sim::{SLOT_A, SLOT_B, SimRoot};
@@ -22,18 +22,18 @@ fn recovery_shows_what_happened_and_does_what_whoever_sits_there_wishes() {
         world.machine.parts[slot].write_at(0, b"BROKEN!!").unwrap();
     }
     world.machine.patience = 2;
-    world.machine.wishes = vec![Wish::Boot { slot: "slot-a".into(), keep: false }];
+    world.machine.choices = vec![OperatorChoice::Boot { slot: "slot-a".into(), keep: false }];
     let outcome = world.boot();
     assert_eq!(outcome.destination, Destination::Recovery);
-    let plight = world.machine.plight.clone().unwrap();
-    assert_eq!(plight.slots, ["slot-a: good, version 1.0", "slot-b: good, version 2.0"]);
-    assert!(plight.notes.iter().any(|note| note.contains("slot-a: its root could not be mounted")));
-    assert!(plight.shell && plight.reason == "no slot left to boot", "{plight:?}");
+    let notice = world.machine.notice.clone().unwrap();
+    assert_eq!(notice.slots, ["slot-a: good, version 1.0", "slot-b: good, version 2.0"]);
+    assert!(notice.notes.iter().any(|note| note.contains("slot-a: its root could not be mounted")));
+    assert!(notice.shell && notice.reason == "no slot left to boot", "{notice:?}");
     // Mended meanwhile, and asked for by name.
     world.machine.parts[SLOT_A].write_at(0, SimRoot::Boots.magic()).unwrap();
     world.machine.waits.clear();
     world.machine.breakpoints = vec![Breakpoint::Decide];
-    world.machine.wishes = vec![Wish::Boot { slot: "slot-a".into(), keep: true }];
+    world.machine.choices = vec![OperatorChoice::Boot { slot: "slot-a".into(), keep: true }];
     assert_eq!(world.boot_version(), Some(1));
     assert_eq!(world.picture(), "slot-a:good*? slot-b:good rounds(3)");
 }
@@ -46,7 +46,7 @@ fn what_is_changed_at_a_breakpoint_counts() {
     assert_eq!(world.boot_version(), Some(2));
     assert!(world.machine.breakpoints.is_empty());
     world.machine.breakpoints = vec![Breakpoint::Observe];
-    world.machine.wishes = vec![Wish::Boot { slot: "no-such".into(), keep: false }];
+    world.machine.choices = vec![OperatorChoice::Boot { slot: "no-such".into(), keep: false }];
     let outcome = world.boot();
     assert!(outcome.notes.iter().any(|note| note.contains("expected a slot")), "{:?}", outcome.notes);
     assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_B));
@@ -61,13 +61,13 @@ fn the_recovery_slot_is_booted_when_waiting_did_not_help() {
     assert!(matches!(outcome.destination, Destination::RecoverySlot(_)), "{outcome:?}");
     assert_eq!(outcome.part, Some(everboot_core::slot::Uuid([0xee; 16])));
     assert_eq!(world.machine.waits, [10]);
-    assert!(!world.machine.plight.as_ref().unwrap().shell);
+    assert!(!world.machine.notice.as_ref().unwrap().shell);
     assert!(matches!(flow::confirm(world.site()), Err(Error::Refused(Refusal::NotBooted))));
     let mut world = stranded();
     world.machine.add_recovery(SimRoot::NoInit);
     world.machine.patience = 2;
     assert_eq!(world.boot().destination, Destination::Recovery);
-    assert!(world.machine.plight.as_ref().unwrap().shell);
+    assert!(world.machine.notice.as_ref().unwrap().shell);
 }
 
 #[test]

@@ -8,7 +8,7 @@
 
 use super::sources::SourceSlots;
 use super::{Error, Site, View};
-use crate::machine::{Access, EarlyBoot, Machine, Plight, Root, RootFailure, Wish};
+use crate::machine::{Access, EarlyBoot, Machine, OperatorChoice, RecoveryNotice, Root, RootFailure};
 use everboot_core::config::{Asked, Breakpoint};
 use everboot_core::decide::{self, Decision, Failure, Observation, Reason, Request, Seen, Settled, Target};
 use everboot_core::lifecycle;
@@ -51,10 +51,10 @@ pub struct Outcome {
 ///
 /// `asked` is where the kernel command line asks the boot to go.
 pub fn boot<M: EarlyBoot>(site: Site<'_, M>, asked: Option<&Asked>) -> Outcome {
-    let wish = site.machine.breakpoint(Breakpoint::Observe);
+    let choice = site.machine.breakpoint(Breakpoint::Observe);
     let mut boot = Boot::new(site, asked);
-    if let Some(wish) = wish {
-        boot.follow(wish);
+    if let Some(choice) = choice {
+        boot.follow(choice);
     }
     loop {
         if let Some(outcome) = boot.round() {
@@ -112,12 +112,12 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
 
     /// Lets somebody look around, if that is asked for here. Whether it was: then everything was looked at anew.
     fn pause_at(&mut self, point: Breakpoint) -> bool {
-        let wish = self.site.machine.breakpoint(point);
-        wish.map(|wish| self.look_again(wish)).is_some()
+        let choice = self.site.machine.breakpoint(point);
+        choice.map(|choice| self.look_again(choice)).is_some()
     }
 
     /// Looks at everything anew: somebody may have changed it, and devices may have come or answer again.
-    fn look_again(&mut self, wish: Wish) {
+    fn look_again(&mut self, choice: OperatorChoice) {
         // Where the record cannot be saved, the number of rounds is carried along in memory, so that the
         // waits still grow.
         let rounds = self.view.record.recovery_rounds;
@@ -135,12 +135,12 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         };
         self.view.record.recovery_rounds = rounds.max(self.view.record.recovery_rounds);
         self.seen = Observation { recovery_waited: waited, request, ..self.view.observation() };
-        self.follow(wish);
+        self.follow(choice);
     }
 
-    /// Does what somebody at the console wishes.
-    fn follow(&mut self, wish: Wish) {
-        let Wish::Boot { slot, keep } = wish else { return };
+    /// Does what somebody at the console chose.
+    fn follow(&mut self, choice: OperatorChoice) {
+        let OperatorChoice::Boot { slot, keep } = choice else { return };
         match self.view.record.find(&slot) {
             Some(slot) => self.seen.request = Some(Request::Hand { slot, keep }),
             None => self.note(format!("{slot}: expected a slot of the record, found none of that name")),
@@ -167,7 +167,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
                 if mutant::is(Mutant::SaveAfterHandoff) {
                     self.persist(decision);
                 }
-                if let Some(Wish::Boot { slot, .. }) = self.site.machine.breakpoint(Breakpoint::Handoff) {
+                if let Some(OperatorChoice::Boot { slot, .. }) =
+                    self.site.machine.breakpoint(Breakpoint::Handoff)
+                {
                     self.note(format!("{slot} comes too late: another slot is mounted, and counted"));
                 }
                 Some(self.finish(Destination::Root(id, root), decision))
@@ -261,7 +263,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     fn recover(&mut self, wait: u64, shell: bool, decision: &Decision) -> Option<Outcome> {
-        let plight = Plight {
+        let notice = RecoveryNotice {
             reason: decision.reason.to_string(),
             notes: self.notes.clone(),
             slots: self.view.record.slots.iter().map(ToString::to_string).collect(),
@@ -272,14 +274,14 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             wait,
             shell,
         };
-        self.view.note(Kind::Boot, format!("recovery: {}\n{}", plight.reason, self.notes.join("\n")));
-        let wish = self.site.machine.recover(&plight);
-        if wish == Wish::Leave {
+        self.view.note(Kind::Boot, format!("recovery: {}\n{}", notice.reason, self.notes.join("\n")));
+        let choice = self.site.machine.recover(&notice);
+        if choice == OperatorChoice::Leave {
             return Some(self.finish(Destination::Recovery, decision));
         }
         self.view.record.recovery_rounds = decision.record.recovery_rounds;
         self.seen.recovery_waited = true;
-        self.look_again(wish);
+        self.look_again(choice);
         self.step("recovery");
         None
     }

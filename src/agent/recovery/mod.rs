@@ -11,7 +11,7 @@ use with_prompt as console;
 #[cfg(not(feature = "prompt"))]
 use without_prompt as console;
 
-use crate::machine::{Operator, Plight, Wish};
+use crate::machine::{Operator, OperatorChoice, RecoveryNotice};
 use crate::runtime::boot_report::BootReport;
 use crate::runtime::screen::Opening;
 use crate::settings::{DIRECTORY, Settings};
@@ -40,7 +40,7 @@ impl Recovery {
         Self { breakpoints, is_guest, was_stuck: false }
     }
 
-    fn open(&self, opening: &Opening, wait: Option<u64>, is_offered: bool) -> Wish {
+    fn open(&self, opening: &Opening, wait: Option<u64>, is_offered: bool) -> OperatorChoice {
         // Read anew, as each verb does.
         let mut config = Settings::read(Path::new(DIRECTORY)).config;
         if !is_offered {
@@ -51,22 +51,22 @@ impl Recovery {
 }
 
 impl Operator for Recovery {
-    fn recover(&mut self, plight: &Plight) -> Wish {
-        log::error!("RECOVERY: {}", plight.reason);
+    fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice {
+        log::error!("RECOVERY: {}", notice.reason);
         sys::warn_anew();
         if std::mem::replace(&mut self.was_stuck, true) && self.is_guest {
-            return Wish::Leave;
+            return OperatorChoice::Leave;
         }
         let opening = Opening {
-            title: format!("RECOVERY: {}", plight.reason),
-            happened: plight.notes.clone(),
-            slots: plight.slots.clone(),
-            next: plight.next.to_owned(),
+            title: format!("RECOVERY: {}", notice.reason),
+            happened: notice.notes.clone(),
+            slots: notice.slots.clone(),
+            next: notice.next.to_owned(),
         };
-        self.open(&opening, Some(plight.wait), plight.shell)
+        self.open(&opening, Some(notice.wait), notice.shell)
     }
 
-    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish> {
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<OperatorChoice> {
         let at = self.breakpoints.iter().position(|asked| *asked == point)?;
         self.breakpoints.remove(at);
         let name = Breakpoint::ALL.iter().find(|(_, known)| *known == point).map_or("", |(name, _)| name);

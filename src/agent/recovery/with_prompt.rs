@@ -1,17 +1,22 @@
 //! The shell, for whoever comes to the console.
 
 use crate::command::Context;
-use crate::machine::Wish;
+use crate::machine::OperatorChoice;
 use crate::prompt::{Leave, Place, Shell};
 use crate::runtime::screen::Opening;
 use everboot_core::config::Config;
 use std::ffi::OsString;
 
-pub(super) fn recover(config: Config, holds_lock: bool, opening: &Opening, wait: Option<u64>) -> Wish {
+pub(super) fn recover(
+    config: Config,
+    holds_lock: bool,
+    opening: &Opening,
+    wait: Option<u64>,
+) -> OperatorChoice {
     let context = Context { system: None, holds_lock };
     match Shell::new(Place::Early, config, Vec::new(), context).run(opening, wait) {
-        Leave::Exit | Leave::Nobody => Wish::LookAgain,
-        Leave::Boot { slot, once } => Wish::Boot { slot, keep: !once },
+        Leave::Exit | Leave::Nobody => OperatorChoice::LookAgain,
+        Leave::Boot { slot, once } => OperatorChoice::Boot { slot, keep: !once },
     }
 }
 

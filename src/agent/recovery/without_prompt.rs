@@ -1,6 +1,6 @@
 //! A countdown, where the program was built without a prompt.
 
-use crate::machine::Wish;
+use crate::machine::OperatorChoice;
 use crate::runtime::screen::Opening;
 use everboot_core::config::Config;
 use std::ffi::OsString;
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 const HINT: &str = "this program has no prompt; power off to inspect the disk";
 
-pub(super) fn recover(_: Config, _: bool, opening: &Opening, wait: Option<u64>) -> Wish {
+pub(super) fn recover(_: Config, _: bool, opening: &Opening, wait: Option<u64>) -> OperatorChoice {
     show(opening, wait.unwrap_or(0));
-    Wish::LookAgain
+    OperatorChoice::LookAgain
 }
 
 pub(super) fn emergency(_: Config, _: Vec<OsString>, opening: &Opening, wait: u64) {

@@ -3,7 +3,7 @@
 
 use super::progress::Progress;
 use crate::machine::{
-    Access, EarlyBoot, Machine, Operator, PartRef, Plight, Root, RootFailure, Survey, Wish,
+    Access, EarlyBoot, Machine, Operator, OperatorChoice, PartRef, RecoveryNotice, Root, RootFailure, Survey,
 };
 use crate::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Watchdog};
 use everboot_core::config::Breakpoint;
@@ -104,11 +104,11 @@ impl EarlyBoot for AnyMachine {
         either!(mut self, machine => machine.enter(root))
     }
 
-    fn recover(&mut self, plight: &Plight) -> Wish {
-        self.operator.as_mut().map_or(Wish::Leave, |operator| operator.recover(plight))
+    fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice {
+        self.operator.as_mut().map_or(OperatorChoice::Leave, |operator| operator.recover(notice))
     }
 
-    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish> {
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<OperatorChoice> {
         self.operator.as_mut()?.breakpoint(point)
     }
 

@@ -4,7 +4,8 @@ use super::pages::Pages;
 use super::power::DIRECTORY;
 use super::{Power, SimDisk, SimStaging, Survives};
 use everboot_agent::machine::{
-    Access, Disk, EarlyBoot, Machine, Part, PartRef, Plight, Root, RootFailure, Survey, Wish,
+    Access, Disk, EarlyBoot, Machine, OperatorChoice, Part, PartRef, RecoveryNotice, Root, RootFailure,
+    Survey,
 };
 use everboot_core::config::Breakpoint;
 use everboot_core::slot::Uuid;
@@ -57,11 +58,11 @@ pub struct SimMachine {
     pub waits: Vec<u64>,
     pub patience: usize,
     /// What recovery showed last.
-    pub plight: Option<Plight>,
+    pub notice: Option<RecoveryNotice>,
     /// Where somebody wants to look around.
     pub breakpoints: Vec<Breakpoint>,
-    /// What whoever sits at the console wishes, last first.
-    pub wishes: Vec<Wish>,
+    /// What whoever sits at the console chooses, last first.
+    pub choices: Vec<OperatorChoice>,
     /// The root that was entered.
     pub entered: Option<Root>,
     /// Partitions that cannot be opened.
@@ -111,9 +112,9 @@ impl SimMachine {
             kernel: None,
             waits: vec![],
             patience: 0,
-            plight: None,
+            notice: None,
             breakpoints: vec![],
-            wishes: vec![],
+            choices: vec![],
             entered: None,
             dead: vec![],
             unbootable: vec![],
@@ -220,19 +221,19 @@ impl EarlyBoot for SimMachine {
         }
     }
 
-    fn recover(&mut self, plight: &Plight) -> Wish {
-        self.waits.push(plight.wait);
-        self.plight = Some(plight.clone());
+    fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice {
+        self.waits.push(notice.wait);
+        self.notice = Some(notice.clone());
         match self.waits.len() <= self.patience {
-            true => self.wishes.pop().unwrap_or(Wish::LookAgain),
-            false => Wish::Leave,
+            true => self.choices.pop().unwrap_or(OperatorChoice::LookAgain),
+            false => OperatorChoice::Leave,
         }
     }
 
-    fn breakpoint(&mut self, point: Breakpoint) -> Option<Wish> {
+    fn breakpoint(&mut self, point: Breakpoint) -> Option<OperatorChoice> {
         let wanted = self.breakpoints.iter().position(|wanted| *wanted == point)?;
         self.breakpoints.remove(wanted);
-        Some(self.wishes.pop().unwrap_or(Wish::LookAgain))
+        Some(self.choices.pop().unwrap_or(OperatorChoice::LookAgain))
     }
 
     fn uptime_ms(&self) -> u64 {
