@@ -17,7 +17,7 @@ use everboot_core::config::Config;
 use everboot_kit::epoch::SECTOR;
 use everboot_kit::sim::pages::Pages;
 use everboot_kit::sim::power::{Event, Power};
-use everboot_kit::sim::{SimDisk, SimMachine, Still};
+use everboot_kit::sim::{DurableState, SimDisk, SimMachine};
 use everboot_storage::bundle::Keys;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -82,7 +82,7 @@ fn in_memory(recording: &Recording, folder: &Path, config: &Config, keys: &Keys)
         }
     }
     let parts = [record, first, other, data].map(part).to_vec();
-    let mut machine = SimMachine::of(survey, &Still { parts, files });
+    let mut machine = SimMachine::of(survey, &DurableState { parts, files });
     machine.enters_any_root = true;
     let bundle = SimDisk::of(Pages::of(&fs::read(&recording.bundle)?), &Power::default(), 0);
     for phase in &recording.phases {

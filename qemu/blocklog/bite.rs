@@ -7,7 +7,7 @@ use super::disk::pages_of;
 use super::recording::Recording;
 use super::replay::Trouble;
 use anyhow::{Result, bail, ensure};
-use everboot_kit::epoch::{Loss, Odd};
+use everboot_kit::epoch::{Loss, SectorDamage};
 use everboot_kit::sim::pages::{PAGE, Pages};
 use std::ops::Range;
 
@@ -31,7 +31,7 @@ fn first(pages: Range<usize>) -> Range<usize> {
 /// Damages the disk on which an apply is due. How many damages were seen: all, or it is an error.
 pub fn run(images: &CrashImages<'_>, sandbox: &Sandbox<'_>) -> Result<u64> {
     let Some(place) = images.places.first() else { bail!("there is no epoch to damage") };
-    let none = Loss { kept: Vec::new(), odd: Odd::None };
+    let none = Loss { kept: Vec::new(), damage: SectorDamage::None };
     let recording = images.recorded().recording;
     // A machine may never have had an image in its other slot.
     let has_other = images.recorded().has_oldest();

@@ -9,7 +9,7 @@ use super::recording::Recording;
 use super::replay::{Case, Outcome, Recorded};
 use super::sample::Checked;
 use anyhow::{Result, ensure};
-use everboot_kit::epoch::{Loss, Odd, SECTOR};
+use everboot_kit::epoch::{Loss, SECTOR, SectorDamage};
 use everboot_kit::seed::Seed;
 use everboot_kit::sim::pages::Pages;
 use everboot_kit::violation::Violation;
@@ -147,14 +147,14 @@ fn order(count: usize, seed: u64, coverage: Coverage) -> Vec<usize> {
 impl Place {
     /// A disk that this place may leave.
     pub fn case(&self, loss: &Loss, image: Pages) -> Case<'_> {
-        let is_sound = matches!(loss.odd, Odd::None) && self.coverage == Coverage::All;
+        let is_sound = matches!(loss.damage, SectorDamage::None) && self.coverage == Coverage::All;
         let is_believed = self.coverage == Coverage::All;
         Case { durable: &self.durable, live: &self.live, image, is_sound, is_believed }
     }
 
     /// How many sectors are not as they were written.
     fn lost(&self, loss: &Loss) -> usize {
-        loss.kept.iter().filter(|kept| !**kept).count() + usize::from(loss.odd != Odd::None)
+        loss.kept.iter().filter(|kept| !**kept).count() + usize::from(loss.damage != SectorDamage::None)
     }
 
     /// For people.
@@ -169,10 +169,10 @@ impl Place {
         let mut first = 0;
         for write in &self.epoch.open {
             let count = write.data.len().div_ceil(self.epoch.piece);
-            let sign = |sector: usize| match loss.odd {
-                Odd::Garbage(odd) if odd == sector => 'g',
-                Odd::Zero(odd) if odd == sector => '0',
-                Odd::Torn(odd, _) if odd == sector => 't',
+            let sign = |sector: usize| match loss.damage {
+                SectorDamage::Garbage(damage) if damage == sector => 'g',
+                SectorDamage::Zero(damage) if damage == sector => '0',
+                SectorDamage::Torn(damage, _) if damage == sector => 't',
                 _ if loss.kept.get(sector) == Some(&true) => '#',
                 _ => '.',
             };

@@ -7,7 +7,7 @@ use super::log::Entry;
 use super::parts::{Area, Parts};
 use super::recording::Recording;
 use anyhow::{Result, ensure};
-use everboot_kit::epoch::{EXHAUSTIVE, Loss, Odd, Open, SECTOR, expected, losses};
+use everboot_kit::epoch::{EXHAUSTIVE, Loss, Open, SECTOR, SectorDamage, expected, losses};
 use everboot_kit::seed::Seed;
 use everboot_kit::sim::pages::Pages;
 use std::collections::BTreeSet;
@@ -151,14 +151,16 @@ impl Epoch {
         for write in &self.open {
             for (number, piece) in write.data.chunks(self.piece).enumerate() {
                 let at = write.at + number * self.piece;
-                match loss.odd {
-                    Odd::Garbage(odd) if odd == first + number => {
+                match loss.damage {
+                    SectorDamage::Garbage(damage) if damage == first + number => {
                         let mut bytes = vec![0; piece.len()];
-                        Seed::new(seed ^ odd as u64).fill(&mut bytes);
+                        Seed::new(seed ^ damage as u64).fill(&mut bytes);
                         disk.write(at, &bytes);
                     }
-                    Odd::Zero(odd) if odd == first + number => disk.write(at, &vec![0; piece.len()]),
-                    Odd::Torn(odd, count) if odd == first + number => {
+                    SectorDamage::Zero(damage) if damage == first + number => {
+                        disk.write(at, &vec![0; piece.len()])
+                    }
+                    SectorDamage::Torn(damage, count) if damage == first + number => {
                         disk.write(at, &piece[..count.min(piece.len())]);
                     }
                     _ if loss.kept.get(first + number) == Some(&true) => disk.write(at, piece),

@@ -14,7 +14,7 @@ use crate::strip::letter;
 use everboot_bed::disk::Extent;
 use everboot_builder::paths;
 use everboot_core::slot::RootHash;
-use everboot_kit::epoch::{Loss, Odd};
+use everboot_kit::epoch::{Loss, SectorDamage};
 use everboot_kit::sim::pages::Pages;
 use everboot_kit::sim::power::Event;
 
@@ -123,7 +123,7 @@ fn a_flush_makes_all_before_it_durable_and_nothing_after_it() {
     let found = epochs(&recording(entries, vec![]), Coverage::All);
     let open: Vec<usize> = found.iter().map(|epoch| epoch.open.len()).collect();
     assert_eq!(open, [2, 1]);
-    let none = Loss { kept: vec![false], odd: Odd::None };
+    let none = Loss { kept: vec![false], damage: SectorDamage::None };
     let disk = found[1].image(&none, 1);
     assert_eq!([0, 512, 1024].map(|at| byte(&disk, at)), [1, 2, 0]);
 }
@@ -132,7 +132,7 @@ fn a_flush_makes_all_before_it_durable_and_nothing_after_it() {
 fn an_unsure_flush_leaves_out_the_last_write_before_it() {
     let entries = vec![write(0, 1), write(512, 2), Entry::Flush, write(1024, 3), Entry::Flush];
     let found = epochs(&recording(entries, vec![]), Coverage::AllButLast);
-    let none = Loss { kept: vec![false; 2], odd: Odd::None };
+    let none = Loss { kept: vec![false; 2], damage: SectorDamage::None };
     let disk = found[1].image(&none, 1);
     assert_eq!([0, 512, 1024].map(|at| byte(&disk, at)), [1, 0, 0]);
 }
@@ -153,7 +153,7 @@ fn each_loss_is_on_the_disk() {
     seen.dedup();
     // Zero is what was there before, so that it is one of the subsets.
     assert_eq!((losses.len(), seen.len()), (4 + 12, 4 + 2 + 8));
-    let torn = Loss { kept: vec![true; 2], odd: Odd::Torn(1, 8) };
+    let torn = Loss { kept: vec![true; 2], damage: SectorDamage::Torn(1, 8) };
     let disk = epoch.image(&torn, 1);
     assert_eq!([0, 511, 512, 519, 520].map(|at| byte(&disk, at)), [5, 5, 5, 5, 0]);
 }

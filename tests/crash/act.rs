@@ -10,7 +10,7 @@ use everboot_core::slot::SlotId;
 use everboot_kit::invariants::Entered;
 use everboot_kit::memo::MEMO;
 use everboot_kit::sim::power::{Event, MediumId, Trouble};
-use everboot_kit::sim::{SLOT_A, SimDisk, SimMachine, SimRoot, Still};
+use everboot_kit::sim::{DurableState, SLOT_A, SimDisk, SimMachine, SimRoot};
 use everboot_kit::timeline::saves;
 use everboot_kit::world::World;
 use everboot_storage::bundle::Keys;
@@ -97,7 +97,7 @@ pub struct Run {
     /// Every operation.
     pub calls: Vec<(Op, MediumId)>,
     /// What a reader sees afterwards.
-    pub end: Still,
+    pub end: DurableState,
     /// The root that runs afterwards.
     pub entered: Option<Root>,
     /// Writes past the end of a medium.
@@ -162,8 +162,8 @@ impl Actor {
     }
 
     /// The machine with these bytes on its disk.
-    fn machine(&self, still: &Still, entered: Option<Root>) -> World {
-        let mut machine = SimMachine::of(self.survey.clone(), still);
+    fn machine(&self, durable: &DurableState, entered: Option<Root>) -> World {
+        let mut machine = SimMachine::of(self.survey.clone(), durable);
         machine.patience = PATIENCE;
         machine.entered = entered;
         World::untold(machine, self.config.clone(), self.keys.clone())
@@ -172,25 +172,25 @@ impl Actor {
     /// Does an act.
     pub fn run(
         &self,
-        still: &Still,
+        durable: &DurableState,
         entered: Option<Root>,
         act: Act,
         fault: Option<(usize, Trouble)>,
     ) -> Run {
-        self.run_with(still, entered, act, fault, &[])
+        self.run_with(durable, entered, act, fault, &[])
     }
 
     /// The same where some partitions hold a root that cannot be entered.
     pub fn run_with(
         &self,
-        still: &Still,
+        durable: &DurableState,
         entered: Option<Root>,
         act: Act,
         fault: Option<(usize, Trouble)>,
         unbootable: &[usize],
     ) -> Run {
         let media = self.media;
-        let mut world = self.machine(still, entered);
+        let mut world = self.machine(durable, entered);
         world.machine.unbootable = unbootable.to_vec();
         let power = world.machine.power.clone();
         power.set_budget(BUDGET);
@@ -205,7 +205,7 @@ impl Actor {
         }
         let ending = catch_unwind(AssertUnwindSafe(|| perform(&mut world, act)));
         let ending = ending.unwrap_or_else(|panic| Ending::Panicked(message(&*panic)));
-        let (end, strays) = (world.machine.still(), power.strays());
+        let (end, strays) = (world.machine.durable(), power.strays());
         let (events, calls) = (power.take_events(), power.calls());
         let failed = fault.and_then(|(call, _)| calls.get(call)).map(|(_, medium)| *medium);
         Run { ending, events, calls, end, entered: world.machine.entered, strays, failed }

@@ -10,7 +10,7 @@ use super::counts::Counts;
 use super::failure::Failure;
 use super::invariants::{Crash, check_crash};
 use super::kept::{Kept, KeptNode};
-use super::oracle::{Oracle, Outcome, Place, Profile, Rot};
+use super::oracle::{CopyDamage, Oracle, Outcome, Place, Profile};
 use super::replay::retrace;
 use super::scenario::Scenario;
 use super::step::Step;
@@ -18,7 +18,7 @@ use super::strip::Strip;
 use everboot_kit::epoch::{Loss, expected, lie_losses, losses, page_losses};
 use everboot_kit::facts::Facts;
 use everboot_kit::seed::Seed;
-use everboot_kit::sim::Still;
+use everboot_kit::sim::DurableState;
 use everboot_kit::sim::pages::mix;
 use everboot_kit::sim::power::TROUBLES;
 use everboot_kit::timeline::{Timeline, hash};
@@ -69,8 +69,8 @@ const START: usize = usize::MAX;
 
 impl Explorer {
     pub fn new(scenario: &'static Scenario, seed: u64) -> Self {
-        let (actor, still, entered) = scenario.begin();
-        let start = Place { still, entered };
+        let (actor, durable, entered) = scenario.begin();
+        let start = Place { durable, entered };
         let mut explorer = Self {
             scenario,
             seed,
@@ -199,14 +199,14 @@ impl Explorer {
     }
 
     fn act(&mut self, node: &Node, place: &Place, act: Act) -> Result<(), (Violation, usize, Step)> {
-        let was = self.oracle.reader.facts(&place.still);
+        let was = self.oracle.reader.facts(&place.durable);
         let at = |step: Step| move |violation| (violation, node.trail, step);
         let run = self.oracle.clean(place, &was, act).map_err(at(Step::Clean(act)))?;
         self.counts.acts += 1;
         if node.trail == START {
             self.strips.push(Strip::new(act.name(), &run.events));
         }
-        let mut timeline = Timeline::start(&place.still);
+        let mut timeline = Timeline::start(&place.durable);
         for cut in 0..=run.events.len() {
             if let Some(event) = cut.checked_sub(1).map(|last| &run.events[last]) {
                 timeline.push(event);
@@ -217,7 +217,7 @@ impl Explorer {
         if !node.had_fault && node.cuts == 0 {
             self.faults(node, place, act, &was, &run)?;
         }
-        let next = Place { still: run.end, entered: run.entered };
+        let next = Place { durable: run.end, entered: run.entered };
         self.step_to(node, Step::Clean(act), next, 0, false);
         Ok(())
     }
@@ -247,8 +247,8 @@ impl Explorer {
     }
 
     /// Copies of the record are lost beside what the crash did.
-    fn rot(&mut self, trail: usize, now: &Still) -> Result<(), (Violation, usize, Step)> {
-        for (which, _) in Rot::ALL {
+    fn rot(&mut self, trail: usize, now: &DurableState) -> Result<(), (Violation, usize, Step)> {
+        for (which, _) in CopyDamage::ALL {
             let lost = which.of(now);
             // Where the other copy is torn, none is left, and one may be read tomorrow: the machine boots, and waits
             // for somebody to repair its record.
@@ -258,7 +258,7 @@ impl Explorer {
             let image = hash(&lost);
             if self.is_new(image, false) {
                 let checked = self.oracle.rot(now, which);
-                checked.map_err(|violation| (violation, trail, Step::Rot(which)))?;
+                checked.map_err(|violation| (violation, trail, Step::CopyDamage(which)))?;
                 self.counts.rotten += u64::from(self.checked(image, false));
             }
         }
@@ -287,14 +287,14 @@ impl Explorer {
             true => self.counts.exhaustive += 1,
             false => self.counts.families += 1,
         }
-        let durable = self.oracle.reader.facts(&timeline.still());
+        let durable = self.oracle.reader.facts(&timeline.durable());
         let live = self.oracle.reader.facts(&timeline.image(&all(timeline), self.seed));
         for loss in found.all {
             let now = timeline.image(&loss, self.seed);
             let image = hash(&now);
             let step = Step::Crash { act, cut, lies: 0, loss };
             let is = self.oracle.reader.facts(&now);
-            let before = &place.still;
+            let before = &place.durable;
             let had_fault = node.had_fault;
             let crash = Crash { before, was, durable: &durable, live: &live, now: &now, is: &is, had_fault };
             // Also of an image that is known: from here, other promises may hold for it.
@@ -308,7 +308,7 @@ impl Explorer {
             self.checked(image, true);
             self.mark(node, cut, image);
             if let Some(trail) =
-                self.step_to(node, step, Place { still: now.clone(), entered: None }, 1, false)
+                self.step_to(node, step, Place { durable: now.clone(), entered: None }, 1, false)
             {
                 self.rot(trail, &now)?;
             }
@@ -342,7 +342,7 @@ impl Explorer {
         cut: usize,
     ) -> Result<(), (Violation, usize, Step)> {
         for lies in 1..=2 {
-            let timeline = Timeline::lied(&place.still, &run.events[..cut], lies);
+            let timeline = Timeline::lied(&place.durable, &run.events[..cut], lies);
             let mut seed = Seed::new(self.seed ^ cut as u64);
             for loss in lie_losses(&timeline.open(), LIE_SAMPLES, &mut seed) {
                 let step = Step::Crash { act, cut, lies, loss: loss.clone() };
@@ -353,7 +353,7 @@ impl Explorer {
     }
 
     /// A crash image of a device that broke its word: the machine has to come up, and that is all.
-    fn weakly(&mut self, node: &Node, step: Step, now: Still) -> Result<(), (Violation, usize, Step)> {
+    fn weakly(&mut self, node: &Node, step: Step, now: DurableState) -> Result<(), (Violation, usize, Step)> {
         let image = hash(&now);
         if !self.is_new(image, false) {
             return Ok(());
@@ -387,7 +387,7 @@ impl Explorer {
                     let checked = self.oracle.recover(&now, Profile::Sound);
                     checked.map_err(|violation| (violation, node.trail, step(kept)))?;
                     self.counts.faulty += u64::from(self.checked(image, false));
-                    self.step_to(node, step(kept), Place { still: now, entered: None }, 0, true);
+                    self.step_to(node, step(kept), Place { durable: now, entered: None }, 0, true);
                 }
             }
         }
@@ -396,5 +396,5 @@ impl Explorer {
 }
 
 fn all(timeline: &Timeline) -> Loss {
-    Loss { kept: vec![true; timeline.open_sectors()], odd: everboot_kit::epoch::Odd::None }
+    Loss { kept: vec![true; timeline.open_sectors()], damage: everboot_kit::epoch::SectorDamage::None }
 }

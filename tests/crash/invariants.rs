@@ -8,7 +8,7 @@ use everboot_core::slot::SlotId;
 use everboot_kit::facts::Facts;
 use everboot_kit::invariants::*;
 use everboot_kit::sim::power::Event;
-use everboot_kit::sim::{RECORD, SLOT_A, Still, UNREADABLE};
+use everboot_kit::sim::{DurableState, RECORD, SLOT_A, UNREADABLE};
 use everboot_kit::violation::{Check, hold};
 
 /// The partition of a slot.
@@ -20,13 +20,13 @@ pub fn part_of(id: SlotId) -> usize {
 #[derive(Debug)]
 pub struct Crash<'a> {
     /// The disk before the act, and what is on it.
-    pub before: &'a Still,
+    pub before: &'a DurableState,
     pub was: &'a Facts,
     /// What was durable at the cut at least, and what would be if the caches had survived.
     pub durable: &'a Facts,
     pub live: &'a Facts,
     /// The disk now, and what is on it.
-    pub now: &'a Still,
+    pub now: &'a DurableState,
     pub is: &'a Facts,
     /// Whether a device had failed on the way here.
     pub had_fault: bool,
@@ -48,13 +48,13 @@ pub fn check_crash(crash: &Crash<'_>) -> Check {
 }
 
 /// [`invariant_known_good_untouched`], by the pages of image and tree.
-pub fn untouched(was: &Facts, before: &Still, now: &Still) -> Check {
+pub fn untouched(was: &Facts, before: &DurableState, now: &DurableState) -> Check {
     let is_same = |id| before.parts[part_of(id)].equal_in(&now.parts[part_of(id)], 0..FILLED);
     invariant_known_good_untouched(was, is_same)
 }
 
 /// [`invariant_named_bundle_is_there`], by the bytes of the bundles that a campaign has.
-fn bundle_is_there(is: &Facts, now: &Still) -> Check {
+fn bundle_is_there(is: &Facts, now: &DurableState) -> Check {
     invariant_named_bundle_is_there(is, |bundle| {
         let file = now.files.get(STAGED);
         known().iter().any(|known| {
@@ -67,7 +67,7 @@ fn bundle_is_there(is: &Facts, now: &Still) -> Check {
 /// A boot without faults: from what it began to where it went.
 #[derive(Debug)]
 pub struct Boot<'a> {
-    pub before: &'a Still,
+    pub before: &'a DurableState,
     pub was: &'a Facts,
     pub run: &'a Run,
     /// What a reader sees at the hand-off, and what is durable even if the caches are lost.
@@ -117,7 +117,7 @@ pub fn no_strand(was: &Facts, run: &Run) -> Check {
 }
 
 /// Whether the medium does not give a copy of the record, so that nothing is saved.
-fn has_unreadable(still: &Still) -> bool {
-    let record = &still.parts[RECORD];
+fn has_unreadable(durable: &DurableState) -> bool {
+    let record = &durable.parts[RECORD];
     [0, record.count() - 1].iter().any(|page| record.page(*page) == &UNREADABLE)
 }

@@ -4,7 +4,7 @@ use super::act::Act;
 use super::oracle::Oracle;
 use super::replay::{Path, replay};
 use super::step::Step;
-use everboot_kit::epoch::{Loss, Odd};
+use everboot_kit::epoch::{Loss, SectorDamage};
 
 /// The same broken promise by fewer steps and fewer lost sectors.
 pub fn minimise(path: &Path, invariant: &str, plant: &dyn Fn(&mut Oracle)) -> Path {
@@ -35,8 +35,8 @@ fn candidates(path: &Path) -> Vec<Path> {
         };
         let Step::Crash { act, cut, lies, loss } = &path.steps[at] else { continue };
         add(with(Step::Clean(*act)));
-        if loss.odd != Odd::None {
-            let plain = Loss { odd: Odd::None, ..loss.clone() };
+        if loss.damage != SectorDamage::None {
+            let plain = Loss { damage: SectorDamage::None, ..loss.clone() };
             add(with(Step::Crash { act: *act, cut: *cut, lies: *lies, loss: plain }));
         }
         let lost: Vec<usize> = (0..loss.kept.len()).filter(|sector| !loss.kept[*sector]).collect();
@@ -54,7 +54,7 @@ fn candidates(path: &Path) -> Vec<Path> {
 fn may_follow(step: &Step) -> bool {
     match step {
         Step::Clean(act) | Step::Crash { act, .. } | Step::Fault { act, .. } => *act == Act::Boot,
-        Step::Rot(_) => true,
+        Step::CopyDamage(_) => true,
     }
 }
 

@@ -10,15 +10,15 @@ use super::reader::{Reader, TRAILER_PAGES};
 use everboot_agent::flow::STAGED;
 use everboot_core::record::{BadCopy, Copy};
 use everboot_kit::sim::pages::{PAGE, Pages, hash_of};
-use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use everboot_kit::sim::{DurableState, RECORD, SLOT_A, SLOT_B, SimRoot};
 use everboot_storage::apply::Trailer;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 /// The hash of the normal form of a disk, and of the slot whose system runs, if one does.
-pub fn hash(reader: &mut Reader, still: &Still, entered: Option<usize>) -> u64 {
-    let copies = reader.copies(&still.parts[RECORD]);
-    let slots = [&still.parts[SLOT_A], &still.parts[SLOT_B]];
+pub fn hash(reader: &mut Reader, durable: &DurableState, entered: Option<usize>) -> u64 {
+    let copies = reader.copies(&durable.parts[RECORD]);
+    let slots = [&durable.parts[SLOT_A], &durable.parts[SLOT_B]];
     let trailers = slots.map(|slot| reader.trailer(slot));
     let ranks = ranks(&copies, &trailers);
     let mut hasher = DefaultHasher::new();
@@ -31,7 +31,7 @@ pub fn hash(reader: &mut Reader, still: &Still, entered: Option<usize>) -> u64 {
         blocks_form(slot, &mut hasher);
         trailer_form(slot, trailer.as_deref(), &ranks, &mut hasher);
     }
-    files_form(still, &mut hasher);
+    files_form(durable, &mut hasher);
     hasher.finish()
 }
 
@@ -101,8 +101,8 @@ fn trailer_form(slot: &Pages, trailer: Option<&Trailer>, ranks: &[u64], hasher: 
 }
 
 /// Of a file that is not complete yet only its name counts: it is removed unread.
-fn files_form(still: &Still, hasher: &mut impl Hasher) {
-    for (name, content) in &still.files {
+fn files_form(durable: &DurableState, hasher: &mut impl Hasher) {
+    for (name, content) in &durable.files {
         name.hash(hasher);
         if name == STAGED {
             content.len().hash(hasher);

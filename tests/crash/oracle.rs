@@ -14,7 +14,7 @@ use everboot_kit::invariants::{
 };
 use everboot_kit::sim::pages::{PAGE, mix};
 use everboot_kit::sim::power::Trouble;
-use everboot_kit::sim::{RECORD, SLOT_A, Still, UNREADABLE};
+use everboot_kit::sim::{DurableState, RECORD, SLOT_A, UNREADABLE};
 use everboot_kit::timeline::{Timeline, without_history};
 use everboot_kit::violation::{Check, Violation};
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,7 @@ pub enum Profile {
 
 /// Which copies of the record are lost by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rot {
+pub enum CopyDamage {
     First,
     Last,
     Both,
@@ -44,7 +44,7 @@ pub enum Rot {
     UnreadableLast,
 }
 
-impl Rot {
+impl CopyDamage {
     pub const ALL: [(Self, &'static str); 5] = [
         (Self::First, "lose-first-copy"),
         (Self::Last, "lose-last-copy"),
@@ -59,9 +59,9 @@ impl Rot {
     }
 
     /// The disk without them.
-    pub fn of(self, still: &Still) -> Still {
-        let mut still = still.clone();
-        let record = &mut still.parts[RECORD];
+    pub fn of(self, durable: &DurableState) -> DurableState {
+        let mut durable = durable.clone();
+        let record = &mut durable.parts[RECORD];
         let last = record.len() - PAGE;
         let lost = [0xff; PAGE];
         let (first, other) = match self {
@@ -74,7 +74,7 @@ impl Rot {
         for (at, page) in [(0, first), (last, other)] {
             page.into_iter().for_each(|page| record.write(at, page));
         }
-        still
+        durable
     }
 }
 
@@ -89,7 +89,7 @@ enum NewSystem {
 /// A machine between two acts.
 #[derive(Debug, Clone)]
 pub struct Place {
-    pub still: Still,
+    pub durable: DurableState,
     /// The root that runs; without one power is off.
     pub entered: Option<Root>,
 }
@@ -155,13 +155,13 @@ impl Oracle {
     }
 
     pub fn normal(&mut self, place: &Place) -> u64 {
-        normal::hash(&mut self.reader, &place.still, place.entered.map(|root| root.at.part))
+        normal::hash(&mut self.reader, &place.durable, place.entered.map(|root| root.at.part))
     }
 
     /// An act, not checked.
     pub fn run(&mut self, place: &Place, act: Act, fault: Option<(usize, Trouble)>) -> Run {
         self.runs += 1;
-        let mut run = self.actor.run(&place.still, place.entered, act, fault);
+        let mut run = self.actor.run(&place.durable, place.entered, act, fault);
         run.end = without_history(&run.end);
         run
     }
@@ -169,12 +169,12 @@ impl Oracle {
     /// An act without faults.
     pub fn clean(&mut self, place: &Place, was: &Facts, act: Act) -> Result<Run, Violation> {
         let run = self.run(place, act, None);
-        let durable = Timeline::after(&place.still, &run.events).still();
+        let durable = Timeline::after(&place.durable, &run.events).durable();
         if act == Act::Boot {
             let (is, durable) = (self.reader.facts(&run.end), self.reader.facts(&durable));
             self.reached = Outcome::of(&run, &is);
             invariants::check_boot(&Boot {
-                before: &place.still,
+                before: &place.durable,
                 was,
                 run: &run,
                 is: &is,
@@ -184,7 +184,7 @@ impl Oracle {
             let live = normal::hash(&mut self.reader, &run.end, None);
             let same = normal::hash(&mut self.reader, &durable, None) == live;
             let is = self.reader.facts(&run.end);
-            verbs::check_verb(act, &run, was, &is, &place.still, same)?;
+            verbs::check_verb(act, &run, was, &is, &place.durable, same)?;
         }
         Ok(run)
     }
@@ -196,11 +196,11 @@ impl Oracle {
         was: &Facts,
         act: Act,
         fault: (usize, Trouble),
-    ) -> Result<[Still; 2], Violation> {
+    ) -> Result<[DurableState; 2], Violation> {
         let run = self.run(place, act, Some(fault));
-        let durable = Timeline::after(&place.still, &run.events).still();
+        let durable = Timeline::after(&place.durable, &run.events).durable();
         let (is, sure) = (self.reader.facts(&run.end), self.reader.facts(&durable));
-        verbs::check_faulty(was, &place.still, &run, &is, &sure)?;
+        verbs::check_faulty(was, &place.durable, &run, &is, &sure)?;
         if act == Act::Boot {
             verbs::check_faulty_boot(was, &is)?;
         }
@@ -216,14 +216,14 @@ impl Oracle {
     }
 
     /// The boot after a crash, and those after it.
-    pub fn recover(&mut self, still: &Still, profile: Profile) -> Check {
-        let was = self.reader.facts(still);
-        let place = Place { still: still.clone(), entered: None };
+    pub fn recover(&mut self, durable: &DurableState, profile: Profile) -> Check {
+        let was = self.reader.facts(durable);
+        let place = Place { durable: durable.clone(), entered: None };
         if profile == Profile::Weak {
             return self.recover_weakly(&place, &was);
         }
         let run = self.clean(&place, &was, Act::Boot)?;
-        let next = Place { still: run.end, entered: run.entered };
+        let next = Place { durable: run.end, entered: run.entered };
         let (from, to) = (self.normal(&place), self.normal(&next));
         let kind = std::mem::discriminant(&run.ending);
         let led = mix(to, u64::from(kind == std::mem::discriminant(&Ending::RecoverySlot)));
@@ -237,11 +237,11 @@ impl Oracle {
     }
 
     /// One copy of the record, or both, are lost by themselves while power is off.
-    pub fn rot(&mut self, still: &Still, which: Rot) -> Check {
-        let still = which.of(still);
-        let is = self.reader.facts(&still);
+    pub fn rot(&mut self, durable: &DurableState, which: CopyDamage) -> Check {
+        let durable = which.of(durable);
+        let is = self.reader.facts(&durable);
         invariant_eligible_slots_are_whole(&is)?;
-        self.recover(&still, Profile::Sound)
+        self.recover(&durable, Profile::Sound)
     }
 
     fn recover_weakly(&mut self, place: &Place, was: &Facts) -> Check {
@@ -251,7 +251,7 @@ impl Oracle {
         invariant_orderly(&run)?;
         no_strand(was, &run)?;
         invariant_proof_before_entry(run.entered(), &is)?;
-        let next = Place { still: run.end, entered: run.entered };
+        let next = Place { durable: run.end, entered: run.entered };
         let normal = self.normal(&next);
         if self.futures.contains(&(normal, Profile::Sound)) || !self.futures.insert((normal, Profile::Weak)) {
             return Ok(());
@@ -272,10 +272,10 @@ impl Oracle {
 
     /// Boots again and again, as a machine does that nobody sits at.
     fn future(&mut self, mut place: Place, system: NewSystem, profile: Profile) -> Check {
-        let began = self.reader.facts(&place.still);
+        let began = self.reader.facts(&place.durable);
         let mut went = Vec::new();
         for _ in 0..ROUNDS.max(self.actor.tries() + MORE_ROUNDS) {
-            let was = self.reader.facts(&place.still);
+            let was = self.reader.facts(&place.durable);
             let Some(root) = place.entered.filter(|root| root.at.part <= part_of(SlotId(1))) else {
                 return Ok(());
             };
@@ -290,24 +290,24 @@ impl Oracle {
                         format!("the running system cannot confirm itself: {:?}", run.ending),
                     );
                 }
-                place.still = run.end;
+                place.durable = run.end;
             }
-            let was = self.reader.facts(&place.still);
+            let was = self.reader.facts(&place.durable);
             let good = good_slots(&was);
             let others = [SlotId(0), SlotId(1)].into_iter().filter(|id| !good.contains(id)).map(part_of);
             let unbootable: Vec<usize> =
                 if system == NewSystem::CannotBeEntered { others.collect() } else { Vec::new() };
             self.runs += 1;
-            let run = self.actor.run_with(&place.still, place.entered, Act::Boot, None, &unbootable);
+            let run = self.actor.run_with(&place.durable, place.entered, Act::Boot, None, &unbootable);
             invariant_orderly(&run)?;
             no_strand(&was, &run)?;
             if profile == Profile::Sound {
                 invariant_atomic_choice(run.entered(), &self.reader.facts(&run.end))?;
             }
-            place = Place { still: without_history(&run.end), entered: run.entered };
+            place = Place { durable: without_history(&run.end), entered: run.entered };
             went.push(running_in(&place));
         }
-        let is = self.reader.facts(&place.still);
+        let is = self.reader.facts(&place.durable);
         if system == NewSystem::Confirms {
             return invariant_progress(&began, &is, running_in(&place));
         }

@@ -6,7 +6,7 @@ use super::known::{SLOT_PAGES, whole};
 use everboot_core::record::{BadCopy, Copy};
 use everboot_kit::facts::{Facts, Said};
 use everboot_kit::sim::pages::{Pages, mix};
-use everboot_kit::sim::{Looked, RECORD, SLOT_A, SLOT_B, Still, UNREADABLE};
+use everboot_kit::sim::{DurableState, Looked, RECORD, SLOT_A, SLOT_B, UNREADABLE};
 use everboot_storage::apply::{Trailer, read_trailer};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,9 +24,9 @@ pub struct Reader {
 
 impl Reader {
     /// What a disk says.
-    pub fn facts(&mut self, still: &Still) -> Facts {
-        let said = self.record(&still.parts[RECORD]);
-        let slots = [&still.parts[SLOT_A], &still.parts[SLOT_B]];
+    pub fn facts(&mut self, durable: &DurableState) -> Facts {
+        let said = self.record(&durable.parts[RECORD]);
+        let slots = [&durable.parts[SLOT_A], &durable.parts[SLOT_B]];
         let whole = slots.map(|slot| whole(slot).map(|known| known.root));
         Facts::new(said, whole, slots.map(|slot| self.trailer(slot)))
     }

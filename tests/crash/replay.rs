@@ -5,7 +5,7 @@ use super::invariants::Crash;
 use super::oracle::{Oracle, Place, Profile};
 use super::scenario::Scenario;
 use super::step::{Step, at_cut};
-use everboot_kit::sim::Still;
+use everboot_kit::sim::DurableState;
 use everboot_kit::timeline::Timeline;
 use everboot_kit::violation::Violation;
 
@@ -41,43 +41,43 @@ impl Path {
 pub fn replay(
     path: &Path,
     plant: &dyn Fn(&mut Oracle),
-    see: &mut dyn FnMut(Option<&Step>, &Still),
+    see: &mut dyn FnMut(Option<&Step>, &DurableState),
 ) -> Result<(), Failure> {
     let scenario = Scenario::named(&path.scenario).expect("a scenario of that name");
-    let (actor, still, entered) = scenario.begin();
+    let (actor, durable, entered) = scenario.begin();
     let mut oracle = Oracle::new(actor);
     plant(&mut oracle);
-    let (mut place, mut had_fault) = (Place { still, entered }, false);
+    let (mut place, mut had_fault) = (Place { durable, entered }, false);
     for (number, step) in path.steps.iter().enumerate() {
-        see(Some(step), &place.still);
+        see(Some(step), &place.durable);
         had_fault |= matches!(step, Step::Fault { .. });
         let next = follow(&mut oracle, &place, step, path.seed, had_fault);
-        place = next.map_err(|(violation, still)| {
-            see(None, &still);
+        place = next.map_err(|(violation, durable)| {
+            see(None, &durable);
             Failure { violation, steps: path.steps[..=number].to_vec() }
         })?;
     }
-    see(None, &place.still);
+    see(None, &place.durable);
     Ok(())
 }
 
 /// Where a step leads that was checked when it was found.
 pub fn retrace(oracle: &mut Oracle, place: &Place, step: &Step, seed: u64) -> Place {
-    let off = |still| Place { still, entered: None };
+    let off = |durable| Place { durable, entered: None };
     match step {
         Step::Clean(act) => {
             let run = oracle.run(place, *act, None);
-            Place { still: run.end, entered: run.entered }
+            Place { durable: run.end, entered: run.entered }
         }
-        Step::Rot(which) => off(which.of(&place.still)),
+        Step::CopyDamage(which) => off(which.of(&place.durable)),
         Step::Fault { act, call, how, kept: true } => off(oracle.run(place, *act, Some((*call, *how))).end),
         Step::Fault { act, call, how, kept: false } => {
             let run = oracle.run(place, *act, Some((*call, *how)));
-            off(Timeline::after(&place.still, &run.events).still())
+            off(Timeline::after(&place.durable, &run.events).durable())
         }
         Step::Crash { act, cut, lies, loss } => {
             let run = oracle.run(place, *act, None);
-            off(at_cut(&place.still, &run.events, *cut, *lies).image(loss, seed))
+            off(at_cut(&place.durable, &run.events, *cut, *lies).image(loss, seed))
         }
     }
 }
@@ -89,36 +89,36 @@ fn follow(
     step: &Step,
     seed: u64,
     had_fault: bool,
-) -> Result<Place, (Violation, Still)> {
-    let was = oracle.reader.facts(&place.still);
-    let off = |still| Place { still, entered: None };
-    let here = |violation| (violation, place.still.clone());
+) -> Result<Place, (Violation, DurableState)> {
+    let was = oracle.reader.facts(&place.durable);
+    let off = |durable| Place { durable, entered: None };
+    let here = |violation| (violation, place.durable.clone());
     match step {
         Step::Clean(act) => {
             let run = oracle.clean(place, &was, *act).map_err(here)?;
-            Ok(Place { still: run.end, entered: run.entered })
+            Ok(Place { durable: run.end, entered: run.entered })
         }
-        Step::Rot(which) => {
-            let still = which.of(&place.still);
-            oracle.rot(&place.still, *which).map_err(|violation| (violation, still.clone()))?;
-            Ok(off(still))
+        Step::CopyDamage(which) => {
+            let durable = which.of(&place.durable);
+            oracle.rot(&place.durable, *which).map_err(|violation| (violation, durable.clone()))?;
+            Ok(off(durable))
         }
         Step::Fault { act, call, how, kept } => {
             let ended = oracle.faulty(place, &was, *act, (*call, *how)).map_err(here)?;
             let [lost, all] = ended;
-            let still = if *kept { all } else { lost };
-            let checked = oracle.recover(&still, Profile::Sound);
-            checked.map_err(|violation| (violation, still.clone()))?;
-            Ok(off(still))
+            let durable = if *kept { all } else { lost };
+            let checked = oracle.recover(&durable, Profile::Sound);
+            checked.map_err(|violation| (violation, durable.clone()))?;
+            Ok(off(durable))
         }
         Step::Crash { act, cut, lies, loss } => {
             let run = oracle.clean(place, &was, *act).map_err(here)?;
-            let timeline = at_cut(&place.still, &run.events, *cut, *lies);
+            let timeline = at_cut(&place.durable, &run.events, *cut, *lies);
             let now = timeline.image(loss, seed);
             let is = oracle.reader.facts(&now);
-            let durable = oracle.reader.facts(&timeline.still());
+            let durable = oracle.reader.facts(&timeline.durable());
             let live = oracle.reader.facts(&live(&timeline, seed));
-            let before = &place.still;
+            let before = &place.durable;
             let crash =
                 Crash { before, was: &was, durable: &durable, live: &live, now: &now, is: &is, had_fault };
             let checked = oracle.crash(&crash, step.profile());
@@ -128,7 +128,7 @@ fn follow(
     }
 }
 
-fn live(timeline: &Timeline, seed: u64) -> Still {
+fn live(timeline: &Timeline, seed: u64) -> DurableState {
     let kept = vec![true; timeline.open_sectors()];
-    timeline.image(&everboot_kit::epoch::Loss { kept, odd: everboot_kit::epoch::Odd::None }, seed)
+    timeline.image(&everboot_kit::epoch::Loss { kept, damage: everboot_kit::epoch::SectorDamage::None }, seed)
 }

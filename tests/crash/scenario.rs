@@ -5,7 +5,7 @@ use super::known::known;
 use everboot_agent::machine::Root;
 use everboot_core::config::{Assess, Policy};
 
-use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SimRoot, Still};
+use everboot_kit::sim::{DurableState, RECORD, SLOT_A, SLOT_B, SimRoot};
 use everboot_kit::timeline::without_history;
 use everboot_kit::world::{World, image, lose_copy, manifest};
 use everboot_storage::medium::Medium;
@@ -299,22 +299,22 @@ impl Scenario {
     }
 
     /// The actor, the disk, and what runs: nothing, or the root that the prelude ended in.
-    pub fn begin(&self) -> (Actor, Still, Option<Root>) {
+    pub fn begin(&self) -> (Actor, DurableState, Option<Root>) {
         let world = (self.start)();
         let actor = Actor::new(&world);
-        let mut still = without_history(&world.machine.still());
+        let mut durable = without_history(&world.machine.durable());
         let mut entered = None;
         for act in self.prelude {
-            let run = actor.run(&still, entered, *act, None);
+            let run = actor.run(&durable, entered, *act, None);
             assert!(
                 matches!(run.ending, Ending::Done | Ending::Entered(..)),
                 "{}: {:?}",
                 self.name,
                 run.ending
             );
-            still = without_history(&run.end);
+            durable = without_history(&run.end);
             entered = run.entered;
         }
-        (actor, still, entered)
+        (actor, durable, entered)
     }
 }

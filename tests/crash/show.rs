@@ -4,22 +4,22 @@ use super::known::{FILLED, known};
 use everboot_core::record::Copy;
 use everboot_kit::picture;
 use everboot_kit::sim::pages::{PAGE, Pages};
-use everboot_kit::sim::{Looked, RECORD, SLOT_A, SLOT_B, Still};
+use everboot_kit::sim::{DurableState, Looked, RECORD, SLOT_A, SLOT_B};
 use everboot_storage::apply::read_trailer;
 
 /// One line for each copy of the record, for each slot, and for the staging area.
 ///
 /// A block of a slot is the number of its version, `.` for zeroes, `#` for anything else.
-pub fn disk(still: &Still) -> String {
-    let record = &still.parts[RECORD];
+pub fn disk(durable: &DurableState) -> String {
+    let record = &durable.parts[RECORD];
     let mut lines = vec![
         format!("  first copy  {}", copy(record, 0)),
         format!("  last copy   {}", copy(record, record.count() - 1)),
     ];
     for (name, part) in [("slot-a", SLOT_A), ("slot-b", SLOT_B)] {
-        lines.push(format!("  {name}      {}", slot(&still.parts[part])));
+        lines.push(format!("  {name}      {}", slot(&durable.parts[part])));
     }
-    for (name, content) in &still.files {
+    for (name, content) in &durable.files {
         let whole = known().iter().find(|known| known.file.hash() == content.hash());
         let what = whole.map_or("damaged".to_owned(), |known| format!("version {}", known.version));
         lines.push(format!("  {name}: {what}, {} bytes", content.len()));

@@ -1,9 +1,9 @@
 //! One step of a path through the crash space, and how it is written down.
 
 use super::act::Act;
-use super::oracle::{Profile, Rot};
-use everboot_kit::epoch::{Loss, Odd};
-use everboot_kit::sim::Still;
+use super::oracle::{CopyDamage, Profile};
+use everboot_kit::epoch::{Loss, SectorDamage};
+use everboot_kit::sim::DurableState;
 use everboot_kit::sim::power::{Event, Trouble};
 use everboot_kit::timeline::Timeline;
 use std::fmt;
@@ -24,7 +24,7 @@ pub enum Step {
         loss: Loss,
     },
     /// Copies of the record are lost by themselves, while power is off.
-    Rot(Rot),
+    CopyDamage(CopyDamage),
     /// An operation of an act fails; when the act is over, power is off.
     Fault {
         act: Act,
@@ -48,8 +48,8 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Clean(act) => f.write_str(act.name()),
-            Self::Rot(which) => {
-                f.write_str(Rot::ALL.iter().find(|(rot, _)| rot == which).map_or("", |(_, name)| name))
+            Self::CopyDamage(which) => {
+                f.write_str(CopyDamage::ALL.iter().find(|(rot, _)| rot == which).map_or("", |(_, name)| name))
             }
             Self::Crash { act, cut, lies: 0, loss } => write!(f, "{}@{cut}.{loss}", act.name()),
             Self::Crash { act, cut, lies, loss } => write!(f, "{}@{cut}~{lies}.{loss}", act.name()),
@@ -66,11 +66,13 @@ impl Step {
     /// How far the device kept to its word.
     pub fn profile(&self) -> Profile {
         match self {
-            Self::Crash { lies: 0, loss: Loss { odd, .. }, .. } if !matches!(odd, Odd::Page(..)) => {
+            Self::Crash { lies: 0, loss: Loss { damage, .. }, .. }
+                if !matches!(damage, SectorDamage::Page(..)) =>
+            {
                 Profile::Sound
             }
             Self::Crash { .. } => Profile::Weak,
-            Self::Clean(_) | Self::Rot(_) | Self::Fault { .. } => Profile::Sound,
+            Self::Clean(_) | Self::CopyDamage(_) | Self::Fault { .. } => Profile::Sound,
         }
     }
 
@@ -90,13 +92,14 @@ impl Step {
             let how = TROUBLE_NAMES.iter().find(|(_, name)| *name == how)?.0;
             return Some(Self::Fault { act: Act::parse(act)?, call, how, kept: words.next()? == "kept" });
         }
-        let rot = Rot::ALL.iter().find(|(_, name)| *name == text).map(|(rot, _)| Self::Rot(*rot));
+        let rot =
+            CopyDamage::ALL.iter().find(|(_, name)| *name == text).map(|(rot, _)| Self::CopyDamage(*rot));
         rot.or_else(|| Act::parse(text).map(Self::Clean))
     }
 }
 
 /// The machine at the moment of a cut.
-pub fn at_cut(before: &Still, events: &[Event], cut: usize, lies: usize) -> Timeline {
+pub fn at_cut(before: &DurableState, events: &[Event], cut: usize, lies: usize) -> Timeline {
     Timeline::lied(before, &events[..cut.min(events.len())], lies)
 }
 

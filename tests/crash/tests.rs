@@ -4,14 +4,14 @@ use super::act::{Act, Actor, Ending};
 use super::campaign::{Campaign, Limit};
 use super::explore::Explorer;
 use super::known::known;
-use super::oracle::{Oracle, Place, Rot};
+use super::oracle::{CopyDamage, Oracle, Place};
 use super::reader::Reader;
 use super::replay::{Path, replay};
 use super::scenario::{SCENARIOS, Scenario};
 use super::show::disk;
 use everboot_kit::sim::pages::PAGE;
 use everboot_kit::sim::power::Trouble;
-use everboot_kit::sim::{RECORD, Still};
+use everboot_kit::sim::{DurableState, RECORD};
 use everboot_kit::timeline::{hash, without_history};
 use std::time::Duration;
 
@@ -100,8 +100,8 @@ fn a_campaign_that_did_nothing_proves_nothing() {
 
 #[test]
 fn a_disk_is_shown_as_a_small_picture() {
-    let (_, still) = begin("half-prepared");
-    let picture = disk(&Rot::First.of(&still));
+    let (_, durable) = begin("half-prepared");
+    let picture = disk(&CopyDamage::First.of(&durable));
     let lines: Vec<_> = picture.lines().map(str::trim).collect();
     assert_eq!(lines[0], "first copy  no record");
     assert!(lines[1].ends_with("slot-a:good*! slot-b:writing preparing(slot-b)"), "{}", lines[1]);
@@ -111,9 +111,9 @@ fn a_disk_is_shown_as_a_small_picture() {
 }
 
 /// The disk at the end of a scenario's prelude.
-fn begin(name: &str) -> (Actor, Still) {
-    let (actor, still, _) = Scenario::named(name).unwrap().begin();
-    (actor, still)
+fn begin(name: &str) -> (Actor, DurableState) {
+    let (actor, durable, _) = Scenario::named(name).unwrap().begin();
+    (actor, durable)
 }
 
 /// The ring is dropped from every state: whatever stands in it, nothing is decided otherwise.
@@ -137,21 +137,22 @@ fn nothing_is_decided_by_the_history() {
 /// Generations that differ in number and not in order have the same normal form, and boot alike.
 #[test]
 fn only_the_order_of_generations_counts() {
-    let (actor, still) = begin("rollback");
+    let (actor, durable) = begin("rollback");
     let mut oracle = Oracle::new(actor);
-    let mut place = Place { still: still.clone(), entered: None };
+    let mut place = Place { durable: durable.clone(), entered: None };
     let mut seen = Vec::new();
     for _ in 0..6 {
-        let was = Reader::default().facts(&place.still);
+        let was = Reader::default().facts(&place.durable);
         let run = oracle.clean(&place, &was, Act::Boot).unwrap();
         assert!(matches!(run.ending, Ending::Entered(..)));
-        let booted = Place { still: run.end, entered: run.entered };
-        let confirmed = oracle.clean(&booted, &Reader::default().facts(&booted.still), Act::Confirm).unwrap();
-        place = Place { still: confirmed.end, entered: None };
+        let booted = Place { durable: run.end, entered: run.entered };
+        let confirmed =
+            oracle.clean(&booted, &Reader::default().facts(&booted.durable), Act::Confirm).unwrap();
+        place = Place { durable: confirmed.end, entered: None };
         seen.push((
-            Reader::default().facts(&place.still).generation(),
+            Reader::default().facts(&place.durable).generation(),
             oracle.normal(&place),
-            hash(&place.still),
+            hash(&place.durable),
         ));
     }
     let generations: Vec<_> = seen.iter().map(|(generation, ..)| *generation).collect();
@@ -162,19 +163,20 @@ fn only_the_order_of_generations_counts() {
 
 #[test]
 fn a_normal_form_tells_apart_what_matters() {
-    let (actor, still) = begin("rollback-of-a-trial");
+    let (actor, durable) = begin("rollback-of-a-trial");
     let mut oracle = Oracle::new(actor);
-    let mut normal = |still: &Still| oracle.normal(&Place { still: still.clone(), entered: None });
-    let mut all = vec![normal(&still)];
-    for (rot, _) in Rot::ALL {
-        all.push(normal(&rot.of(&still)));
+    let mut normal =
+        |durable: &DurableState| oracle.normal(&Place { durable: durable.clone(), entered: None });
+    let mut all = vec![normal(&durable)];
+    for (rot, _) in CopyDamage::ALL {
+        all.push(normal(&rot.of(&durable)));
     }
     for (part, at) in [(1, 0), (1, 13 * PAGE + 9), (2, 5 * PAGE), (2, 48 * PAGE)] {
-        let mut other = still.clone();
+        let mut other = durable.clone();
         other.parts[part].write(at, &[0x77]);
         all.push(normal(&other));
     }
-    let mut other = still.clone();
+    let mut other = durable.clone();
     other.files.clear();
     all.push(normal(&other));
     let count = all.len();
@@ -185,11 +187,11 @@ fn a_normal_form_tells_apart_what_matters() {
 
 #[test]
 fn each_kind_of_trouble_is_met_by_some_operation() {
-    let (actor, still) = begin("due");
-    let clean = actor.run(&still, None, Act::Boot, None);
+    let (actor, durable) = begin("due");
+    let clean = actor.run(&durable, None, Act::Boot, None);
     for how in [Trouble::Once, Trouble::ForEver, Trouble::ShortRead, Trouble::Gone, Trouble::Forgotten] {
         let differs = (0..clean.calls.len()).filter(|call| how.concerns(clean.calls[*call].0)).any(|call| {
-            let run = actor.run(&still, None, Act::Boot, Some((call, how)));
+            let run = actor.run(&durable, None, Act::Boot, Some((call, how)));
             run.events != clean.events
         });
         assert!(differs, "{how:?}");
@@ -198,12 +200,12 @@ fn each_kind_of_trouble_is_met_by_some_operation() {
 
 #[test]
 fn a_boot_that_never_ends_is_seen() {
-    let (actor, still) = begin("due");
-    let run = actor.run(&still, None, Act::Boot, None);
+    let (actor, durable) = begin("due");
+    let run = actor.run(&durable, None, Act::Boot, None);
     assert!(!matches!(run.ending, Ending::Panicked(_)));
     let power = everboot_kit::sim::Power::default();
     power.set_budget(3);
-    let disk = everboot_kit::sim::SimDisk::of(still.parts[0].clone(), &power, 0);
+    let disk = everboot_kit::sim::SimDisk::of(durable.parts[0].clone(), &power, 0);
     let endless = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         loop {
             let _ = everboot_storage::store::load(&disk);

@@ -10,7 +10,7 @@ use everboot_kit::invariants::{
     handoffs_left, invariant_atomic_choice, invariant_bad_for_a_cause, invariant_counters_never_rise,
     invariant_floor_never_sinks, invariant_good_stays_good, invariant_proof_before_entry,
 };
-use everboot_kit::sim::{RECORD, Still};
+use everboot_kit::sim::{DurableState, RECORD};
 use everboot_kit::violation::{Check, hold};
 
 /// A verb of the running system, without faults.
@@ -19,7 +19,7 @@ pub fn check_verb(
     run: &Run,
     was: &Facts,
     is: &Facts,
-    before: &Still,
+    before: &DurableState,
     durable_is_live: bool,
 ) -> Check {
     invariant_orderly(run)?;
@@ -59,7 +59,7 @@ fn invariant_refusal_changes_nothing(run: &Run) -> Check {
 }
 
 /// The system that runs keeps its bytes; its trailer may get a mark, or lose it.
-fn invariant_running_untouched(run: &Run, before: &Still) -> Check {
+fn invariant_running_untouched(run: &Run, before: &DurableState) -> Check {
     let Some(part) = run.entered.map(|root| root.at.part) else { return Ok(()) };
     let same = slot_on(part).is_none() || before.parts[part].equal_in(&run.end.parts[part], 0..FILLED);
     hold(same, "running_untouched", || format!("partition {part} runs, and was written"))
@@ -74,7 +74,7 @@ fn invariant_done_is_durable(run: &Run, durable_is_live: bool) -> Check {
 }
 
 /// A run in which a device failed.
-pub fn check_faulty(was: &Facts, before: &Still, run: &Run, is: &Facts, durable: &Facts) -> Check {
+pub fn check_faulty(was: &Facts, before: &DurableState, run: &Run, is: &Facts, durable: &Facts) -> Check {
     invariant_orderly(run)?;
     untouched(was, before, &run.end)?;
     invariant_atomic_choice(run.entered(), is)?;

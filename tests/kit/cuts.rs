@@ -14,7 +14,7 @@ use super::invariants::*;
 use super::owned::Owned;
 use super::sim::pages::{hash_of, mix};
 use super::sim::power::{Event, MediumId};
-use super::sim::{Looked, RECORD, SLOT_A, SLOT_B, SURVIVORS, SimMachine, Still, UNREADABLE};
+use super::sim::{DurableState, Looked, RECORD, SLOT_A, SLOT_B, SURVIVORS, SimMachine, UNREADABLE};
 use super::timeline::{Timeline, hash, without_history};
 use super::violation::Check;
 
@@ -74,7 +74,7 @@ impl Tape {
 
 impl Act {
     fn cut_everywhere(&self, most: usize) -> u64 {
-        let (before, mut crashes) = (self.before.machine.still(), 0);
+        let (before, mut crashes) = (self.before.machine.durable(), 0);
         let was = facts(&before);
         let stride = self.events.len().div_ceil(most).max(1);
         for cut in 0..=self.events.len() {
@@ -103,7 +103,7 @@ impl Act {
     }
 
     /// A disk that a cut left.
-    fn crash(&self, before: &Still, was: &Facts, durable: &Timeline, now: &Still) -> Check {
+    fn crash(&self, before: &DurableState, was: &Facts, durable: &Timeline, now: &DurableState) -> Check {
         let is = facts(now);
         untouched(was, before, now)?;
         // What the test itself has spoilt is not held against the act.
@@ -113,7 +113,7 @@ impl Act {
         if invariant_trailers_tell_the_truth(was).is_ok() {
             invariant_trailers_tell_the_truth(&is)?;
         }
-        invariant_record_survives(&facts(&durable.still()), &is)?;
+        invariant_record_survives(&facts(&durable.durable()), &is)?;
         let key = mix(hash(&without_history(now)), self.place());
         if is_new(key) { self.recover(now, &is) } else { Ok(()) }
     }
@@ -128,9 +128,9 @@ impl Act {
     }
 
     /// The machine with another disk.
-    fn machine(&self, still: &Still) -> Owned {
+    fn machine(&self, durable: &DurableState) -> Owned {
         let old = &self.before.machine;
-        let mut machine = SimMachine::of(old.survey.clone(), still);
+        let mut machine = SimMachine::of(old.survey.clone(), durable);
         (machine.kernel, machine.dead) = (old.kernel.clone(), old.dead.clone());
         (machine.unbootable, machine.has_staging) = (old.unbootable.clone(), old.has_staging);
         machine.patience = 1;
@@ -156,23 +156,23 @@ impl Act {
     }
 
     /// The boot after a cut, and those after it.
-    fn recover(&self, now: &Still, was: &Facts) -> Check {
+    fn recover(&self, now: &DurableState, was: &Facts) -> Check {
         let mut world = self.machine(now);
         let outcome = world.boot();
         if !self.is_healthy(was) {
             return Ok(());
         }
-        let (entered, still) = (entered(&outcome), world.machine.still());
-        let is = facts(&still);
+        let (entered, durable) = (entered(&outcome), world.machine.durable());
+        let is = facts(&durable);
         invariant_no_strand(was, entered, || outcome.notes.join("; "))?;
         invariant_good_slot_needs_no_recovery(was, entered)?;
         invariant_proof_before_entry(entered, &is)?;
-        untouched(was, now, &still)?;
+        untouched(was, now, &durable)?;
         invariant_good_stays_good_but_for_evidence(was, &is)?;
         invariant_attempts_are_durable(was, entered, &is)?;
         // A copy that cannot be read is left to the system that runs.
         invariant_redundancy_restored(&is, if unreadable(now) { was.copies } else { [true, true] })?;
-        if !was.has_good() || !is_new(mix(mix(hash(&without_history(&still)), self.place()), 1)) {
+        if !was.has_good() || !is_new(mix(mix(hash(&without_history(&durable)), self.place()), 1)) {
             return Ok(());
         }
         self.futures(world)
@@ -181,21 +181,21 @@ impl Act {
     /// What comes after the first boot: a new system that confirms itself, and one that never does.
     fn futures(&self, after: Owned) -> Check {
         for confirms in [false, true] {
-            let mut world = self.machine(&after.machine.still());
+            let mut world = self.machine(&after.machine.durable());
             world.machine.entered = after.machine.entered;
-            let (began, mut went) = (facts(&world.machine.still()), Vec::new());
+            let (began, mut went) = (facts(&world.machine.durable()), Vec::new());
             for _ in 0..MORE_BOOTS {
-                let good = |world: &Owned, slot: usize| facts(&world.machine.still()).is_good(slot);
+                let good = |world: &Owned, slot: usize| facts(&world.machine.durable()).is_good(slot);
                 if running(&world).is_some_and(|slot| confirms || good(&world, slot)) {
                     // A slot that was rejected refuses; the boots that follow show what that leads to.
                     let _ = flow::confirm(world.site());
                 }
-                let was = facts(&world.machine.still());
+                let was = facts(&world.machine.durable());
                 let outcome = world.boot();
                 invariant_no_strand(&was, entered(&outcome), || outcome.notes.join("; "))?;
                 went.push(running(&world));
             }
-            let is = facts(&world.machine.still());
+            let is = facts(&world.machine.durable());
             match confirms {
                 true if is_unspoilt(&began) => invariant_progress(&began, &is, running(&world))?,
                 true => {}
@@ -233,13 +233,13 @@ fn is_unspoilt(was: &Facts) -> bool {
 }
 
 /// Whether the medium does not give a copy of the record.
-fn unreadable(still: &Still) -> bool {
-    let record = &still.parts[RECORD];
+fn unreadable(durable: &DurableState) -> bool {
+    let record = &durable.parts[RECORD];
     [0, record.count() - 1].iter().any(|page| record.page(*page) == &UNREADABLE)
 }
 
 /// [`invariant_known_good_untouched`], by all bytes up to the trailer.
-fn untouched(was: &Facts, before: &Still, now: &Still) -> Check {
+fn untouched(was: &Facts, before: &DurableState, now: &DurableState) -> Check {
     invariant_known_good_untouched(was, |id| {
         let part = [SLOT_A, SLOT_B][id.index()];
         let trailer = before.parts[part].count() - 16;
@@ -254,10 +254,10 @@ fn is_new(state: u64) -> bool {
 }
 
 /// What a disk says.
-fn facts(still: &Still) -> Facts {
-    let slots = [&still.parts[SLOT_A], &still.parts[SLOT_B]];
+fn facts(durable: &DurableState) -> Facts {
+    let slots = [&durable.parts[SLOT_A], &durable.parts[SLOT_B]];
     let trailer = |slot| read_trailer(&Looked::all(slot)).ok().flatten().map(Arc::new);
-    Facts::new(Said::of(&Looked::all(&still.parts[RECORD])), slots.map(whole), slots.map(trailer))
+    Facts::new(Said::of(&Looked::all(&durable.parts[RECORD])), slots.map(whole), slots.map(trailer))
 }
 
 /// The image that a slot's trailer names, when the slot holds it: its tree is made anew, and has to be there, and to

@@ -29,7 +29,7 @@ pub struct Open {
 
 /// What became of one sector.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Odd {
+pub enum SectorDamage {
     /// No sector is other than old or new.
     None,
     /// Bytes that nobody wrote.
@@ -48,7 +48,7 @@ pub struct Loss {
     /// Whether each sector is new.
     pub kept: Vec<bool>,
     /// What is neither old nor new.
-    pub odd: Odd,
+    pub damage: SectorDamage,
 }
 
 /// All that were enumerated.
@@ -71,13 +71,13 @@ pub fn losses(writes: &[Open], samples: usize, seed: &mut Seed) -> Losses {
         for mask in 0..1_u32 << changing.len() {
             let mut kept = vec![true; differs.len()];
             changing.iter().enumerate().for_each(|(bit, at)| kept[*at] = mask >> bit & 1 == 1);
-            found.all.push(Loss { kept, odd: Odd::None });
+            found.all.push(Loss { kept, damage: SectorDamage::None });
         }
     } else {
         families(writes, differs.len(), &mut found.all);
         for _ in 0..samples {
             let kept = differs.iter().map(|_| seed.next() & 1 == 1).collect();
-            found.all.push(Loss { kept, odd: Odd::None });
+            found.all.push(Loss { kept, damage: SectorDamage::None });
         }
         found.sampled = samples;
     }
@@ -101,7 +101,7 @@ pub fn expected(writes: &[Open], samples: usize) -> usize {
 /// lost.
 fn families(writes: &[Open], count: usize, all: &mut Vec<Loss>) {
     let mut add = |kept: &dyn Fn(usize) -> bool| {
-        all.push(Loss { kept: (0..count).map(kept).collect(), odd: Odd::None });
+        all.push(Loss { kept: (0..count).map(kept).collect(), damage: SectorDamage::None });
     };
     let mut from = 0;
     add(&|_| true);
@@ -126,12 +126,12 @@ fn odd_sectors(writes: &[Open], count: usize, with_all: bool, all: &mut Vec<Loss
             if write.is_name {
                 continue;
             }
-            let mut odds = vec![Odd::Garbage(sector)];
+            let mut odds = vec![SectorDamage::Garbage(sector)];
             if with_all {
-                odds.push(Odd::Zero(sector));
-                odds.extend(TEARS.map(|bytes| Odd::Torn(sector, bytes)));
+                odds.push(SectorDamage::Zero(sector));
+                odds.extend(TEARS.map(|bytes| SectorDamage::Torn(sector, bytes)));
             }
-            all.extend(odds.into_iter().map(|odd| Loss { kept: vec![true; count], odd }));
+            all.extend(odds.into_iter().map(|damage| Loss { kept: vec![true; count], damage }));
         }
         from += write.differs.len();
     }
@@ -141,8 +141,8 @@ fn odd_sectors(writes: &[Open], count: usize, with_all: bool, all: &mut Vec<Loss
 pub fn page_losses(writes: &[Open]) -> Vec<Loss> {
     let count = writes.iter().map(|write| write.differs.len()).sum();
     let data = writes.iter().enumerate().filter(|(_, write)| !write.is_name);
-    let pages = data.flat_map(|(number, _)| PAGES.map(|kib| Odd::Page(number, kib)));
-    pages.map(|odd| Loss { kept: vec![true; count], odd }).collect()
+    let pages = data.flat_map(|(number, _)| PAGES.map(|kib| SectorDamage::Page(number, kib)));
+    pages.map(|damage| Loss { kept: vec![true; count], damage }).collect()
 }
 
 /// The profile of a device that lied about its last barriers: of the many writes that are then open, none,
@@ -152,7 +152,7 @@ pub fn lie_losses(writes: &[Open], samples: usize, seed: &mut Seed) -> Vec<Loss>
     let last = writes.last().map_or(0, |write| write.differs.len());
     let mut kept = vec![vec![false; count], (0..count).map(|at| at + last >= count).collect()];
     kept.extend((0..samples).map(|_| (0..count).map(|_| seed.next() & 1 == 1).collect()));
-    kept.into_iter().map(|kept| Loss { kept, odd: Odd::None }).collect()
+    kept.into_iter().map(|kept| Loss { kept, damage: SectorDamage::None }).collect()
 }
 
 impl fmt::Display for Loss {
@@ -163,12 +163,12 @@ impl fmt::Display for Loss {
         for digit in digits.iter().rev() {
             write!(f, "{digit:x}")?;
         }
-        match self.odd {
-            Odd::None => f.write_str(".-"),
-            Odd::Garbage(sector) => write!(f, ".g{sector}"),
-            Odd::Zero(sector) => write!(f, ".z{sector}"),
-            Odd::Torn(sector, bytes) => write!(f, ".t{sector}:{bytes}"),
-            Odd::Page(write, kib) => write!(f, ".p{write}:{kib}"),
+        match self.damage {
+            SectorDamage::None => f.write_str(".-"),
+            SectorDamage::Garbage(sector) => write!(f, ".g{sector}"),
+            SectorDamage::Zero(sector) => write!(f, ".z{sector}"),
+            SectorDamage::Torn(sector, bytes) => write!(f, ".t{sector}:{bytes}"),
+            SectorDamage::Page(write, kib) => write!(f, ".p{write}:{kib}"),
         }
     }
 }
@@ -176,7 +176,7 @@ impl fmt::Display for Loss {
 impl Loss {
     /// Reads what [`Loss`] prints, for an epoch of so many sectors.
     pub fn parse(text: &str, count: usize) -> Option<Self> {
-        let (mask, odd) = text.split_once('.')?;
+        let (mask, damage) = text.split_once('.')?;
         let mut kept = Vec::new();
         for digit in mask.chars().rev() {
             let nibble = digit.to_digit(16)?;
@@ -187,16 +187,16 @@ impl Loss {
             let (one, two) = text.split_once(':')?;
             Some((one.parse().ok()?, two.parse().ok()?))
         };
-        let (kind, rest) = odd.split_at_checked(1)?;
-        let odd = match kind {
-            "-" => Odd::None,
-            "g" => Odd::Garbage(rest.parse().ok()?),
-            "z" => Odd::Zero(rest.parse().ok()?),
-            "t" => pair(rest).map(|(sector, bytes)| Odd::Torn(sector, bytes))?,
-            "p" => pair(rest).map(|(write, kib)| Odd::Page(write, kib))?,
+        let (kind, rest) = damage.split_at_checked(1)?;
+        let damage = match kind {
+            "-" => SectorDamage::None,
+            "g" => SectorDamage::Garbage(rest.parse().ok()?),
+            "z" => SectorDamage::Zero(rest.parse().ok()?),
+            "t" => pair(rest).map(|(sector, bytes)| SectorDamage::Torn(sector, bytes))?,
+            "p" => pair(rest).map(|(write, kib)| SectorDamage::Page(write, kib))?,
             _ => return None,
         };
-        Some(Self { kept, odd })
+        Some(Self { kept, damage })
     }
 }
 

@@ -3,11 +3,11 @@
 //! All media of a machine share one line of time, and a barrier on one makes nothing durable on another.
 //! The history ring is left out: no decision reads it, which a test shows.
 
-use crate::epoch::{Loss, Odd, Open, SECTOR};
+use crate::epoch::{Loss, Open, SECTOR, SectorDamage};
 use crate::seed::Seed;
 use crate::sim::pages::{PAGE, Pages};
 use crate::sim::power::{Event, FIRST_FILE, MediumId};
-use crate::sim::{RECORD, SLOT_A, SLOT_B, Still};
+use crate::sim::{DurableState, RECORD, SLOT_A, SLOT_B};
 use everboot_core::record::{Copy, Record};
 use std::collections::BTreeMap;
 
@@ -22,10 +22,10 @@ pub struct Timeline {
 
 impl Timeline {
     /// Nothing has happened yet.
-    pub fn start(still: &Still) -> Self {
-        let numbered = || still.files.iter().enumerate();
+    pub fn start(durable: &DurableState) -> Self {
+        let numbered = || durable.files.iter().enumerate();
         Self {
-            parts: still.parts.clone(),
+            parts: durable.parts.clone(),
             files: numbered().map(|(at, (_, content))| (FIRST_FILE + at, content.clone())).collect(),
             names: numbered().map(|(at, (name, _))| (name.clone(), FIRST_FILE + at)).collect(),
             open: Vec::new(),
@@ -33,10 +33,10 @@ impl Timeline {
     }
 
     /// The same, where files have the numbers that a machine gave them.
-    pub fn with_files(still: &Still, numbers: &[(String, MediumId)]) -> Self {
-        let content = |(name, id): &(String, MediumId)| Some((*id, still.files.get(name)?.clone()));
+    pub fn with_files(durable: &DurableState, numbers: &[(String, MediumId)]) -> Self {
+        let content = |(name, id): &(String, MediumId)| Some((*id, durable.files.get(name)?.clone()));
         Self {
-            parts: still.parts.clone(),
+            parts: durable.parts.clone(),
             files: numbers.iter().filter_map(content).collect(),
             names: numbers.iter().cloned().collect(),
             open: Vec::new(),
@@ -44,14 +44,14 @@ impl Timeline {
     }
 
     /// After these events.
-    pub fn after(still: &Still, events: &[Event]) -> Self {
-        let mut timeline = Self::start(still);
+    pub fn after(durable: &DurableState, events: &[Event]) -> Self {
+        let mut timeline = Self::start(durable);
         events.iter().for_each(|event| timeline.push(event));
         timeline
     }
 
     /// The same, on devices whose last `lies` barriers did nothing.
-    pub fn lied(still: &Still, events: &[Event], lies: usize) -> Self {
+    pub fn lied(durable: &DurableState, events: &[Event], lies: usize) -> Self {
         let is_barrier = |event: &Event| matches!(event, Event::Sync(_) | Event::SyncDirectory);
         let mut left = lies;
         let mut kept: Vec<&Event> = Vec::new();
@@ -62,7 +62,7 @@ impl Timeline {
                 kept.push(event);
             }
         }
-        let mut timeline = Self::start(still);
+        let mut timeline = Self::start(durable);
         kept.into_iter().rev().for_each(|event| timeline.push(event));
         timeline
     }
@@ -148,7 +148,7 @@ impl Timeline {
     }
 
     /// The crash image of a loss.
-    pub fn image(&self, loss: &Loss, seed: u64) -> Still {
+    pub fn image(&self, loss: &Loss, seed: u64) -> DurableState {
         let mut after = Self {
             open: Vec::new(),
             parts: self.parts.clone(),
@@ -157,37 +157,41 @@ impl Timeline {
         };
         let mut first = 0;
         for (number, event) in self.open.iter().enumerate() {
-            let odd = after.odd(event, first, loss.odd);
+            let damage = after.damage(event, first, loss.damage);
             after.make(event, |sector| loss.kept.get(first + sector) == Some(&true));
-            if let (Some((at, bytes)), Event::Write { medium, .. }) = (odd, event) {
-                after.medium(*medium).write(at, &filled(bytes, loss.odd, seed));
+            if let (Some((at, bytes)), Event::Write { medium, .. }) = (damage, event) {
+                after.medium(*medium).write(at, &filled(bytes, loss.damage, seed));
             }
-            if matches!(loss.odd, Odd::Page(write, _) if write == number) {
-                after.trash(event, loss.odd, seed);
+            if matches!(loss.damage, SectorDamage::Page(write, _) if write == number) {
+                after.trash(event, loss.damage, seed);
             }
             first += sectors_of(event);
         }
-        after.still()
+        after.durable()
     }
 
     /// Where the odd sector is, if it is of this event, with the bytes that are there if nothing else is said.
-    fn odd(&mut self, event: &Event, first: usize, odd: Odd) -> Option<(usize, Vec<u8>)> {
-        let (Odd::Garbage(sector) | Odd::Zero(sector) | Odd::Torn(sector, _)) = odd else { return None };
+    fn damage(&mut self, event: &Event, first: usize, damage: SectorDamage) -> Option<(usize, Vec<u8>)> {
+        let (SectorDamage::Garbage(sector) | SectorDamage::Zero(sector) | SectorDamage::Torn(sector, _)) =
+            damage
+        else {
+            return None;
+        };
         let Event::Write { medium, at, data } = event else { return None };
         let sector = sector.checked_sub(first).filter(|sector| *sector < sectors(data).len())?;
         let new = &data[sector * SECTOR..((sector + 1) * SECTOR).min(data.len())];
         let mut bytes = vec![0; new.len()];
         let at = at + sector * SECTOR;
         self.medium(*medium).read(at, &mut bytes);
-        if let Odd::Torn(_, count) = odd {
+        if let SectorDamage::Torn(_, count) = damage {
             let count = count.min(new.len());
             bytes[..count].copy_from_slice(&new[..count]);
         }
         Some((at, bytes))
     }
 
-    fn trash(&mut self, event: &Event, odd: Odd, seed: u64) {
-        let (Event::Write { medium, at, data }, Odd::Page(_, kib)) = (event, odd) else { return };
+    fn trash(&mut self, event: &Event, damage: SectorDamage, seed: u64) {
+        let (Event::Write { medium, at, data }, SectorDamage::Page(_, kib)) = (event, damage) else { return };
         let medium = self.medium(*medium);
         let page = kib * 1024;
         let (from, to) = (at / page * page, (at + data.len()).next_multiple_of(page).min(medium.len()));
@@ -197,19 +201,19 @@ impl Timeline {
     }
 
     /// What is durable.
-    pub fn still(&self) -> Still {
+    pub fn durable(&self) -> DurableState {
         let file = |(name, file): (&String, &MediumId)| {
             (name.clone(), self.files.get(file).cloned().unwrap_or_else(|| Pages::zeroed(0)))
         };
-        Still { parts: self.parts.clone(), files: self.names.iter().map(file).collect() }
+        DurableState { parts: self.parts.clone(), files: self.names.iter().map(file).collect() }
     }
 }
 
-fn filled(mut bytes: Vec<u8>, odd: Odd, seed: u64) -> Vec<u8> {
-    match odd {
-        Odd::Garbage(sector) => Seed::new(seed ^ sector as u64).fill(&mut bytes),
-        Odd::Zero(_) => bytes.fill(0),
-        Odd::None | Odd::Torn(..) | Odd::Page(..) => {}
+fn filled(mut bytes: Vec<u8>, damage: SectorDamage, seed: u64) -> Vec<u8> {
+    match damage {
+        SectorDamage::Garbage(sector) => Seed::new(seed ^ sector as u64).fill(&mut bytes),
+        SectorDamage::Zero(_) => bytes.fill(0),
+        SectorDamage::None | SectorDamage::Torn(..) | SectorDamage::Page(..) => {}
     }
     bytes
 }
@@ -240,13 +244,13 @@ fn is_copy(record: &Pages, at: usize) -> bool {
 }
 
 /// The same without history.
-pub fn without_history(still: &Still) -> Still {
-    let mut next = still.clone();
-    let mut record = Pages::zeroed(still.parts[RECORD].len());
+pub fn without_history(durable: &DurableState) -> DurableState {
+    let mut next = durable.clone();
+    let mut record = Pages::zeroed(durable.parts[RECORD].len());
     let last = record.count() - 1;
     for page in [0, last] {
-        if still.parts[RECORD].page(page) != &[0; PAGE] {
-            record.write(page * PAGE, still.parts[RECORD].page(page));
+        if durable.parts[RECORD].page(page) != &[0; PAGE] {
+            record.write(page * PAGE, durable.parts[RECORD].page(page));
         }
     }
     next.parts[RECORD] = record;
@@ -267,10 +271,13 @@ pub fn saves(events: &[Event]) -> Vec<Option<Record>> {
 }
 
 /// The hash of all bytes.
-pub fn hash(still: &Still) -> u64 {
+pub fn hash(durable: &DurableState) -> u64 {
     use crate::sim::pages::{hash_of, mix};
-    let parts = still.parts.iter().fold(0, |hash, part| mix(hash, part.hash()));
-    still.files.iter().fold(parts, |hash, (name, file)| mix(mix(hash, hash_of(name.as_bytes())), file.hash()))
+    let parts = durable.parts.iter().fold(0, |hash, part| mix(hash, part.hash()));
+    durable
+        .files
+        .iter()
+        .fold(parts, |hash, (name, file)| mix(mix(hash, hash_of(name.as_bytes())), file.hash()))
 }
 
 #[cfg(test)]
@@ -278,9 +285,9 @@ mod tests {
     use super::*;
     use crate::epoch::losses;
 
-    fn still() -> Still {
+    fn durable() -> DurableState {
         let old = || Pages::of(&[1; 8192]);
-        Still { parts: vec![Pages::zeroed(1 << 20), old(), old()], files: BTreeMap::new() }
+        DurableState { parts: vec![Pages::zeroed(1 << 20), old(), old()], files: BTreeMap::new() }
     }
 
     fn write(medium: MediumId, at: usize, len: usize) -> Event {
@@ -290,24 +297,24 @@ mod tests {
     #[test]
     fn a_barrier_on_one_medium_makes_nothing_durable_on_another() {
         let events = [write(1, 0, 512), write(2, 0, 512), Event::Sync(2)];
-        let timeline = Timeline::after(&still(), &events);
+        let timeline = Timeline::after(&durable(), &events);
         assert_eq!(timeline.open_sectors(), 1);
-        assert_eq!(timeline.still().parts[1].page(0)[0], 1);
-        assert_eq!(timeline.still().parts[2].page(0)[0], 2);
-        let lied = Timeline::lied(&still(), &events, 1);
-        assert_eq!((lied.open_sectors(), lied.still().parts[2].page(0)[0]), (2, 1));
+        assert_eq!(timeline.durable().parts[1].page(0)[0], 1);
+        assert_eq!(timeline.durable().parts[2].page(0)[0], 2);
+        let lied = Timeline::lied(&durable(), &events, 1);
+        assert_eq!((lied.open_sectors(), lied.durable().parts[2].page(0)[0]), (2, 1));
     }
 
     #[test]
     fn a_failed_barrier_loses_what_it_should_have_covered_even_when_a_later_one_succeeds() {
         let events = [write(1, 0, 512), Event::SyncFailed(1), write(1, 512, 512), Event::Sync(1)];
-        let page = *Timeline::after(&still(), &events).still().parts[1].page(0);
+        let page = *Timeline::after(&durable(), &events).durable().parts[1].page(0);
         assert_eq!((page[0], page[512]), (1, 2));
     }
 
     #[test]
     fn each_sector_is_old_new_garbage_zero_or_torn() {
-        let timeline = Timeline::after(&still(), &[write(1, 512, 1024)]);
+        let timeline = Timeline::after(&durable(), &[write(1, 512, 1024)]);
         let found = losses(&timeline.open(), 0, &mut Seed::new(1));
         let mut seen = std::collections::BTreeSet::new();
         for loss in &found.all {
@@ -321,7 +328,7 @@ mod tests {
     #[test]
     fn a_name_is_there_or_not_and_history_leaves_no_trace() {
         let events = [Event::Link("x".into(), 100), write(100, 0, 10), write(RECORD, 1 << 19, 4096)];
-        let timeline = Timeline::after(&still(), &events);
+        let timeline = Timeline::after(&durable(), &events);
         let found = losses(&timeline.open(), 0, &mut Seed::new(1));
         let lens: Vec<_> = found
             .all

@@ -125,7 +125,7 @@ impl World {
         self.end_act();
         if let Some(tape) = &mut self.tape {
             let old = &self.machine;
-            let mut machine = SimMachine::of(old.survey.clone(), &old.still());
+            let mut machine = SimMachine::of(old.survey.clone(), &old.durable());
             (machine.kernel, machine.dead) = (old.kernel.clone(), old.dead.clone());
             (machine.unbootable, machine.has_staging) = (old.unbootable.clone(), old.has_staging);
             let before = Owned { machine, config: self.config.clone(), keys: self.keys.clone() };

@@ -261,8 +261,8 @@ fn walk(path: &Path, bug: Option<Planted>) -> Option<Failure> {
             bug.plant_in(oracle);
         }
     };
-    let ended = replay(path, &plant, &mut |step, still| {
-        println!("{}", disk(still));
+    let ended = replay(path, &plant, &mut |step, durable| {
+        println!("{}", disk(durable));
         if let Some(step) = step {
             println!("→ {step}");
         }

@@ -2,7 +2,7 @@
 
 use super::pages::Pages;
 use super::power::{Answer, Event, MediumId, Power};
-use crate::epoch::{Loss, Odd, Open};
+use crate::epoch::{Loss, Open, SectorDamage};
 use everboot_storage::medium::{Error, Medium, Op};
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -57,7 +57,7 @@ impl Survives {
             };
             (0..count).map(move |sector| sector < sectors)
         });
-        Loss { kept: kept.collect(), odd: Odd::None }
+        Loss { kept: kept.collect(), damage: SectorDamage::None }
     }
 }
 

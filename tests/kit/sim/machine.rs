@@ -38,7 +38,7 @@ impl SimRoot {
 
 /// What outlives a power cut: the bytes of the partitions and of the staging area.
 #[derive(Debug, Clone)]
-pub struct Still {
+pub struct DurableState {
     pub parts: Vec<Pages>,
     pub files: BTreeMap<String, Pages>,
 }
@@ -96,18 +96,18 @@ impl SimMachine {
         let parts = SIZES.iter().enumerate().map(part).collect();
         let disk = Disk { name: "sim".into(), guid: Uuid([0xd0; 16]), parts };
         let zeroed = |(_, len): &(&str, u64)| Pages::zeroed(*len as usize);
-        let still = Still { parts: SIZES.iter().map(zeroed).collect(), files: BTreeMap::new() };
-        Self::of(Survey { disks: vec![disk] }, &still)
+        let durable = DurableState { parts: SIZES.iter().map(zeroed).collect(), files: BTreeMap::new() };
+        Self::of(Survey { disks: vec![disk] }, &durable)
     }
 
     /// The machine whose disk has these partitions with these bytes.
-    pub fn of(survey: Survey, still: &Still) -> Self {
+    pub fn of(survey: Survey, durable: &DurableState) -> Self {
         let power = Power::default();
         let part = |(id, pages): (usize, &Pages)| SimDisk::of(pages.clone(), &power, id);
         Self {
             survey,
-            parts: still.parts.iter().enumerate().map(part).collect(),
-            staging: SimStaging::of(&still.files, &power),
+            parts: durable.parts.iter().enumerate().map(part).collect(),
+            staging: SimStaging::of(&durable.files, &power),
             has_staging: true,
             kernel: None,
             waits: vec![],
@@ -124,8 +124,8 @@ impl SimMachine {
     }
 
     /// What a reader sees of all media.
-    pub fn still(&self) -> Still {
-        Still { parts: self.parts.iter().map(SimDisk::live).collect(), files: self.staging.content() }
+    pub fn durable(&self) -> DurableState {
+        DurableState { parts: self.parts.iter().map(SimDisk::live).collect(), files: self.staging.content() }
     }
 
     /// Adds a recovery slot whose root behaves so.
@@ -142,7 +142,7 @@ impl SimMachine {
 
     /// The same disk and staging area, each on media of their own.
     pub fn fork(&self) -> Self {
-        let mut other = Self::of(self.survey.clone(), &self.still());
+        let mut other = Self::of(self.survey.clone(), &self.durable());
         other.staging = self.staging.fork(&other.power);
         other.has_staging = self.has_staging;
         other.kernel = self.kernel.clone();

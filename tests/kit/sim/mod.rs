@@ -12,6 +12,6 @@ mod staging;
 
 pub use disk::{SURVIVORS, SimDisk, Survives, UNREADABLE};
 pub use looked::Looked;
-pub use machine::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, Still};
+pub use machine::{DurableState, RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot};
 pub use power::Power;
 pub use staging::SimStaging;
