@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_one_line_with_the_usage_code() {
         for line in
-            ["statsu", "record", "record mend", "status --jsno", "stage", "stage a b", "--disk", "status -x"]
+            ["statsu", "record", "record fix", "status --jsno", "stage", "stage a b", "--disk", "status -x"]
         {
             let failure = parse(words(line)).unwrap_err();
             assert_eq!(failure.exit, Exit::Usage, "{line}");

@@ -18,17 +18,17 @@ pub(crate) struct Problem {
 pub(crate) type Result<T> = std::result::Result<T, Problem>;
 
 impl Problem {
-    /// What another try does not mend.
+    /// What another try does not repair.
     pub(crate) fn lasting(exit: Exit, error: impl Into<Error>) -> Self {
         Self { exit, is_passing: false, error: error.into() }
     }
 
-    /// What another try may mend.
+    /// What another try may repair.
     pub(crate) fn passing(error: impl Into<Error>) -> Self {
         Self { exit: Exit::Failed, is_passing: true, error: error.into() }
     }
 
-    /// Whether another try may mend it.
+    /// Whether another try may repair it.
     pub(crate) fn is_passing(&self) -> bool {
         self.is_passing
     }

@@ -2,7 +2,7 @@
 
 use crate::bundle::Room;
 use crate::fixture::{Fixture, manifest as bench_manifest};
-use everboot_agent::flow::{self, Error, Giver};
+use everboot_agent::flow::{self, BlockSource, Error};
 use everboot_core::lifecycle::Refusal;
 use everboot_core::manifest::Manifest;
 use everboot_core::record::history::Kind;
@@ -35,9 +35,9 @@ fn twins() -> World {
     world
 }
 
-/// How many blocks are mended, and how many are wrong still.
-fn mend(world: &mut World, slot: &str, giver: Giver<'_, SimDisk>) -> Result<(u64, u64), Error> {
-    flow::mend(world.site(), slot, giver).map(|(_, _, progress)| counts(progress))
+/// How many blocks are repaired, and how many are wrong still.
+fn repair(world: &mut World, slot: &str, source: BlockSource<'_, SimDisk>) -> Result<(u64, u64), Error> {
+    flow::repair_blocks(world.site(), slot, source).map(|(_, _, progress)| counts(progress))
 }
 
 fn counts(progress: Progress) -> (u64, u64) {
@@ -66,13 +66,13 @@ fn written(world: &World, part: usize) -> Vec<u64> {
 /// Spoils these blocks of slot-a, repairs it, and expects it as it was: with no other block written than these, and the
 /// record as it was too.
 #[track_caller]
-fn check(mut world: World, spoiled: &[u64], giver: impl Fn() -> Giver<'static, SimDisk>) {
+fn check(mut world: World, spoiled: &[u64], source: impl Fn() -> BlockSource<'static, SimDisk>) {
     let (before, record) = (world.slots(), world.machine.parts[RECORD].content());
     spoiled.iter().for_each(|block| spoil(&world.machine.parts[SLOT_A], *block, b"rot"));
     world.machine.power.take_events();
     world.machine.parts[SLOT_A].take_rewritten();
-    let mended = mend(&mut world, "slot-a", giver()).unwrap();
-    assert_eq!(mended, (spoiled.len() as u64, 0));
+    let repaired = repair(&mut world, "slot-a", source()).unwrap();
+    assert_eq!(repaired, (spoiled.len() as u64, 0));
     assert_eq!(written(&world, SLOT_A), spoiled);
     assert!(world.slots() == before);
     assert_eq!(world.machine.parts[SLOT_A].take_rewritten(), Vec::<u64>::new());
@@ -80,9 +80,9 @@ fn check(mut world: World, spoiled: &[u64], giver: impl Fn() -> Giver<'static, S
     assert!(copies(&world.machine.parts[RECORD].content()) == copies(&record), "the record was saved");
     let told =
         || History::load(&world.machine.parts[RECORD]).latest(Kind::Verb).map(|entry| entry.text.clone());
-    let expected = format!("slot-a: {} blocks mended, 0 are wrong", spoiled.len());
+    let expected = format!("slot-a: {} blocks repaired, 0 are wrong", spoiled.len());
     assert_eq!(told().is_some_and(|text| text == expected), !spoiled.is_empty());
-    let again = mend(&mut world, "slot-a", giver()).unwrap();
+    let again = repair(&mut world, "slot-a", source()).unwrap();
     assert_eq!(again, (0, 0));
     assert_eq!(written(&world, SLOT_A), Vec::<u64>::new());
 }
@@ -92,17 +92,17 @@ const DAMAGE: [&[u64]; 6] = [&[], &[0], &[5], &[3, 4, 11], &TREE, &[0, 7, TREE[0
 #[test]
 fn another_slot_with_the_same_image_mends_all() {
     for damage in DAMAGE {
-        check(twins(), damage, || Giver::Any);
-        check(twins(), damage, || Giver::Slot("slot-b"));
+        check(twins(), damage, || BlockSource::Any);
+        check(twins(), damage, || BlockSource::Slot("slot-b"));
     }
-    check(twins(), &[2, TREE[1]], || Giver::Slot("slot-b"));
+    check(twins(), &[2, TREE[1]], || BlockSource::Slot("slot-b"));
 }
 
 #[test]
 fn a_bundle_of_the_image_mends_all() {
     for damage in DAMAGE {
         check(World::running(), damage, || {
-            Giver::Bundle(file(bundle(manifest(1), &image(1, SimRoot::Boots))))
+            BlockSource::Bundle(file(bundle(manifest(1), &image(1, SimRoot::Boots))))
         });
     }
 }
@@ -113,8 +113,8 @@ fn a_block_counts_wherever_another_slot_has_it() {
     let mut world = World::running();
     world.fill(SLOT_B, second(), &new_image());
     flow::init(world.site(), None, true).unwrap();
-    check(world.fork(), &[4, 7, 10], || Giver::Any);
-    check(world, &[4, 7, 10], || Giver::Slot("slot-b"));
+    check(world.fork(), &[4, 7, 10], || BlockSource::Any);
+    check(world, &[4, 7, 10], || BlockSource::Slot("slot-b"));
 }
 
 #[test]
@@ -127,8 +127,8 @@ fn the_staged_bundle_mends_the_slot_that_it_was_written_to() {
         for block in [0, 4, 8, TREE[0], TREE[1]] {
             spoil(&world.machine.parts[SLOT_B], block, b"rot");
         }
-        let mended = mend(&mut world, "slot-b", Giver::Any).unwrap();
-        assert_eq!(mended, (5, 0));
+        let repaired = repair(&mut world, "slot-b", BlockSource::Any).unwrap();
+        assert_eq!(repaired, (5, 0));
         assert!(world.slots() == before);
     }
 }
@@ -142,8 +142,8 @@ fn a_staged_delta_that_cannot_be_told_is_passed_over() {
     spoil(&world.machine.parts[SLOT_B], 6, b"rot");
     apply::unmark(&world.machine.parts[SLOT_A]).unwrap();
     world.machine.parts[SLOT_A].write_at(48 * BLOCK as u64, &[0; BLOCK]).unwrap();
-    let mended = mend(&mut world, "slot-b", Giver::Any).unwrap();
-    assert_eq!(mended, (1, 0));
+    let repaired = repair(&mut world, "slot-b", BlockSource::Any).unwrap();
+    assert_eq!(repaired, (1, 0));
 }
 
 #[test]
@@ -152,15 +152,15 @@ fn what_nobody_has_is_counted_and_left() {
     let bytes: Vec<u8> = vec![7; 50];
     spoil(&world.machine.parts[SLOT_A], 5, &bytes);
     world.machine.power.take_events();
-    let mended = mend(&mut world, "slot-a", Giver::Any).unwrap();
-    assert_eq!(mended, (0, 1));
+    let repaired = repair(&mut world, "slot-a", BlockSource::Any).unwrap();
+    assert_eq!(repaired, (0, 1));
     // The only tree block is damaged, and so is a block under it: nobody knows what belongs there.
     spoil(&world.machine.parts[SLOT_A], TREE[1], b"rot");
-    let mended = mend(&mut world, "slot-a", Giver::Any).unwrap();
-    assert_eq!(mended, (0, BLOCKS as u64));
-    let whole = Giver::Bundle(file(bundle(manifest(1), &image(1, SimRoot::Boots))));
-    let mended = mend(&mut world, "slot-a", whole).unwrap();
-    assert_eq!(mended, (2, 0));
+    let repaired = repair(&mut world, "slot-a", BlockSource::Any).unwrap();
+    assert_eq!(repaired, (0, BLOCKS as u64));
+    let whole = BlockSource::Bundle(file(bundle(manifest(1), &image(1, SimRoot::Boots))));
+    let repaired = repair(&mut world, "slot-a", whole).unwrap();
+    assert_eq!(repaired, (2, 0));
 }
 
 #[test]
@@ -168,12 +168,12 @@ fn a_slot_that_is_open_or_empty_and_a_bundle_of_another_image_are_refused() {
     let mut world = World::running();
     let other = bundle(manifest(2), &image(2, SimRoot::Boots));
     let before = world.slots();
-    let refused = mend(&mut world, "slot-a", Giver::Bundle(file(other.clone()))).unwrap_err();
+    let refused = repair(&mut world, "slot-a", BlockSource::Bundle(file(other.clone()))).unwrap_err();
     assert!(matches!(refused, Error::OtherImage), "{refused}");
-    let refused = mend(&mut world, "slot-b", Giver::Any).unwrap_err();
+    let refused = repair(&mut world, "slot-b", BlockSource::Any).unwrap_err();
     assert!(matches!(refused, Error::Refused(Refusal::NothingIn(_))), "{refused}");
     world.keys = Keys::parse(&NewKeys::generate().unwrap().public).unwrap();
-    let refused = mend(&mut world, "slot-a", Giver::Bundle(file(other))).unwrap_err();
+    let refused = repair(&mut world, "slot-a", BlockSource::Bundle(file(other))).unwrap_err();
     assert!(matches!(refused, Error::Untreed(_)), "{refused}");
     assert!(world.slots() == before);
     let mut open = manifest(1);
@@ -181,7 +181,7 @@ fn a_slot_that_is_open_or_empty_and_a_bundle_of_another_image_are_refused() {
     let mut world = World::blank();
     world.fill(SLOT_A, open, &image(1, SimRoot::Boots));
     flow::init(world.site(), None, false).unwrap();
-    let refused = mend(&mut world, "slot-a", Giver::Any).unwrap_err();
+    let refused = repair(&mut world, "slot-a", BlockSource::Any).unwrap_err();
     assert!(matches!(refused, Error::Refused(Refusal::Open(_))), "{refused}");
 }
 
@@ -191,9 +191,10 @@ fn a_bad_slot_stays_bad() {
     flow::reject(world.site(), Some("slot-b")).unwrap();
     spoil(&world.machine.parts[SLOT_B], 1, b"rot");
     let record = world.record();
-    let (_, state, mended) = flow::mend(world.site(), "slot-b", Giver::<SimDisk>::Any).unwrap();
+    let (_, state, repaired) =
+        flow::repair_blocks(world.site(), "slot-b", BlockSource::<SimDisk>::Any).unwrap();
     assert!(matches!(state, SlotState::Bad { .. }));
-    assert_eq!((counts(mended), world.record()), ((1, 0), record));
+    assert_eq!((counts(repaired), world.record()), ((1, 0), record));
 }
 
 #[test]
@@ -202,7 +203,7 @@ fn a_write_that_fails_is_told_and_nothing_else_is_touched() {
     spoil(&world.machine.parts[SLOT_A], 5, b"rot");
     let before = world.slots();
     world.machine.parts[SLOT_A].fail_writes(true);
-    let failed = mend(&mut world, "slot-a", Giver::Any).unwrap_err();
+    let failed = repair(&mut world, "slot-a", BlockSource::Any).unwrap_err();
     assert!(failed.to_string().starts_with("slot: write at byte"), "{failed}");
     assert!(world.slots() == before);
 }
@@ -210,15 +211,15 @@ fn a_write_that_fails_is_told_and_nothing_else_is_touched() {
 /// A medium that takes writes and forgets them.
 #[test]
 fn a_block_that_does_not_read_back_is_not_called_mended() {
-    for giver in [0, 1] {
+    for source in [0, 1] {
         let mut world = twins();
         spoil(&world.machine.parts[SLOT_A], 5, b"rot");
         world.machine.parts[SLOT_A].lie(true);
-        let giver = match giver {
-            0 => Giver::Any,
-            _ => Giver::Bundle(file(bundle(manifest(1), &image(1, SimRoot::Boots)))),
+        let source = match source {
+            0 => BlockSource::Any,
+            _ => BlockSource::Bundle(file(bundle(manifest(1), &image(1, SimRoot::Boots)))),
         };
-        let failed = mend(&mut world, "slot-a", giver).unwrap_err();
+        let failed = repair(&mut world, "slot-a", source).unwrap_err();
         assert!(matches!(failed, Error::Apply(apply::Error::ReadBack { block: 5 })), "{failed}");
     }
 }
@@ -226,41 +227,41 @@ fn a_block_that_does_not_read_back_is_not_called_mended() {
 /// Blocks beside one that cannot be read are right, and are not written with it.
 #[test]
 fn a_block_that_cannot_be_read_is_written_alone() {
-    let whole = || Giver::Bundle(file(bundle(manifest(1), &image(1, SimRoot::Boots))));
+    let whole = || BlockSource::Bundle(file(bundle(manifest(1), &image(1, SimRoot::Boots))));
     let mut world = twins();
     let before = world.slots();
-    for giver in [whole(), Giver::Any] {
+    for source in [whole(), BlockSource::Any] {
         world.machine.parts[SLOT_A].write_at(6 * BLOCK as u64, &UNREADABLE).unwrap();
         world.machine.power.take_events();
-        let mended = mend(&mut world, "slot-a", giver).unwrap();
-        assert_eq!(mended, (1, 0));
+        let repaired = repair(&mut world, "slot-a", source).unwrap();
+        assert_eq!(repaired, (1, 0));
         assert_eq!(written(&world, SLOT_A), [6]);
         assert!(world.slots() == before);
     }
 }
 
-/// Cut at every operation, with every kind of loss: what was right stays right, and repairing again mends the rest
+/// Cut at every operation, with every kind of loss: what was right stays right, and repairing again repairs the rest
 /// without writing a block that is right.
 #[test]
 fn a_repair_may_be_cut_anywhere() {
     let spoiled = [0, 5, 6, TREE[0], TREE[1]];
     let bytes = bundle(manifest(1), &image(1, SimRoot::Boots));
-    let givers: [&dyn Fn() -> Giver<'static, SimDisk>; 2] =
-        [&|| Giver::Any, &|| Giver::Bundle(file(bytes.clone()))];
-    for giver in givers {
+    let sources: [&dyn Fn() -> BlockSource<'static, SimDisk>; 2] =
+        [&|| BlockSource::Any, &|| BlockSource::Bundle(file(bytes.clone()))];
+    for source in sources {
         let start = twins();
         let whole = start.slots();
         spoiled.iter().for_each(|block| spoil(&start.machine.parts[SLOT_A], *block, b"rot"));
         let start = start.fork();
         let rotten = start.slots();
         let mut clean = start.fork();
-        mend(&mut clean, "slot-a", giver()).unwrap();
+        repair(&mut clean, "slot-a", source()).unwrap();
         let (operations, mut crashes) = (clean.machine.power.used(), 0);
         for cut in 0..operations {
             for survives in SURVIVORS {
                 let mut world = start.fork();
                 world.machine.power.cut_after(cut);
-                let _ = mend(&mut world, "slot-a", giver());
+                let _ = repair(&mut world, "slot-a", source());
                 world.machine.crash(*survives);
                 let case = format!("cut {cut} of {operations}, survives {survives:?}");
                 let left = world.slots();
@@ -274,7 +275,7 @@ fn a_repair_may_be_cut_anywhere() {
                 }
                 world.machine.parts[SLOT_A].take_rewritten();
                 let again =
-                    mend(&mut world, "slot-a", giver()).unwrap_or_else(|error| panic!("{case}: {error}"));
+                    repair(&mut world, "slot-a", source()).unwrap_or_else(|error| panic!("{case}: {error}"));
                 assert_eq!(again.1, 0, "{case}");
                 assert!(world.slots() == whole, "{case}");
                 assert_eq!(world.machine.parts[SLOT_A].take_rewritten(), Vec::<u64>::new(), "{case}");
@@ -307,17 +308,17 @@ impl Tall {
         Self { manifest: bundle.manifest().clone(), slot: slot.content() }
     }
 
-    /// Spoils these blocks, of the tree where they are behind the image, and has them mended: how many were, and how
+    /// Spoils these blocks, of the tree where they are behind the image, and has them repaired: how many were, and how
     /// many blocks of the image are wrong still.
-    fn mend(&self, spoiled: &[usize], givers: &[SimDisk]) -> (u64, u64) {
+    fn repair(&self, spoiled: &[usize], sources: &[SimDisk]) -> (u64, u64) {
         let slot = file(self.slot.clone());
         spoiled.iter().for_each(|block| spoil(&slot, *block as u64, b"rot"));
         let none = None::<(&mut Bundle<SimDisk>, &mut Sources<SimDisk>)>;
-        let from = (&self.manifest.payload, givers);
-        let mended = counts(apply::mend(none, from, &slot, Threads::NONE, &mut |_| ()).unwrap());
+        let from = (&self.manifest.payload, sources);
+        let repaired = counts(apply::repair(none, from, &slot, Threads::NONE, &mut |_| ()).unwrap());
         assert_eq!(slot.take_rewritten(), Vec::<u64>::new());
-        assert_eq!(slot.content() == self.slot, mended.1 == 0, "{spoiled:?}");
-        mended
+        assert_eq!(slot.content() == self.slot, repaired.1 == 0, "{spoiled:?}");
+        repaired
     }
 }
 
@@ -337,35 +338,35 @@ fn the_tree_is_mended_from_the_image_or_from_another_slot() {
         &[TALL, top, middle, middle + 1, low, low + 127, low + 128],
     ];
     for spoiled in cases {
-        assert_eq!(tall.mend(spoiled, &[]), (spoiled.len() as u64, 0), "{spoiled:?}");
+        assert_eq!(tall.repair(spoiled, &[]), (spoiled.len() as u64, 0), "{spoiled:?}");
     }
     // A block of the image is wrong as well, and so nobody knows what is behind it in the tree.
     let (all, half) = (TALL as u64, 128 * 128);
     for (spoiled, left) in [(&[5, top][..], all), (&[5, middle, low + 2], half), (&[5, low], 128)] {
-        assert_eq!(tall.mend(spoiled, &[]), (0, left), "{spoiled:?}");
+        assert_eq!(tall.repair(spoiled, &[]), (0, left), "{spoiled:?}");
     }
     // Nor is a block right that cannot be read and of which nobody knows what it must be.
     let slot = file(tall.slot.clone());
     slot.write_at((5 * BLOCK) as u64, &UNREADABLE).unwrap();
     spoil(&slot, low as u64, b"rot");
     let none = None::<(&mut Bundle<SimDisk>, &mut Sources<SimDisk>)>;
-    let progress = apply::mend(none, (&tall.manifest.payload, &[]), &slot, Threads::NONE, &mut |_| ());
+    let progress = apply::repair(none, (&tall.manifest.payload, &[]), &slot, Threads::NONE, &mut |_| ());
     assert_eq!(counts(progress.unwrap()), (0, 128));
     // A slot with the same image has it all.
     let twin = file(tall.slot.clone());
-    assert_eq!(tall.mend(&[5, low, middle, top], from_ref(&twin)), (4, 0));
-    assert_eq!(tall.mend(&[0, 5, 6, 8200, TALL - 1], from_ref(&twin)), (5, 0));
+    assert_eq!(tall.repair(&[5, low, middle, top], from_ref(&twin)), (4, 0));
+    assert_eq!(tall.repair(&[0, 5, 6, 8200, TALL - 1], from_ref(&twin)), (5, 0));
 }
 
 #[test]
 fn repair_says_what_it_did_and_what_is_left() {
     let fixture = Fixture::running();
-    fixture.check("repair slot-a", 0, "slot-a: 0 mended, 0 of 40 blocks are wrong\n");
+    fixture.check("repair slot-a", 0, "slot-a: 0 repaired, 0 of 40 blocks are wrong\n");
     for block in [7, 8, 9, 30] {
         fixture.damage("slot-a", block);
     }
     fixture.check("verify slot-a", 8, "slot-a: 4 of 40 blocks differ\nblocks 7-9 30\n");
-    let left = fixture.check("repair slot-a", 8, "slot-a: 0 mended, 4 of 40 blocks are wrong\n");
+    let left = fixture.check("repair slot-a", 8, "slot-a: 0 repaired, 4 of 40 blocks are wrong\n");
     assert!(
         left.out.contains("`everboot repair SLOT --from FILE` takes them from a bundle of the same image"),
         "{}",
@@ -374,11 +375,15 @@ fn repair_says_what_it_did_and_what_is_left() {
     fixture.check_refused("repair slot-a --from 2.everboot", 4, "expected the image that is in the slot");
     fixture.check_refused("repair slot-b", 3, "the slot holds no image");
     fixture.check_refused("repair slot-a --from none.everboot", 1, "bundle: open none.everboot");
-    fixture.check("repair slot-a --from factory.everboot", 0, "slot-a: 4 mended, 0 of 40 blocks are wrong\n");
+    fixture.check(
+        "repair slot-a --from factory.everboot",
+        0,
+        "slot-a: 4 repaired, 0 of 40 blocks are wrong\n",
+    );
     fixture.check("verify slot-a", 0, "slot-a: all 40 blocks are right\n");
     fixture.damage("slot-a", 3);
     fixture.bundle("1.everboot", bench_manifest("1.0"));
-    fixture.check("repair slot-a --from 1.everboot", 0, "slot-a: 1 mended, 0 of 40 blocks are wrong\n");
+    fixture.check("repair slot-a --from 1.everboot", 0, "slot-a: 1 repaired, 0 of 40 blocks are wrong\n");
 }
 
 #[test]

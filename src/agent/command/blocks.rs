@@ -4,7 +4,7 @@ use super::answer::{Answer, Exit, Outcome};
 use super::arguments::Arguments;
 use super::session::Session;
 use super::session::open_bundle;
-use crate::flow::{self, Giver};
+use crate::flow::{self, BlockSource};
 use everboot_core::slot::{BLOCK, SlotState};
 
 pub(crate) fn verify(session: &mut Session, slot: &str) -> Outcome {
@@ -32,14 +32,14 @@ pub(crate) fn verify(session: &mut Session, slot: &str) -> Outcome {
 pub(crate) fn repair(session: &mut Session, arguments: &Arguments) -> Outcome {
     let slot = arguments.word(0).unwrap_or_default();
     let from = arguments.text("from");
-    let giver = match (&from, arguments.path("from")) {
-        (Some(name), _) if session.site().look().record.find(name).is_some() => Giver::Slot(name),
-        (_, Some(path)) => Giver::Bundle(open_bundle(&path)?),
-        _ => Giver::Any,
+    let source = match (&from, arguments.path("from")) {
+        (Some(name), _) if session.site().look().record.find(name).is_some() => BlockSource::Slot(name),
+        (_, Some(path)) => BlockSource::Bundle(open_bundle(&path)?),
+        _ => BlockSource::Any,
     };
-    let (slot, state, done) = flow::mend(session.site(), &slot, giver)?;
-    let (mended, wrong) = (done.bytes_written / BLOCK as u64, done.blocks - done.proven);
-    let mut text = format!("{slot}: {mended} mended, {wrong} of {} blocks are wrong\n", done.blocks);
+    let (slot, state, done) = flow::repair_blocks(session.site(), &slot, source)?;
+    let (repaired, wrong) = (done.bytes_written / BLOCK as u64, done.blocks - done.proven);
+    let mut text = format!("{slot}: {repaired} repaired, {wrong} of {} blocks are wrong\n", done.blocks);
     if wrong > 0 {
         text.push_str("no slot has them: `everboot repair SLOT --from FILE` takes them from a bundle of the same image\n");
         return Ok(Answer::text(text, Exit::Differs));

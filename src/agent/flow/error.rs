@@ -55,7 +55,7 @@ impl fmt::Display for Error {
         match self {
             Self::Record(why) => write!(f, "record: {why}"),
             Self::RecordExists => f.write_str(
-                "refused: there is a record already; `record repair` mends a damaged copy, --force makes a new one",
+                "refused: there is a record already; `record repair` repairs a damaged copy, --force makes a new one",
             ),
             Self::NotConfigured => Blocked::NotConfigured.fmt(f),
             Self::Save(error) => error.fmt(f),

@@ -1,104 +1,82 @@
-//! `record init` and `record repair`: making a record where there is none, or only one copy.
+//! `repair`: making the blocks of a slot right that have rotted.
 
-use super::view::find_slot;
-use super::{Error, Site, Trouble, View};
-use crate::machine::Machine;
-use everboot_core::lifecycle;
+use super::sources::SourceSlots;
+use super::{Error, STAGED, Site};
+use crate::machine::{Access, Machine};
+use everboot_core::lifecycle::Refusal;
 use everboot_core::record::history::Kind;
-use everboot_core::record::{Record, Selection};
-use everboot_core::slot::{Image, SlotState};
-use everboot_storage::store::{self, SaveError};
+use everboot_core::slot::{BLOCK, SlotName, SlotState};
+use everboot_storage::apply::{self, Progress};
+use everboot_storage::bundle::{Bundle, Sources};
+use everboot_storage::medium::{Medium, Staging};
 
-/// Makes a record from what the slots say of themselves.
+/// Where right blocks are to come from.
+#[derive(Debug)]
+pub enum BlockSource<'a, F> {
+    /// The staged bundle if it is that image, else every slot.
+    Any,
+    /// This slot.
+    Slot(&'a str),
+    /// This bundle, of the same image.
+    Bundle(F),
+}
+
+/// Writes the blocks of a sealed slot that are wrong, and no others; none is trusted before it has the digest that
+/// follows from the slot's signed manifest, whoever gives it. Also beneath a mount that only reads.
 ///
-/// `good` names a slot that was filled by other means and is to count as good, with its version if that is
-/// known. Refused over a record that can be read, unless `force`.
-pub fn init<M: Machine>(
+/// The record is not saved, nor is the trailer touched: what was said of the slot stands. The history tells it, for a
+/// medium that loses blocks is to be known; a cut before that leaves the repair untold. A cut leaves a slot in which
+/// fewer blocks are wrong; repairing it again goes on.
+pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     mut site: Site<'_, M>,
-    good: Option<(&str, &str)>,
-    force: bool,
-) -> Result<Record, Error> {
+    slot: &str,
+    source: BlockSource<'_, F>,
+) -> Result<(SlotName, SlotState, Progress), Error> {
     let view = site.look();
-    let exists = !matches!(view.loaded.selection, Selection::Lost);
-    if exists && !force {
-        return Err(Error::RecordExists);
+    let (id, part, manifest) = site.treed(&view, slot, Access::Beneath)?;
+    let payload = &manifest.payload;
+    if payload.open {
+        return Err(Refusal::Open(id).into());
     }
-    let disk = view.staging.or_else(|| view.parts.iter().flatten().next().copied()).map(|at| at.disk);
-    let (mut record, parts, _) = site.imply_record(&view.survey, disk);
-    if let Some(index) = parts.iter().position(Option::is_none) {
-        return Err(Error::SlotMissing(record.slots[index].name.clone()));
-    }
-    if let Some((name, version)) = good {
-        adopt(&mut record, name, version)?;
-    }
-    write(view, record, "record made from the slots")
-}
-
-/// Declares a slot good that has no trailer.
-fn adopt(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
-    let id = find_slot(record, name)?;
-    let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
-    let slot = record.slot_mut(id);
-    let untreed =
-        Image { version: version.to_owned(), root_hash: None, open: true, tries: 0, insecure: false };
-    slot.image.get_or_insert(untreed);
-    slot.state = SlotState::Good;
-    slot.confirmed = highest + 1;
-    record.default = Some(id);
-    Ok(())
-}
-
-/// Makes both copies valid and equal. From the copy that can be read; from the slots when there is none.
-pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, Error> {
-    let view = site.look();
-    match &view.trouble {
-        None if view.loaded.is_whole() => return Ok(view.record),
-        None | Some(Trouble::Lost(_) | Trouble::OtherDisk(_) | Trouble::OneCopy(_)) => {}
-        Some(Trouble::Newer(_) | Trouble::Unreadable(_)) if force => {}
-        Some(trouble) => return Err(Error::Record(trouble.to_string())),
-    }
-    let is_read = matches!(
-        view.loaded.selection,
-        Selection::Current { .. } | Selection::Newer { readable: Some(_), .. }
-    );
-    // Of slots that say nothing comes a record that boots nothing, and is never made anew.
-    if !is_read && view.record.slots.iter().all(|slot| slot.image.is_none()) {
-        let text = "no slot says what it holds: are the keys there? Else `everboot record init --good SLOT`";
-        return Err(Error::Record(text.to_owned()));
-    }
-    if matches!(view.trouble, Some(Trouble::Lost(_))) && !view.can_persist && !force {
-        return Err(Error::Record("not every slot can be read; repeat it, or --force".to_owned()));
-    }
-    // Nothing of a record of this disk is taken from the slots.
-    let is_ours = is_read && !matches!(view.trouble, Some(Trouble::OtherDisk(_)));
-    if let (Some(index), false) = (view.parts.iter().position(Option::is_none), is_ours) {
-        return Err(Error::SlotMissing(view.record.slots[index].name.clone()));
-    }
-    let record = match view.trouble {
-        // An attempt may stand in the copy that is lost, and must not be given back.
-        Some(Trouble::OneCopy(_)) if !force => lifecycle::end_trial(&view.record)?,
-        _ => view.record.clone(),
+    let is_asked = matches!(source, BlockSource::Bundle(_));
+    let (file, from) = match source {
+        BlockSource::Bundle(file) => (Some(file), Vec::new()),
+        BlockSource::Slot(name) => (None, vec![Some(view.part(view.slot(name)?)?)]),
+        BlockSource::Any => {
+            let area = site.machine.staging(view.staging, Access::Read).ok();
+            (area.and_then(|area| area.open(STAGED).ok()), view.parts.clone())
+        }
     };
-    write(view, record, "record repaired")
-}
-
-fn write<D: everboot_storage::medium::Medium>(
-    mut view: View<D>,
-    record: Record,
-    text: &str,
-) -> Result<Record, Error> {
-    if let Some(trouble @ (Trouble::Unusable(_) | Trouble::ReadOnly(_) | Trouble::Ambiguous(_))) =
-        &view.trouble
-    {
-        return Err(Error::Record(trouble.to_string()));
+    let is_it = |bundle: &Bundle<F>| bundle.manifest().payload.root_hash == payload.root_hash;
+    let mut bundle = match file.map(|file| Bundle::open(file, site.keys)) {
+        Some(Err(error)) if is_asked => return Err(error.into()),
+        Some(Ok(bundle)) if is_it(&bundle) => Some(bundle),
+        Some(Ok(_)) if is_asked => return Err(Error::OtherImage),
+        _ => None,
+    };
+    let mut sources = Sources::none();
+    if let Some(found) = &bundle {
+        // What a person names may need an open slot; what is found need not be it.
+        let from = if is_asked { SourceSlots::Any } else { SourceSlots::Sealed };
+        match site.sources(&view, found, Some(id), from) {
+            Ok(found) => sources = found,
+            Err(error) if is_asked => return Err(error),
+            // A delta, and what it tells the image by is gone.
+            Err(_) => bundle = None,
+        }
     }
-    let medium = view.medium.as_ref().ok_or_else(|| Error::Record(Trouble::NoPartition.to_string()))?;
-    view.loaded = store::save_both(medium, &view.loaded, &record)?;
-    match &view.loaded.selection {
-        Selection::Current { record: saved, .. } if **saved == record => {}
-        _ => return Err(SaveError::ReadBack.into()),
+    let machine = &mut *site.machine;
+    let slots = from.iter().flatten().filter_map(|at| machine.open(*at, Access::Read).ok());
+    let (slots, threads) = (slots.collect::<Vec<_>>(), machine.threads());
+    let bundle = bundle.as_mut().map(|bundle| (bundle, &mut sources));
+    let progress = apply::repair(bundle, (payload, &slots), &part, threads, &mut |progress| {
+        machine.show_progress(progress.proven, progress.blocks);
+    });
+    site.machine.close_staging();
+    let (slot, progress) = (view.record.slot(id), progress?);
+    let (repaired, wrong) = (progress.bytes_written / BLOCK as u64, progress.blocks - progress.proven);
+    if repaired + wrong > 0 {
+        view.note(Kind::Verb, format!("{}: {repaired} blocks repaired, {wrong} are wrong", slot.name));
     }
-    view.can_persist = true;
-    view.note(Kind::Verb, text.to_owned());
-    Ok(record)
+    Ok((slot.name.clone(), slot.state, progress))
 }

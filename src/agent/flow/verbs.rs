@@ -97,7 +97,7 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
 pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     let view = site.look();
     let is_sure = view.loaded.is_whole();
-    let mut view = view.mendable()?;
+    let mut view = view.repairable()?;
     let mut confirmation = lifecycle::confirm(&view.record)?;
     let slot = view.record.slot(confirmation.slot).clone();
     // What was booted last may stand in a copy that is lost: then only the running root tells.

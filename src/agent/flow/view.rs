@@ -320,7 +320,7 @@ impl<D: Medium> View<D> {
         }
     }
 
-    /// The same, but for a copy that cannot be read: the next save writes it anew, which often mends it.
+    /// The same, but for a copy that cannot be read: the next save writes it anew, which often repairs it.
     ///
     /// Saves take turns. So the copy that can be read lacks the last save at most, and stays as it is while the
     /// other one is written; whatever a cut leaves there, the higher generation is the one to go by. That the last
@@ -329,7 +329,7 @@ impl<D: Medium> View<D> {
     /// - an attempt was begun: it must not be given back. So early boot does not do this: it counts nothing, tries
     ///   nothing, and boots a good slot; its system, which does, ends the trial first;
     /// - somebody was told that what they asked for is done: they have to ask again.
-    pub(super) fn mendable(mut self) -> Result<Self, Error> {
+    pub(super) fn repairable(mut self) -> Result<Self, Error> {
         if let Some(Trouble::OneCopy(_)) = self.trouble {
             (self.trouble, self.can_persist) = (None, true);
             // Of a trial that runs, its confirmation makes a good slot.

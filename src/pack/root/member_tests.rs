@@ -158,7 +158,7 @@ fn what_no_file_system_has_is_refused() {
 }
 
 /// Gives a header whose bytes were changed the right sum, so that what it says is looked at.
-fn mend(block: &mut [u8]) {
+fn repair(block: &mut [u8]) {
     let mut header = Header::from_byte_slice(block).clone();
     header.set_cksum();
     block.copy_from_slice(header.as_bytes());
@@ -190,7 +190,7 @@ fn damage_of_any_kind_is_refused_or_harmless_and_never_a_panic() {
             bytes[block + at] =
                 *[0, b' ', b'/', b'.', b'0', b'7', b'g', 0x80, 0xff, next(256) as u8].get(next(10)).unwrap();
         }
-        mend(&mut bytes[block..block + 512]);
+        repair(&mut bytes[block..block + 512]);
         let mut tree = Tree::new();
         let done = entries(&archive(&bytes)).and_then(|entries| tree.add_layer(entries));
         match done.and_then(|()| stream::digest(&tree, 9)) {

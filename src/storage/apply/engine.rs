@@ -66,15 +66,15 @@ pub fn apply<S: Medium, T: Medium>(
 }
 
 /// Makes what is wrong in image and tree of the part `target` right, and writes nothing else; the image is in it
-/// already. With what a bundle of it has, or without one, with what the slots `givers` have: there a block counts by
+/// already. With what a bundle of it has, or without one, with what the slots `sources` have: there a block counts by
 /// its bytes, wherever it lies. Blocks that nobody has are the difference between [`Progress::blocks`] and
 /// [`Progress::proven`].
 ///
 /// Crash argument: a block is written with what it must have by what the trailer says. A cut leaves it as it was, torn
 /// or right, and doing this again goes on.
-pub fn mend<S: Medium, T: Medium>(
+pub fn repair<S: Medium, T: Medium>(
     bundle: Option<(&mut Bundle<S>, &mut Sources<T>)>,
-    (payload, givers): (&Payload, &[T]),
+    (payload, sources): (&Payload, &[T]),
     target: &T,
     threads: Threads,
     watch: &mut dyn FnMut(&Progress),
@@ -83,7 +83,7 @@ pub fn mend<S: Medium, T: Medium>(
     let hasher = Hasher::new(&payload.salt);
     let (feed, threads) = match bundle {
         Some((bundle, sources)) => Feed::open(bundle, sources, (target, layout), threads)?,
-        None => Feed::mended((target, layout), (payload, givers), &hasher, threads),
+        None => Feed::repaired((target, layout), (payload, sources), &hasher, threads),
     };
     blocks(feed, threads, (target, layout), true, watch)
 }

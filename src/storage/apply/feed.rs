@@ -19,10 +19,10 @@ const PATCHERS: usize = 2;
 /// Threads that only read and hash.
 pub(super) const BESIDE: usize = 8;
 
-/// Blocks of a slot that are looked at together when it is mended.
+/// Blocks of a slot that are looked at together when it is repaired.
 const SPAN: u64 = 256;
-/// Threads that mend, of which each needs 3 MiB.
-const MENDERS: usize = 4;
+/// Threads that repair, of which each needs 3 MiB.
+const REPAIR_THREADS: usize = 4;
 
 /// The tree in a slot.
 pub(super) struct Made<'a, T> {
@@ -38,7 +38,7 @@ pub(super) enum Feed<'a, S, T> {
     /// The groups of a delta. Their digests are those of the tree that was made of it in the slot before.
     Delta { shared: SharedDelta<'a, S, T>, trees: Trees<'a, T>, payload: &'a Payload, made: Made<'a, T> },
     /// What a slot has already, by its own tree; other slots may have what is missing.
-    Slots { made: Made<'a, T>, givers: &'a [T], payload: &'a Payload, hasher: &'a Hasher, is_known: bool },
+    Slots { made: Made<'a, T>, sources: &'a [T], payload: &'a Payload, hasher: &'a Hasher, is_known: bool },
 }
 
 impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
@@ -63,15 +63,15 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
         }
     }
 
-    /// Opens the image that a slot has already, to be mended with what other slots have.
-    pub(super) fn mended(
+    /// Opens the image that a slot has already, to be repaired with what other slots have.
+    pub(super) fn repaired(
         (slot, layout): (&'a T, Layout),
-        (payload, givers): (&'a Payload, &'a [T]),
+        (payload, sources): (&'a Payload, &'a [T]),
         hasher: &'a Hasher,
         threads: Threads,
     ) -> (Self, Threads) {
         let made = Made::new(slot, layout, payload);
-        (Self::Slots { made, givers, payload, hasher, is_known: false }, threads.at_most(MENDERS))
+        (Self::Slots { made, sources, payload, hasher, is_known: false }, threads.at_most(REPAIR_THREADS))
     }
 
     /// A hasher with the salt of the image.
@@ -96,14 +96,14 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
 
     /// Makes the tree that a delta tells in the slot, whose trailer was erased before; returns the bytes written. A
     /// cut leaves parts of it, which are written again: a slot without a trailer says nothing of itself. In a slot
-    /// that is mended, blocks of the tree that are wrong are made right, if all of it is known: its root hash says so.
+    /// that is repaired, blocks of the tree that are wrong are made right, if all of it is known: its root hash says so.
     pub(super) fn prepare(&mut self) -> Result<u64, Error> {
         let (Self::Delta { made, payload, .. } | Self::Slots { made, payload, .. }) = self else {
             return Ok(0);
         };
         let (slot, layout, payload) = (made.slot, made.layout, *payload);
-        if let Self::Slots { made, givers, hasher, is_known, .. } = self {
-            *is_known = made.build(givers, payload, hasher, &mut |_, _| Ok(()))? == payload.root_hash;
+        if let Self::Slots { made, sources, hasher, is_known, .. } = self {
+            *is_known = made.build(sources, payload, hasher, &mut |_, _| Ok(()))? == payload.root_hash;
             if !*is_known {
                 return Ok(0);
             }
@@ -120,7 +120,7 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
         };
         match self {
             Self::Delta { shared, trees, .. } => shared.build(trees, payload, &mut put)?,
-            Self::Slots { made, givers, hasher, .. } => made.build(givers, payload, hasher, &mut put)?,
+            Self::Slots { made, sources, hasher, .. } => made.build(sources, payload, hasher, &mut put)?,
             Self::Whole { .. } => payload.root_hash,
         };
         slot.sync().map_err(Error::Target)?;
@@ -150,14 +150,14 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
                 let prefix = trees.prefix(&group)?;
                 Ok((Span { first, digests }, Origin::Group(*shared, group, prefix)))
             }
-            Self::Slots { made, givers, payload, is_known, .. } => {
+            Self::Slots { made, sources, payload, is_known, .. } => {
                 let (first, end) = (number * SPAN, ((number + 1) * SPAN).min(payload.blocks()));
                 let digests = match is_known {
                     true => made.digests(first..end)?,
                     // No block has the digest that stands for one that nobody knows.
                     false => (first..end).map(|block| made.digest(block, &[]).unwrap_or_default()).collect(),
                 };
-                Ok((Span { first, digests }, Origin::Slots(givers)))
+                Ok((Span { first, digests }, Origin::Slots(sources)))
             }
         }
     }
@@ -192,9 +192,9 @@ impl<'a, T: Medium> Made<'a, T> {
 
     /// The digest that a block must have, if the tree in the slot or in another one tells it; whoever does, it was
     /// checked up to the signed root hash.
-    fn digest(&mut self, block: u64, givers: &[T]) -> Option<Digest> {
+    fn digest(&mut self, block: u64, sources: &[T]) -> Option<Digest> {
         let (image_len, reader) = (self.layout.image_len, &mut self.reader);
-        once(self.slot).chain(givers).find_map(|part| {
+        once(self.slot).chain(sources).find_map(|part| {
             reader.leaf(block, &mut |offset, node| part.read_at(image_len + offset, node)).ok()
         })
     }
@@ -203,7 +203,7 @@ impl<'a, T: Medium> Made<'a, T> {
     /// is taken to be right.
     fn build(
         &mut self,
-        givers: &[T],
+        sources: &[T],
         payload: &Payload,
         hasher: &Hasher,
         emit: &mut Emit<'_, Error>,
@@ -215,7 +215,7 @@ impl<'a, T: Medium> Made<'a, T> {
         };
         let mut there = Aligned::zeroed(BLOCK);
         for block in 0..payload.blocks() {
-            let digest = self.digest(block, givers).unwrap_or_else(|| {
+            let digest = self.digest(block, sources).unwrap_or_else(|| {
                 let _ = self.slot.read_at(block * BLOCK as u64, &mut there);
                 hasher.block(&there)
             });

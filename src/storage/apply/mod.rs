@@ -23,7 +23,7 @@ mod verify;
 mod worker;
 
 pub use check::check;
-pub use engine::{Progress, apply, mend};
+pub use engine::{Progress, apply, repair};
 pub use layout::{DoesNotFit, Layout, TRAILER_LEN};
 pub use trailer::{Trailer, mark, read_trailer, unmark};
 pub use verify::{Difference, verify};

@@ -117,7 +117,7 @@ impl<'a, T: Medium> Worker<'a, T> {
         Self {
             target,
             is_exact,
-            // Few blocks are mended, maybe beneath a mount.
+            // Few blocks are repaired, maybe beneath a mount.
             makes_zeroes: !is_exact,
             last_part: Looks::Right,
             found,
@@ -141,7 +141,7 @@ impl<'a, T: Medium> Worker<'a, T> {
     }
 
     /// Blocks that have their digest are only read. What is not right, or cannot be read, is written: that may
-    /// mend the medium.
+    /// repair the medium.
     fn bring<S: Medium>(&mut self, span: Span, origin: &Origin<'_, S, T>) -> Result<Outcome, Error> {
         let (mut blocks, mut missing, mut is_unpacked) = (Vec::new(), 0, false);
         for part in parts(&span, origin) {
@@ -150,8 +150,8 @@ impl<'a, T: Medium> Worker<'a, T> {
                 continue;
             };
             let before = blocks.len();
-            if let Origin::Slots(givers) = origin {
-                missing += self.gather(givers, &span, &is_there, &mut blocks);
+            if let Origin::Slots(sources) = origin {
+                missing += self.gather(sources, &span, &is_there, &mut blocks);
             } else {
                 let digests = &span.digests[part.clone()];
                 if let Err(error) = self.unpack(part.start, digests, origin, is_unpacked) {
@@ -215,7 +215,7 @@ impl<'a, T: Medium> Worker<'a, T> {
 
     /// Puts into `content` what wrong blocks of a span must have, as far as these slots have it: at the same place,
     /// else anywhere. Names them, and returns how many others are wrong.
-    fn gather(&mut self, givers: &[T], span: &Span, is_there: &[bool], blocks: &mut Vec<usize>) -> usize {
+    fn gather(&mut self, sources: &[T], span: &Span, is_there: &[bool], blocks: &mut Vec<usize>) -> usize {
         let len = self.there.len();
         self.content.resize(len);
         let mut found = self.hasher.blocks_of(&self.there);
@@ -228,14 +228,14 @@ impl<'a, T: Medium> Worker<'a, T> {
             .for_each(|(found, _)| found.fill(0xff));
         let mut given = Aligned::zeroed(len);
         let mut missing = found.iter().zip(&span.digests).filter(|(found, wanted)| found != wanted).count();
-        let end = givers.iter().map(T::len).max().unwrap_or(0);
+        let end = sources.iter().map(T::len).max().unwrap_or(0);
         for at in once(span.at(0)).chain((0..end).step_by(len)) {
-            for giver in givers {
+            for source in sources {
                 if missing == 0 {
                     return 0;
                 }
-                let len = giver.len().saturating_sub(at).min(len as u64) as usize / BLOCK * BLOCK;
-                read(giver, at, &mut given[..len], true);
+                let len = source.len().saturating_sub(at).min(len as u64) as usize / BLOCK * BLOCK;
+                read(source, at, &mut given[..len], true);
                 for (from, digest) in self.hasher.blocks_of(&given[..len]).iter().enumerate() {
                     for (to, wanted) in span.digests.iter().enumerate() {
                         if wanted == digest && found[to] != *wanted {

@@ -16,14 +16,14 @@ const SECTOR: usize = 512;
 /// Bytes of a disk: table and backup of either size of sectors, and a little more.
 const DISK: usize = 256 << 10;
 
-/// The partition table of a disk that begins with these bytes, with its checksums mended and as it is.
+/// The partition table of a disk that begins with these bytes, with its checksums repaired and as it is.
 pub fn gpt(data: &[u8]) {
     let mut disk = data[..data.len().min(DISK)].to_vec();
     disk.resize(DISK, 0);
     survey(&disk);
     let len = disk.len();
     for (at, sector) in [(SECTOR, SECTOR), (len - SECTOR, SECTOR), (BLOCK, BLOCK)] {
-        mend(&mut disk, at, sector);
+        repair(&mut disk, at, sector);
     }
     survey(&disk);
 }
@@ -33,7 +33,7 @@ fn number(bytes: &[u8], at: usize, len: usize) -> u64 {
 }
 
 /// Makes the checksums of the header at byte `at` fit (UEFI, 5.3.2).
-fn mend(disk: &mut [u8], at: usize, sector: usize) {
+fn repair(disk: &mut [u8], at: usize, sector: usize) {
     let (start, count, each) = (number(disk, at + 72, 8), number(disk, at + 80, 4), number(disk, at + 84, 4));
     let len = count.saturating_mul(each);
     let start = start.saturating_mul(sector as u64);

@@ -2,7 +2,7 @@
 //! ordinary test, for every file of the corpus.
 //!
 //! Beyond that nothing panics: what is read and written again reads the same, and nothing takes more memory than
-//! its input justifies. Checksums are mended first, since no fuzzer guesses them.
+//! its input justifies. Checksums are repaired first, since no fuzzer guesses them.
 
 mod bundles;
 mod bytes;

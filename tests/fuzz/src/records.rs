@@ -71,7 +71,7 @@ fn verbs(record: &Record) {
     next.iter().for_each(|record| comes_back(record, 1));
 }
 
-/// The trailer of a slot, with its checksums mended and as it is.
+/// The trailer of a slot, with its checksums repaired and as it is.
 pub fn trailer(data: &[u8]) {
     let mut bytes = data.to_vec();
     bytes.resize(TRAILER_LEN as usize, 0);

@@ -1,0 +1,104 @@
+//! `record init` and `record repair`: making a record where there is none, or only one copy.
+
+use super::view::find_slot;
+use super::{Error, Site, Trouble, View};
+use crate::machine::Machine;
+use everboot_core::lifecycle;
+use everboot_core::record::history::Kind;
+use everboot_core::record::{Record, Selection};
+use everboot_core::slot::{Image, SlotState};
+use everboot_storage::store::{self, SaveError};
+
+/// Makes a record from what the slots say of themselves.
+///
+/// `good` names a slot that was filled by other means and is to count as good, with its version if that is
+/// known. Refused over a record that can be read, unless `force`.
+pub fn init<M: Machine>(
+    mut site: Site<'_, M>,
+    good: Option<(&str, &str)>,
+    force: bool,
+) -> Result<Record, Error> {
+    let view = site.look();
+    let exists = !matches!(view.loaded.selection, Selection::Lost);
+    if exists && !force {
+        return Err(Error::RecordExists);
+    }
+    let disk = view.staging.or_else(|| view.parts.iter().flatten().next().copied()).map(|at| at.disk);
+    let (mut record, parts, _) = site.imply_record(&view.survey, disk);
+    if let Some(index) = parts.iter().position(Option::is_none) {
+        return Err(Error::SlotMissing(record.slots[index].name.clone()));
+    }
+    if let Some((name, version)) = good {
+        adopt(&mut record, name, version)?;
+    }
+    write(view, record, "record made from the slots")
+}
+
+/// Declares a slot good that has no trailer.
+fn adopt(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
+    let id = find_slot(record, name)?;
+    let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
+    let slot = record.slot_mut(id);
+    let untreed =
+        Image { version: version.to_owned(), root_hash: None, open: true, tries: 0, insecure: false };
+    slot.image.get_or_insert(untreed);
+    slot.state = SlotState::Good;
+    slot.confirmed = highest + 1;
+    record.default = Some(id);
+    Ok(())
+}
+
+/// Makes both copies valid and equal. From the copy that can be read; from the slots when there is none.
+pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, Error> {
+    let view = site.look();
+    match &view.trouble {
+        None if view.loaded.is_whole() => return Ok(view.record),
+        None | Some(Trouble::Lost(_) | Trouble::OtherDisk(_) | Trouble::OneCopy(_)) => {}
+        Some(Trouble::Newer(_) | Trouble::Unreadable(_)) if force => {}
+        Some(trouble) => return Err(Error::Record(trouble.to_string())),
+    }
+    let is_read = matches!(
+        view.loaded.selection,
+        Selection::Current { .. } | Selection::Newer { readable: Some(_), .. }
+    );
+    // Of slots that say nothing comes a record that boots nothing, and is never made anew.
+    if !is_read && view.record.slots.iter().all(|slot| slot.image.is_none()) {
+        let text = "no slot says what it holds: are the keys there? Else `everboot record init --good SLOT`";
+        return Err(Error::Record(text.to_owned()));
+    }
+    if matches!(view.trouble, Some(Trouble::Lost(_))) && !view.can_persist && !force {
+        return Err(Error::Record("not every slot can be read; repeat it, or --force".to_owned()));
+    }
+    // Nothing of a record of this disk is taken from the slots.
+    let is_ours = is_read && !matches!(view.trouble, Some(Trouble::OtherDisk(_)));
+    if let (Some(index), false) = (view.parts.iter().position(Option::is_none), is_ours) {
+        return Err(Error::SlotMissing(view.record.slots[index].name.clone()));
+    }
+    let record = match view.trouble {
+        // An attempt may stand in the copy that is lost, and must not be given back.
+        Some(Trouble::OneCopy(_)) if !force => lifecycle::end_trial(&view.record)?,
+        _ => view.record.clone(),
+    };
+    write(view, record, "record repaired")
+}
+
+fn write<D: everboot_storage::medium::Medium>(
+    mut view: View<D>,
+    record: Record,
+    text: &str,
+) -> Result<Record, Error> {
+    if let Some(trouble @ (Trouble::Unusable(_) | Trouble::ReadOnly(_) | Trouble::Ambiguous(_))) =
+        &view.trouble
+    {
+        return Err(Error::Record(trouble.to_string()));
+    }
+    let medium = view.medium.as_ref().ok_or_else(|| Error::Record(Trouble::NoPartition.to_string()))?;
+    view.loaded = store::save_both(medium, &view.loaded, &record)?;
+    match &view.loaded.selection {
+        Selection::Current { record: saved, .. } if **saved == record => {}
+        _ => return Err(SaveError::ReadBack.into()),
+    }
+    view.can_persist = true;
+    view.note(Kind::Verb, text.to_owned());
+    Ok(record)
+}
