@@ -12,7 +12,7 @@ use everboot_builder::command::{program, run};
 const MIB: u64 = 1 << 20;
 
 /// A partition to make.
-pub struct Part<'a> {
+pub struct Partition<'a> {
     /// Its PARTLABEL.
     pub label: &'a str,
     /// In MiB.
@@ -42,7 +42,7 @@ impl Disk {
     }
 
     /// Makes a sparse image with these partitions one after the other.
-    pub fn create(path: &Path, parts: &[Part]) -> Result<Disk> {
+    pub fn create(path: &Path, parts: &[Partition]) -> Result<Disk> {
         let total: u64 = parts.iter().map(|part| part.size).sum::<u64>() + 2;
         File::create(path)?.set_len(total * MIB)?;
         let mut sgdisk = program("sgdisk");

@@ -5,12 +5,12 @@
 //! must be the same. A sync that gets lost between the agent and the device shows here and nowhere else.
 
 use super::log::Entry;
-use super::parts::Parts;
+use super::partitions::Partitions;
 use super::recording::Recording;
 use super::staging::{Staged, StagingCache};
 use anyhow::{Context, Result, bail, ensure};
 use everboot_agent::flow::{self, Destination, Site};
-use everboot_agent::machine::{Machine, Part};
+use everboot_agent::machine::{Machine, Partition};
 use everboot_agent::sys::DiskFileMachine;
 use everboot_bed::disk::Extent;
 use everboot_core::config::Config;
@@ -66,9 +66,10 @@ fn in_memory(recording: &Recording, folder: &Path, config: &Config, keys: &Keys)
         recording.before.read(at.start as usize, &mut bytes);
         Pages::of(&bytes)
     };
-    let Parts { record, slots: [first, other], data, .. } = recording.parts;
+    let Partitions { record, slots: [first, other], data, .. } = recording.parts;
     for disk in &mut survey.disks {
-        let place = |part: &Part| [record, first, other, data].iter().position(|at| at.start == part.start);
+        let place =
+            |part: &Partition| [record, first, other, data].iter().position(|at| at.start == part.start);
         disk.parts.retain(|part| place(part).is_some());
         disk.parts.sort_by_key(place);
     }
@@ -123,7 +124,7 @@ struct MediumEpoch<'a> {
 }
 
 /// Whether the disk saw the sectors that the media were told, and a flush for every barrier.
-pub fn check(in_memory: &[Event], entries: &[Entry], parts: &Parts) -> Result<Agreement> {
+pub fn check(in_memory: &[Event], entries: &[Entry], parts: &Partitions) -> Result<Agreement> {
     let mut epochs = epochs(in_memory);
     let mut agreement = Agreement::default();
     for medium in 0..MEDIA {
@@ -144,7 +145,7 @@ pub fn check(in_memory: &[Event], entries: &[Entry], parts: &Parts) -> Result<Ag
     Ok(agreement)
 }
 
-fn part(parts: &Parts, medium: usize) -> Extent {
+fn part(parts: &Partitions, medium: usize) -> Extent {
     [parts.record, parts.slots[0], parts.slots[1]][medium]
 }
 

@@ -3,7 +3,7 @@
 
 use super::disk::{good_default, looked, pages, record_on};
 use super::disk_sizes::{DiskSizes, check_disk_size};
-use super::parts::Parts;
+use super::partitions::Partitions;
 use super::staging;
 use anyhow::{Context, Error, Result, bail, ensure};
 use everboot_agent::machine::Access;
@@ -119,9 +119,9 @@ fn check_alone(bundle: &Path) -> Result<()> {
     check_disk_size(sizes.disk(), "it is made for the image: pack a smaller one")
 }
 
-fn check_disk(disk: &Path, config: &Config) -> Result<Parts> {
+fn check_disk(disk: &Path, config: &Config) -> Result<Partitions> {
     let len = fs::metadata(disk)?.len();
-    let parts = Parts::of(disk, config)?;
+    let parts = Partitions::of(disk, config)?;
     check_disk_size(len, "make one with smaller slots")?;
     let pages = pages(disk)?;
     check_idle(&pages, &parts)?;
@@ -130,7 +130,7 @@ fn check_disk(disk: &Path, config: &Config) -> Result<Parts> {
 }
 
 /// The default slot is good and says what is in it, and nothing is under way.
-pub fn check_idle(disk: &Pages, parts: &Parts) -> Result<()> {
+pub fn check_idle(disk: &Pages, parts: &Partitions) -> Result<()> {
     let record = record_on(disk, parts);
     let record = record.context("expected a boot record, found none; see `everboot record init`")?;
     let good = good_default(&record);
@@ -154,7 +154,7 @@ fn check_sealed(manifest: &Manifest) -> Result<()> {
     Ok(())
 }
 
-fn check_fit(bundle: &Bundle<FileMedium>, config: &Config, parts: &Parts) -> Result<()> {
+fn check_fit(bundle: &Bundle<FileMedium>, config: &Config, parts: &Partitions) -> Result<()> {
     let manifest = bundle.manifest();
     ensure!(
         manifest.compatible == config.compatible,

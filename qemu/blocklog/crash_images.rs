@@ -4,7 +4,7 @@ use super::address::{Address, COVERAGES};
 use super::counts::Counts;
 use super::image::{Coverage, Epoch, epochs};
 use super::invariants::Disk;
-use super::parts::{Area, Parts};
+use super::partitions::{Area, Partitions};
 use super::recording::Recording;
 use super::replay::{Case, Outcome, Recorded};
 use super::sample::Checked;
@@ -158,7 +158,7 @@ impl Place {
     }
 
     /// For people.
-    pub fn picture(&self, loss: &Loss, parts: &Parts) -> String {
+    pub fn picture(&self, loss: &Loss, parts: &Partitions) -> String {
         let mut text = format!(
             "power fails in `{}`, epoch {} ({}), before entry {} of the log\n",
             self.epoch.phase,

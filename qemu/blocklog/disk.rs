@@ -1,6 +1,6 @@
 //! A disk in memory: its partitions, the record on it, and what a boot of it depends on.
 
-use super::parts::Parts;
+use super::partitions::Partitions;
 use anyhow::{Context, Result};
 use everboot_bed::disk::Extent;
 use everboot_core::record::{Record, Selection};
@@ -25,7 +25,7 @@ pub fn pages_of(at: Extent) -> Range<usize> {
 }
 
 /// The current record on a disk.
-pub fn record_on(disk: &Pages, parts: &Parts) -> Option<Record> {
+pub fn record_on(disk: &Pages, parts: &Partitions) -> Option<Record> {
     match store::load(&looked(disk, parts.record)).selection {
         Selection::Current { record, .. } => Some(*record),
         Selection::Newer { .. } | Selection::Lost => None,
@@ -38,7 +38,7 @@ pub fn good_default(record: &Record) -> Option<SlotId> {
 }
 
 /// The hash of all that a boot may depend on: copies of the record, and slots. No decision reads the history.
-pub fn decisive(disk: &Pages, parts: &Parts) -> u64 {
+pub fn decisive(disk: &Pages, parts: &Partitions) -> u64 {
     let record = pages_of(parts.record);
     let copies = [record.start, record.end - 1];
     let slots = parts.slots.into_iter().flat_map(pages_of);

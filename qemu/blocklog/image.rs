@@ -4,7 +4,7 @@
 //! the medium as it likes. A flush covers the whole disk.
 
 use super::log::Entry;
-use super::parts::{Area, Parts};
+use super::partitions::{Area, Partitions};
 use super::recording::Recording;
 use anyhow::{Result, ensure};
 use everboot_kit::epoch::{EXHAUSTIVE, Loss, Open, SECTOR, SectorDamage, expected, losses};
@@ -134,12 +134,12 @@ impl Epoch {
     }
 
     /// Where it writes.
-    pub fn areas(&self, parts: &Parts) -> BTreeSet<Area> {
+    pub fn areas(&self, parts: &Partitions) -> BTreeSet<Area> {
         self.open.iter().map(|write| parts.area(write.at as u64)).collect()
     }
 
     /// The same for people: `slot-a`, `data`, `record and data`.
-    pub fn kind(&self, parts: &Parts) -> String {
+    pub fn kind(&self, parts: &Partitions) -> String {
         let names: Vec<String> = self.areas(parts).into_iter().map(|area| parts.name(area)).collect();
         names.join(" and ")
     }

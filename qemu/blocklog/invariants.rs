@@ -4,7 +4,7 @@
 use super::agent::Ending;
 use super::disk::pages_of;
 use super::known::{Known, NEW, OLD};
-use super::parts::Parts;
+use super::partitions::Partitions;
 use everboot_core::record::Update;
 use everboot_core::slot::{RootHash, SlotId, SlotState};
 use everboot_kit::facts::Facts;
@@ -32,14 +32,14 @@ pub struct Boot<'a> {
     /// How the agent ended.
     pub ending: &'a Ending,
     /// Where everything is.
-    pub parts: &'a Parts,
+    pub parts: &'a Partitions,
     /// What may be in the slots.
     pub known: &'a Known,
 }
 
 /// A crash image before anything runs on it; `durable` is what the last flush had made sure, `live` what there would
 /// be if nothing had been lost.
-pub fn check_image(durable: &Disk, live: &Disk, is: &Disk, parts: &Parts, known: &Known) -> Check {
+pub fn check_image(durable: &Disk, live: &Disk, is: &Disk, parts: &Partitions, known: &Known) -> Check {
     invariant_record_survives(&durable.facts, &is.facts)?;
     invariant_no_regress(&durable.facts, &live.facts, &is.facts)?;
     untouched(durable, is, parts, known)?;
@@ -77,7 +77,7 @@ pub fn check_unsure_boot(boot: &Boot<'_>) -> Result<SlotId, Violation> {
 }
 
 /// [`invariant_known_good_untouched`], by the pages of image and tree.
-pub fn untouched(was: &Disk, is: &Disk, parts: &Parts, known: &Known) -> Check {
+pub fn untouched(was: &Disk, is: &Disk, parts: &Partitions, known: &Known) -> Check {
     invariant_known_good_untouched(&was.facts, |id| {
         let Some(version) = known.version(was.facts.whole[id.index()]) else { return true };
         is.pages.equal_in(&was.pages, known.sealed_pages(version, parts.slots[id.index()]))
@@ -86,7 +86,7 @@ pub fn untouched(was: &Disk, is: &Disk, parts: &Parts, known: &Known) -> Check {
 
 /// The slot that the agent says it entered. [`invariant_no_strand`]: a recording has a good slot at every moment, so
 /// that a boot which names none has broken it, whatever else is found on the disk.
-pub fn entered(was: &Facts, ending: &Ending, parts: &Parts) -> Result<SlotId, Violation> {
+pub fn entered(was: &Facts, ending: &Ending, parts: &Partitions) -> Result<SlotId, Violation> {
     let name = ending.said.split_once(':').map_or("", |(name, _)| name);
     let slot = parts.slot(name).filter(|_| ending.code == Some(0)).map(|slot| SlotId(slot as u8));
     let said = || format!("{:?}: {}{}", ending.code, ending.said, ending.errors);
@@ -130,7 +130,7 @@ fn invariant_nothing_else_is_written(boot: &Boot<'_>) -> Check {
 }
 
 /// What was written beside the record, for [`invariant_quiescent`].
-pub fn written(was: &Disk, is: &Disk, parts: &Parts) -> Option<String> {
+pub fn written(was: &Disk, is: &Disk, parts: &Partitions) -> Option<String> {
     let record = pages_of(parts.record);
     let other = changed(&was.pages, &is.pages).find(|page| !record.contains(page));
     other.map(|page| format!("page {page} of the disk"))

@@ -1,7 +1,7 @@
 //! The images that the slots of a recording may hold, and what a disk says.
 
 use super::disk::{looked, pages_of};
-use super::parts::Parts;
+use super::partitions::Partitions;
 use super::recording::Recording;
 use anyhow::{Result, ensure};
 use everboot_bed::disk::Extent;
@@ -55,7 +55,7 @@ impl Known {
     }
 
     /// What a disk says.
-    pub fn facts(&self, disk: &Pages, parts: &Parts) -> Facts {
+    pub fn facts(&self, disk: &Pages, parts: &Partitions) -> Facts {
         let trailer = |at| read_trailer(&looked(disk, at)).ok().flatten().map(Arc::new);
         let whole = parts.slots.map(|slot| self.whole(disk, slot));
         Facts::new(Said::of(&looked(disk, parts.record)), whole, parts.slots.map(trailer))

@@ -25,7 +25,7 @@ pub mod invariants;
 pub mod known;
 pub mod log;
 pub mod options;
-pub mod parts;
+pub mod partitions;
 pub mod recording;
 pub mod replay;
 pub mod report;

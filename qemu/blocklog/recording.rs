@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::console::{self, STICK, STUCK};
 use super::disk::{good_default, pages, record_on};
 use super::log::{Entry, parse};
-use super::parts::Parts;
+use super::partitions::Partitions;
 use super::subject::Subject;
 use everboot_bed::guest::PROMPT;
 use everboot_bed::machine::{LIMIT, make_ext4};
@@ -57,7 +57,7 @@ pub struct Recording {
     /// What was done when.
     pub phases: Vec<Phase>,
     /// The disk.
-    pub parts: Parts,
+    pub parts: Partitions,
     /// The slot that is good and the default before the update, which goes to the other one.
     pub old: usize,
     /// The bundle that is brought.
@@ -144,7 +144,7 @@ fn running(bed: &'static Bed, subject: &Subject) -> Result<Recording> {
 /// What was staged on the host is put into the file system of the data partition, which stays as it is otherwise.
 fn put_staged(machine: &Machine, subject: &Subject) -> Result<()> {
     let (data, script) = (machine.work.join("data.img"), machine.work.join("debugfs"));
-    let at = Parts::of(machine.disk.path(), &subject.config)?.data;
+    let at = Partitions::of(machine.disk.path(), &subject.config)?.data;
     machine.disk.extract_part(at, &data)?;
     let mut commands = "mkdir /everboot\n".to_owned();
     for entry in fs::read_dir(machine.staging())? {
@@ -192,7 +192,7 @@ impl Recording {
             switched_off.push(entries.len());
         }
         let (before, after) = (pages(&folder.join(BEFORE))?, pages(&folder.join("disk.img"))?);
-        let parts = Parts::of(&folder.join("disk.img"), &subject.config)?;
+        let parts = Partitions::of(&folder.join("disk.img"), &subject.config)?;
         let recording = Recording {
             name: about.name,
             old: default_of(&before, &parts)?.index(),
@@ -223,7 +223,7 @@ impl About {
 }
 
 /// The default slot.
-fn default_of(disk: &Pages, parts: &Parts) -> Result<SlotId> {
+fn default_of(disk: &Pages, parts: &Partitions) -> Result<SlotId> {
     let record = record_on(disk, parts);
     record.as_ref().and_then(good_default).context("expected a record with a good default slot, found none")
 }

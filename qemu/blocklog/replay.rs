@@ -7,7 +7,7 @@ use super::agent::{Ending, WorkingCopy};
 use super::disk::decisive;
 use super::invariants::{self, Boot, Disk};
 use super::known::{Known, NEW};
-use super::parts::Parts;
+use super::partitions::Partitions;
 use super::recording::Recording;
 use super::staging::{Staged, StagingCache};
 use anyhow::Result;
@@ -110,7 +110,7 @@ impl<'a> Recorded<'a> {
         is.whole[other.index()].is_some() && is.record.is_some_and(|(_, record)| record.is_good(other))
     }
 
-    fn parts(&self) -> &Parts {
+    fn parts(&self) -> &Partitions {
         &self.recording.parts
     }
 }

@@ -3,7 +3,7 @@
 use super::crash_images::CrashImages;
 use super::image::Coverage;
 use super::known::NEW;
-use super::parts::Area;
+use super::partitions::Area;
 use super::sample::Checked;
 use serde::Serialize;
 use std::collections::BTreeSet;

@@ -3,7 +3,7 @@
 use super::brought::{Brought, check_idle, open, read_settings, settings_of};
 use super::disk::pages;
 use super::disk_sizes::DiskSizes;
-use super::parts::Parts;
+use super::partitions::Partitions;
 use anyhow::{Context, Result};
 use everboot_bed::bundle::{self, pack_for};
 use everboot_bed::{Bed, Machine, system};
@@ -95,7 +95,7 @@ impl Subject {
             machine.must(words).context("the machine before the update")?;
         }
         fs::rename(machine.disk.path(), &self.disk)?;
-        check_idle(&pages(&self.disk)?, &Parts::of(&self.disk, &self.config)?)
+        check_idle(&pages(&self.disk)?, &Partitions::of(&self.disk, &self.config)?)
     }
 }
 

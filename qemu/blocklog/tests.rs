@@ -8,7 +8,7 @@ use crate::barriers::check;
 use crate::brought::read_settings;
 use crate::image::{Coverage, epochs};
 use crate::log::{Entry, parse};
-use crate::parts::Parts;
+use crate::partitions::Partitions;
 use crate::recording::{About, Phase, Recording};
 use crate::strip::letter;
 use everboot_bed::disk::Extent;
@@ -89,10 +89,10 @@ fn what_is_no_log_is_an_error() {
 }
 
 /// A disk of a record, two slots and a data partition of 64 KiB each.
-fn parts() -> Parts {
+fn parts() -> Partitions {
     let extent = |number: u64| Extent { start: number << 16, length: 1 << 16 };
     let names = ["slot-a", "slot-b"].map(str::to_owned);
-    Parts { record: extent(0), slots: [extent(1), extent(2)], names, data: extent(3) }
+    Partitions { record: extent(0), slots: [extent(1), extent(2)], names, data: extent(3) }
 }
 
 fn recording(entries: Vec<Entry>, switched_off: Vec<usize>) -> Recording {
@@ -172,7 +172,7 @@ fn an_address_reads_back() {
 fn an_epoch_is_shown_by_what_it_writes_whatever_the_slots_are_called() {
     let names = ["data", "record"].map(str::to_owned);
     let extent = |start: u64, length: u64| Extent { start: start << 16, length: length << 16 };
-    let parts = Parts { names, slots: [extent(1, 2), extent(3, 2)], data: extent(5, 1), ..parts() };
+    let parts = Partitions { names, slots: [extent(1, 2), extent(3, 2)], data: extent(5, 1), ..parts() };
     let shown = |writes: &[u64]| {
         let entries = writes.iter().map(|at| write(*at, 1)).collect();
         let epoch = &epochs(&recording(entries, vec![]), Coverage::All)[0];

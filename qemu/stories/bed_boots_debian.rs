@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use everboot_bed::disk::{Disk, Part};
+use everboot_bed::disk::{Disk, Partition};
 use everboot_bed::guest::PROMPT;
 use everboot_bed::rootfs::{Debian, image};
 use everboot_bed::{Drive, Guest, GuestOptions, hand_made};
@@ -20,8 +20,8 @@ fn a_sealed_debian_boots_by_a_hand_made_init() {
     let root = Debian::new("7").image(&kernel).unwrap();
     let data = image::empty(64).unwrap();
     let parts = [
-        Part { label: "root", size: 400, image: Some(&root) },
-        Part { label: "everboot-data", size: 64, image: Some(&data) },
+        Partition { label: "root", size: 400, image: Some(&root) },
+        Partition { label: "everboot-data", size: 64, image: Some(&data) },
     ];
     let disk = Disk::create(&work.join("disk.img"), &parts).unwrap();
     let options = GuestOptions::new(&work, "boot", &kernel, &initramfs)

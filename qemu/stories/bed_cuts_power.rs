@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use everboot_bed::disk::{Disk, Part};
+use everboot_bed::disk::{Disk, Partition};
 use everboot_bed::rootfs::Mini;
 use everboot_bed::{Drive, Guest, GuestOptions, hand_made};
 use everboot_builder::kernel::Kernel;
@@ -28,8 +28,8 @@ fn machine(story: &str) -> (GuestOptions, Disk) {
     let work = paths::work(story).unwrap();
     let root = Mini::new("1", INIT).image(&kernel).unwrap();
     let parts = [
-        Part { label: "root", size: 64, image: Some(&root) },
-        Part { label: "target", size: 1, image: None },
+        Partition { label: "root", size: 64, image: Some(&root) },
+        Partition { label: "target", size: 1, image: None },
     ];
     let disk = Disk::create(&work.join("disk.img"), &parts).unwrap();
     (GuestOptions::new(&work, "boot", &kernel, &initramfs).append("root=/dev/vda1"), disk)

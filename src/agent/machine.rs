@@ -24,12 +24,12 @@ pub struct Disk {
     /// The GUID in its partition table header.
     pub guid: Uuid,
     /// Its partitions, in table order.
-    pub parts: Vec<Part>,
+    pub parts: Vec<Partition>,
 }
 
 /// One partition.
 #[derive(Debug, Clone)]
-pub struct Part {
+pub struct Partition {
     /// Its name in the table (PARTLABEL).
     pub label: String,
     /// Its unique GUID (PARTUUID).
@@ -44,7 +44,7 @@ pub struct Part {
 
 /// A partition by its place in a [`Survey`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PartRef {
+pub struct PartitionRef {
     /// Position in [`Survey::disks`].
     pub disk: usize,
     /// Position in [`Disk::parts`].
@@ -56,21 +56,21 @@ impl Survey {
     ///
     /// # Panics
     /// When `at` is not of this survey.
-    pub fn part(&self, at: PartRef) -> &Part {
+    pub fn partition(&self, at: PartitionRef) -> &Partition {
         &self.disks[at.disk].parts[at.part]
     }
 
     /// All partitions for which `wanted` holds.
-    pub fn find(&self, wanted: impl Fn(&Part) -> bool) -> Vec<PartRef> {
+    pub fn find(&self, wanted: impl Fn(&Partition) -> bool) -> Vec<PartitionRef> {
         self.find_all(&wanted)
     }
 
     /// The same, once for all callers.
-    fn find_all(&self, wanted: &dyn Fn(&Part) -> bool) -> Vec<PartRef> {
+    fn find_all(&self, wanted: &dyn Fn(&Partition) -> bool) -> Vec<PartitionRef> {
         let mut found = Vec::new();
         for (disk, parts) in self.disks.iter().map(|disk| &disk.parts).enumerate() {
             let wanted = parts.iter().enumerate().filter(|(_, candidate)| wanted(candidate));
-            found.extend(wanted.map(|(part, _)| PartRef { disk, part }));
+            found.extend(wanted.map(|(part, _)| PartitionRef { disk, part }));
         }
         found
     }
@@ -100,11 +100,11 @@ pub trait Machine {
     fn survey(&mut self) -> Result<Survey, medium::Error>;
 
     /// Opens the partition at `at` of the latest survey.
-    fn open(&mut self, at: PartRef, access: Access) -> Result<Self::Disk, medium::Error>;
+    fn open(&mut self, at: PartitionRef, access: Access) -> Result<Self::Disk, medium::Error>;
 
     /// Opens the staging area, mounting its file system where that is needed. `at` is the partition that
     /// holds it, when the survey has one; with [`Access::Read`] it is mounted read-only.
-    fn staging(&mut self, at: Option<PartRef>, access: Access) -> Result<Self::Staging, medium::Error>;
+    fn staging(&mut self, at: Option<PartitionRef>, access: Access) -> Result<Self::Staging, medium::Error>;
 
     /// Releases the staging area, and unmounts its file system if [`Machine::staging`] had mounted it. Called
     /// when nothing of it is open any more; that nothing was mounted is no error.
@@ -122,7 +122,7 @@ pub trait Machine {
 
     /// The unique GUID of the partition that the running system's `/` is mounted from; `None` when it is
     /// none, or not known, as for a disk image in a file.
-    fn root_part(&self) -> Option<Uuid>;
+    fn root_partition(&self) -> Option<Uuid>;
 }
 
 /// What only the early boot does.
@@ -188,7 +188,7 @@ pub enum OperatorChoice {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Root {
     /// Its partition.
-    pub at: PartRef,
+    pub at: PartitionRef,
     /// Whether it is mounted writable; else read-only without replaying a journal.
     pub open: bool,
 }

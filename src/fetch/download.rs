@@ -1,6 +1,6 @@
 //! From a remote to a file: as often as it takes, and never a byte twice that is there already.
 
-use super::part::{Origin, Part};
+use super::partial::{Origin, Partial};
 use super::problem::{Problem, Result, Tries};
 use super::progress::Progress;
 use super::remote::{Known, Remote, Reply, Rest};
@@ -17,7 +17,7 @@ pub(crate) fn download(
     progress: &mut Progress,
 ) -> Result<u64> {
     let source = remote.source();
-    let mut part = Part::take(output, &[&source])?;
+    let mut part = Partial::take(output, &[&source])?;
     let mut furthest = part.len();
     loop {
         match attempt(remote, &mut part, progress) {
@@ -38,7 +38,7 @@ pub(crate) fn download(
     Ok(len)
 }
 
-fn attempt(remote: &mut dyn Remote, part: &mut Part, progress: &mut Progress) -> Result<()> {
+fn attempt(remote: &mut dyn Remote, part: &mut Partial, progress: &mut Progress) -> Result<()> {
     let (source, known) = (remote.source(), remote.known());
     let rest = rest(part, &known);
     let Some(mut reply) = remote.ask(rest.as_ref(), None)? else {
@@ -72,7 +72,7 @@ fn attempt(remote: &mut dyn Remote, part: &mut Part, progress: &mut Progress) ->
 
 /// The rest that is asked for: what a server knows again, or what a sum tells from anything else. The last byte that is
 /// there is asked for, too: so there is always one.
-fn rest(part: &Part, known: &Known) -> Option<Rest> {
+fn rest(part: &Partial, known: &Known) -> Option<Rest> {
     let origin = part.origin()?;
     let is_known = origin.validator.is_some() || known.sum.is_some();
     let from = part.len().saturating_sub(1);
@@ -96,7 +96,7 @@ fn wrong_len(expected: u64, found: u64) -> Problem {
 }
 
 /// Whether what has come is what was to come. What is wrong is forgotten.
-fn check(part: &mut Part, total: Option<u64>, known: &Known, is_rest: bool) -> Result<()> {
+fn check(part: &mut Partial, total: Option<u64>, known: &Known, is_rest: bool) -> Result<()> {
     if let Some(total) = total.filter(|total| part.len() < *total) {
         let text = format!("the connection broke off: expected {total} bytes, found {}", part.len());
         return Err(Problem::passing(anyhow!(text)));

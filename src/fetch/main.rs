@@ -5,7 +5,7 @@ mod agent;
 mod blob;
 mod channel;
 mod download;
-mod part;
+mod partial;
 mod patchwork;
 mod problem;
 mod progress;

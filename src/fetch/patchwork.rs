@@ -8,7 +8,7 @@
 //! What a cut leaves: a part. Its head is written anew; its frames are checked one by one by the tree's digests, and
 //! the first that is not right is where it goes on.
 
-use super::part::{Origin, Part};
+use super::partial::{Origin, Partial};
 use super::problem::{Problem, Result, Tries};
 use super::progress::Progress;
 use super::ranged::Ranged;
@@ -67,7 +67,7 @@ pub(crate) fn fetch(
         return Ok(false);
     }
     let patched = format!("what is missing of {source}");
-    let mut part = Part::take(output, &[&source, &patched])?;
+    let mut part = Partial::take(output, &[&source, &patched])?;
     let Some(ranged) = Ranged::open(remote, tries).map_err(|problem| problem.context(&source))? else {
         return Ok(false);
     };
@@ -151,7 +151,7 @@ impl<'a, 'b> Patchwork<'a, 'b> {
         missing.filter_map(|frame| self.frames().place(frame)).map(|(_, len)| len as u64).sum()
     }
 
-    fn write(&self, signed: &Signed, part: &mut Part, progress: &mut Progress) -> Result<()> {
+    fn write(&self, signed: &Signed, part: &mut Partial, progress: &mut Progress) -> Result<()> {
         let name = &self.payload.name;
         let geometry = Geometry::new(self.payload.blocks()).context("the image's size")?;
         let tree_len = geometry.len_bytes();
@@ -173,7 +173,7 @@ impl<'a, 'b> Patchwork<'a, 'b> {
     }
 
     /// Made again of the digests: it was fetched once.
-    fn write_tree(&self, geometry: Geometry, start: u64, part: &Part) -> Result<()> {
+    fn write_tree(&self, geometry: Geometry, start: u64, part: &Partial) -> Result<()> {
         let Payload { salt, root_hash, .. } = self.payload;
         let mut emit = |offset: u64, block: &TreeBlock| part.patch(start + offset, block);
         let failed = |error| match error {
@@ -193,7 +193,7 @@ impl<'a, 'b> Patchwork<'a, 'b> {
 
     /// The frames from byte `start` on that are there from another time, and where they end. A frame counts by the
     /// digests of its blocks, and says itself how long it is (RFC 8878, section 3.1.1).
-    fn frames_there(&self, part: &Part, start: u64) -> Result<(SeekTable, u64)> {
+    fn frames_there(&self, part: &Partial, start: u64) -> Result<(SeekTable, u64)> {
         let (mut table, mut end, mut decoder) = (SeekTable::default(), start, Decoder::default());
         for frame in 0..self.frames().count() {
             let digests = &self.digests[self.blocks(frame)];
@@ -210,7 +210,7 @@ impl<'a, 'b> Patchwork<'a, 'b> {
         Ok((table, end))
     }
 
-    fn write_frames(&self, table: &mut SeekTable, part: &mut Part, progress: &mut Progress) -> Result<()> {
+    fn write_frames(&self, table: &mut SeekTable, part: &mut Partial, progress: &mut Progress) -> Result<()> {
         let mut unpacker = Unpacker::default();
         let mut encoder = Encoder::new(LEVEL).map_err(|what| anyhow!(what))?;
         for frame in table.count()..self.frames().count() {

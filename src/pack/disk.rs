@@ -8,7 +8,7 @@ use crate::root::tool::{run as run_tool, tool};
 use crate::source::Source;
 use anyhow::{Context, Error, Result, bail, ensure};
 use everboot_agent::flow::{self, Site};
-use everboot_agent::machine::{Access, Machine, PartRef};
+use everboot_agent::machine::{Access, Machine, PartitionRef};
 use everboot_agent::settings;
 use everboot_agent::sys::DiskFileMachine;
 use everboot_core::config::{Config, Locator};
@@ -165,7 +165,7 @@ fn write_table(path: &Path, plan: &[Planned]) -> Result<()> {
 }
 
 /// Copies a file system into the data partition, leaving holes where it has zeroes.
-fn fill_data(machine: &mut DiskFileMachine, at: PartRef, given: Option<&Path>) -> Result<()> {
+fn fill_data(machine: &mut DiskFileMachine, at: PartitionRef, given: Option<&Path>) -> Result<()> {
     use everboot_storage::medium::Medium;
     let part = machine.open(at, Access::Exclusive)?;
     let made = tempfile(part.len(), given)?;

@@ -89,7 +89,7 @@ impl Image {
             let at = found
                 .first()
                 .with_context(|| format!("{}: expected a partition {label}, found none", disk.display()))?;
-            return Ok(Self { path: disk.clone(), start: survey.part(*at).start });
+            return Ok(Self { path: disk.clone(), start: survey.partition(*at).start });
         }
         let by_label = Path::new("/dev/disk/by-partlabel").join(part);
         let path = if part.exists() { part.clone() } else { by_label };

@@ -67,11 +67,11 @@ struct Options {
     quick: bool,
     /// This part alone; may be given several times
     #[arg(long, value_name = "PART")]
-    only: Vec<Part>,
+    only: Vec<Section>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Part {
+enum Section {
     /// Installs of a Debian root
     Real,
     /// Installs of 1 GiB, half of it random, half zero
@@ -87,8 +87,8 @@ impl Options {
         if self.quick { QUICK_ROUNDS } else { usize::from(self.rounds) }
     }
 
-    fn has(&self, part: Part) -> bool {
-        if self.quick { part == Part::Real } else { self.only.is_empty() || self.only.contains(&part) }
+    fn has(&self, part: Section) -> bool {
+        if self.quick { part == Section::Real } else { self.only.is_empty() || self.only.contains(&part) }
     }
 
     fn is_all(&self) -> bool {
@@ -121,16 +121,16 @@ fn measure_all(bed: &'static Bed, options: &Options) -> Result<Report> {
     let rounds = options.rounds();
     let floor = measure::floor(&memory_folder.path)?.memory;
     let mut report = Report { rounds, floor, ..Report::default() };
-    if options.has(Part::Real) {
+    if options.has(Section::Real) {
         report.rows = report.rows.then(rounds::run_all(bed, &memory_folder, &real(bed)?, rounds)?);
     }
-    if options.has(Part::Synthetic) {
+    if options.has(Section::Synthetic) {
         report.rows = report.rows.then(rounds::run_all(bed, &memory_folder, &synthetic()?, rounds)?);
     }
-    if options.has(Part::Sizes) {
+    if options.has(Section::Sizes) {
         report.sizes = sizes::measure(bed, &memory_folder, rounds)?;
     }
-    if options.has(Part::Deltas) {
+    if options.has(Section::Deltas) {
         report.deltas = Some(deltas::measure(&memory_folder, &pair::prepare()?)?);
     }
     Ok(report)
@@ -151,7 +151,7 @@ fn synthetic() -> Result<Workload> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Options, Part};
+    use super::{Options, Section};
     use clap::Parser;
 
     fn parse(words: &[&str]) -> Options {
@@ -168,13 +168,13 @@ mod tests {
     fn quick_means_two_rounds_of_the_real_root() {
         let quick = parse(&["--quick"]);
         assert_eq!(quick.rounds(), 2);
-        assert!(quick.has(Part::Real) && !quick.has(Part::Deltas));
+        assert!(quick.has(Section::Real) && !quick.has(Section::Deltas));
         assert!(Options::try_parse_from(["tests/bench", "--quick", "--rounds", "9"]).is_err());
     }
 
     #[test]
     fn parts_are_chosen_one_by_one() {
         let some = parse(&["--only", "sizes", "--only", "deltas"]);
-        assert!(some.has(Part::Sizes) && some.has(Part::Deltas) && !some.has(Part::Real));
+        assert!(some.has(Section::Sizes) && some.has(Section::Deltas) && !some.has(Section::Real));
     }
 }

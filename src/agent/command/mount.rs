@@ -4,7 +4,7 @@ use super::answer::{Exit, Failure};
 use super::arguments::Arguments;
 use super::session::Session;
 use crate::flow::View;
-use crate::machine::PartRef;
+use crate::machine::PartitionRef;
 use crate::runtime::text::plain;
 use crate::sys::{self, BlockDevice, FileMedium, LinuxMachine, Purpose};
 use everboot_core::quoted::Quoted;
@@ -57,7 +57,7 @@ fn find(machine: &LinuxMachine, view: &View<FileMedium>, name: &str) -> Option<B
     }
 }
 
-fn purpose(view: &View<FileMedium>, at: Option<PartRef>) -> Purpose {
+fn purpose(view: &View<FileMedium>, at: Option<PartitionRef>) -> Purpose {
     match at {
         Some(_) if at == view.staging => Purpose::Staging,
         Some(_) if at == view.recovery || view.parts.contains(&at) => Purpose::Slot,
@@ -80,8 +80,8 @@ pub(crate) fn unmount(arguments: &Arguments) -> Result<String, Failure> {
 pub(crate) fn disks(session: &mut Session) -> String {
     let view = session.site().look();
     let mut out = String::from("device            size  holds     label             used as\n");
-    let mut row = |name: &str, len: u64, holds: &str, at: Option<PartRef>, point: Option<PathBuf>| {
-        let label = at.map_or("-", |at| &view.survey.part(at).label);
+    let mut row = |name: &str, len: u64, holds: &str, at: Option<PartitionRef>, point: Option<PathBuf>| {
+        let label = at.map_or("-", |at| &view.survey.partition(at).label);
         let mut uses = at.and_then(|at| view.role(&session.config, at)).unwrap_or("-".to_owned());
         if let Some(point) = point {
             let _ = write!(uses, ", mounted at {}", point.display());
@@ -91,7 +91,7 @@ pub(crate) fn disks(session: &mut Session) -> String {
     };
     let Some(machine) = session.linux() else {
         for at in view.survey.find(|_| true) {
-            row("-", view.survey.part(at).len, "-", Some(at), None);
+            row("-", view.survey.partition(at).len, "-", Some(at), None);
         }
         return out;
     };

@@ -295,7 +295,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             Destination::RecoverySlot(root) => ("recovery slot", Some(root)),
             Destination::Recovery => ("recovery", None),
         };
-        let part = root.map(|root| self.view.survey.part(root.at).guid);
+        let part = root.map(|root| self.view.survey.partition(root.at).guid);
         let reason = decision.reason.to_string();
         let image = match &destination {
             Destination::Root(id, _) => self.view.record.slot(*id).image.as_ref(),

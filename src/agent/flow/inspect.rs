@@ -74,7 +74,7 @@ pub fn status<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Resul
     site.machine.close_staging();
     let mut slots = Vec::new();
     for ((slot, at), manifest) in view.record.slots.iter().zip(&view.parts).zip(site.manifests(&view)) {
-        let part = at.map(|at| (view.survey.disks[at.disk].name.clone(), view.survey.part(at).len));
+        let part = at.map(|at| (view.survey.disks[at.disk].name.clone(), view.survey.partition(at).len));
         let found = manifest.map(|manifest| manifest.payload.root_hash);
         slots.push(SlotReport { part, trailer: slot.root_hash().map(|expected| found == Some(expected)) });
     }

@@ -2,17 +2,17 @@
 
 use super::View;
 use super::view::matches;
-use crate::machine::PartRef;
+use crate::machine::PartitionRef;
 use everboot_core::config::Config;
 
 impl<D> View<D> {
     /// The role of the partition at `at`; `None` when it is none of ours.
-    pub fn role(&self, config: &Config, at: PartRef) -> Option<String> {
+    pub fn role(&self, config: &Config, at: PartitionRef) -> Option<String> {
         let slot = self.parts.iter().position(|part| *part == Some(at));
         if let Some(slot) = slot.and_then(|slot| self.record.slots.get(slot)) {
             return Some(format!("slot {}", slot.name));
         }
-        let part = self.survey.part(at);
+        let part = self.survey.partition(at);
         let roles = [
             (&config.record, "record"),
             (&config.staging, "staging area"),

@@ -144,7 +144,7 @@ pub fn stage<M: Machine>(
 fn fits<D: Medium>(view: &View<D>, manifest: &Manifest) -> Result<(), Error> {
     let later = || view.record.ids().map(|(id, _)| id).find(|id| Some(*id) != view.record.default);
     let Some(target) = lifecycle::choose_target(&view.record).ok().or_else(later) else { return Ok(()) };
-    let len = view.survey.part(view.part(target)?).len;
+    let len = view.survey.partition(view.part(target)?).len;
     let fits = Layout::new(len, manifest.payload.size);
     fits.map(|_| ()).map_err(|error| Error::Apply(apply::Error::DoesNotFit(error)))
 }

@@ -1,7 +1,7 @@
 //! The verbs that change the record, and little else.
 
 use super::{Error, STAGED, STAGED_PART, Site, View};
-use crate::machine::{Access, Machine, PartRef};
+use crate::machine::{Access, Machine, PartitionRef};
 use everboot_core::lifecycle::{self, Activated};
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::Kind;
@@ -32,7 +32,7 @@ impl<M: Machine> Site<'_, M> {
     }
 
     /// The floor that the image at `at` sets, if it is that of the root hash.
-    fn floor_at(&mut self, at: PartRef, image: Option<RootHash>) -> Result<String, medium::Error> {
+    fn floor_at(&mut self, at: PartitionRef, image: Option<RootHash>) -> Result<String, medium::Error> {
         let trailer = apply::read_trailer(&self.machine.open(at, Access::Read)?)?;
         let accepted = trailer.and_then(|trailer| trailer.signed.accept(self.keys, true).ok());
         let found = accepted.filter(|manifest| Some(manifest.payload.root_hash) == image);
@@ -102,7 +102,7 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     let slot = view.record.slot(confirmation.slot).clone();
     // What was booted last may stand in a copy that is lost: then only the running root tells.
     let is_known = is_sure || confirmation.mark.is_none();
-    if site.machine.root_part().map_or(!is_known, |root| root != slot.part) {
+    if site.machine.root_partition().map_or(!is_known, |root| root != slot.part) {
         return Err(Error::WrongRoot(slot.name));
     }
     if let (Some(at), true) =

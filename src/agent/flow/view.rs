@@ -1,7 +1,7 @@
 //! One look at the machine: where the record and the slots are, and what the record says.
 
 use super::{Error, Site, Trouble};
-use crate::machine::{Access, Machine, Part, PartRef, Survey};
+use crate::machine::{Access, Machine, Partition, PartitionRef, Survey};
 use everboot_core::config::{Config, Locator};
 use everboot_core::decide::{Observation, Seen};
 use everboot_core::lifecycle::{self, Blocked, Found, Looked, image_of, rebuild};
@@ -27,18 +27,18 @@ pub struct View<D> {
     /// The record's partition.
     pub medium: Option<D>,
     /// The partition of each slot of the record, if it is there.
-    pub parts: Vec<Option<PartRef>>,
+    pub parts: Vec<Option<PartitionRef>>,
     /// The partition of the staging area.
-    pub staging: Option<PartRef>,
+    pub staging: Option<PartitionRef>,
     /// The partition of the recovery slot.
-    pub recovery: Option<PartRef>,
+    pub recovery: Option<PartitionRef>,
     /// What is wrong with the record.
     pub trouble: Option<Trouble>,
     /// Whether the record may be saved.
     pub can_persist: bool,
 }
 
-pub(super) fn matches(locator: &Locator, part: &Part) -> bool {
+pub(super) fn matches(locator: &Locator, part: &Partition) -> bool {
     match locator {
         Locator::PartLabel(label) => part.label == *label,
         Locator::PartUuid(guid) => part.guid == *guid,
@@ -76,8 +76,8 @@ impl<M: Machine> Site<'_, M> {
     }
 
     /// The first partition that holds a record that can be read, else the first.
-    fn choose_record(&mut self, candidates: &[PartRef]) -> Option<PartRef> {
-        let readable = |at: &&PartRef| {
+    fn choose_record(&mut self, candidates: &[PartitionRef]) -> Option<PartitionRef> {
+        let readable = |at: &&PartitionRef| {
             let opened = self.machine.open(**at, Access::Read);
             opened.is_ok_and(|medium| matches!(store::load(&medium).selection, Selection::Current { .. }))
         };
@@ -88,7 +88,7 @@ impl<M: Machine> Site<'_, M> {
         }
     }
 
-    fn open_record(&mut self, at: PartRef) -> Result<(M::Disk, Option<Trouble>), String> {
+    fn open_record(&mut self, at: PartitionRef) -> Result<(M::Disk, Option<Trouble>), String> {
         match self.machine.open(at, Access::Shared) {
             Ok(medium) if medium.len() < store::MIN_LEN => {
                 Err(format!("expected at least {} bytes, found {}", store::MIN_LEN, medium.len()))
@@ -117,7 +117,7 @@ impl<M: Machine> Site<'_, M> {
             Selection::Newer { readable: None, .. } | Selection::Lost => None,
         };
         let is_foreign = matches!(trouble, Some(Trouble::OtherDisk(_)));
-        let on_disk = |at: &PartRef| disk.is_none_or(|disk| at.disk == disk);
+        let on_disk = |at: &PartitionRef| disk.is_none_or(|disk| at.disk == disk);
         let find = |locator| survey.find(|part| matches(locator, part)).into_iter().find(on_disk);
         let (staging, recovery) = (find(&self.config.staging), find(&self.config.recovery));
         let (mut record, parts, is_sure) = match stored {
@@ -146,14 +146,15 @@ impl<M: Machine> Site<'_, M> {
 
     /// What each slot of the record says of itself.
     pub(super) fn manifests(&mut self, view: &View<M::Disk>) -> Vec<Option<Manifest>> {
-        let read =
-            |at: &Option<PartRef>| read_manifest(&self.machine.open((*at)?, Access::Read).ok()?, self.keys);
+        let read = |at: &Option<PartitionRef>| {
+            read_manifest(&self.machine.open((*at)?, Access::Read).ok()?, self.keys)
+        };
         view.parts.iter().map(read).collect()
     }
 
     /// What runs outweighs what was recorded: a boot that could not be recorded leaves an older one there.
     fn correct_last_boot(&self, record: &mut Record) {
-        let running = self.machine.root_part();
+        let running = self.machine.root_partition();
         let id =
             running.and_then(|running| record.ids().find(|(_, slot)| slot.part == running)).map(|(id, _)| id);
         if let Some(slot) = id.filter(|id| record.last_boot.is_none_or(|boot| boot.slot != *id)) {
@@ -168,9 +169,9 @@ impl<M: Machine> Site<'_, M> {
         &mut self,
         survey: &Survey,
         disk: Option<usize>,
-    ) -> (Record, Vec<Option<PartRef>>, bool) {
-        let on_disk = |at: &PartRef| disk.is_none_or(|disk| at.disk == disk);
-        let mut parts: Vec<Option<PartRef>> = Vec::new();
+    ) -> (Record, Vec<Option<PartitionRef>>, bool) {
+        let on_disk = |at: &PartitionRef| disk.is_none_or(|disk| at.disk == disk);
+        let mut parts: Vec<Option<PartitionRef>> = Vec::new();
         let (mut found, mut is_sure) = (Vec::new(), true);
         for (index, (name, locator)) in self.config.slots.iter().enumerate() {
             let at = survey.find(|part| matches(locator, part)).into_iter().find(on_disk);
@@ -189,7 +190,7 @@ impl<M: Machine> Site<'_, M> {
             // A slot that is not there has no GUID; any that differs from the others' will do, since such a
             // record is never saved.
             let absent = Uuid([index as u8; 16]);
-            let part = at.map_or(absent, |at| survey.part(at).guid);
+            let part = at.map_or(absent, |at| survey.partition(at).guid);
             found.push(Found { name: name.clone(), part, image, mark, floor });
             parts.push(at);
         }
@@ -351,7 +352,7 @@ impl<D: Medium> View<D> {
     }
 
     /// Where a slot is.
-    pub(super) fn part(&self, id: SlotId) -> Result<PartRef, Error> {
+    pub(super) fn part(&self, id: SlotId) -> Result<PartitionRef, Error> {
         self.parts[id.index()].ok_or_else(|| Error::SlotMissing(self.name(id).clone()))
     }
 }

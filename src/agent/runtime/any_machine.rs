@@ -3,7 +3,8 @@
 
 use super::progress::Progress;
 use crate::machine::{
-    Access, EarlyBoot, Machine, Operator, OperatorChoice, PartRef, RecoveryNotice, Root, RootFailure, Survey,
+    Access, EarlyBoot, Machine, Operator, OperatorChoice, PartitionRef, RecoveryNotice, Root, RootFailure,
+    Survey,
 };
 use crate::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Watchdog};
 use everboot_core::config::Breakpoint;
@@ -58,11 +59,11 @@ impl Machine for AnyMachine {
         either!(mut self, machine => machine.survey())
     }
 
-    fn open(&mut self, at: PartRef, access: Access) -> Result<FileMedium, Error> {
+    fn open(&mut self, at: PartitionRef, access: Access) -> Result<FileMedium, Error> {
         either!(mut self, machine => Machine::open(machine, at, access))
     }
 
-    fn staging(&mut self, at: Option<PartRef>, access: Access) -> Result<DirStaging, Error> {
+    fn staging(&mut self, at: Option<PartitionRef>, access: Access) -> Result<DirStaging, Error> {
         let area = either!(mut self, machine => machine.staging(at, access))?;
         // Not before: how long a journal takes nobody knows, and a mount gives no sign of life.
         if let Some(watchdog) = &mut self.watchdog {
@@ -94,8 +95,8 @@ impl Machine for AnyMachine {
         self.kernel.clone().or_else(|| either!(self, machine => machine.kernel_release()))
     }
 
-    fn root_part(&self) -> Option<Uuid> {
-        either!(self, machine => machine.root_part())
+    fn root_partition(&self) -> Option<Uuid> {
+        either!(self, machine => machine.root_partition())
     }
 }
 

@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::staging::DirStaging;
 use super::table::{self, Extent};
 use super::threads;
-use crate::machine::{Access, Machine, PartRef, Root, RootFailure, Survey};
+use crate::machine::{Access, Machine, PartitionRef, Root, RootFailure, Survey};
 use everboot_core::slot::Uuid;
 use everboot_storage::medium::{Error, Medium, Op};
 use everboot_storage::worker_pool::Threads;
@@ -67,13 +67,13 @@ impl Machine for DiskFileMachine {
         Ok(Survey { disks: vec![disk] })
     }
 
-    fn open(&mut self, at: PartRef, access: Access) -> Result<FileMedium, Error> {
+    fn open(&mut self, at: PartitionRef, access: Access) -> Result<FileMedium, Error> {
         let unknown = || Error::named(Op::Open, self.name(), io::ErrorKind::NotFound.into());
         let extent = self.extents.get(at.part).filter(|_| at.disk == 0).ok_or_else(unknown)?;
         FileMedium::open_range(&self.path, access, extent.start, extent.len)
     }
 
-    fn staging(&mut self, _: Option<PartRef>, access: Access) -> Result<DirStaging, Error> {
+    fn staging(&mut self, _: Option<PartitionRef>, access: Access) -> Result<DirStaging, Error> {
         DirStaging::open(&self.staging, access != Access::Read)
     }
 
@@ -91,7 +91,7 @@ impl Machine for DiskFileMachine {
         None
     }
 
-    fn root_part(&self) -> Option<Uuid> {
+    fn root_partition(&self) -> Option<Uuid> {
         None
     }
 }
@@ -134,7 +134,7 @@ mod tests {
         assert!(machine.enter(&Root { at, open: false }).is_ok());
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(&bytes[machine.extents[0].start as usize..][..8], b"everboot");
-        assert!(Machine::open(&mut machine, PartRef { disk: 0, part: 1 }, Access::Read).is_err());
+        assert!(Machine::open(&mut machine, PartitionRef { disk: 0, part: 1 }, Access::Read).is_err());
     }
 
     #[test]

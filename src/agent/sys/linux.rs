@@ -16,7 +16,7 @@ use super::small_file::{read_text, read_value};
 use super::staging::DirStaging;
 use super::survey::{self, Found, Node};
 use super::{boot_facts, ioctl, mountinfo, threads};
-use crate::machine::{Access, Machine, PartRef, Survey};
+use crate::machine::{Access, Machine, PartitionRef, Survey};
 use everboot_core::slot::Uuid;
 use everboot_storage::medium::{Error, Op};
 use everboot_storage::worker_pool::Threads;
@@ -77,7 +77,7 @@ impl LinuxMachine {
     }
 
     /// The node of the partition at `at`.
-    pub(super) fn node(&self, at: PartRef) -> Result<&Node, Error> {
+    pub(super) fn node(&self, at: PartitionRef) -> Result<&Node, Error> {
         let node = self.found.get(at.disk).and_then(|found| found.nodes.get(at.part));
         let unknown = || Error {
             op: Op::Open,
@@ -177,7 +177,7 @@ impl Machine for LinuxMachine {
         Ok(survey::survey(&self.found))
     }
 
-    fn open(&mut self, at: PartRef, access: Access) -> Result<FileMedium, Error> {
+    fn open(&mut self, at: PartitionRef, access: Access) -> Result<FileMedium, Error> {
         let node = self.node(at)?;
         if access == Access::Beneath && self.mounted_at(node, Access::Exclusive).is_some() {
             let busy = io::ErrorKind::ResourceBusy.into();
@@ -186,7 +186,7 @@ impl Machine for LinuxMachine {
         FileMedium::open(&node.path, access)
     }
 
-    fn staging(&mut self, at: Option<PartRef>, access: Access) -> Result<DirStaging, Error> {
+    fn staging(&mut self, at: Option<PartitionRef>, access: Access) -> Result<DirStaging, Error> {
         let create = access != Access::Read;
         if let Some(directory) = &self.staging {
             return DirStaging::open(directory, create);
@@ -229,7 +229,7 @@ impl Machine for LinuxMachine {
         rustix::system::uname().release().to_str().ok().map(str::to_owned)
     }
 
-    fn root_part(&self) -> Option<Uuid> {
+    fn root_partition(&self) -> Option<Uuid> {
         let told = boot_facts::read_fact(&self.roots, boot_facts::ROOT_FACT).ok().flatten();
         if let Some(part) = told.and_then(|text| Uuid::parse(text.trim()).ok()) {
             return Some(part);

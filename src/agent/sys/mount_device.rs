@@ -6,7 +6,7 @@ use super::linux::LinuxMachine;
 use super::mounting::{self, mount};
 use super::small_file::read_value;
 use super::survey::{self, Node};
-use crate::machine::{Access, PartRef};
+use crate::machine::{Access, PartitionRef};
 use everboot_storage::medium::{Error, Op};
 use nix::mount::MsFlags;
 use std::io;
@@ -30,7 +30,7 @@ pub struct BlockDevice {
     /// Whether it is a partition, of the disk before it in a list.
     pub is_part: bool,
     /// Its place in the latest survey, if it is a partition there.
-    pub at: Option<PartRef>,
+    pub at: Option<PartitionRef>,
 }
 
 impl BlockDevice {
@@ -68,15 +68,15 @@ impl LinuxMachine {
     }
 
     /// The block device of a partition of the latest survey.
-    pub fn partition(&self, at: PartRef) -> Option<BlockDevice> {
+    pub fn partition(&self, at: PartitionRef) -> Option<BlockDevice> {
         let node = self.node(at).ok()?.clone();
         Some(BlockDevice { node, is_part: true, at: Some(at) })
     }
 
-    fn place(&self, node: &Node) -> Option<PartRef> {
+    fn place(&self, node: &Node) -> Option<PartitionRef> {
         for (disk, found) in self.found.iter().enumerate() {
             if let Some(part) = found.nodes.iter().position(|other| other.number == node.number) {
-                return Some(PartRef { disk, part });
+                return Some(PartitionRef { disk, part });
             }
         }
         None

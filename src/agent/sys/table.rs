@@ -9,7 +9,7 @@
 //! The gpt crate reads the header. Entries are read here: the crate looks up the name of every type that the world
 //! knows, which is 10 kB.
 
-use crate::machine::{Disk, Part};
+use crate::machine::{Disk, Partition};
 use everboot_core::slot::{Uuid, checksum};
 use gpt::disk::LogicalBlockSize;
 use gpt::header::{Header, HeaderError, read_header_from_arbitrary_device};
@@ -106,7 +106,7 @@ fn describe(
         }
         let units = entry[56..].as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit));
         let units: Vec<u16> = units.take_while(|unit| *unit != 0).collect();
-        parts.push(Part { label: String::from_utf16_lossy(&units), guid, kind, start, len: bytes });
+        parts.push(Partition { label: String::from_utf16_lossy(&units), guid, kind, start, len: bytes });
         extents.push(Extent { number, start, len: bytes });
     }
     (Disk { name: name.to_owned(), guid: Uuid(*header.disk_guid.as_bytes()), parts }, extents)

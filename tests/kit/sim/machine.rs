@@ -4,8 +4,8 @@ use super::pages::Pages;
 use super::power::DIRECTORY;
 use super::{Power, SimDisk, SimStaging, Survives};
 use everboot_agent::machine::{
-    Access, Disk, EarlyBoot, Machine, OperatorChoice, Part, PartRef, RecoveryNotice, Root, RootFailure,
-    Survey,
+    Access, Disk, EarlyBoot, Machine, OperatorChoice, Partition, PartitionRef, RecoveryNotice, Root,
+    RootFailure, Survey,
 };
 use everboot_core::config::Breakpoint;
 use everboot_core::slot::Uuid;
@@ -86,7 +86,7 @@ const SIZES: [(&str, u64); 4] =
 impl SimMachine {
     /// A machine whose disk is all zeroes.
     pub fn new() -> Self {
-        let part = |(number, (label, len)): (usize, &(&str, u64))| Part {
+        let part = |(number, (label, len)): (usize, &(&str, u64))| Partition {
             label: (*label).to_owned(),
             guid: Uuid([number as u8 + 1; 16]),
             kind: Uuid([0xcc; 16]),
@@ -131,8 +131,13 @@ impl SimMachine {
     /// Adds a recovery slot whose root behaves so.
     pub fn add_recovery(&mut self, root: SimRoot) {
         let guid = Uuid([0xee; 16]);
-        let part =
-            Part { label: "recovery".to_owned(), guid, kind: Uuid([0xcc; 16]), start: 1 << 40, len: 4096 };
+        let part = Partition {
+            label: "recovery".to_owned(),
+            guid,
+            kind: Uuid([0xcc; 16]),
+            start: 1 << 40,
+            len: 4096,
+        };
         self.survey.disks[0].parts.push(part);
         let mut content = vec![0; 4096];
         content[..8].copy_from_slice(root.magic());
@@ -170,7 +175,7 @@ impl Machine for SimMachine {
         Ok(self.survey.clone())
     }
 
-    fn open(&mut self, at: PartRef, _: Access) -> Result<SimDisk, Error> {
+    fn open(&mut self, at: PartitionRef, _: Access) -> Result<SimDisk, Error> {
         self.power.check(Op::Open, at.part)?;
         if self.dead.contains(&at.part) {
             return Err(Error::named(Op::Open, "part", io::Error::from_raw_os_error(5)));
@@ -178,7 +183,7 @@ impl Machine for SimMachine {
         Ok(self.parts[at.part].clone().of_flow())
     }
 
-    fn staging(&mut self, _: Option<PartRef>, _: Access) -> Result<SimStaging, Error> {
+    fn staging(&mut self, _: Option<PartitionRef>, _: Access) -> Result<SimStaging, Error> {
         self.power.check(Op::Open, DIRECTORY)?;
         match self.has_staging {
             true => Ok(self.staging.clone().of_flow()),
@@ -198,8 +203,8 @@ impl Machine for SimMachine {
         self.kernel.clone()
     }
 
-    fn root_part(&self) -> Option<Uuid> {
-        self.entered.map(|root| self.survey.part(root.at).guid)
+    fn root_partition(&self) -> Option<Uuid> {
+        self.entered.map(|root| self.survey.partition(root.at).guid)
     }
 }
 

@@ -3,7 +3,7 @@
 use super::super::view::matches;
 use super::Findings;
 use crate::flow::Trouble;
-use crate::machine::{Part, PartRef, Survey};
+use crate::machine::{Partition, PartitionRef, Survey};
 use everboot_core::config::{Config, Locator};
 use everboot_core::lifecycle::below_floor;
 use everboot_core::record::{BadCopy, Record};
@@ -26,7 +26,7 @@ pub(super) struct Filled<'a> {
 
 /// The partitions that the configuration names: there, once, and each for itself.
 pub(super) fn check_places(survey: &Survey, config: &Config, found: &mut Findings) {
-    let mut taken: Vec<(&str, PartRef)> = Vec::new();
+    let mut taken: Vec<(&str, PartitionRef)> = Vec::new();
     let own = [("record", &config.record), ("staging", &config.staging), ("recovery", &config.recovery)];
     for (what, locator) in own.into_iter().chain(config.slots.iter().map(|(name, at)| (name.as_str(), at))) {
         let (there, name) = (survey.find(|part| matches(locator, part)), shown(locator));
@@ -59,7 +59,7 @@ pub(super) fn check_places(survey: &Survey, config: &Config, found: &mut Finding
         if overlaps(survey, at) {
             found.fault("overlap", what, &"its partition overlaps with another one");
         }
-        let len = survey.part(at).len;
+        let len = survey.partition(at).len;
         if what == "record" && len < SMALLEST_RECORD {
             let text = format_args!("expected a partition of at least {SMALLEST_RECORD} bytes, found {len}");
             found.fault("record-size", what, &text);
@@ -74,13 +74,13 @@ fn shown(locator: &Locator) -> String {
     }
 }
 
-fn disks(survey: &Survey, parts: &[PartRef]) -> String {
+fn disks(survey: &Survey, parts: &[PartitionRef]) -> String {
     parts.iter().map(|at| &*survey.disks[at.disk].name).collect::<Vec<_>>().join(" and ")
 }
 
-fn overlaps(survey: &Survey, at: PartRef) -> bool {
-    let one = survey.part(at);
-    let meets = |other: &Part| one.start < other.start + other.len && other.start < one.start + one.len;
+fn overlaps(survey: &Survey, at: PartitionRef) -> bool {
+    let one = survey.partition(at);
+    let meets = |other: &Partition| one.start < other.start + other.len && other.start < one.start + one.len;
     let others = survey.disks[at.disk].parts.iter().enumerate();
     others.filter(|(index, _)| *index != at.part).any(|(_, other)| meets(other))
 }
@@ -88,7 +88,7 @@ fn overlaps(survey: &Survey, at: PartRef) -> bool {
 /// PARTUUIDs that are there twice, as on a copied disk.
 pub(super) fn check_uuids(survey: &Survey, found: &mut Findings) {
     for at in survey.find(|_| true) {
-        let guid = survey.part(at).guid;
+        let guid = survey.partition(at).guid;
         let all = survey.find(|part| part.guid == guid);
         // Told once, at its first place.
         if all.len() > 1 && all[0] == at {
@@ -122,7 +122,7 @@ pub(super) fn check_slots(survey: &Survey, config: &Config, record: &Record, fou
     for (name, locator) in &config.slots {
         let known = record.find(name.as_str()).map(|id| record.slot(id).part);
         let there = survey.find(|part| matches(locator, part));
-        if !there.is_empty() && !there.iter().any(|at| Some(survey.part(*at).guid) == known) {
+        if !there.is_empty() && !there.iter().any(|at| Some(survey.partition(*at).guid) == known) {
             let text = "the record has another partition for it, or none; correct everboot.conf, or run \
                         `everboot record init --force`";
             found.fault("slot-moved", name.as_str(), &text);

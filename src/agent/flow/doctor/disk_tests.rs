@@ -6,9 +6,9 @@ use everboot_core::slot::{Image, SlotState, Uuid};
 
 const MIB: u64 = 1 << 20;
 
-fn part(label: &str, number: u8) -> Part {
+fn part(label: &str, number: u8) -> Partition {
     let start = u64::from(number) * 16 * MIB;
-    Part { label: label.into(), guid: Uuid([number; 16]), kind: Uuid([0; 16]), start, len: 16 * MIB }
+    Partition { label: label.into(), guid: Uuid([number; 16]), kind: Uuid([0; 16]), start, len: 16 * MIB }
 }
 
 /// A disk that is as it should be.
@@ -84,7 +84,7 @@ fn partitions_are_there_once_and_each_for_itself() {
 #[test]
 fn a_copied_disk_is_noticed_by_its_guids() {
     let copy = |survey: &mut Survey| {
-        let parts = vec![Part { label: "other".into(), ..part("", 3) }];
+        let parts = vec![Partition { label: "other".into(), ..part("", 3) }];
         survey.disks.push(Disk { name: "sda".into(), guid: Uuid([8; 16]), parts });
     };
     places(|survey, _| copy(survey), &[("part-uuid", "is on vda and sda")]);

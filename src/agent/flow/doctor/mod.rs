@@ -37,7 +37,7 @@ mod host;
 pub use host::Host;
 
 use super::{STAGED, Site};
-use crate::machine::{Access, Machine, PartRef};
+use crate::machine::{Access, Machine, PartitionRef};
 use disk::Filled;
 use everboot_core::slot::SlotState;
 use everboot_storage::medium::{Medium, Staging};
@@ -92,7 +92,7 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
         let holds = !matches!(slot.state, SlotState::Empty | SlotState::Writing);
         slots.push(Filled {
             name: &slot.name,
-            len: view.survey.part(at).len,
+            len: view.survey.partition(at).len,
             is_right: !holds || expected.is_none() || image.as_ref().map(|image| image.root_hash) == expected,
             image: image.map(|image| image.size),
         });
@@ -104,7 +104,7 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
     }
 }
 
-fn examine_staging<M: Machine>(site: &mut Site<'_, M>, at: PartRef, found: &mut Findings) {
+fn examine_staging<M: Machine>(site: &mut Site<'_, M>, at: PartitionRef, found: &mut Findings) {
     let opened = site.machine.staging(Some(at), Access::Read).and_then(|area| {
         let staged = if area.exists(STAGED)? { area.open(STAGED)?.len() } else { 0 };
         Ok((staged, area.available()?))

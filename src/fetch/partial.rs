@@ -33,7 +33,7 @@ pub(crate) struct Origin {
 }
 
 /// A part, under the hands of one process.
-pub(crate) struct Part {
+pub(crate) struct Partial {
     file: File,
     len: u64,
     synced: u64,
@@ -45,7 +45,7 @@ pub(crate) struct Part {
     is_ours: bool,
 }
 
-impl Part {
+impl Partial {
     /// Takes the part of `output`, as long as it is; empty if it is a part of something else than these.
     pub(crate) fn take(output: &Path, sources: &[&str]) -> Result<Self> {
         let is_other = fs::metadata(output).is_ok_and(|there| !there.is_file());
@@ -173,7 +173,7 @@ impl Part {
 }
 
 /// A part without a byte of something is no part.
-impl Drop for Part {
+impl Drop for Partial {
     fn drop(&mut self) {
         if self.is_ours && self.len() == 0 {
             let _ = fs::remove_file(&self.of);

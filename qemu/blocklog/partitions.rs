@@ -29,7 +29,7 @@ pub enum Area {
 
 /// What everboot has of a disk.
 #[derive(Debug, Clone)]
-pub struct Parts {
+pub struct Partitions {
     /// The record's.
     pub record: Extent,
     /// The slots'.
@@ -40,7 +40,7 @@ pub struct Parts {
     pub data: Extent,
 }
 
-impl Parts {
+impl Partitions {
     /// Finds what the configuration names on a disk in a file.
     pub fn of(disk: &Path, config: &Config) -> Result<Self> {
         let survey = DiskFileMachine::look(disk, None).survey()?;
@@ -96,7 +96,7 @@ fn find(survey: &Survey, locator: &Locator) -> Result<Extent> {
         Locator::PartUuid(guid) => (survey.find(|part| part.guid == *guid), format!("PARTUUID={guid}")),
     };
     let [at] = found[..] else { bail!("expected one partition {what}, found {}", found.len()) };
-    let part = survey.part(at);
+    let part = survey.partition(at);
     let is_aligned = part.start.is_multiple_of(PAGE) && part.len.is_multiple_of(PAGE);
     ensure!(is_aligned, "expected partition {what} at a multiple of 4096 bytes, found it at {}", part.start);
     Ok(Extent { start: part.start, length: part.len })
