@@ -134,7 +134,7 @@ pub fn all() -> Result<Built> {
     Ok(Built { tools: tools?, ..built? })
 }
 
-/// Builds the agent and the initramfs: what a guest boots.
+/// Builds the agent and the initramfs: what a virtual machine boots.
 pub fn without_tools() -> Result<Built> {
     let _one_at_a_time = paths::lock("bed")?;
     let agent = agent()?;

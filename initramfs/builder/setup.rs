@@ -58,7 +58,7 @@ const CHECK: &[Tool] = &[
     tool("dpkg-dev", "dpkg-shlibdeps"),
 ];
 
-/// What guests and their images take.
+/// What virtual machines and their images take.
 const BED: &[Tool] = &[
     tool("qemu-system-x86", "qemu-system-x86_64"),
     tool("mmdebstrap", "mmdebstrap"),

@@ -1,4 +1,4 @@
-//! All that a story needs before it can boot a guest.
+//! All that a story needs before it can boot a virtual machine.
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
@@ -16,7 +16,7 @@ use everboot_builder::{paths, steps};
 
 use super::rootfs::debian;
 
-/// A prepared test bed: a machine that is set up for guests, and what is built for them.
+/// A prepared test bed: a machine that is set up for virtual machines, and what is built for them.
 pub struct Bed {
     built: Built,
     /// Tools that were built so far. They stay as long as the process does.
@@ -32,7 +32,7 @@ impl Deref for Bed {
 }
 
 impl Bed {
-    /// Sets up the machine for guests, and builds what they boot; tools are built when they are asked for.
+    /// Sets up the machine for virtual machines, and builds what they boot; tools are built when they are asked for.
     pub fn prepare() -> Result<Bed> {
         Bed::at(Level::Bed)
     }

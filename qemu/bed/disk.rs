@@ -1,4 +1,4 @@
-//! GPT disk images on the host: made before a guest runs, read after it has ended.
+//! GPT disk images on the host: made before a virtual machine runs, read after it has ended.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;

@@ -1,8 +1,8 @@
-//! The test bed: everything between a built agent and a guest that boots it.
+//! The test bed: everything between a built agent and a virtual machine that boots it.
 //!
 //! A table of contents, in the order in which things are made: `rootfs` (images) → `system` (what everboot needs in a
 //! root) → `build_root` (initramfs images by other people's tools) → `bundle` → `machine` (a disk from the factory and
-//! its boots) → `guest` (QEMU) → `disk` (what the guest left behind). `Bed` holds what all share.
+//! its boots) → `vm` (QEMU) → `disk` (what the virtual machine left behind). `Bed` holds what all share.
 //!
 //! All it makes is under `out/`, cached between runs.
 
@@ -10,12 +10,12 @@ pub mod bed;
 pub mod build_root;
 pub mod bundle;
 pub mod disk;
-pub mod guest;
 pub mod hand_made;
 pub mod machine;
 pub mod rootfs;
 pub mod system;
+pub mod vm;
 
 pub use bed::Bed;
-pub use guest::{Drive, Guest, GuestOptions};
 pub use machine::Machine;
+pub use vm::{Drive, Vm, VmOptions};

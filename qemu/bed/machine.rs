@@ -1,4 +1,4 @@
-//! A machine: a disk as it leaves the factory, and a guest for each of its boots.
+//! A machine: a disk as it leaves the factory, and a virtual machine for each of its boots.
 //!
 //! Between boots the host's agent reads and writes the same disk image, as `everboot --disk`.
 
@@ -13,13 +13,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::disk::Disk;
-use super::guest::last_lines;
 use super::rootfs::image::as_root;
-use super::{Bed, Drive, Guest, GuestOptions};
+use super::vm::last_lines;
+use super::{Bed, Drive, Vm, VmOptions};
 use everboot_builder::command::{describe, program, run};
 use everboot_builder::paths;
 
-/// Longest step of a guest, on a busy machine without KVM.
+/// Longest step of a virtual machine, on a busy machine without KVM.
 pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// The partitions that `initramfs/everboot.conf` implies.
@@ -37,7 +37,7 @@ pub struct Answer {
     pub text: String,
 }
 
-/// A machine that is off; each boot is a guest of its own.
+/// A machine that is off; each boot is a virtual machine of its own.
 pub struct Machine {
     bed: &'static Bed,
     /// Its disk.
@@ -85,13 +85,13 @@ impl Machine {
     }
 
     /// What the next boot boots; a name says which boot it is.
-    pub fn options(&self, name: &str) -> GuestOptions {
-        GuestOptions::new(&self.work, name, &self.bed.kernel, &self.bed.initramfs)
+    pub fn options(&self, name: &str) -> VmOptions {
+        VmOptions::new(&self.work, name, &self.bed.kernel, &self.bed.initramfs)
     }
 
     /// Switches it on.
-    pub fn start(&self, name: &str) -> Result<Guest> {
-        Guest::start(&self.options(name).drive(self.drive()))
+    pub fn start(&self, name: &str) -> Result<Vm> {
+        Vm::start(&self.options(name).drive(self.drive()))
     }
 
     /// Switches it on, and waits until it switches itself off; what the console said.

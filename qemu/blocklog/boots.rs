@@ -12,7 +12,7 @@ use super::sample::Checked;
 use super::subject::Subject;
 use anyhow::{Context, Result, anyhow};
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Bed, Drive, Guest, GuestOptions};
+use everboot_bed::{Bed, Drive, Vm, VmOptions};
 use everboot_builder::initramfs;
 use everboot_core::slot::SlotId;
 use everboot_kit::invariants::{
@@ -57,7 +57,7 @@ pub struct Booted {
     pub disk: Pages,
 }
 
-/// A guest's saved memory.
+/// A virtual machine's saved memory.
 #[derive(Debug)]
 pub struct Snapshot {
     folder: PathBuf,
@@ -82,15 +82,15 @@ impl Snapshot {
             initramfs,
             says_up: subject.says_up,
         };
-        let mut guest = Guest::start(&snapshot.options(bed, "snapshot", &disk))?;
-        guest.wait_for(READY, LIMIT)?;
-        guest.save_to(&snapshot.memory)?;
-        guest.kill()?;
+        let mut vm = Vm::start(&snapshot.options(bed, "snapshot", &disk))?;
+        vm.wait_for(READY, LIMIT)?;
+        vm.save_to(&snapshot.memory)?;
+        vm.kill()?;
         Ok(snapshot)
     }
 
-    fn options(&self, bed: &Bed, name: &str, disk: &Path) -> GuestOptions {
-        let mut options = GuestOptions::new(&self.folder, name, &bed.kernel, &self.initramfs);
+    fn options(&self, bed: &Bed, name: &str, disk: &Path) -> VmOptions {
+        let mut options = VmOptions::new(&self.folder, name, &bed.kernel, &self.initramfs);
         options.memory = MEMORY;
         options.drive(Drive::Raw(disk.into()))
     }
@@ -102,25 +102,25 @@ impl Snapshot {
         write_sparse(disk, &image)?;
         let mut options = self.options(bed, name, &image);
         options.extra = vec!["-incoming".to_owned(), format!("exec:cat '{}'", self.memory.display())];
-        let mut guest = Guest::start(&options)?;
-        guest.go_on()?;
-        guest.send_line("go")?;
+        let mut vm = Vm::start(&options)?;
+        vm.go_on()?;
+        vm.send_line("go")?;
         let words = slots.each_ref().map(|slot| format!("everboot: {slot}, version "));
-        let (slot, _) = guest.wait_for_any(&[&words[0], &words[1], STUCK[0], STUCK[1]], LIMIT)?;
+        let (slot, _) = vm.wait_for_any(&[&words[0], &words[1], STUCK[0], STUCK[1]], LIMIT)?;
         let slot = Some(slot).filter(|slot| *slot < slots.len());
         let mut up = None;
         if self.says_up && slot.is_some() {
-            let (which, _) = guest.wait_for_any(&[UP[0], UP[1], UP[2], STUCK[0]], LIMIT)?;
+            let (which, _) = vm.wait_for_any(&[UP[0], UP[1], UP[2], STUCK[0]], LIMIT)?;
             up = Some(which).filter(|which| *which < UP.len());
         }
-        let said = guest.kill()?;
+        let said = vm.kill()?;
         let disk = pages(&image)?;
         fs::remove_file(&image)?;
         Ok(Booted { slot, up, said, disk })
     }
 }
 
-/// Boots a sample, several guests side by side. How many, and which did not go where they should.
+/// Boots a sample, several virtual machines side by side. How many, and which did not go where they should.
 pub fn run(
     bed: &'static Bed,
     snapshot: &Snapshot,

@@ -6,7 +6,7 @@
 use super::subject::Subject;
 use anyhow::{Context, Result};
 use everboot_bed::Bed;
-use everboot_bed::guest::PROMPT;
+use everboot_bed::vm::PROMPT;
 use everboot_builder::cpio::Node;
 use everboot_builder::initramfs;
 use std::fs;

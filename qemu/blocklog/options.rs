@@ -13,7 +13,7 @@ pub struct Options {
     pub seconds: u64,
     /// The number that all chance comes from.
     pub seed: u64,
-    /// Threads, and guests.
+    /// Threads, and virtual machines.
     pub threads: usize,
     /// What a user brings, in place of the campaign's own machine and update.
     pub brought: Brought,

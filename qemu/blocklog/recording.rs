@@ -14,9 +14,9 @@ use super::disk::{good_default, pages, record_on};
 use super::log::{Entry, parse};
 use super::partitions::Partitions;
 use super::subject::Subject;
-use everboot_bed::guest::PROMPT;
 use everboot_bed::machine::{LIMIT, make_ext4};
-use everboot_bed::{Bed, Drive, Guest, Machine};
+use everboot_bed::vm::PROMPT;
+use everboot_bed::{Bed, Drive, Machine, Vm};
 use everboot_builder::command::{program, run};
 use everboot_builder::paths;
 use everboot_kit::sim::pages::Pages;
@@ -243,17 +243,17 @@ impl<'a> Session<'a> {
         options.initramfs = Some(self.machine.work.join(INITRAMFS));
         options.drives = vec![Drive::Logged(self.machine.disk.path().into(), log.clone())];
         options.drives.extend_from_slice(more);
-        let mut guest = Guest::start(&options)?;
-        let (which, _) = guest.wait_for_any(&[PROMPT, STUCK], LIMIT)?;
-        ensure!(which == 0, "the machine does not boot; log: {}", guest.log().display());
+        let mut vm = Vm::start(&options)?;
+        let (which, _) = vm.wait_for_any(&[PROMPT, STUCK], LIMIT)?;
+        ensure!(which == 0, "the machine does not boot; log: {}", vm.log().display());
         let mut marks = vec![(phase.to_owned(), log.metadata()?.len())];
         for (phase, command) in typed {
-            let (code, said) = guest.shell(command, LIMIT)?;
-            ensure!(code == 0, "`{command}` ended with {code} in the guest:\n{said}");
+            let (code, said) = vm.shell(command, LIMIT)?;
+            ensure!(code == 0, "`{command}` ended with {code} in the virtual machine:\n{said}");
             marks.push(((*phase).to_owned(), log.metadata()?.len()));
         }
-        guest.send_line("poweroff -f")?;
-        guest.wait_exit(LIMIT)?;
+        vm.send_line("poweroff -f")?;
+        vm.wait_exit(LIMIT)?;
         self.boots.push(BootLog { log: file, marks });
         Ok(())
     }

@@ -2,9 +2,9 @@
 //! dracut makes an image that boots.
 
 use everboot_bed::build_root::BuildRoot;
-use everboot_bed::guest::PROMPT;
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Guest, Machine, system};
+use everboot_bed::vm::PROMPT;
+use everboot_bed::{Machine, Vm, system};
 use everboot_builder::overlay::Overlay;
 use everboot_builder::{package, paths};
 
@@ -47,10 +47,10 @@ fn a_package_and_a_configuration_are_all_that_dracut_needs() {
     let machine = Machine::new(bed, "package", &first, &[]).unwrap();
     let mut options = machine.options("boot").append("root=everboot");
     options.initramfs = Some(image);
-    let mut guest = Guest::start(&options.drive(machine.drive())).unwrap();
-    guest.wait_for("BOOT-OK 1", LIMIT).unwrap();
-    guest.wait_for(PROMPT, LIMIT).unwrap();
-    let mut shell = |command: &str| guest.shell(command, LIMIT).unwrap();
+    let mut vm = Vm::start(&options.drive(machine.drive())).unwrap();
+    vm.wait_for("BOOT-OK 1", LIMIT).unwrap();
+    vm.wait_for(PROMPT, LIMIT).unwrap();
+    let mut shell = |command: &str| vm.shell(command, LIMIT).unwrap();
     assert_eq!(shell("systemctl is-system-running --wait"), (0, "running\n".into()));
     assert_eq!(shell("systemctl is-active everboot-confirm"), (0, "active\n".into()));
     let (code, said) = shell("everboot doctor");
@@ -60,8 +60,8 @@ fn a_package_and_a_configuration_are_all_that_dracut_needs() {
             && said.contains("nothing needs to be done"),
         "{said}"
     );
-    guest.send_line("systemctl poweroff").unwrap();
-    guest.wait_exit(LIMIT).unwrap();
+    vm.send_line("systemctl poweroff").unwrap();
+    vm.wait_exit(LIMIT).unwrap();
     let status = machine.status().unwrap();
     status.expect_default("slot-a", "1").unwrap();
     assert_eq!(status.at("/confirmed"), "true");

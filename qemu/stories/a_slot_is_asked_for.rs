@@ -1,7 +1,7 @@
 //! `everboot.slot=` on the kernel command line chooses among eligible slots for one boot.
 
 use super::common::{NEW, OLD, machine, small};
-use everboot_bed::Guest;
+use everboot_bed::Vm;
 use everboot_bed::machine::LIMIT;
 
 #[test]
@@ -13,7 +13,7 @@ fn the_kernel_command_line_chooses_a_good_slot_and_the_default_stays() {
     machine.status().unwrap().expect_default("slot-b", "2").unwrap();
 
     let options = machine.options("asked").append("everboot.slot=slot-a").drive(machine.drive());
-    let said = Guest::start(&options).unwrap().wait_exit(LIMIT).unwrap();
+    let said = Vm::start(&options).unwrap().wait_exit(LIMIT).unwrap();
     assert!(said.contains("UP 1") && said.contains("asked for on the kernel command line"), "{said}");
     let status = machine.status().unwrap();
     status.expect_default("slot-b", "2").unwrap();
@@ -29,6 +29,6 @@ fn a_slot_that_is_not_eligible_is_not_booted_whoever_asks() {
     machine.must(&["install", &small("2", NEW, &[]).to_string_lossy()]).unwrap();
     machine.must(&["reject", "slot-b"]).unwrap();
     let options = machine.options("asked").append("everboot.slot=slot-b").drive(machine.drive());
-    let said = Guest::start(&options).unwrap().wait_exit(LIMIT).unwrap();
+    let said = Vm::start(&options).unwrap().wait_exit(LIMIT).unwrap();
     assert!(said.contains("UP 1") && said.contains("everboot.slot=slot-b is ignored"), "{said}");
 }

@@ -2,7 +2,7 @@
 
 use super::common::{HANGS, NEW, configured, expect_rolled_back, machine, overlaid, small, stage};
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Guest, GuestOptions, Machine};
+use everboot_bed::{Machine, Vm, VmOptions};
 use everboot_builder::cpio::{Archive, Node};
 
 /// Before the agent, which loads modules without parameters.
@@ -13,7 +13,7 @@ const INIT: &str = "\
 exec /init \"$@\"
 ";
 
-fn nowayout(machine: &Machine, boot: &str, line: &str) -> GuestOptions {
+fn nowayout(machine: &Machine, boot: &str, line: &str) -> VmOptions {
     let mut files = Archive::default();
     files.add(
         "bin/busybox",
@@ -32,8 +32,7 @@ const LOOKS: &str = "cat /sys/class/watchdog/watchdog0/nowayout /sys/class/watch
 fn an_apply_does_not_start_a_watchdog_that_cannot_be_stopped() {
     let machine = machine("nowayout-apply");
     stage(&machine, &small("2", &format!("{LOOKS}\n{NEW}"), &[]));
-    let said =
-        Guest::start(&nowayout(&machine, "boot", "watchdog = apply")).unwrap().wait_exit(LIMIT).unwrap();
+    let said = Vm::start(&nowayout(&machine, "boot", "watchdog = apply")).unwrap().wait_exit(LIMIT).unwrap();
     assert!(said.contains("applied, ") && said.contains("UP 2\r\n1\r\ninactive\r\n"), "{said}");
     machine.status().unwrap().expect_default("slot-b", "2").unwrap();
 }
@@ -43,7 +42,7 @@ fn a_watchdog_that_cannot_be_stopped_is_left_running_where_that_is_asked_for() {
     let machine = machine("nowayout-left");
     stage(&machine, &small("2", &format!("{LOOKS}\n{HANGS}"), &["--tries", "1"]));
     let options = nowayout(&machine, "try", "watchdog = 30").quick_clock();
-    let said = Guest::start(&options).unwrap().wait_exit(LIMIT).unwrap();
+    let said = Vm::start(&options).unwrap().wait_exit(LIMIT).unwrap();
     assert!(said.contains("UP 2\r\n1\r\nactive\r\n") && said.contains("Initiating system reboot"), "{said}");
     let said = machine.run("old").unwrap();
     assert!(said.contains("UP 1"), "{said}");

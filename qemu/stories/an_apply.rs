@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use super::common::{NEW, chance, machine, pick, small, stage};
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Drive, Guest, GuestOptions, Machine};
+use everboot_bed::{Drive, Machine, Vm, VmOptions};
 
 /// A machine on which the apply of version 2 is due.
 pub fn ready(story: &str) -> Machine {
@@ -23,13 +23,13 @@ pub fn requests() -> &'static [Range<u32>; 2] {
     static REQUESTS: OnceLock<[Range<u32>; 2]> = OnceLock::new();
     REQUESTS.get_or_init(|| {
         let machine = ready("disk-clean");
-        let mut guest = machine.start("boot").unwrap();
+        let mut vm = machine.start("boot").unwrap();
         let mut counts_at = |text| {
-            guest.wait_for(text, LIMIT).unwrap();
-            [guest.reads(0).unwrap(), guest.writes(0).unwrap()]
+            vm.wait_for(text, LIMIT).unwrap();
+            [vm.reads(0).unwrap(), vm.writes(0).unwrap()]
         };
         let ([read, write], [last_read, last_write]) = (counts_at("applying 2"), counts_at("applied, "));
-        guest.wait_exit(LIMIT).unwrap();
+        vm.wait_exit(LIMIT).unwrap();
         [read + 1..last_read, write + 1..last_write]
     })
 }
@@ -42,13 +42,13 @@ pub fn expect_new(machine: &Machine) {
 }
 
 /// This boot, whose disk is pulled out at a write of the apply that chance picks.
-pub fn pull_out(machine: &Machine, options: GuestOptions, seed: u64) -> Guest {
+pub fn pull_out(machine: &Machine, options: VmOptions, seed: u64) -> Vm {
     let nth = pick(&mut chance(seed), &requests()[1]);
     let drive = Drive::StopAtWrite(machine.disk.path().into(), nth);
-    let mut guest = Guest::start(&options.drive(drive).quick_clock()).unwrap();
-    guest.wait_event("STOP", LIMIT).unwrap();
-    guest.pull_out(0).unwrap();
-    guest.carry_on().unwrap();
-    guest.wait_event("DEVICE_DELETED", LIMIT).unwrap();
-    guest
+    let mut vm = Vm::start(&options.drive(drive).quick_clock()).unwrap();
+    vm.wait_event("STOP", LIMIT).unwrap();
+    vm.pull_out(0).unwrap();
+    vm.carry_on().unwrap();
+    vm.wait_event("DEVICE_DELETED", LIMIT).unwrap();
+    vm
 }

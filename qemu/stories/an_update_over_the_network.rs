@@ -4,9 +4,9 @@
 use everboot_kit::server;
 
 use super::common::{bed, configured, expect};
-use everboot_bed::guest::PROMPT;
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Guest, Machine, system};
+use everboot_bed::vm::PROMPT;
+use everboot_bed::{Machine, Vm, system};
 use everboot_builder::command::run;
 use everboot_builder::overlay::Overlay;
 use everboot_core::slot::RootHash;
@@ -26,7 +26,7 @@ const MEBIBYTES: u64 = 40;
 const PRECIOUS: &str = "/usr/share/precious";
 const PRECIOUS_LEN: usize = 1 << 20;
 
-/// QEMU's own network: the guest is 10.0.2.15, and what listens on the host's loopback is at 10.0.2.2.
+/// QEMU's own network: the virtual machine is 10.0.2.15, and what listens on the host's loopback is at 10.0.2.2.
 const NETWORK: &[&str] = &["-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net"];
 const CONNECT: &str = "ifconfig eth0 10.0.2.15 up";
 
@@ -43,30 +43,30 @@ fn a_machine_follows_a_delta_and_a_channel_and_mends_the_root_that_it_runs() {
     let sent = Arc::new(AtomicUsize::new(0));
     let server = serve(&served, sent.clone());
 
-    let mut guest = boot(&machine, "v1", "UP 1");
-    let url = of_guest(&server, "delta.everboot");
-    expect(&mut guest, &format!("everboot install {url}"), 0, "slot-b: the next boot tries it");
-    off(guest);
+    let mut vm = boot(&machine, "v1", "UP 1");
+    let url = of_vm(&server, "delta.everboot");
+    expect(&mut vm, &format!("everboot install {url}"), 0, "slot-b: the next boot tries it");
+    off(vm);
 
-    let mut guest = boot(&machine, "v2", "UP 2");
-    expect(&mut guest, "everboot confirm", 0, "slot-b: confirmed");
+    let mut vm = boot(&machine, "v2", "UP 2");
+    expect(&mut vm, "everboot confirm", 0, "slot-b: confirmed");
     sent.store(0, Ordering::Relaxed);
-    let url = format!("channel:{}", of_guest(&server, "list"));
-    expect(&mut guest, &format!("everboot install {url}"), 0, "slot-a: the next boot tries it");
+    let url = format!("channel:{}", of_vm(&server, "list"));
+    expect(&mut vm, &format!("everboot install {url}"), 0, "slot-a: the next boot tries it");
     // Of the bundle of version 3 came what version 2 has not.
     let (whole, came) = (fs::read(&v3).unwrap().len(), sent.swap(0, Ordering::Relaxed));
     assert!(came > 0 && came < whole / 2, "{came} of {whole} bytes came");
-    off(guest);
+    off(vm);
 
     let at = rot(&machine, "slot-a");
-    let mut guest = boot(&machine, "v3", "UP 3");
-    expect(&mut guest, "everboot confirm", 0, "slot-a: confirmed");
-    expect(&mut guest, &format!("everboot install {url}"), 0, "nothing newer than 3");
-    expect(&mut guest, "everboot verify slot-a", 8, "differ");
-    expect(&mut guest, "everboot repair slot-a", 0, "slot-a");
-    expect(&mut guest, "everboot verify slot-a", 0, "blocks are right");
-    let (_, sum) = guest.shell(&format!("sha256sum {PRECIOUS}"), LIMIT).unwrap();
-    off(guest);
+    let mut vm = boot(&machine, "v3", "UP 3");
+    expect(&mut vm, "everboot confirm", 0, "slot-a: confirmed");
+    expect(&mut vm, &format!("everboot install {url}"), 0, "nothing newer than 3");
+    expect(&mut vm, "everboot verify slot-a", 8, "differ");
+    expect(&mut vm, "everboot repair slot-a", 0, "slot-a");
+    expect(&mut vm, "everboot verify slot-a", 0, "blocks are right");
+    let (_, sum) = vm.shell(&format!("sha256sum {PRECIOUS}"), LIMIT).unwrap();
+    off(vm);
     assert_eq!(sum.split(' ').next(), Some(RootHash(Sha256::digest(precious()).into()).to_string().as_str()));
     assert!(machine.disk.read("slot-a", at, PRECIOUS_LEN).unwrap() == precious());
     machine.status().unwrap().expect_default("slot-a", "3").unwrap();
@@ -116,25 +116,25 @@ fn serve(folder: &Path, sent: Arc<AtomicUsize>) -> Server {
     })
 }
 
-/// Where a guest finds it.
-fn of_guest(server: &Server, path: &str) -> String {
+/// Where a virtual machine finds it.
+fn of_vm(server: &Server, path: &str) -> String {
     server.url(path).replace("127.0.0.1", "10.0.2.2")
 }
 
 /// A boot, up to a person at its shell, with the network.
-fn boot(machine: &Machine, name: &str, says: &str) -> Guest {
+fn boot(machine: &Machine, name: &str, says: &str) -> Vm {
     let mut options = configured(machine, name, "", &["virtio_net"]);
     options.extra.extend(NETWORK.iter().map(|word| (*word).to_owned()));
-    let mut guest = Guest::start(&options).unwrap();
-    guest.wait_for(says, LIMIT).unwrap();
-    guest.wait_for(PROMPT, LIMIT).unwrap();
-    expect(&mut guest, CONNECT, 0, "");
-    guest
+    let mut vm = Vm::start(&options).unwrap();
+    vm.wait_for(says, LIMIT).unwrap();
+    vm.wait_for(PROMPT, LIMIT).unwrap();
+    expect(&mut vm, CONNECT, 0, "");
+    vm
 }
 
-fn off(mut guest: Guest) {
-    guest.send_line("poweroff -f").unwrap();
-    guest.wait_exit(LIMIT).unwrap();
+fn off(mut vm: Vm) {
+    vm.send_line("poweroff -f").unwrap();
+    vm.wait_exit(LIMIT).unwrap();
 }
 
 /// Lets a block of the precious file rot in a slot; returns where in the slot the file is.

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use everboot_bed::disk::{Disk, Partition};
-use everboot_bed::guest::PROMPT;
 use everboot_bed::rootfs::{Debian, image};
-use everboot_bed::{Drive, Guest, GuestOptions, hand_made};
+use everboot_bed::vm::PROMPT;
+use everboot_bed::{Drive, Vm, VmOptions, hand_made};
 use everboot_builder::kernel::Kernel;
 use everboot_builder::paths;
 use everboot_builder::setup::{self, Level};
@@ -24,19 +24,19 @@ fn a_sealed_debian_boots_by_a_hand_made_init() {
         Partition { label: "everboot-data", size: 64, image: Some(&data) },
     ];
     let disk = Disk::create(&work.join("disk.img"), &parts).unwrap();
-    let options = GuestOptions::new(&work, "boot", &kernel, &initramfs)
+    let options = VmOptions::new(&work, "boot", &kernel, &initramfs)
         .drive(Drive::Raw(disk.path().into()))
         .append("root=/dev/vda1");
 
-    let mut guest = Guest::start(&options).unwrap();
-    guest.wait_for("BOOT-OK 7", Duration::from_secs(120)).unwrap();
-    guest.wait_for(PROMPT, Duration::from_secs(60)).unwrap();
-    let mut shell = |command: &str| guest.shell(command, Duration::from_secs(60)).unwrap();
+    let mut vm = Vm::start(&options).unwrap();
+    vm.wait_for("BOOT-OK 7", Duration::from_secs(120)).unwrap();
+    vm.wait_for(PROMPT, Duration::from_secs(60)).unwrap();
+    let mut shell = |command: &str| vm.shell(command, Duration::from_secs(60)).unwrap();
     assert_eq!(shell("systemctl is-system-running --wait"), (0, "running\n".into()));
     assert_eq!(shell("touch /data/new && mountpoint -q /data").0, 0);
     assert_eq!(shell("touch /etc/new").0, 1);
-    guest.send_line("systemctl poweroff").unwrap();
-    guest.wait_exit(Duration::from_secs(60)).unwrap();
+    vm.send_line("systemctl poweroff").unwrap();
+    vm.wait_exit(Duration::from_secs(60)).unwrap();
     let before = std::fs::read(&root).unwrap();
     assert!(disk.read("root", 0, before.len()).unwrap() == before, "the sealed root was written");
 }

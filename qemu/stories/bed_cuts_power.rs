@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use everboot_bed::disk::{Disk, Partition};
 use everboot_bed::rootfs::Mini;
-use everboot_bed::{Drive, Guest, GuestOptions, hand_made};
+use everboot_bed::{Drive, Vm, VmOptions, hand_made};
 use everboot_builder::kernel::Kernel;
 use everboot_builder::paths;
 use everboot_builder::setup::{self, Level};
@@ -21,7 +21,7 @@ echo DONE
 exec busybox poweroff -f";
 
 /// A disk whose guest has not run yet.
-fn machine(story: &str) -> (GuestOptions, Disk) {
+fn machine(story: &str) -> (VmOptions, Disk) {
     setup::prepare(Level::Bed).unwrap();
     let kernel = Kernel::prepare().unwrap();
     let initramfs = hand_made::hand_made_initramfs(&kernel).unwrap();
@@ -32,7 +32,7 @@ fn machine(story: &str) -> (GuestOptions, Disk) {
         Partition { label: "target", size: 1, image: None },
     ];
     let disk = Disk::create(&work.join("disk.img"), &parts).unwrap();
-    (GuestOptions::new(&work, "boot", &kernel, &initramfs).append("root=/dev/vda1"), disk)
+    (VmOptions::new(&work, "boot", &kernel, &initramfs).append("root=/dev/vda1"), disk)
 }
 
 /// The numbers of the blocks that reached the disk.
@@ -43,18 +43,18 @@ fn written(disk: &Disk) -> Vec<usize> {
 #[test]
 fn a_guest_is_cut_at_the_write_that_a_story_names() {
     let (options, disk) = machine("bed-cuts-power");
-    let mut guest = Guest::start(&options.drive(Drive::StopAtWrite(disk.path().into(), 4))).unwrap();
-    guest.wait_event("STOP", LIMIT).unwrap();
-    guest.kill().unwrap();
+    let mut vm = Vm::start(&options.drive(Drive::StopAtWrite(disk.path().into(), 4))).unwrap();
+    vm.wait_event("STOP", LIMIT).unwrap();
+    vm.kill().unwrap();
     assert_eq!(written(&disk), [1, 2, 3]);
 }
 
 #[test]
 fn one_write_fails_and_the_others_do_not() {
     let (options, disk) = machine("bed-fails-a-write");
-    let mut guest = Guest::start(&options.drive(Drive::FailWrite(disk.path().into(), 2))).unwrap();
-    guest.wait_for("FAILED 2", LIMIT).unwrap();
-    guest.wait_for("DONE", LIMIT).unwrap();
-    guest.wait_exit(LIMIT).unwrap();
+    let mut vm = Vm::start(&options.drive(Drive::FailWrite(disk.path().into(), 2))).unwrap();
+    vm.wait_for("FAILED 2", LIMIT).unwrap();
+    vm.wait_for("DONE", LIMIT).unwrap();
+    vm.wait_exit(LIMIT).unwrap();
     assert_eq!(written(&disk), [1, 3, 4, 5]);
 }

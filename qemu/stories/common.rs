@@ -1,8 +1,8 @@
 //! What the stories share: a machine with a small version 1 that is good, and a version 2 to come.
 
-use everboot_bed::guest::PROMPT;
 use everboot_bed::machine::{LIMIT, make_ext4};
-use everboot_bed::{Bed, Drive, Guest, GuestOptions, Machine, bundle, system};
+use everboot_bed::vm::PROMPT;
+use everboot_bed::{Bed, Drive, Machine, Vm, VmOptions, bundle, system};
 use everboot_builder::cpio::{Archive, Node};
 use everboot_builder::{initramfs, paths};
 use everboot_kit::seed::Seed;
@@ -60,19 +60,19 @@ pub fn machine_with(story: &str, init: &str, words: &[&str]) -> Machine {
 }
 
 /// A machine that is on, with a person at its shell and these files at `/mnt`.
-pub fn machine_at_shell(story: &str, files: &[(&str, Vec<u8>)]) -> (Machine, Guest) {
+pub fn machine_at_shell(story: &str, files: &[(&str, Vec<u8>)]) -> (Machine, Vm) {
     let shell = format!("export PS1='{PROMPT}'\nsh -i\npoweroff -f");
     let machine = machine_with(story, &shell, &[]);
     let options = machine.options("boot").drive(machine.drive()).drive(stick(&machine, files));
-    let mut guest = Guest::start(&options).unwrap();
-    guest.wait_for(PROMPT, LIMIT).unwrap();
-    expect(&mut guest, "mount -t ext4 -o ro /dev/vdb /mnt", 0, "");
-    (machine, guest)
+    let mut vm = Vm::start(&options).unwrap();
+    vm.wait_for(PROMPT, LIMIT).unwrap();
+    expect(&mut vm, "mount -t ext4 -o ro /dev/vdb /mnt", 0, "");
+    (machine, vm)
 }
 
-/// Runs a command in the guest's shell, which has to end with this code and to say this.
-pub fn expect(guest: &mut Guest, command: &str, code: i32, says: &str) {
-    let (found, said) = guest.shell(command, LIMIT).unwrap();
+/// Runs a command in the virtual machine's shell, which has to end with this code and to say this.
+pub fn expect(vm: &mut Vm, command: &str, code: i32, says: &str) {
+    let (found, said) = vm.shell(command, LIMIT).unwrap();
     assert!(found == code && said.contains(says), "`{command}` ended with {found}:\n{said}");
 }
 
@@ -90,7 +90,7 @@ pub fn stick(machine: &Machine, files: &[(&str, Vec<u8>)]) -> Drive {
 }
 
 /// A boot from the machine's disk whose initramfs has this line more in its configuration, and these modules.
-pub fn configured(machine: &Machine, boot: &str, line: &str, modules: &[&str]) -> GuestOptions {
+pub fn configured(machine: &Machine, boot: &str, line: &str, modules: &[&str]) -> VmOptions {
     let mut archive = Archive::default();
     archive.add("etc/everboot/everboot.conf", 0o644, configuration(line));
     initramfs::add_modules(&mut archive, &bed().kernel, modules).unwrap();
@@ -104,7 +104,7 @@ pub fn configuration(line: &str) -> Node {
 }
 
 /// The same boot with these files over those of its initramfs.
-pub fn overlaid(machine: &Machine, mut options: GuestOptions, files: &Archive) -> GuestOptions {
+pub fn overlaid(machine: &Machine, mut options: VmOptions, files: &Archive) -> VmOptions {
     let before = options.initramfs.unwrap();
     let path = machine.work.join(format!("over-{}", before.file_name().unwrap().display()));
     initramfs::write_with(&before, files, &path).unwrap();

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use super::an_apply::{expect_new, pull_out, ready};
 use super::common::{OLD, bed, machine_with, small, stage};
 use everboot_bed::build_root::BuildRoot;
-use everboot_bed::guest::PROMPT;
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Drive, Guest, GuestOptions, Machine, system};
+use everboot_bed::vm::PROMPT;
+use everboot_bed::{Drive, Machine, Vm, VmOptions, system};
 use everboot_builder::overlay::Overlay;
 use everboot_builder::{cpio, initramfs, paths};
 
@@ -43,7 +43,7 @@ fn build_root() -> BuildRoot {
 }
 
 /// The next boot of a machine with the image of this maker and these kernel parameters.
-fn options(machine: &Machine, name: &str, maker: Maker, words: &str) -> GuestOptions {
+fn options(machine: &Machine, name: &str, maker: Maker, words: &str) -> VmOptions {
     let mut options = machine.options(name).append(words);
     options.initramfs = Some(maker.image(&build_root()));
     options
@@ -52,15 +52,15 @@ fn options(machine: &Machine, name: &str, maker: Maker, words: &str) -> GuestOpt
 fn boots_debian(story: &str, maker: Maker) {
     let first = system::debian(bed(), "1", &Overlay::default(), &[]).unwrap();
     let machine = Machine::new(bed(), story, &first, &[]).unwrap();
-    let mut guest = Guest::start(&options(&machine, "boot", maker, ASK).drive(machine.drive())).unwrap();
-    guest.wait_for("BOOT-OK 1", LIMIT).unwrap();
-    guest.wait_for(PROMPT, LIMIT).unwrap();
-    let mut shell = |command: &str| guest.shell(command, LIMIT).unwrap();
+    let mut vm = Vm::start(&options(&machine, "boot", maker, ASK).drive(machine.drive())).unwrap();
+    vm.wait_for("BOOT-OK 1", LIMIT).unwrap();
+    vm.wait_for(PROMPT, LIMIT).unwrap();
+    let mut shell = |command: &str| vm.shell(command, LIMIT).unwrap();
     assert_eq!(shell("systemctl is-system-running --wait"), (0, "running\n".into()));
     let (code, why) = shell("everboot why");
     assert!(code == 0 && why.contains("slot-a"), "{why}");
-    guest.send_line("systemctl poweroff").unwrap();
-    guest.wait_exit(LIMIT).unwrap();
+    vm.send_line("systemctl poweroff").unwrap();
+    vm.wait_exit(LIMIT).unwrap();
     machine.status().unwrap().expect_default("slot-a", "1").unwrap();
 }
 
@@ -99,14 +99,14 @@ fn upgrades_and_rolls_back(story: &str, maker: Maker) {
     stage(&machine, &system::pack(bed(), &second, &[]).unwrap());
     let old = machine.slot_digest("slot-a").unwrap();
     let boot = |name: &str| {
-        let mut guest = Guest::start(&options(&machine, name, maker, ASK).drive(machine.drive())).unwrap();
-        guest.wait_exit(LIMIT).unwrap()
+        let mut vm = Vm::start(&options(&machine, name, maker, ASK).drive(machine.drive())).unwrap();
+        vm.wait_exit(LIMIT).unwrap()
     };
 
     let drive = Drive::StopAtWrite(machine.disk.path().into(), CUT);
-    let mut guest = Guest::start(&options(&machine, "cut", maker, ASK).drive(drive)).unwrap();
-    guest.wait_event("STOP", LIMIT).unwrap();
-    guest.kill().unwrap();
+    let mut vm = Vm::start(&options(&machine, "cut", maker, ASK).drive(drive)).unwrap();
+    vm.wait_event("STOP", LIMIT).unwrap();
+    vm.kill().unwrap();
     let status = machine.status().unwrap();
     status.expect_default("slot-a", "1").unwrap();
     assert_eq!(status.at("/slots/1/state"), "writing");
@@ -143,7 +143,7 @@ fn boots_another_root(story: &str, maker: Maker) {
     let machine = machine_with(story, TELLS, &[]);
     let before = machine.status().unwrap();
     let options = options(&machine, "boot", maker, "root=PARTLABEL=slot-a");
-    let said = Guest::start(&options.drive(machine.drive())).unwrap().wait_exit(LIMIT).unwrap();
+    let said = Vm::start(&options.drive(machine.drive())).unwrap().wait_exit(LIMIT).unwrap();
     assert!(said.contains("BY ROOT"), "the boot went another way:\n{said}");
     assert_eq!(machine.status().unwrap().0, before.0);
 }
@@ -178,8 +178,8 @@ fn boots_all_the_same(story: &str, maker: Maker, wrong: &str) {
     let mut options = machine.options("boot").append(ASK).append(wrong);
     let dead = Overlay::default().file("/usr/lib/dracut/modules.d/99dead/module-setup.sh", DEAD);
     options.initramfs = Some(maker.image(&build_root().with(&dead)));
-    let mut guest = Guest::start(&options.drive(machine.drive())).unwrap();
-    let said = guest.wait_exit(LIMIT).unwrap();
+    let mut vm = Vm::start(&options.drive(machine.drive())).unwrap();
+    let said = vm.wait_exit(LIMIT).unwrap();
     assert!(said.contains("BY EVERBOOT"), "it did not boot:\n{said}");
     assert!(said.contains("everboot=0 is ignored"), "nobody was told:\n{said}");
 }
@@ -213,11 +213,11 @@ fn restarts(story: &str, maker: Maker, console: &str, words: &str) {
     let mut agent = cpio::Archive::default();
     agent.add("usr/bin/everboot", 0o755, cpio::Node::File(GIVES_UP.into()));
     initramfs::write_with(&maker.image(&build_root()), &agent, &image).unwrap();
-    let options = GuestOptions::new(&work, "boot", &bed().kernel, &image).append(ASK).append(words);
+    let options = VmOptions::new(&work, "boot", &bed().kernel, &image).append(ASK).append(words);
     let mut options = options.quick_clock();
     options.console = console.to_owned();
-    let mut guest = Guest::start(&options).unwrap();
-    let said = guest.wait_exit(LIMIT).unwrap();
+    let mut vm = Vm::start(&options).unwrap();
+    let said = vm.wait_exit(LIMIT).unwrap();
     assert!(console == NONE || said.contains("GAVE UP"), "the agent did not run:\n{said}");
 }
 
@@ -262,18 +262,18 @@ fn dracut_restarts_a_machine_whose_disk_is_pulled_out_in_an_apply_and_it_goes_on
 fn a_person_comes(story: &str, maker: Maker) {
     let work = paths::work(story).unwrap();
     let image = maker.image(&build_root());
-    let options = GuestOptions::new(&work, "boot", &bed().kernel, &image).append(ASK);
+    let options = VmOptions::new(&work, "boot", &bed().kernel, &image).append(ASK);
     // There are no partitions to wait for.
     let options = options.append("panic= everboot.timeout=1");
-    let mut guest = Guest::start(&options).unwrap();
+    let mut vm = Vm::start(&options).unwrap();
     // The countdown under the screen runs: what is typed before that is thrown away.
-    guest.wait_for(" s: restart the machine", LIMIT).unwrap();
-    guest.send_line("").unwrap();
-    guest.wait_for("everboot> ", LIMIT).unwrap();
-    guest.send_line("disks").unwrap();
-    guest.wait_for("everboot> ", LIMIT).unwrap();
-    guest.send_line("exit").unwrap();
-    guest.wait_exit(LIMIT).unwrap();
+    vm.wait_for(" s: restart the machine", LIMIT).unwrap();
+    vm.send_line("").unwrap();
+    vm.wait_for("everboot> ", LIMIT).unwrap();
+    vm.send_line("disks").unwrap();
+    vm.wait_for("everboot> ", LIMIT).unwrap();
+    vm.send_line("exit").unwrap();
+    vm.wait_exit(LIMIT).unwrap();
 }
 
 #[test]

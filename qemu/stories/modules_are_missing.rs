@@ -14,12 +14,12 @@ fn without_modules() -> std::path::PathBuf {
 #[test]
 fn stage_refuses_an_image_without_modules_and_changes_nothing() {
     let files = [("v2.everboot", std::fs::read(without_modules()).unwrap())];
-    let (machine, mut guest) = machine_at_shell("modules", &files);
-    let (code, said) = guest.shell("everboot stage /mnt/v2.everboot", LIMIT).unwrap();
+    let (machine, mut vm) = machine_at_shell("modules", &files);
+    let (code, said) = vm.shell("everboot stage /mnt/v2.everboot", LIMIT).unwrap();
     assert_eq!(code, 4, "{said}");
     assert!(said.contains("kernel modules missing in the image") && said.contains("found none"), "{said}");
-    guest.send_line("poweroff -f").unwrap();
-    guest.wait_exit(LIMIT).unwrap();
+    vm.send_line("poweroff -f").unwrap();
+    vm.wait_exit(LIMIT).unwrap();
     let status = machine.status().unwrap();
     status.expect_default("slot-a", "1").unwrap();
     assert_eq!((status.at("/update/state"), status.slot("slot-b")), ("none".into(), "empty null".into()));

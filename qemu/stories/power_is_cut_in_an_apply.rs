@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 
 use super::common::{OLD, bed, chance, machine_with, pick, stage};
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Drive, Guest, Machine, system};
+use everboot_bed::{Drive, Machine, Vm, system};
 
 /// The same for all: 24 MiB, 6144 blocks. It waits for a line before it confirms.
 const WAITS: &str = "read line\neverboot confirm\npoweroff -f";
@@ -30,9 +30,9 @@ fn ready(story: &str) -> Machine {
 }
 
 /// Lets version 2 confirm, and checks what is on the disk then.
-fn finish(machine: &Machine, mut guest: Guest) -> String {
-    guest.send_line("go on").unwrap();
-    let said = guest.wait_exit(LIMIT).unwrap();
+fn finish(machine: &Machine, mut vm: Vm) -> String {
+    vm.send_line("go on").unwrap();
+    let said = vm.wait_exit(LIMIT).unwrap();
     machine.status().unwrap().expect_default("slot-b", "2").unwrap();
     let verified = machine.must(&["verify", "slot-b"]).unwrap();
     assert!(verified.contains("all 6144 blocks are right"), "{verified}");
@@ -44,11 +44,11 @@ fn writes_of_a_clean_run() -> u32 {
     static WRITES: OnceLock<u32> = OnceLock::new();
     *WRITES.get_or_init(|| {
         let machine = ready("cut-clean");
-        let mut guest = machine.start("clean").unwrap();
-        guest.wait_for("UP 2", LIMIT).unwrap();
-        let writes = guest.writes(0).unwrap();
+        let mut vm = machine.start("clean").unwrap();
+        vm.wait_for("UP 2", LIMIT).unwrap();
+        let writes = vm.writes(0).unwrap();
         assert!(writes >= 20, "too few writes to be cut: {writes}");
-        let said = finish(&machine, guest);
+        let said = finish(&machine, vm);
         assert!(said.contains("applied, 6144 of 6144 blocks written"), "{said}");
         writes
     })
@@ -59,9 +59,9 @@ fn cut_at(percent: u32) {
     let machine = ready(&format!("cut-{percent}"));
     let old = machine.slot_digest("slot-a").unwrap();
     let drive = Drive::StopAtWrite(machine.disk.path().into(), write);
-    let mut guest = Guest::start(&machine.options("cut").drive(drive)).unwrap();
-    guest.wait_event("STOP", LIMIT).unwrap();
-    guest.kill().unwrap();
+    let mut vm = Vm::start(&machine.options("cut").drive(drive)).unwrap();
+    vm.wait_event("STOP", LIMIT).unwrap();
+    vm.kill().unwrap();
 
     let status = machine.status().unwrap();
     status.expect_default("slot-a", "1").unwrap();
@@ -69,9 +69,9 @@ fn cut_at(percent: u32) {
     assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written");
     let (right, blocks) = machine.equal_blocks("slot-b", &image()).unwrap();
 
-    let mut guest = machine.start("next").unwrap();
-    guest.wait_for("UP 2", LIMIT).unwrap();
-    let said = finish(&machine, guest);
+    let mut vm = machine.start("next").unwrap();
+    vm.wait_for("UP 2", LIMIT).unwrap();
+    let said = finish(&machine, vm);
     let expected = format!("applied, {} of {blocks} blocks written", blocks - right);
     assert!(said.contains(&expected), "cut at write {write}, expected `{expected}`:\n{said}");
     assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written");
@@ -109,14 +109,14 @@ fn the_power_is_cut_three_times_and_the_machine_arrives() {
     let step = writes_of_a_clean_run() / 4;
     for cut in 1..=3 {
         let drive = Drive::StopAtWrite(machine.disk.path().into(), step);
-        let mut guest = Guest::start(&machine.options(&format!("cut{cut}")).drive(drive)).unwrap();
-        guest.wait_event("STOP", LIMIT).unwrap();
-        guest.kill().unwrap();
+        let mut vm = Vm::start(&machine.options(&format!("cut{cut}")).drive(drive)).unwrap();
+        vm.wait_event("STOP", LIMIT).unwrap();
+        vm.kill().unwrap();
         assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written");
     }
-    let mut guest = machine.start("next").unwrap();
-    guest.wait_for("UP 2", LIMIT).unwrap();
-    finish(&machine, guest);
+    let mut vm = machine.start("next").unwrap();
+    vm.wait_for("UP 2", LIMIT).unwrap();
+    finish(&machine, vm);
 }
 
 /// What the console says from the first look at the disk to the start of the new version.
@@ -129,22 +129,22 @@ fn the_power_is_cut_by_turns_at_a_write_and_at_a_word_of_the_console_and_the_mac
     let mut seed = chance(5);
     for cut in 1..=4 {
         let name = format!("cut{cut}");
-        let mut guest = if cut % 2 == 1 {
+        let mut vm = if cut % 2 == 1 {
             // Some of the first writes: those of the record too, and of the recovery from the cut before.
             let drive = Drive::StopAtWrite(machine.disk.path().into(), pick(&mut seed, &(2..12)));
-            let mut guest = Guest::start(&machine.options(&name).drive(drive)).unwrap();
-            guest.wait_event("STOP", LIMIT).unwrap();
-            guest
+            let mut vm = Vm::start(&machine.options(&name).drive(drive)).unwrap();
+            vm.wait_event("STOP", LIMIT).unwrap();
+            vm
         } else {
-            let mut guest = machine.start(&name).unwrap();
-            guest.wait_for(MARKERS[pick(&mut seed, &(0..4)) as usize], LIMIT).unwrap();
-            guest
+            let mut vm = machine.start(&name).unwrap();
+            vm.wait_for(MARKERS[pick(&mut seed, &(0..4)) as usize], LIMIT).unwrap();
+            vm
         };
-        guest.kill().unwrap();
+        vm.kill().unwrap();
         machine.status().unwrap().expect_default("slot-a", "1").unwrap();
         assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written");
     }
-    let mut guest = machine.start("next").unwrap();
-    guest.wait_for("UP 2", LIMIT).unwrap();
-    finish(&machine, guest);
+    let mut vm = machine.start("next").unwrap();
+    vm.wait_for("UP 2", LIMIT).unwrap();
+    finish(&machine, vm);
 }

@@ -1,7 +1,7 @@
 //! The clock says 1970, then 2038, then 1980: nothing depends on it.
 
 use super::common::{machine, small, stage};
-use everboot_bed::Guest;
+use everboot_bed::Vm;
 use everboot_bed::machine::LIMIT;
 
 #[test]
@@ -12,7 +12,7 @@ fn an_update_is_applied_tried_and_confirmed_by_a_clock_that_jumps() {
     for (time, state) in [("1970-01-01", "trial 2"), ("2038-01-20", "trial 2"), ("1980-01-01", "good 2")] {
         let mut options = machine.options(time).drive(machine.drive());
         options.extra = vec!["-rtc".into(), format!("base={time}T00:00:00")];
-        let said = Guest::start(&options).unwrap().wait_exit(LIMIT).unwrap();
+        let said = Vm::start(&options).unwrap().wait_exit(LIMIT).unwrap();
         assert!(said.contains("UP 2") && said.contains(&format!("IT IS {}", &time[..4])), "{said}");
         assert_eq!(machine.status().unwrap().slot("slot-b"), state, "{time}");
     }

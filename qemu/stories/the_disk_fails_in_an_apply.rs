@@ -6,12 +6,12 @@
 use super::an_apply::{expect_new, ready, requests};
 use super::common::{NEW, chance, pick, small, stage};
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Drive, Guest, Machine};
+use everboot_bed::{Drive, Machine, Vm};
 
 /// Runs the machine with this disk once; the old slot is the same before and after.
 fn run(machine: &Machine, drive: Drive) -> String {
     let old = machine.slot_digest("slot-a").unwrap();
-    let said = Guest::start(&machine.options("faulty").drive(drive)).unwrap().wait_exit(LIMIT).unwrap();
+    let said = Vm::start(&machine.options("faulty").drive(drive)).unwrap().wait_exit(LIMIT).unwrap();
     assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written:\n{said}");
     said
 }
@@ -63,10 +63,10 @@ fn a_disk_that_is_gone_waits_for_it_and_goes_on_when_it_is_well() {
     let old = machine.slot_digest("slot-a").unwrap();
     let nth = pick(&mut chance(4), &requests()[1]);
     let drive = Drive::DieAtWrite(machine.disk.path().into(), nth);
-    let mut guest = Guest::start(&machine.options("faulty").drive(drive)).unwrap();
-    guest.wait_for("everboot   RECOVERY: ", LIMIT).unwrap();
-    guest.wait_for("in 10 s: look at all disks again", LIMIT).unwrap();
-    guest.kill().unwrap();
+    let mut vm = Vm::start(&machine.options("faulty").drive(drive)).unwrap();
+    vm.wait_for("everboot   RECOVERY: ", LIMIT).unwrap();
+    vm.wait_for("in 10 s: look at all disks again", LIMIT).unwrap();
+    vm.kill().unwrap();
     machine.status().unwrap().expect_default("slot-a", "1").unwrap();
     assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written");
     expect_new(&machine);

@@ -4,7 +4,7 @@
 use super::an_apply::{expect_new, ready, requests};
 use super::common::{chance, configured, pick};
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Drive, Guest};
+use everboot_bed::{Drive, Vm};
 
 #[test]
 fn the_watchdog_restarts_a_machine_whose_disk_hangs_and_the_apply_goes_on() {
@@ -13,11 +13,11 @@ fn the_watchdog_restarts_a_machine_whose_disk_hangs_and_the_apply_goes_on() {
     let nth = pick(&mut chance(6), &requests()[1]);
     let mut options = configured(&machine, "hangs", "", &["softdog"]).quick_clock();
     options.drives = vec![Drive::StopAtWrite(machine.disk.path().into(), nth)];
-    let mut guest = Guest::start(&options).unwrap();
-    guest.wait_event("STOP", LIMIT).unwrap();
-    guest.carry_on_without_an_answer(0).unwrap();
-    guest.wait_event("SHUTDOWN", LIMIT).unwrap();
-    let said = guest.kill().unwrap();
+    let mut vm = Vm::start(&options).unwrap();
+    vm.wait_event("STOP", LIMIT).unwrap();
+    vm.carry_on_without_an_answer(0).unwrap();
+    vm.wait_event("SHUTDOWN", LIMIT).unwrap();
+    let said = vm.kill().unwrap();
     assert!(said.contains("applying 2") && said.contains("Initiating system reboot"), "{said}");
     let status = machine.status().unwrap();
     status.expect_default("slot-a", "1").unwrap();

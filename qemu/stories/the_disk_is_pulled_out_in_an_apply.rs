@@ -3,23 +3,23 @@
 
 use super::an_apply::{expect_new, pull_out, ready};
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Guest, Machine};
+use everboot_bed::{Machine, Vm};
 
 /// A machine whose disk was pulled out; the agent has nothing left to boot then, and waits.
-fn stranded(machine: &Machine, seed: u64) -> Guest {
-    let mut guest = pull_out(machine, machine.options("pulled-out"), seed);
-    guest.wait_for("everboot   RECOVERY: ", LIMIT).unwrap();
-    guest.wait_for("in 10 s: look at all disks again", LIMIT).unwrap();
-    guest
+fn stranded(machine: &Machine, seed: u64) -> Vm {
+    let mut vm = pull_out(machine, machine.options("pulled-out"), seed);
+    vm.wait_for("everboot   RECOVERY: ", LIMIT).unwrap();
+    vm.wait_for("in 10 s: look at all disks again", LIMIT).unwrap();
+    vm
 }
 
 #[test]
 fn a_disk_that_is_put_in_again_is_found_and_the_apply_goes_on_in_the_same_boot() {
     let machine = ready("pulled-out");
     let old = machine.slot_digest("slot-a").unwrap();
-    let mut guest = stranded(&machine, 7);
-    guest.put_in(0).unwrap();
-    let said = guest.wait_exit(LIMIT).unwrap();
+    let mut vm = stranded(&machine, 7);
+    vm.put_in(0).unwrap();
+    let said = vm.wait_exit(LIMIT).unwrap();
     assert!(said.contains("UP 2"), "{said}");
     machine.status().unwrap().expect_default("slot-b", "2").unwrap();
     assert!(machine.slot_digest("slot-a").unwrap() == old, "the old slot was written");

@@ -13,9 +13,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-use everboot_bed::guest::PROMPT;
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Bed, Drive, Guest, Machine};
+use everboot_bed::vm::PROMPT;
+use everboot_bed::{Bed, Drive, Machine, Vm};
 use everboot_builder::steps;
 use narrator::Narrator;
 use versions::Versions;
@@ -112,18 +112,18 @@ impl Tour<'_> {
     fn upgrade(&mut self) -> Result<()> {
         self.narrator.chapter("Version 1 runs; version 2 is staged, applied in early boot, confirmed");
         let old = self.machine.slot_digest("slot-a")?;
-        let mut guest = self.boot("v1", self.machine.drive())?;
-        self.up(&mut guest, "1")?;
-        self.stage(&mut guest, "v2")?;
-        self.reboot(guest)?;
+        let mut vm = self.boot("v1", self.machine.drive())?;
+        self.up(&mut vm, "1")?;
+        self.stage(&mut vm, "v2")?;
+        self.reboot(vm)?;
 
-        let mut guest = self.boot("v2", self.machine.drive())?;
-        self.up(&mut guest, "2")?;
-        self.confirmed(&mut guest)?;
-        self.command(&mut guest, "everboot status")?;
+        let mut vm = self.boot("v2", self.machine.drive())?;
+        self.up(&mut vm, "2")?;
+        self.confirmed(&mut vm)?;
+        self.command(&mut vm, "everboot status")?;
         self.narrator.say("version 3 is staged as well; nobody knows yet that it is bad");
-        self.stage(&mut guest, "v3")?;
-        self.reboot(guest)?;
+        self.stage(&mut vm, "v3")?;
+        self.reboot(vm)?;
         let status = self.machine.status()?;
         let evidence = format!("default {}, {}", status.at("/default"), status.slot("slot-b"));
         let held = status.expect_default("slot-b", "2").is_ok();
@@ -137,18 +137,18 @@ impl Tour<'_> {
         self.narrator
             .chapter("Version 3 is bad: its kernel panics each time; the machine rolls back by itself");
         for attempt in ["v3-try1", "v3-try2"] {
-            let mut guest = self.boot(attempt, self.machine.drive())?;
-            guest.wait_for("Kernel panic", LIMIT)?;
-            self.tell_console(&guest);
+            let mut vm = self.boot(attempt, self.machine.drive())?;
+            vm.wait_for("Kernel panic", LIMIT)?;
+            self.tell_console(&vm);
             self.narrator.say("version 3 panics, the machine restarts");
-            guest.wait_exit(LIMIT)?;
+            vm.wait_exit(LIMIT)?;
         }
-        let mut guest = self.boot("after-v3", self.machine.drive())?;
-        self.up(&mut guest, "2")?;
-        self.confirmed(&mut guest)?;
-        self.command(&mut guest, "everboot why")?;
-        self.stage(&mut guest, "v4")?;
-        self.reboot(guest)?;
+        let mut vm = self.boot("after-v3", self.machine.drive())?;
+        self.up(&mut vm, "2")?;
+        self.confirmed(&mut vm)?;
+        self.command(&mut vm, "everboot why")?;
+        self.stage(&mut vm, "v4")?;
+        self.reboot(vm)?;
         let status = self.machine.status()?;
         let evidence = format!("default {}; slot-a: {}", status.at("/default"), status.at("/slots/0/reason"));
         let held = status.expect_default("slot-b", "2").is_ok() && status.slot("slot-a") == "bad 3";
@@ -159,10 +159,10 @@ impl Tour<'_> {
     fn power_cut(&mut self) -> Result<()> {
         self.narrator.chapter("The power is cut in the middle of the apply of version 4");
         let before = self.right_blocks()?;
-        let mut guest = self.boot("cut", Drive::StopAtWrite(self.machine.disk.path().into(), CUT))?;
-        guest.wait_event("STOP", LIMIT)?;
-        guest.kill()?;
-        self.tell_console(&guest);
+        let mut vm = self.boot("cut", Drive::StopAtWrite(self.machine.disk.path().into(), CUT))?;
+        vm.wait_event("STOP", LIMIT)?;
+        vm.kill()?;
+        self.tell_console(&vm);
         let (cut, blocks) = (self.right_blocks()?, self.blocks()?);
         self.narrator.say(&format!(
             "power cut at write {CUT}: of {blocks} blocks {before} were right before, {cut} are now"
@@ -173,10 +173,10 @@ impl Tour<'_> {
             format!("default slot-b, {}; slot-a {}", status.slot("slot-b"), status.at("/slots/0/state"));
         self.narrator.claim("cut in the middle, the old version is still there", held, &evidence);
 
-        let mut guest = self.boot("v4", self.machine.drive())?;
-        self.up(&mut guest, "4")?;
-        self.confirmed(&mut guest)?;
-        let said = self.off(guest)?;
+        let mut vm = self.boot("v4", self.machine.drive())?;
+        self.up(&mut vm, "4")?;
+        self.confirmed(&mut vm)?;
+        let said = self.off(vm)?;
         let written = said.split("applied, ").nth(1).and_then(|rest| rest.split(' ').next());
         let expected = (blocks - cut).to_string();
         let evidence =
@@ -191,56 +191,56 @@ impl Tour<'_> {
         Ok(())
     }
 
-    fn boot(&mut self, name: &str, drive: Drive) -> Result<Guest> {
+    fn boot(&mut self, name: &str, drive: Drive) -> Result<Vm> {
         self.narrator.say(&format!("power on (console: out/work/demo/{name}.log)"));
         let stick = Drive::Snapshot(self.versions.stick.clone());
-        Guest::start(&self.machine.options(name).drive(drive).drive(stick))
+        Vm::start(&self.machine.options(name).drive(drive).drive(stick))
     }
 
     /// Waits until a version is up and its shell waits.
-    fn up(&mut self, guest: &mut Guest, version: &str) -> Result<()> {
-        let up = guest.wait_for(&format!("BOOT-OK {version}"), LIMIT)?;
-        guest.wait_for(PROMPT, LIMIT)?;
-        self.tell_console(guest);
+    fn up(&mut self, vm: &mut Vm, version: &str) -> Result<()> {
+        let up = vm.wait_for(&format!("BOOT-OK {version}"), LIMIT)?;
+        vm.wait_for(PROMPT, LIMIT)?;
+        self.tell_console(vm);
         self.narrator.say(&format!("version {version} is up, {:.1} s after power-on", up.as_secs_f64()));
         Ok(())
     }
 
     /// Waits until the system has confirmed itself.
-    fn confirmed(&mut self, guest: &mut Guest) -> Result<()> {
-        let (code, said) = guest.shell("systemctl is-system-running --wait", LIMIT)?;
+    fn confirmed(&mut self, vm: &mut Vm) -> Result<()> {
+        let (code, said) = vm.shell("systemctl is-system-running --wait", LIMIT)?;
         anyhow::ensure!(code == 0, "the system did not come up without failed units: {said}");
-        self.command(guest, "systemctl is-active everboot-confirm.service")
+        self.command(vm, "systemctl is-active everboot-confirm.service")
     }
 
-    fn stage(&mut self, guest: &mut Guest, bundle: &str) -> Result<()> {
-        self.command(guest, "mount -o ro /dev/vdb /mnt")?;
-        self.command(guest, &format!("everboot stage /mnt/{bundle}.everboot"))?;
-        self.command(guest, "everboot activate")
+    fn stage(&mut self, vm: &mut Vm, bundle: &str) -> Result<()> {
+        self.command(vm, "mount -o ro /dev/vdb /mnt")?;
+        self.command(vm, &format!("everboot stage /mnt/{bundle}.everboot"))?;
+        self.command(vm, "everboot activate")
     }
 
     /// Types a command that must succeed.
-    fn command(&mut self, guest: &mut Guest, command: &str) -> Result<()> {
-        let (code, said) = guest.shell(command, LIMIT)?;
+    fn command(&mut self, vm: &mut Vm, command: &str) -> Result<()> {
+        let (code, said) = vm.shell(command, LIMIT)?;
         self.narrator.typed("#", command, &said);
         anyhow::ensure!(code == 0, "`{command}` ended with {code}");
         Ok(())
     }
 
-    fn reboot(&mut self, mut guest: Guest) -> Result<()> {
+    fn reboot(&mut self, mut vm: Vm) -> Result<()> {
         self.narrator.typed("#", "systemctl reboot", "");
-        guest.send_line("systemctl reboot")?;
-        guest.wait_exit(LIMIT).map(drop)
+        vm.send_line("systemctl reboot")?;
+        vm.wait_exit(LIMIT).map(drop)
     }
 
-    fn off(&mut self, mut guest: Guest) -> Result<String> {
+    fn off(&mut self, mut vm: Vm) -> Result<String> {
         self.narrator.typed("#", "systemctl poweroff", "");
-        guest.send_line("systemctl poweroff")?;
-        guest.wait_exit(LIMIT)
+        vm.send_line("systemctl poweroff")?;
+        vm.wait_exit(LIMIT)
     }
 
-    fn tell_console(&mut self, guest: &Guest) {
-        let lines: Vec<(Duration, String)> = guest
+    fn tell_console(&mut self, vm: &Vm) {
+        let lines: Vec<(Duration, String)> = vm
             .lines()
             .into_iter()
             .filter(|line| line.text.contains("everboot: ") || line.text.contains("Kernel panic"))

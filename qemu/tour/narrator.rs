@@ -41,7 +41,7 @@ impl Narrator {
         }
     }
 
-    /// Shows what everboot said on the console, at the guest's time.
+    /// Shows what everboot said on the console, at the virtual machine's time.
     pub(super) fn console(&self, lines: &[(Duration, String)]) {
         for (time, line) in lines {
             println!("                | {:5.1} s  {line}", time.as_secs_f64());

@@ -75,7 +75,7 @@ fn run(quick: bool) -> ExitCode {
     if !quick {
         count.step("crash points", crash_points);
         count.step("fuzz", fuzz::smoke);
-        // A guest is busy on one processor: two at a time fill the smallest machine.
+        // A virtual machine is busy on one processor: two at a time fill the smallest machine.
         count.tests("stories", &["--workspace", "--test", "stories", "--", STORY_THREADS]);
     }
     print!("{}", count.times.tables());

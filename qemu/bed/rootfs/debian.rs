@@ -174,7 +174,7 @@ pub fn unpack_with(variant: &str, packages: &str, words: &[&str], tree: &Path) -
     run(&mut mmdebstrap(variant, packages, words, &tar))?;
     paths::remove_tree(tree)?;
     fs::create_dir_all(tree)?;
-    // The guest's devtmpfs brings /dev; device nodes need root here.
+    // The virtual machine's devtmpfs brings /dev; device nodes need root here.
     let mut unpack = program("tar");
     unpack.args(["--extract", "--preserve-permissions", "--numeric-owner", "--exclude=./dev/*", "--file"]);
     unpack.arg(&tar).arg("--directory").arg(tree);
@@ -196,7 +196,7 @@ fn mmdebstrap(variant: &str, packages: &str, words: &[&str], tar: &Path) -> Comm
     command
 }
 
-/// Some modules of the guests' kernel, where a system looks for them.
+/// Some modules of the virtual machines' kernel, where a system looks for them.
 fn add_modules(kernel: &Kernel, tree: &Path) -> Result<()> {
     let folder = tree.join("usr/lib/modules").join(&kernel.release);
     for file in kernel.module_closure(MODULES)? {

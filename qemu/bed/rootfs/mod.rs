@@ -1,4 +1,4 @@
-//! Root file systems for the guests: a real Debian with systemd, and a small busybox one.
+//! Root file systems for the virtual machines: a real Debian with systemd, and a small busybox one.
 
 pub mod debian;
 pub mod image;

@@ -6,7 +6,7 @@ use anyhow::Result;
 use super::median;
 use everboot_bed::hand_made::{hand_made_initramfs, kernel_time};
 use everboot_bed::machine::LIMIT;
-use everboot_bed::{Bed, Guest, GuestOptions, Machine, system};
+use everboot_bed::{Bed, Machine, Vm, VmOptions, system};
 
 const ROUNDS: usize = 7;
 
@@ -21,20 +21,19 @@ pub(super) fn measure(bed: &'static Bed) -> Result<Vec<(String, String)>> {
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         ours.push(time(&machine, machine.options(&format!("everboot{round}")))?);
-        let theirs_options =
-            GuestOptions::new(&machine.work, &format!("hand{round}"), &bed.kernel, &hand_made);
+        let theirs_options = VmOptions::new(&machine.work, &format!("hand{round}"), &bed.kernel, &hand_made);
         theirs.push(time(&machine, theirs_options)?);
     }
     Ok(vec![row("everboot", ours), row("hand-made busybox init", theirs)])
 }
 
-fn time(machine: &Machine, mut options: GuestOptions) -> Result<f64> {
+fn time(machine: &Machine, mut options: VmOptions) -> Result<f64> {
     options.loglevel = 7;
     // The same command line for both: this kernel reaches a root's first program 0.3 s later without `root=`,
     // although neither of them leaves the root to the kernel.
     let options = options.append("root=/dev/vda2");
     // Not a snapshot: QEMU's overlay is slow to read after the first flush, which only everboot asks for.
-    let output = Guest::start(&options.drive(machine.drive()))?.wait_exit(LIMIT)?;
+    let output = Vm::start(&options.drive(machine.drive()))?.wait_exit(LIMIT)?;
     Ok(kernel_time(&output, ROOT_INIT)? - kernel_time(&output, "Run /init")?)
 }
 

@@ -1,4 +1,4 @@
-//! A guest's virtio disk, on a raw image file, whole or with a fault.
+//! A virtual machine's virtio disk, on a raw image file, whole or with a fault.
 
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -10,15 +10,15 @@ use anyhow::Result;
 /// One disk.
 #[derive(Clone)]
 pub enum Drive {
-    /// What the guest writes stays in the file.
+    /// What the virtual machine writes stays in the file.
     Raw(PathBuf),
-    /// What the guest writes is forgotten; guests may share the file.
+    /// What the virtual machine writes is forgotten; virtual machines may share the file.
     Snapshot(PathBuf),
     /// QEMU stops (event `STOP`) instead of carrying out the Nth write, counted from 1: the
-    /// file holds all earlier writes and nothing later. Kill the guest then, or let it carry on.
+    /// file holds all earlier writes and nothing later. Kill the virtual machine then, or let it carry on.
     StopAtWrite(PathBuf, u32),
     /// The Nth write, or the next behind it that is of data, fails once with EIO; all others are carried out. A request
-    /// for zeroes that fails is made again as data, by the guest's kernel or by everboot.
+    /// for zeroes that fails is made again as data, by the virtual machine's kernel or by everboot.
     FailWrite(PathBuf, u32),
     /// The same of a read.
     FailRead(PathBuf, u32),
@@ -26,7 +26,7 @@ pub enum Drive {
     FailWritesFrom(PathBuf, u32),
     /// From the Nth write on every request fails with EIO.
     DieAtWrite(PathBuf, u32),
-    /// What the guest writes stays in the first file; the second one, made anew, gets QEMU's log of writes,
+    /// What the virtual machine writes stays in the first file; the second one, made anew, gets QEMU's log of writes,
     /// discards and flushes (`blklogwrites`).
     Logged(PathBuf, PathBuf),
 }
@@ -79,7 +79,7 @@ impl Drive {
     }
 }
 
-/// A request may consist of 1022 pages and not of 254 only: whether 1 MiB of a guest's memory is more pages than that
+/// A request may consist of 1022 pages and not of 254 only: whether 1 MiB of a virtual machine's memory is more pages than that
 /// changes from boot to boot, and with it the number of writes.
 fn device(index: usize) -> String {
     format!("virtio-blk-pci,queue-size=1024,drive={},id={}", node(index), slot(index))

@@ -13,7 +13,7 @@ use anyhow::{Context, Result, bail};
 /// A finished line.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// When it began, from the guest's start.
+    /// When it began, from the virtual machine's start.
     pub time: Duration,
     /// Without its end.
     pub text: String,
@@ -59,7 +59,7 @@ impl Serial {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             if heard.ended || left.is_zero() {
-                let why = if heard.ended { "the guest ended" } else { "no answer" };
+                let why = if heard.ended { "the virtual machine ended" } else { "no answer" };
                 let seconds = limit.as_secs();
                 bail!(
                     "{why} while waiting {seconds} s for {texts:?}; last lines:\n{}",

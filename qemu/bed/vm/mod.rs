@@ -1,7 +1,7 @@
-//! A guest: QEMU with a serial line and a QMP socket, ended with its owner whatever happens.
+//! A virtual machine: QEMU with a serial line and a QMP socket, ended with its owner whatever happens.
 //!
-//! Software emulation only: a /dev/kvm that is there may hang its guests. `-no-reboot` turns each
-//! reset of the guest (reboot, panic, watchdog) into the end of QEMU, so a story starts a guest
+//! Software emulation only: a /dev/kvm that is there may hang its virtual machines. `-no-reboot` turns each
+//! reset of the virtual machine (reboot, panic, watchdog) into the end of QEMU, so a story starts a virtual machine
 //! for each boot of the machine. Guests share nothing but read-only files, so they may run in
 //! parallel.
 
@@ -27,7 +27,7 @@ pub use serial::last_lines;
 use everboot_builder::command::{program, wait_within};
 use everboot_builder::kernel::Kernel;
 
-/// Has the guest's kernel take the processor's clock for one of 250 MHz, whatever its speed is, and believe it. A disk
+/// Has the virtual machine's kernel take the processor's clock for one of 250 MHz, whatever its speed is, and believe it. A disk
 /// that comes takes our time, so everboot waits for it as long as ever.
 const QUICK_CLOCK: &str = "tsc=reliable tsc_early_khz=250000 everboot.timeout=300";
 
@@ -44,8 +44,8 @@ const CONTROL_LIMIT: Duration = Duration::from_secs(20);
 
 /// What to boot.
 #[derive(Clone)]
-pub struct GuestOptions {
-    /// A folder of the guest's own, for its log and sockets. It exists.
+pub struct VmOptions {
+    /// A folder of the virtual machine's own, for its log and sockets. It exists.
     pub work: PathBuf,
     /// Names the log: `NAME.log`.
     pub name: String,
@@ -69,10 +69,10 @@ pub struct GuestOptions {
     pub extra: Vec<String>,
 }
 
-impl GuestOptions {
-    /// A guest of 512 MiB and one processor, without disks.
-    pub fn new(work: &Path, name: &str, kernel: &Kernel, initramfs: &Path) -> GuestOptions {
-        GuestOptions {
+impl VmOptions {
+    /// A virtual machine of 512 MiB and one processor, without disks.
+    pub fn new(work: &Path, name: &str, kernel: &Kernel, initramfs: &Path) -> VmOptions {
+        VmOptions {
             work: work.to_path_buf(),
             name: name.to_owned(),
             kernel: kernel.vmlinuz.clone(),
@@ -88,20 +88,20 @@ impl GuestOptions {
     }
 
     /// Adds a disk.
-    pub fn drive(mut self, drive: Drive) -> GuestOptions {
+    pub fn drive(mut self, drive: Drive) -> VmOptions {
         self.drives.push(drive);
         self
     }
 
     /// Adds kernel parameters.
-    pub fn append(mut self, words: &str) -> GuestOptions {
+    pub fn append(mut self, words: &str) -> VmOptions {
         self.append.push(' ');
         self.append.push_str(words);
         self
     }
 
-    /// The guest's clock runs about ten times as fast as ours: for stories in which the guest waits, not the host.
-    pub fn quick_clock(self) -> GuestOptions {
+    /// The virtual machine's clock runs about ten times as fast as ours: for stories in which the virtual machine waits, not the host.
+    pub fn quick_clock(self) -> VmOptions {
         self.append(QUICK_CLOCK)
     }
 
@@ -114,7 +114,7 @@ impl GuestOptions {
     }
 
     fn command(&self, socket: &Path) -> Result<Command> {
-        // The guest dies with us even when we are killed.
+        // The virtual machine dies with us even when we are killed.
         let mut qemu = program("setpriv");
         qemu.args(["--pdeathsig", "KILL", "qemu-system-x86_64", "-no-reboot"]);
         qemu.args(["-display", "none", "-monitor", "none", "-serial", "stdio"]);
@@ -142,7 +142,7 @@ impl GuestOptions {
 }
 
 /// A running QEMU. Dropping it kills and reaps it.
-pub struct Guest {
+pub struct Vm {
     child: Child,
     input: ChildStdin,
     serial: Serial,
@@ -152,9 +152,9 @@ pub struct Guest {
     commands: u32,
 }
 
-impl Guest {
+impl Vm {
     /// Starts it.
-    pub fn start(options: &GuestOptions) -> Result<Guest> {
+    pub fn start(options: &VmOptions) -> Result<Vm> {
         let log = options.work.join(format!("{}.log", options.name));
         // A socket's path may have 107 bytes at most; a story's folder may be deeper than that.
         let socket = std::env::temp_dir().join(format!("everboot-{}.qmp", unique()));
@@ -165,9 +165,9 @@ impl Guest {
         let input = child.stdin.take().context("QEMU's input")?;
         let output = child.stdout.take().context("QEMU's output")?;
         let serial = Serial::start(output, &log)?;
-        let mut guest = Guest { child, input, serial, qmp: Qmp::new(socket), log, commands: 0 };
-        guest.connect()?;
-        Ok(guest)
+        let mut vm = Vm { child, input, serial, qmp: Qmp::new(socket), log, commands: 0 };
+        vm.connect()?;
+        Ok(vm)
     }
 
     /// Connects to QMP at once, for QEMU keeps no events for later; says why QEMU did not start.
@@ -190,7 +190,7 @@ impl Guest {
     }
 
     /// Waits for a text on the serial line, from where the last wait ended. Returns when it came,
-    /// counted from the start. An error says what the guest said last.
+    /// counted from the start. An error says what the virtual machine said last.
     pub fn wait_for(&mut self, text: &str, limit: Duration) -> Result<Duration> {
         self.wait_for_any(&[text], limit).map(|(_, time)| time)
     }
@@ -215,7 +215,7 @@ impl Guest {
         // The quotes keep the echo of what we type from looking like the answer.
         self.send_line(&format!("{{ {command}; }} 2>&1; echo 'shell'-{number}-$?-"))?;
         let answer = format!("shell-{number}-");
-        self.wait_for(&answer, limit).with_context(|| format!("run `{command}` in the guest"))?;
+        self.wait_for(&answer, limit).with_context(|| format!("run `{command}` in the virtual machine"))?;
         let end = self.serial.position();
         self.wait_for("-", limit)?;
         let text = self.serial.text();
@@ -228,7 +228,7 @@ impl Guest {
         Ok((code, said.replace("\r\n", "\n")))
     }
 
-    /// Waits until QEMU ends by itself (the guest reboots, panics or powers off), then returns its
+    /// Waits until QEMU ends by itself (the virtual machine reboots, panics or powers off), then returns its
     /// whole serial output.
     pub fn wait_exit(&mut self, limit: Duration) -> Result<String> {
         let status: Option<ExitStatus> = wait_within(&mut self.child, limit)?;
@@ -240,7 +240,7 @@ impl Guest {
                 bail!("QEMU ended with {status}: {errors}")
             }
             None => bail!(
-                "the guest did not end within {} s; its last lines:\n{}",
+                "the virtual machine did not end within {} s; its last lines:\n{}",
                 limit.as_secs(),
                 serial::last_lines(&text)
             ),
@@ -269,7 +269,7 @@ impl Guest {
         self.qmp("cont")
     }
 
-    /// The same, but the disk never answers its next write of data. Such a guest has to be killed: QEMU itself waits
+    /// The same, but the disk never answers its next write of data. Such a virtual machine has to be killed: QEMU itself waits
     /// for it, too.
     pub fn carry_on_without_an_answer(&mut self, disk: usize) -> Result<()> {
         // Only QEMU's prompt for people can hold a request back.
@@ -294,8 +294,8 @@ impl Guest {
         self.qmp.execute_with(command, arguments, Instant::now() + CONTROL_LIMIT)
     }
 
-    /// Writes all of the guest's memory and devices into a file, from which a guest with the same options and
-    /// `-incoming` goes on; the guest stands still from here on.
+    /// Writes all of the virtual machine's memory and devices into a file, from which a virtual machine with the same options and
+    /// `-incoming` goes on; the virtual machine stands still from here on.
     pub fn save_to(&mut self, file: &Path) -> Result<()> {
         let deadline = Instant::now() + CONTROL_LIMIT;
         self.qmp.execute("stop", deadline)?;
@@ -305,14 +305,18 @@ impl Guest {
             let state = self.qmp.execute("query-migrate", deadline)?;
             match state["status"].as_str() {
                 Some("completed") => return Ok(()),
-                Some("failed" | "cancelled") | None => bail!("the guest's memory was not saved: {state}"),
-                Some(_) if Instant::now() >= deadline => bail!("the guest's memory was not saved in time"),
+                Some("failed" | "cancelled") | None => {
+                    bail!("the virtual machine's memory was not saved: {state}")
+                }
+                Some(_) if Instant::now() >= deadline => {
+                    bail!("the virtual machine's memory was not saved in time")
+                }
                 Some(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         }
     }
 
-    /// Lets a guest go on whose memory comes from a file; it stands still until all of it is there, and what is
+    /// Lets a virtual machine go on whose memory comes from a file; it stands still until all of it is there, and what is
     /// typed before is lost.
     pub fn go_on(&mut self) -> Result<()> {
         let deadline = Instant::now() + CONTROL_LIMIT;
@@ -324,7 +328,7 @@ impl Guest {
                     std::thread::sleep(Duration::from_millis(5))
                 }
                 Some("paused" | "postmigrate") => self.qmp.execute("cont", deadline).map(drop)?,
-                _ => bail!("the guest's memory was not brought back: {state}"),
+                _ => bail!("the virtual machine's memory was not brought back: {state}"),
             }
         }
     }
@@ -347,7 +351,7 @@ impl Guest {
         let mut ours = stats.as_array().into_iter().flatten().filter(is_ours);
         let stats = &ours.nth(disk).with_context(|| format!("no disk {disk} in {stats}"))?["stats"];
         let number = |name: &str| stats[name].as_u64().with_context(|| format!("no {name} of disk {disk}"));
-        // The guest's neighbouring requests may be one to the disk.
+        // The virtual machine's neighbouring requests may be one to the disk.
         let number = |what| number(&format!("{kind}_{what}"));
         Ok(u32::try_from(number("operations")? - number("merged")?)?)
     }
@@ -368,7 +372,7 @@ impl Guest {
     }
 }
 
-impl Drop for Guest {
+impl Drop for Vm {
     fn drop(&mut self) {
         // Already gone is fine; nothing can be done about anything else.
         let _ = self.child.kill();
