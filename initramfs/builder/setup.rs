@@ -92,7 +92,7 @@ pub enum Level {
     /// `tests/run --quick`
     Check,
     /// `tests/run`
-    Bed,
+    Testbed,
     /// `tests/bench`
     Benchmark,
 }
@@ -106,7 +106,7 @@ pub fn prepare(level: Level) -> Result<()> {
     if level == Level::Demo {
         wanted.extend(DEMO);
     }
-    if level >= Level::Bed || level == Level::Demo {
+    if level >= Level::Testbed || level == Level::Demo {
         wanted.extend(BED);
         if !is_root() {
             wanted.extend(WITHOUT_ROOT);

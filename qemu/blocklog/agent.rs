@@ -3,10 +3,10 @@
 use super::disk::pages_of;
 use super::staging::{Staged, lay_out};
 use anyhow::{Context, Result, ensure};
-use everboot_bed::disk::Extent;
 use everboot_builder::agent::Agent;
 use everboot_builder::command::wait_within;
 use everboot_kit::sim::pages::{PAGE, Pages};
+use everboot_testbed::disk::Extent;
 use rustix::fs::{SeekFrom, seek};
 use std::fs::{self, File};
 use std::ops::Range;

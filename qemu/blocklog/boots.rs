@@ -11,8 +11,6 @@ use super::replay::{Outcome, Recorded};
 use super::sample::Checked;
 use super::subject::Subject;
 use anyhow::{Context, Result, anyhow};
-use everboot_bed::machine::LIMIT;
-use everboot_bed::{Bed, Drive, Vm, VmOptions};
 use everboot_builder::initramfs;
 use everboot_core::slot::SlotId;
 use everboot_kit::invariants::{
@@ -21,6 +19,8 @@ use everboot_kit::invariants::{
 };
 use everboot_kit::sim::pages::Pages;
 use everboot_kit::violation::{Check, hold};
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::{Drive, Testbed, Vm, VmOptions};
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -68,10 +68,10 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// Takes it, for disks of this size.
-    pub fn take(bed: &'static Bed, subject: &Subject, folder: &Path, len: usize) -> Result<Self> {
+    pub fn take(testbed: &'static Testbed, subject: &Subject, folder: &Path, len: usize) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let (settings, drivers) = (&subject.settings, subject.drivers());
-        let archive = initramfs::scripted(&bed.kernel, &bed.agent, settings, PAUSING_INIT, drivers)?;
+        let archive = initramfs::scripted(&testbed.kernel, &testbed.agent, settings, PAUSING_INIT, drivers)?;
         let initramfs = folder.join("pausing.img");
         fs::write(&initramfs, archive.to_bytes())?;
         let disk = folder.join("none.img");
@@ -82,25 +82,25 @@ impl Snapshot {
             initramfs,
             says_up: subject.says_up,
         };
-        let mut vm = Vm::start(&snapshot.options(bed, "snapshot", &disk))?;
+        let mut vm = Vm::start(&snapshot.options(testbed, "snapshot", &disk))?;
         vm.wait_for(READY, LIMIT)?;
         vm.save_to(&snapshot.memory)?;
         vm.kill()?;
         Ok(snapshot)
     }
 
-    fn options(&self, bed: &Bed, name: &str, disk: &Path) -> VmOptions {
-        let mut options = VmOptions::new(&self.folder, name, &bed.kernel, &self.initramfs);
+    fn options(&self, testbed: &Testbed, name: &str, disk: &Path) -> VmOptions {
+        let mut options = VmOptions::new(&self.folder, name, &testbed.kernel, &self.initramfs);
         options.memory = MEMORY;
         options.drive(Drive::Raw(disk.into()))
     }
 
     /// Boots a disk up to the agent's word where it goes, and to the system's first line when one is expected; cuts
     /// the power there.
-    pub fn boot(&self, bed: &Bed, name: &str, disk: &Pages, slots: &[String; 2]) -> Result<Booted> {
+    pub fn boot(&self, testbed: &Testbed, name: &str, disk: &Pages, slots: &[String; 2]) -> Result<Booted> {
         let image = self.folder.join(format!("{name}.img"));
         write_sparse(disk, &image)?;
-        let mut options = self.options(bed, name, &image);
+        let mut options = self.options(testbed, name, &image);
         options.extra = vec!["-incoming".to_owned(), format!("exec:cat '{}'", self.memory.display())];
         let mut vm = Vm::start(&options)?;
         vm.go_on()?;
@@ -122,7 +122,7 @@ impl Snapshot {
 
 /// Boots a sample, several virtual machines side by side. How many, and which did not go where they should.
 pub fn run(
-    bed: &'static Bed,
+    testbed: &'static Testbed,
     snapshot: &Snapshot,
     all_images: &[CrashImages<'_>],
     sample: &[Checked],
@@ -142,7 +142,7 @@ pub fn run(
                 .context("an image of no recording")?;
             let image = images.image(&one.address).context("an image of no recording")?;
             let booted = snapshot.boot(
-                bed,
+                testbed,
                 &format!("guest{thread}"),
                 &image,
                 &images.recorded().recording.parts.names,

@@ -5,10 +5,10 @@
 
 use super::subject::Subject;
 use anyhow::{Context, Result};
-use everboot_bed::Bed;
-use everboot_bed::vm::PROMPT;
 use everboot_builder::cpio::Node;
 use everboot_builder::initramfs;
+use everboot_testbed::Testbed;
+use everboot_testbed::vm::PROMPT;
 use std::fs;
 use std::path::Path;
 
@@ -55,9 +55,10 @@ poweroff -f
 }
 
 /// Makes it.
-pub fn initramfs(bed: &Bed, subject: &Subject, path: &Path) -> Result<()> {
+pub fn initramfs(testbed: &Testbed, subject: &Subject, path: &Path) -> Result<()> {
     let settings = &subject.settings;
-    let mut archive = initramfs::scripted(&bed.kernel, &bed.agent, settings, INIT, subject.drivers())?;
+    let mut archive =
+        initramfs::scripted(&testbed.kernel, &testbed.agent, settings, INIT, subject.drivers())?;
     archive.add("campaign/init", 0o755, Node::File(shell().into()));
     archive.add("campaign/verbs/everboot", 0o755, Node::File(VERBS.into()));
     fs::write(path, archive.to_bytes()).with_context(|| format!("write {}", path.display()))

@@ -2,12 +2,12 @@
 
 use super::partitions::Partitions;
 use anyhow::{Context, Result};
-use everboot_bed::disk::Extent;
 use everboot_core::record::{Record, Selection};
 use everboot_core::slot::SlotId;
 use everboot_kit::sim::Looked;
 use everboot_kit::sim::pages::{Pages, mix};
 use everboot_storage::store;
+use everboot_testbed::disk::Extent;
 use std::fs;
 use std::ops::Range;
 use std::path::Path;

@@ -4,7 +4,6 @@ use super::disk::{looked, pages_of};
 use super::partitions::Partitions;
 use super::recording::Recording;
 use anyhow::{Result, ensure};
-use everboot_bed::disk::Extent;
 use everboot_core::manifest::Manifest;
 use everboot_core::slot::RootHash;
 use everboot_kit::facts::{Facts, Said};
@@ -12,6 +11,7 @@ use everboot_kit::sim::pages::Pages;
 use everboot_storage::apply::{Layout, read_trailer};
 use everboot_storage::bundle::write::tree;
 use everboot_storage::medium::Medium;
+use everboot_testbed::disk::Extent;
 use std::ops::Range;
 use std::sync::Arc;
 

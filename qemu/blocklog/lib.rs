@@ -42,10 +42,10 @@ use boots::Snapshot;
 use campaign::{Found, Sandbox};
 pub use counts::Counts;
 use crash_images::CrashImages;
-use everboot_bed::Bed;
 use everboot_builder::agent::Agent;
 use everboot_builder::paths;
 use everboot_kit::violation::Violation;
+use everboot_testbed::Testbed;
 pub use options::Options;
 use recording::Recording;
 pub use report::Report;
@@ -59,7 +59,7 @@ use subject::Subject;
 /// It is an error when nothing was recorded, when the enumerator skipped something, and when a barrier did not reach
 /// the disk.
 pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Result<Report> {
-    let bed = Bed::shared()?;
+    let testbed = Testbed::shared()?;
     let _one_at_a_time = paths::lock("faults")?;
     let start = Instant::now();
     let mut counts = Counts::default();
@@ -70,9 +70,9 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     };
 
     progress("recording", &counts);
-    let scene = Scene::new(bed, Subject::prepare(bed, &options.brought)?)?;
+    let scene = Scene::new(testbed, Subject::prepare(testbed, &options.brought)?)?;
     step("prepare");
-    let recordings = recording::record(bed, &scene.subject)?;
+    let recordings = recording::record(testbed, &scene.subject)?;
     step("record");
     let all_images = scene.all_images(&recordings, options.seed, &mut counts)?;
     counts.bites = bite::run(&all_images[0], &scene.sandbox())?;
@@ -86,11 +86,12 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     let mut counts = counts;
     let sample = sample::sample(&checked, options.boots, options.seed, &mut counts.kinds);
     let snapshot =
-        Snapshot::take(bed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
+        Snapshot::take(testbed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
     step("take the snapshot");
     let until = until.max(Instant::now()) + Duration::from_secs(options.seconds) / 3;
     let tell = |boots| progress("boots", &Counts { boots, ..counts.clone() });
-    let (boots, failed) = boots::run(bed, &snapshot, &all_images, &sample, options.threads, until, &tell)?;
+    let (boots, failed) =
+        boots::run(testbed, &snapshot, &all_images, &sample, options.threads, until, &tell)?;
     step("boot");
     counts.boots = boots;
     failures.extend(failed);
@@ -108,9 +109,9 @@ pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
     let address = Address::parse(path);
     let address =
         address.with_context(|| format!("expected a path like running/sure/12/3/1, found {path}"))?;
-    let bed = Bed::shared()?;
+    let testbed = Testbed::shared()?;
     let _one_at_a_time = paths::lock("faults")?;
-    let scene = Scene::new(bed, Subject::kept()?)?;
+    let scene = Scene::new(testbed, Subject::kept()?)?;
     let recordings = recording::kept(&scene.subject)?;
     let new = |recording| CrashImages::new(recording, address.seed);
     let all_images = recordings.iter().map(new).collect::<Result<Vec<_>>>()?;
@@ -120,10 +121,10 @@ pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
         Err(violation) => return Ok((picture, Err(violation))),
     };
     let snapshot =
-        Snapshot::take(bed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
-    let until = Instant::now() + everboot_bed::machine::LIMIT;
+        Snapshot::take(testbed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
+    let until = Instant::now() + everboot_testbed::machine::LIMIT;
     let said = checked.outcome.said.clone();
-    let (_, failed) = boots::run(bed, &snapshot, &all_images, &[checked], 1, until, &|_| ())?;
+    let (_, failed) = boots::run(testbed, &snapshot, &all_images, &[checked], 1, until, &|_| ())?;
     Ok((picture, failed.into_iter().next().map_or(Ok(said), |failure| Err(failure.violation))))
 }
 
@@ -135,12 +136,12 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(bed: &Bed, subject: Subject) -> Result<Self> {
+    fn new(testbed: &Testbed, subject: Subject) -> Result<Self> {
         let memory = Path::new("/dev/shm");
         let name = format!("everboot-faults-{}", std::process::id());
         let folder = if memory.is_dir() { memory.join(name) } else { paths::work(&name)? };
         fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
-        Ok(Self { folder, agent: bed.agent.clone(), subject })
+        Ok(Self { folder, agent: testbed.agent.clone(), subject })
     }
 
     fn sandbox(&self) -> Sandbox<'_> {

@@ -3,9 +3,9 @@
 use anyhow::{Context, Result, bail, ensure};
 use everboot_agent::machine::{Machine, Survey};
 use everboot_agent::sys::DiskFileMachine;
-use everboot_bed::disk::Extent;
 use everboot_core::config::{Config, Locator};
 use everboot_storage::apply::TRAILER_LEN;
+use everboot_testbed::disk::Extent;
 use std::path::Path;
 
 const PAGE: u64 = 4096;

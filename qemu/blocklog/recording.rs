@@ -14,12 +14,12 @@ use super::disk::{good_default, pages, record_on};
 use super::log::{Entry, parse};
 use super::partitions::Partitions;
 use super::subject::Subject;
-use everboot_bed::machine::{LIMIT, make_ext4};
-use everboot_bed::vm::PROMPT;
-use everboot_bed::{Bed, Drive, Machine, Vm};
 use everboot_builder::command::{program, run};
 use everboot_builder::paths;
 use everboot_kit::sim::pages::Pages;
+use everboot_testbed::machine::{LIMIT, make_ext4};
+use everboot_testbed::vm::PROMPT;
+use everboot_testbed::{Drive, Machine, Testbed, Vm};
 
 /// The folder of the machine that applies an update in early boot.
 const EARLY: &str = "log-early";
@@ -95,10 +95,10 @@ struct Session<'a> {
 }
 
 /// Records both, side by side.
-pub fn record(bed: &'static Bed, subject: &Subject) -> Result<Vec<Recording>> {
+pub fn record(testbed: &'static Testbed, subject: &Subject) -> Result<Vec<Recording>> {
     std::thread::scope(|scope| {
-        let early = scope.spawn(|| early(bed, subject));
-        let running = running(bed, subject);
+        let early = scope.spawn(|| early(testbed, subject));
+        let running = running(testbed, subject);
         let early = early.join().map_err(|_| anyhow!("the recording panicked"))?;
         Ok(vec![early?, running?])
     })
@@ -110,18 +110,18 @@ pub fn kept(subject: &Subject) -> Result<Vec<Recording>> {
     folders.into_iter().map(|folder| Recording::kept(&folder?, subject)).collect()
 }
 
-fn early(bed: &'static Bed, subject: &Subject) -> Result<Recording> {
-    let machine = Machine::copy_of(bed, EARLY, &subject.disk, &subject.settings)?;
+fn early(testbed: &'static Testbed, subject: &Subject) -> Result<Recording> {
+    let machine = Machine::copy_of(testbed, EARLY, &subject.disk, &subject.settings)?;
     machine.must(&["stage", &subject.bundle.to_string_lossy()])?;
     machine.must(&["activate"])?;
     put_staged(&machine, subject)?;
-    let mut session = Session::new(bed, &machine, subject)?;
+    let mut session = Session::new(testbed, &machine, subject)?;
     session.boot("boot", &[], "apply", &[("confirm", "everboot confirm")])?;
     session.finish("early", subject)
 }
 
-fn running(bed: &'static Bed, subject: &Subject) -> Result<Recording> {
-    let machine = Machine::copy_of(bed, RUNNING, &subject.disk, &subject.settings)?;
+fn running(testbed: &'static Testbed, subject: &Subject) -> Result<Recording> {
+    let machine = Machine::copy_of(testbed, RUNNING, &subject.disk, &subject.settings)?;
     let (folder, image) = (machine.work.join("stick"), machine.work.join("stick.img"));
     fs::create_dir_all(&folder)?;
     fs::copy(&subject.bundle, folder.join(UPDATE))?;
@@ -135,7 +135,7 @@ fn running(bed: &'static Bed, subject: &Subject) -> Result<Recording> {
         ("prepare", "everboot prepare"),
         ("activate", "everboot activate"),
     ];
-    let mut session = Session::new(bed, &machine, subject)?;
+    let mut session = Session::new(testbed, &machine, subject)?;
     session.boot("first", &[Drive::Snapshot(image)], "boot", &update)?;
     session.boot("second", &[], "trial", &[("confirm", "everboot confirm")])?;
     session.finish("running", subject)
@@ -229,8 +229,8 @@ fn default_of(disk: &Pages, parts: &Partitions) -> Result<SlotId> {
 }
 
 impl<'a> Session<'a> {
-    fn new(bed: &Bed, machine: &'a Machine, subject: &Subject) -> Result<Self> {
-        console::initramfs(bed, subject, &machine.work.join(INITRAMFS))?;
+    fn new(testbed: &Testbed, machine: &'a Machine, subject: &Subject) -> Result<Self> {
+        console::initramfs(testbed, subject, &machine.work.join(INITRAMFS))?;
         machine.disk.copy_to(&machine.work.join(BEFORE))?;
         Ok(Self { machine, boots: Vec::new() })
     }

@@ -3,10 +3,10 @@
 
 use super::disk::{looked, pages_of};
 use anyhow::{Context, Result};
-use everboot_bed::disk::Extent;
 use everboot_builder::paths;
 use everboot_kit::sim::pages::{Pages, mix};
 use everboot_storage::medium::Medium;
+use everboot_testbed::disk::Extent;
 use ext4_view::{Ext4, Ext4Read};
 use std::collections::HashMap;
 use std::error::Error;

@@ -5,12 +5,12 @@ use super::disk::pages;
 use super::disk_sizes::DiskSizes;
 use super::partitions::Partitions;
 use anyhow::{Context, Result};
-use everboot_bed::bundle::{self, pack_for};
-use everboot_bed::{Bed, Machine, system};
 use everboot_builder::paths;
 use everboot_core::config::Config;
 use everboot_core::manifest::Manifest;
 use everboot_storage::bundle::{Bundle, Keys};
+use everboot_testbed::bundle::{self, pack_for};
+use everboot_testbed::{Machine, Testbed, system};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -50,21 +50,21 @@ pub struct Subject {
 
 impl Subject {
     /// Puts a copy of all of it under `out/`; what is brought was checked.
-    pub fn prepare(bed: &'static Bed, brought: &Brought) -> Result<Self> {
+    pub fn prepare(testbed: &'static Testbed, brought: &Brought) -> Result<Self> {
         match (&brought.bundle, &brought.disk) {
             (Some(bundle), Some(disk)) => {
-                let machine = Machine::copy_of(bed, FOLDER, disk, &settings_of(disk))?;
+                let machine = Machine::copy_of(testbed, FOLDER, disk, &settings_of(disk))?;
                 fs::copy(bundle, machine.work.join(BUNDLE))?;
             }
             (Some(bundle), None) => {
-                around(bed, bundle)?;
+                around(testbed, bundle)?;
             }
             (None, _) => {
-                own(bed)?;
+                own(testbed)?;
             }
         }
         let subject = Self::kept()?;
-        subject.settle(bed)?;
+        subject.settle(testbed)?;
         Ok(subject)
     }
 
@@ -89,8 +89,8 @@ impl Subject {
     }
 
     /// Boots it on the host, and confirms.
-    fn settle(&self, bed: &'static Bed) -> Result<()> {
-        let machine = Machine::copy_of(bed, "log-settled", &self.disk, &self.settings)?;
+    fn settle(&self, testbed: &'static Testbed) -> Result<()> {
+        let machine = Machine::copy_of(testbed, "log-settled", &self.disk, &self.settings)?;
         for words in [&["boot"][..], &["confirm"]] {
             machine.must(words).context("the machine before the update")?;
         }
@@ -100,10 +100,10 @@ impl Subject {
 }
 
 /// A machine on which version 0 came from the factory, and version 1 is good and the default; and version 2.
-fn own(bed: &'static Bed) -> Result<()> {
-    let [zero, one, two] = ["0", "1", "2"].map(|number| version(bed, bundle::COMPATIBLE, number));
+fn own(testbed: &'static Testbed) -> Result<()> {
+    let [zero, one, two] = ["0", "1", "2"].map(|number| version(testbed, bundle::COMPATIBLE, number));
     let machine =
-        Machine::new(bed, FOLDER, &zero?, &DiskSizes::SMALLEST.words().each_ref().map(String::as_str))?;
+        Machine::new(testbed, FOLDER, &zero?, &DiskSizes::SMALLEST.words().each_ref().map(String::as_str))?;
     let one = one?;
     for words in [&["boot"][..], &["confirm"], &["install", &one.to_string_lossy()], &["boot"], &["confirm"]]
     {
@@ -114,28 +114,28 @@ fn own(bed: &'static Bed) -> Result<()> {
 }
 
 /// A machine for somebody's bundle: a small system that is older than it, and slots that are large enough.
-fn around(bed: &'static Bed, bundle: &Path) -> Result<()> {
+fn around(testbed: &'static Testbed, bundle: &Path) -> Result<()> {
     let opened = Bundle::open_untrusted(open(bundle)?)?;
     let manifest = opened.manifest();
-    let first = version(bed, &manifest.compatible, "0")?;
+    let first = version(testbed, &manifest.compatible, "0")?;
     let words = DiskSizes::of(manifest.payload.size, opened.total_len())?.words();
     let words = words.each_ref().map(String::as_str);
     let configuration = format!("compatible = {}\n", manifest.compatible);
-    let machine = Machine::with(bed, FOLDER, &configuration, &first, &words)?;
-    bundle::signed_anew(bed, bundle, &machine.work.join(BUNDLE))
+    let machine = Machine::with(testbed, FOLDER, &configuration, &first, &words)?;
+    bundle::signed_anew(testbed, bundle, &machine.work.join(BUNDLE))
 }
 
 /// The bundle of a small system.
-fn version(bed: &Bed, compatible: &str, version: &str) -> Result<PathBuf> {
-    let mut mini = system::mini(bed, version, INIT);
+fn version(testbed: &Testbed, compatible: &str, version: &str) -> Result<PathBuf> {
+    let mut mini = system::mini(testbed, version, INIT);
     (mini.mebibytes, mini.modules) = (MEBIBYTES, false);
     // Nothing of it is run, and a smaller image is checked faster: the smaller program.
-    mini.overlay = mini.overlay.host_file("/usr/bin/everboot", 0o755, &bed.agent.init);
+    mini.overlay = mini.overlay.host_file("/usr/bin/everboot", 0o755, &testbed.agent.init);
     for number in 0..FILES {
         let block = |text: String| text.repeat(4096 / text.len() + 1)[..4096].to_owned();
         let file = |kind: &str| format!("/opt/{number:02}-{kind}");
         mini.overlay = mini.overlay.file(&file("changes"), block(format!("{number} of version {version}\n")));
         mini.overlay = mini.overlay.file(&file("stays"), block(format!("{number} of every version\n")));
     }
-    pack_for(compatible, bed, &mini.image(&bed.kernel)?, version, &["--modules", "none"])
+    pack_for(compatible, testbed, &mini.image(&testbed.kernel)?, version, &["--modules", "none"])
 }

@@ -11,12 +11,12 @@ use crate::log::{Entry, parse};
 use crate::partitions::Partitions;
 use crate::recording::{About, Phase, Recording};
 use crate::strip::letter;
-use everboot_bed::disk::Extent;
 use everboot_builder::paths;
 use everboot_core::slot::RootHash;
 use everboot_kit::epoch::{Loss, SectorDamage};
 use everboot_kit::sim::pages::Pages;
 use everboot_kit::sim::power::Event;
+use everboot_testbed::disk::Extent;
 
 /// A log of sectors of 512 bytes that says that it has so many entries.
 fn log_of(says: u64, entries: &[(u64, u64, u64, &[u8])]) -> Vec<u8> {

@@ -6,11 +6,11 @@ mod tests;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use everboot_bed::Bed;
 use everboot_blocklog::brought::{Brought, settings_of};
 use everboot_blocklog::crash_images::Failure;
 use everboot_blocklog::strip::OUTCOMES;
 use everboot_builder::paths;
+use everboot_testbed::Testbed;
 use serde_json::{Value, json};
 use std::fs;
 use std::io::IsTerminal;
@@ -94,9 +94,9 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         Err(error) => error.exit(),
     };
     let folder = options.check()?;
-    let bed = Bed::shared()?;
-    options.brought().check_modules(&bed.kernel.release)?;
-    let (crash, mut wrong) = in_process(bed, &options, &folder)?;
+    let testbed = Testbed::shared()?;
+    options.brought().check_modules(&testbed.kernel.release)?;
+    let (crash, mut wrong) = in_process(testbed, &options, &folder)?;
     let log = block_log(&options, &mut wrong)?;
     let report = json!({
         "seed": options.seed, "minutes": options.minutes, "bundle": shown(&options.bundle), "disk": shown(&options.disk),
@@ -140,8 +140,8 @@ fn shown(path: &Option<PathBuf>) -> Option<String> {
 }
 
 /// `everboot-crash`, for three fifths of the time: what it found, and what is wrong.
-fn in_process(bed: &Bed, options: &Options, folder: &Path) -> Result<(Value, Vec<String>)> {
-    let mut crash = Command::new(bed.tool("everboot-crash")?);
+fn in_process(testbed: &Testbed, options: &Options, folder: &Path) -> Result<(Value, Vec<String>)> {
+    let mut crash = Command::new(testbed.tool("everboot-crash")?);
     crash.args(["--seconds", &(options.minutes * 36).to_string(), "--seed", &options.seed.to_string()]);
     crash.arg("--report").arg(folder).arg("--keep").arg(paths::out(&format!(
         "faults/{}{}.searches",

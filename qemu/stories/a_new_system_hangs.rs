@@ -2,8 +2,8 @@
 //! what the watchdog does in an apply. Debian's cloud kernel has the one in software, `softdog`.
 
 use super::common::{HANGS, NEW, configured, expect_old_for_ever, expect_rolled_back, machine, small, stage};
-use everboot_bed::Vm;
-use everboot_bed::machine::LIMIT;
+use everboot_testbed::Vm;
+use everboot_testbed::machine::LIMIT;
 
 const WHY: &str = "all tries used without a confirmation";
 

@@ -1,14 +1,14 @@
 //! The package is installed in a Debian that never heard of everboot, the owner writes configuration and key, and
 //! dracut makes an image that boots.
 
-use everboot_bed::build_root::BuildRoot;
-use everboot_bed::machine::LIMIT;
-use everboot_bed::vm::PROMPT;
-use everboot_bed::{Machine, Vm, system};
 use everboot_builder::overlay::Overlay;
 use everboot_builder::{package, paths};
+use everboot_testbed::build_root::BuildRoot;
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::vm::PROMPT;
+use everboot_testbed::{Machine, Vm, system};
 
-use super::common::bed;
+use super::common::testbed;
 
 /// What a person does, and what must hold before the image is made: the package brings no configuration, its unit
 /// is enabled, the doctor names what a root that nobody booted lacks, and a system that was booted by everboot keeps
@@ -33,18 +33,18 @@ dracut --quiet --no-hostonly --no-early-microcode --compress 'zstd -3 -q -T0' --
 
 #[test]
 fn a_package_and_a_configuration_are_all_that_dracut_needs() {
-    let bed = bed();
+    let testbed = testbed();
     let folder = paths::work("package-story").unwrap();
-    let tools = ["everboot-pack", "everboot-fetch"].map(|name| bed.tool(name).unwrap().to_owned());
-    let [deb, ..] = package::debian(&bed.agent, &tools, &folder, "1000000000").unwrap();
+    let tools = ["everboot-pack", "everboot-fetch"].map(|name| testbed.tool(name).unwrap().to_owned());
+    let [deb, ..] = package::debian(&testbed.agent, &tools, &folder, "1000000000").unwrap();
     let files = Overlay::default()
         .host_file("/root/everboot.deb", 0o644, &deb)
         .host_file("/root/everboot.conf", 0o644, &paths::repo().join("initramfs/everboot.conf"))
-        .host_file("/root/everboot.pub", 0o644, &bed.key.public);
-    let image = BuildRoot::bare(bed, files).unwrap().script(INSTALL).unwrap();
+        .host_file("/root/everboot.pub", 0o644, &testbed.key.public);
+    let image = BuildRoot::bare(testbed, files).unwrap().script(INSTALL).unwrap();
 
-    let first = system::debian(bed, "1", &Overlay::default(), &[]).unwrap();
-    let machine = Machine::new(bed, "package", &first, &[]).unwrap();
+    let first = system::debian(testbed, "1", &Overlay::default(), &[]).unwrap();
+    let machine = Machine::new(testbed, "package", &first, &[]).unwrap();
     let mut options = machine.options("boot").append("root=everboot");
     options.initramfs = Some(image);
     let mut vm = Vm::start(&options.drive(machine.drive())).unwrap();

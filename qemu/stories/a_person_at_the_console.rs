@@ -2,8 +2,8 @@
 //! there, or nobody may.
 
 use super::common::{OLD, configured, machine, small};
-use everboot_bed::Vm;
-use everboot_bed::machine::{LIMIT, Machine};
+use everboot_testbed::Vm;
+use everboot_testbed::machine::{LIMIT, Machine};
 
 const SCREEN: &str = "everboot   RECOVERY: ";
 const COUNTDOWN: &str = "in 10 s: look at all disks again, and try the slot that was last good";

@@ -1,8 +1,8 @@
 //! `everboot.slot=` on the kernel command line chooses among eligible slots for one boot.
 
 use super::common::{NEW, OLD, machine, small};
-use everboot_bed::Vm;
-use everboot_bed::machine::LIMIT;
+use everboot_testbed::Vm;
+use everboot_testbed::machine::LIMIT;
 
 #[test]
 fn the_kernel_command_line_chooses_a_good_slot_and_the_default_stays() {

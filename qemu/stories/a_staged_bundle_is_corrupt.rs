@@ -1,7 +1,7 @@
 //! The staged bundle goes bad on the data partition: the old system boots, says why, and does not try again.
 
 use super::common::{NEW, machine, small, stage};
-use everboot_bed::Machine;
+use everboot_testbed::Machine;
 
 /// Flips a byte of the staged bundle, counted from its start or (negative) from its end.
 fn damage(machine: &Machine, at: i64) {

@@ -1,9 +1,9 @@
 //! A watchdog that goes on after a close (nowayout): it is started only for the system that has to take it over.
 
 use super::common::{HANGS, NEW, configured, expect_rolled_back, machine, overlaid, small, stage};
-use everboot_bed::machine::LIMIT;
-use everboot_bed::{Machine, Vm, VmOptions};
 use everboot_builder::cpio::{Archive, Node};
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::{Machine, Vm, VmOptions};
 
 /// Before the agent, which loads modules without parameters.
 const INIT: &str = "\

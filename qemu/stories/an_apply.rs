@@ -7,8 +7,8 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use super::common::{NEW, chance, machine, pick, small, stage};
-use everboot_bed::machine::LIMIT;
-use everboot_bed::{Drive, Machine, Vm, VmOptions};
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::{Drive, Machine, Vm, VmOptions};
 
 /// A machine on which the apply of version 2 is due.
 pub fn ready(story: &str) -> Machine {

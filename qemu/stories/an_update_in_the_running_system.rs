@@ -1,7 +1,7 @@
 //! `stage`, `prepare`, `activate` in the running system: the next boot only tries what is there already.
 
 use super::common::{NEW, expect, machine_at_shell, small};
-use everboot_bed::machine::LIMIT;
+use everboot_testbed::machine::LIMIT;
 
 #[test]
 fn the_running_system_prepares_the_other_slot_and_the_next_boot_tries_it() {

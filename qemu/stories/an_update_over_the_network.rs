@@ -3,14 +3,14 @@
 
 use everboot_kit::server;
 
-use super::common::{bed, configured, expect};
-use everboot_bed::machine::LIMIT;
-use everboot_bed::vm::PROMPT;
-use everboot_bed::{Machine, Vm, system};
+use super::common::{configured, expect, testbed};
 use everboot_builder::command::run;
 use everboot_builder::overlay::Overlay;
 use everboot_core::slot::RootHash;
 use everboot_kit::seed::Seed;
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::vm::PROMPT;
+use everboot_testbed::{Machine, Vm, system};
 use server::{Answer, Server};
 use sha2::{Digest, Sha256};
 use std::fs;
@@ -33,12 +33,12 @@ const CONNECT: &str = "ifconfig eth0 10.0.2.15 up";
 #[test]
 fn a_machine_follows_a_delta_and_a_channel_and_mends_the_root_that_it_runs() {
     let [v1, v2, v3] = ["1", "2", "3"].map(bundle);
-    let machine = Machine::new(bed(), "network", &v1, &["--slot-size", "48"]).unwrap();
+    let machine = Machine::new(testbed(), "network", &v1, &["--slot-size", "48"]).unwrap();
     let served = machine.work.join("served");
     fs::create_dir_all(&served).unwrap();
     pack(&["delta", "-o", "delta.everboot"], &[&v1, &v2], &served);
     fs::copy(&v3, served.join("v3.everboot")).unwrap();
-    let key = bed().key.secret.display().to_string();
+    let key = testbed().key.secret.display().to_string();
     pack(&["channel", "-o", "list", "--name", "stable", "--key", &key], &[Path::new("v3.everboot")], &served);
     let sent = Arc::new(AtomicUsize::new(0));
     let server = serve(&served, sent.clone());
@@ -74,7 +74,7 @@ fn a_machine_follows_a_delta_and_a_channel_and_mends_the_root_that_it_runs() {
 
 /// A small root with the tool that fetches, and the libraries of the host that it asks for.
 fn bundle(version: &str) -> PathBuf {
-    let fetch = bed().tool("everboot-fetch").unwrap();
+    let fetch = testbed().tool("everboot-fetch").unwrap();
     let mut files = Overlay::default()
         .host_file("/usr/bin/everboot-fetch", 0o755, fetch)
         .link("/lib", "usr/lib")
@@ -86,9 +86,9 @@ fn bundle(version: &str) -> PathBuf {
             files = files.host_file(&place, 0o755, Path::new(library));
         }
     }
-    let mut mini = system::mini(bed(), version, &format!("export PS1='{PROMPT}'\nsh -i\npoweroff -f"));
+    let mut mini = system::mini(testbed(), version, &format!("export PS1='{PROMPT}'\nsh -i\npoweroff -f"));
     (mini.overlay, mini.mebibytes) = (mini.overlay.then(&files), MEBIBYTES);
-    system::pack(bed(), &mini, &[]).unwrap()
+    system::pack(testbed(), &mini, &[]).unwrap()
 }
 
 /// Bytes that no other file has.
@@ -99,7 +99,7 @@ fn precious() -> Vec<u8> {
 
 /// Runs `everboot-pack` in a folder.
 fn pack(words: &[&str], bundles: &[&Path], folder: &Path) {
-    let mut pack = Command::new(bed().tool("everboot-pack").unwrap());
+    let mut pack = Command::new(testbed().tool("everboot-pack").unwrap());
     run(pack.args(words).args(bundles).current_dir(folder)).unwrap();
 }
 

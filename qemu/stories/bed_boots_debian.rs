@@ -3,17 +3,17 @@
 
 use std::time::Duration;
 
-use everboot_bed::disk::{Disk, Partition};
-use everboot_bed::rootfs::{Debian, image};
-use everboot_bed::vm::PROMPT;
-use everboot_bed::{Drive, Vm, VmOptions, hand_made};
 use everboot_builder::kernel::Kernel;
 use everboot_builder::paths;
 use everboot_builder::setup::{self, Level};
+use everboot_testbed::disk::{Disk, Partition};
+use everboot_testbed::rootfs::{Debian, image};
+use everboot_testbed::vm::PROMPT;
+use everboot_testbed::{Drive, Vm, VmOptions, hand_made};
 
 #[test]
 fn a_sealed_debian_boots_by_a_hand_made_init() {
-    setup::prepare(Level::Bed).unwrap();
+    setup::prepare(Level::Testbed).unwrap();
     let kernel = Kernel::prepare().unwrap();
     let initramfs = hand_made::hand_made_initramfs(&kernel).unwrap();
     let work = paths::work("bed-boots-debian").unwrap();

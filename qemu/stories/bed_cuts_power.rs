@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use everboot_bed::disk::{Disk, Partition};
-use everboot_bed::rootfs::Mini;
-use everboot_bed::{Drive, Vm, VmOptions, hand_made};
 use everboot_builder::kernel::Kernel;
 use everboot_builder::paths;
 use everboot_builder::setup::{self, Level};
+use everboot_testbed::disk::{Disk, Partition};
+use everboot_testbed::rootfs::Mini;
+use everboot_testbed::{Drive, Vm, VmOptions, hand_made};
 
 const LIMIT: Duration = Duration::from_secs(60);
 const BLOCK: usize = 4096;
@@ -22,7 +22,7 @@ exec busybox poweroff -f";
 
 /// A disk whose guest has not run yet.
 fn machine(story: &str) -> (VmOptions, Disk) {
-    setup::prepare(Level::Bed).unwrap();
+    setup::prepare(Level::Testbed).unwrap();
     let kernel = Kernel::prepare().unwrap();
     let initramfs = hand_made::hand_made_initramfs(&kernel).unwrap();
     let work = paths::work(story).unwrap();

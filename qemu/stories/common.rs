@@ -1,11 +1,11 @@
 //! What the stories share: a machine with a small version 1 that is good, and a version 2 to come.
 
-use everboot_bed::machine::{LIMIT, make_ext4};
-use everboot_bed::vm::PROMPT;
-use everboot_bed::{Bed, Drive, Machine, Vm, VmOptions, bundle, system};
 use everboot_builder::cpio::{Archive, Node};
 use everboot_builder::{initramfs, paths};
 use everboot_kit::seed::Seed;
+use everboot_testbed::machine::{LIMIT, make_ext4};
+use everboot_testbed::vm::PROMPT;
+use everboot_testbed::{Drive, Machine, Testbed, Vm, VmOptions, bundle, system};
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -33,20 +33,20 @@ pub fn pick(seed: &mut Seed, among: &Range<u32>) -> u32 {
 }
 
 /// The bed of all stories of this process.
-pub fn bed() -> &'static Bed {
-    Bed::shared().unwrap()
+pub fn testbed() -> &'static Testbed {
+    Testbed::shared().unwrap()
 }
 
 /// The bundle of a small system.
 pub fn small(version: &str, init: &str, words: &[&str]) -> PathBuf {
-    system::pack(bed(), &system::mini(bed(), version, init), words).unwrap()
+    system::pack(testbed(), &system::mini(testbed(), version, init), words).unwrap()
 }
 
 /// The bundle of any bytes at all, rightly signed.
 pub fn signed_bytes(story: &str, version: &str, bytes: &[u8]) -> PathBuf {
     let image = paths::out(&format!("images/{story}.bytes")).unwrap();
     fs::write(&image, bytes).unwrap();
-    bundle::pack(bed(), &image, version, &["--modules", "none"]).unwrap()
+    bundle::pack(testbed(), &image, version, &["--modules", "none"]).unwrap()
 }
 
 /// A machine that left the factory with version 1.
@@ -56,7 +56,7 @@ pub fn machine(story: &str) -> Machine {
 
 /// The same with another init of version 1, and with words for `everboot-pack disk`.
 pub fn machine_with(story: &str, init: &str, words: &[&str]) -> Machine {
-    Machine::new(bed(), story, &small("1", init, &[]), words).unwrap()
+    Machine::new(testbed(), story, &small("1", init, &[]), words).unwrap()
 }
 
 /// A machine that is on, with a person at its shell and these files at `/mnt`.
@@ -93,7 +93,7 @@ pub fn stick(machine: &Machine, files: &[(&str, Vec<u8>)]) -> Drive {
 pub fn configured(machine: &Machine, boot: &str, line: &str, modules: &[&str]) -> VmOptions {
     let mut archive = Archive::default();
     archive.add("etc/everboot/everboot.conf", 0o644, configuration(line));
-    initramfs::add_modules(&mut archive, &bed().kernel, modules).unwrap();
+    initramfs::add_modules(&mut archive, &testbed().kernel, modules).unwrap();
     overlaid(machine, machine.options(boot).drive(machine.drive()), &archive)
 }
 

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::an_apply::{expect_new, pull_out, ready};
-use super::common::{OLD, bed, machine_with, small, stage};
-use everboot_bed::build_root::BuildRoot;
-use everboot_bed::machine::LIMIT;
-use everboot_bed::vm::PROMPT;
-use everboot_bed::{Drive, Machine, Vm, VmOptions, system};
+use super::common::{OLD, machine_with, small, stage, testbed};
 use everboot_builder::overlay::Overlay;
 use everboot_builder::{cpio, initramfs, paths};
+use everboot_testbed::build_root::BuildRoot;
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::vm::PROMPT;
+use everboot_testbed::{Drive, Machine, Vm, VmOptions, system};
 
 const ALL: [&str; 2] = ["--no-hostonly", "--no-hostonly-cmdline"];
 /// Built on another machine than it boots on, so it has to be told of the disk's driver.
@@ -39,7 +39,7 @@ impl Maker {
 }
 
 fn build_root() -> BuildRoot {
-    BuildRoot::prepare(bed()).unwrap()
+    BuildRoot::prepare(testbed()).unwrap()
 }
 
 /// The next boot of a machine with the image of this maker and these kernel parameters.
@@ -50,8 +50,8 @@ fn options(machine: &Machine, name: &str, maker: Maker, words: &str) -> VmOption
 }
 
 fn boots_debian(story: &str, maker: Maker) {
-    let first = system::debian(bed(), "1", &Overlay::default(), &[]).unwrap();
-    let machine = Machine::new(bed(), story, &first, &[]).unwrap();
+    let first = system::debian(testbed(), "1", &Overlay::default(), &[]).unwrap();
+    let machine = Machine::new(testbed(), story, &first, &[]).unwrap();
     let mut vm = Vm::start(&options(&machine, "boot", maker, ASK).drive(machine.drive())).unwrap();
     vm.wait_for("BOOT-OK 1", LIMIT).unwrap();
     vm.wait_for(PROMPT, LIMIT).unwrap();
@@ -93,10 +93,10 @@ const CUT: u32 = 14;
 /// Version 2 is applied in early boot, over a power cut, and confirms; version 3 never does, and is rolled back.
 fn upgrades_and_rolls_back(story: &str, maker: Maker) {
     let machine = machine_with(story, OLD, &["--slot-size", "32"]);
-    let mut second = system::mini(bed(), "2", OLD);
+    let mut second = system::mini(testbed(), "2", OLD);
     second.mebibytes = MEBIBYTES;
     machine.fill("slot-b", MEBIBYTES << 20).unwrap();
-    stage(&machine, &system::pack(bed(), &second, &[]).unwrap());
+    stage(&machine, &system::pack(testbed(), &second, &[]).unwrap());
     let old = machine.slot_digest("slot-a").unwrap();
     let boot = |name: &str| {
         let mut vm = Vm::start(&options(&machine, name, maker, ASK).drive(machine.drive())).unwrap();
@@ -213,7 +213,7 @@ fn restarts(story: &str, maker: Maker, console: &str, words: &str) {
     let mut agent = cpio::Archive::default();
     agent.add("usr/bin/everboot", 0o755, cpio::Node::File(GIVES_UP.into()));
     initramfs::write_with(&maker.image(&build_root()), &agent, &image).unwrap();
-    let options = VmOptions::new(&work, "boot", &bed().kernel, &image).append(ASK).append(words);
+    let options = VmOptions::new(&work, "boot", &testbed().kernel, &image).append(ASK).append(words);
     let mut options = options.quick_clock();
     options.console = console.to_owned();
     let mut vm = Vm::start(&options).unwrap();
@@ -262,7 +262,7 @@ fn dracut_restarts_a_machine_whose_disk_is_pulled_out_in_an_apply_and_it_goes_on
 fn a_person_comes(story: &str, maker: Maker) {
     let work = paths::work(story).unwrap();
     let image = maker.image(&build_root());
-    let options = VmOptions::new(&work, "boot", &bed().kernel, &image).append(ASK);
+    let options = VmOptions::new(&work, "boot", &testbed().kernel, &image).append(ASK);
     // There are no partitions to wait for.
     let options = options.append("panic= everboot.timeout=1");
     let mut vm = Vm::start(&options).unwrap();
@@ -338,7 +338,7 @@ fn the_dracut_module_brings_its_units_where_systemd_is() {
 
 #[test]
 fn an_image_of_either_tool_has_the_agent_its_settings_and_the_drivers() {
-    let kernel = format!("usr/lib/modules/{}/kernel", bed().kernel.release);
+    let kernel = format!("usr/lib/modules/{}/kernel", testbed().kernel.release);
     for maker in [Maker::Dracut(&HOSTONLY), Maker::InitramfsTools] {
         let content = content(&maker.image(&build_root()));
         for file in [

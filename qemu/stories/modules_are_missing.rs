@@ -1,14 +1,14 @@
 //! An image without modules for the kernel that will boot it is refused: by `stage` in the running system
 //! with nothing changed, and by the early boot when it was staged where the kernel was not known.
 
-use super::common::{bed, machine, machine_at_shell, stage};
-use everboot_bed::machine::LIMIT;
-use everboot_bed::system;
+use super::common::{machine, machine_at_shell, stage, testbed};
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::system;
 
 fn without_modules() -> std::path::PathBuf {
-    let mut image = system::mini(bed(), "2", super::common::NEW);
+    let mut image = system::mini(testbed(), "2", super::common::NEW);
     image.modules = false;
-    system::pack(bed(), &image, &[]).unwrap()
+    system::pack(testbed(), &image, &[]).unwrap()
 }
 
 #[test]

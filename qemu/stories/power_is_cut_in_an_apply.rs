@@ -7,23 +7,23 @@
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use super::common::{OLD, bed, chance, machine_with, pick, stage};
-use everboot_bed::machine::LIMIT;
-use everboot_bed::{Drive, Machine, Vm, system};
+use super::common::{OLD, chance, machine_with, pick, stage, testbed};
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::{Drive, Machine, Vm, system};
 
 /// The same for all: 24 MiB, 6144 blocks. It waits for a line before it confirms.
 const WAITS: &str = "read line\neverboot confirm\npoweroff -f";
 const MEBIBYTES: u64 = 24;
 
 fn image() -> PathBuf {
-    let mut mini = system::mini(bed(), "2", WAITS);
+    let mut mini = system::mini(testbed(), "2", WAITS);
     mini.mebibytes = MEBIBYTES;
-    mini.image(&bed().kernel).unwrap()
+    mini.image(&testbed().kernel).unwrap()
 }
 
 fn ready(story: &str) -> Machine {
     let machine = machine_with(story, OLD, &["--slot-size", "32"]);
-    let bundle = everboot_bed::bundle::pack(bed(), &image(), "2", &[]).unwrap();
+    let bundle = everboot_testbed::bundle::pack(testbed(), &image(), "2", &[]).unwrap();
     machine.fill("slot-b", MEBIBYTES << 20).unwrap();
     stage(&machine, &bundle);
     machine

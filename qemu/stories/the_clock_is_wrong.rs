@@ -1,8 +1,8 @@
 //! The clock says 1970, then 2038, then 1980: nothing depends on it.
 
 use super::common::{machine, small, stage};
-use everboot_bed::Vm;
-use everboot_bed::machine::LIMIT;
+use everboot_testbed::Vm;
+use everboot_testbed::machine::LIMIT;
 
 #[test]
 fn an_update_is_applied_tried_and_confirmed_by_a_clock_that_jumps() {

@@ -5,8 +5,8 @@
 
 use super::an_apply::{expect_new, ready, requests};
 use super::common::{NEW, chance, pick, small, stage};
-use everboot_bed::machine::LIMIT;
-use everboot_bed::{Drive, Machine, Vm};
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::{Drive, Machine, Vm};
 
 /// Runs the machine with this disk once; the old slot is the same before and after.
 fn run(machine: &Machine, drive: Drive) -> String {

@@ -3,8 +3,8 @@
 
 use super::an_apply::{expect_new, ready, requests};
 use super::common::{chance, configured, pick};
-use everboot_bed::machine::LIMIT;
-use everboot_bed::{Drive, Vm};
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::{Drive, Vm};
 
 #[test]
 fn the_watchdog_restarts_a_machine_whose_disk_hangs_and_the_apply_goes_on() {

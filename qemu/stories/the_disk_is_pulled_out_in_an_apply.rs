@@ -2,8 +2,8 @@
 //! (The staging area is looked for on the disk of the record alone, so no disk with only that is ever pulled out.)
 
 use super::an_apply::{expect_new, pull_out, ready};
-use everboot_bed::machine::LIMIT;
-use everboot_bed::{Machine, Vm};
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::{Machine, Vm};
 
 /// A machine whose disk was pulled out; the agent has nothing left to boot then, and waits.
 fn stranded(machine: &Machine, seed: u64) -> Vm {

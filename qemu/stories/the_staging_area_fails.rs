@@ -2,9 +2,9 @@
 //! else the old system boots.
 
 use super::common::{NEW, expect, machine, machine_at_shell, small, stage};
-use everboot_bed::Machine;
-use everboot_bed::machine::{DATA, LIMIT};
 use everboot_builder::command::{program, run};
+use everboot_testbed::Machine;
+use everboot_testbed::machine::{DATA, LIMIT};
 
 #[test]
 fn stage_says_that_there_is_no_room_or_no_right_to_write_and_what_was_staged_before_boots() {

@@ -1,15 +1,15 @@
 //! The main job on a real Debian 12: staged in the running system, applied in early boot, confirmed.
 
-use super::common::{bed, expect, stick};
-use everboot_bed::machine::LIMIT;
-use everboot_bed::vm::PROMPT;
-use everboot_bed::{Machine, Vm, system};
+use super::common::{expect, stick, testbed};
 use everboot_builder::overlay::Overlay;
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::vm::PROMPT;
+use everboot_testbed::{Machine, Vm, system};
 
 #[test]
 fn a_debian_is_upgraded_in_early_boot_and_confirms_itself() {
-    let bundle = |version| system::debian(bed(), version, &Overlay::default(), &[]).unwrap();
-    let machine = Machine::new(bed(), "upgrade", &bundle("1"), &[]).unwrap();
+    let bundle = |version| system::debian(testbed(), version, &Overlay::default(), &[]).unwrap();
+    let machine = Machine::new(testbed(), "upgrade", &bundle("1"), &[]).unwrap();
     let stick = stick(&machine, &[("v2.everboot", std::fs::read(bundle("2")).unwrap())]);
     let old = machine.slot_digest("slot-a").unwrap();
 

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use everboot_bed::disk::Extent;
 use everboot_builder::command::{program, run};
+use everboot_testbed::disk::Extent;
 
 /// Bytes of a sector in the kernel's accounts, whatever the device's own are.
 const SECTOR: u64 = 512;

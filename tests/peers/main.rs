@@ -27,9 +27,9 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 
-use everboot_bed::rootfs::{Debian, image};
-use everboot_bed::{Bed, system};
 use everboot_builder::setup::{self, Level};
+use everboot_testbed::rootfs::{Debian, image};
+use everboot_testbed::{Testbed, system};
 use memory_folder::MemoryFolder;
 use report::Report;
 use rounds::Workload;
@@ -103,12 +103,12 @@ fn run(words: &[&str]) -> Result<ExitCode> {
         Err(error) => error.exit(),
     };
     ensure!(setup::is_root(), "tests/bench needs root, for loop devices");
-    let bed = Bed::shared()?;
+    let testbed = Testbed::shared()?;
     if let Err(error) = setup::prepare(Level::Benchmark) {
         // Each peer that is missing is named in the report.
         println!("setup: {error:#}");
     }
-    let report = measure_all(bed, &options)?;
+    let report = measure_all(testbed, &options)?;
     println!("\n{}", report.text()?);
     if options.is_all() {
         report.write()?;
@@ -116,19 +116,19 @@ fn run(words: &[&str]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn measure_all(bed: &'static Bed, options: &Options) -> Result<Report> {
+fn measure_all(testbed: &'static Testbed, options: &Options) -> Result<Report> {
     let memory_folder = MemoryFolder::open()?;
     let rounds = options.rounds();
     let floor = measure::floor(&memory_folder.path)?.memory;
     let mut report = Report { rounds, floor, ..Report::default() };
     if options.has(Section::Real) {
-        report.rows = report.rows.then(rounds::run_all(bed, &memory_folder, &real(bed)?, rounds)?);
+        report.rows = report.rows.then(rounds::run_all(testbed, &memory_folder, &real(testbed)?, rounds)?);
     }
     if options.has(Section::Synthetic) {
-        report.rows = report.rows.then(rounds::run_all(bed, &memory_folder, &synthetic()?, rounds)?);
+        report.rows = report.rows.then(rounds::run_all(testbed, &memory_folder, &synthetic()?, rounds)?);
     }
     if options.has(Section::Sizes) {
-        report.sizes = sizes::measure(bed, &memory_folder, rounds)?;
+        report.sizes = sizes::measure(testbed, &memory_folder, rounds)?;
     }
     if options.has(Section::Deltas) {
         report.deltas = Some(deltas::measure(&memory_folder, &pair::prepare()?)?);
@@ -136,11 +136,11 @@ fn measure_all(bed: &'static Bed, options: &Options) -> Result<Report> {
     Ok(report)
 }
 
-fn real(bed: &Bed) -> Result<Workload> {
+fn real(testbed: &Testbed) -> Result<Workload> {
     let mut debian = Debian::new("2");
     debian.mebibytes = REAL_MEBIBYTES;
-    debian.overlay = system::debian_overlay(bed);
-    let image = debian.image(&bed.kernel)?;
+    debian.overlay = system::debian_overlay(testbed);
+    let image = debian.image(&testbed.kernel)?;
     Ok(Workload { name: REAL, image, acts: &[Act::Stage, Act::Full, Act::Identical, Act::Rest] })
 }
 

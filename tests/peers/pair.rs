@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use everboot_bed::rootfs::{debian, image};
+use everboot_testbed::rootfs::{debian, image};
 
 use everboot_builder::command::{program, run};
 use everboot_builder::overlay::Overlay;

@@ -14,8 +14,8 @@ use super::peers::{self, PEERS, Task};
 use super::row::{Act, Rows};
 use super::test_disk::TestDisk;
 use super::tool::Tool;
-use everboot_bed::{Bed, bundle};
 use everboot_builder::command::{program, run};
+use everboot_testbed::{Testbed, bundle};
 
 const MIB: f64 = (1 << 20) as f64;
 /// How closely the moment of a cut is watched for.
@@ -32,7 +32,7 @@ pub(super) struct Workload {
 
 /// All rounds of a workload. Who does not run here is named in the rows, with the reason.
 pub(super) fn run_all(
-    bed: &'static Bed,
+    testbed: &'static Testbed,
     memory_folder: &MemoryFolder,
     of: &Workload,
     rounds: usize,
@@ -40,8 +40,8 @@ pub(super) fn run_all(
     let mebibytes = of.image.metadata()?.len().div_ceil(1 << 20);
     // RAUC's bus takes no comma in its address.
     let name = of.name.replace(|letter: char| !letter.is_alphanumeric(), "-");
-    let test_disk = TestDisk::new(bed, memory_folder, &name, mebibytes)?;
-    let update = bundle::pack(bed, &of.image, "2", &["--modules", "none"])?;
+    let test_disk = TestDisk::new(testbed, memory_folder, &name, mebibytes)?;
+    let update = bundle::pack(testbed, &of.image, "2", &["--modules", "none"])?;
     let (image, compressed) = (test_disk.folder.join("image"), test_disk.folder.join("image.zst"));
     run(program("cp").arg("--sparse=always").arg(&of.image).arg(&image))?;
     run(program("zstd").args(["-q", &format!("-{}", bundle::LEVEL), "-o"]).arg(&compressed).arg(&image))?;

@@ -11,8 +11,8 @@ use super::ours::Everboot;
 use super::table::Table;
 use super::test_disk::TestDisk;
 use super::tool::Tool;
-use everboot_bed::rootfs::image;
-use everboot_bed::{Bed, bundle};
+use everboot_testbed::rootfs::image;
+use everboot_testbed::{Testbed, bundle};
 
 /// For the report.
 pub(super) const ABOUT: &str = "\
@@ -31,15 +31,24 @@ pub(super) struct Point {
 }
 
 /// The medians at each size.
-pub(super) fn measure(bed: &'static Bed, memory_folder: &MemoryFolder, rounds: usize) -> Result<Vec<Point>> {
-    MEBIBYTES.iter().map(|mebibytes| point(bed, memory_folder, rounds, *mebibytes)).collect()
+pub(super) fn measure(
+    testbed: &'static Testbed,
+    memory_folder: &MemoryFolder,
+    rounds: usize,
+) -> Result<Vec<Point>> {
+    MEBIBYTES.iter().map(|mebibytes| point(testbed, memory_folder, rounds, *mebibytes)).collect()
 }
 
-fn point(bed: &'static Bed, memory_folder: &MemoryFolder, rounds: usize, mebibytes: u64) -> Result<Point> {
+fn point(
+    testbed: &'static Testbed,
+    memory_folder: &MemoryFolder,
+    rounds: usize,
+    mebibytes: u64,
+) -> Result<Point> {
     println!("bench: an image of {mebibytes} MiB");
     let image = image::sparse(mebibytes)?;
-    let update = bundle::pack(bed, &image, "2", &["--modules", "none"])?;
-    let test_disk = TestDisk::new(bed, memory_folder, "sizes", mebibytes)?;
+    let update = bundle::pack(testbed, &image, "2", &["--modules", "none"])?;
+    let test_disk = TestDisk::new(testbed, memory_folder, "sizes", mebibytes)?;
     let ours = Everboot::new(&test_disk, &update)?;
     let (start, mut costs) = (Instant::now(), Vec::new());
     while costs.is_empty() || (costs.len() < rounds && start.elapsed() < ENOUGH) {

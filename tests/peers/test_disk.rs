@@ -12,9 +12,9 @@ use rustix::fs::{FallocateFlags, fallocate};
 
 use super::loops::{Loop, Traffic};
 use super::memory_folder::MemoryFolder;
-use everboot_bed::disk::{Disk, Extent};
-use everboot_bed::{Bed, Machine, system};
 use everboot_builder::paths;
+use everboot_testbed::disk::{Disk, Extent};
+use everboot_testbed::{Machine, Testbed, system};
 
 const MIB: usize = 1 << 20;
 const BLOCK: usize = 4096;
@@ -43,22 +43,22 @@ impl Drop for TestDisk {
 impl TestDisk {
     /// A machine whose slots take an image of so many MiB.
     pub(super) fn new(
-        bed: &'static Bed,
+        testbed: &'static Testbed,
         memory_folder: &MemoryFolder,
         name: &str,
         mebibytes: u64,
     ) -> Result<TestDisk> {
         let folder = memory_folder.folder(name)?;
-        let first = system::pack(bed, &system::mini(bed, "1", "poweroff -f"), &[])?;
+        let first = system::pack(testbed, &system::mini(testbed, "1", "poweroff -f"), &[])?;
         let slot = (mebibytes + mebibytes / 50 + 2).max(32).to_string();
         let words = ["--slot-size", &slot, "--data-size", "32"];
-        let machine = Machine::new(bed, &format!("bench-{name}"), &first, &words)?;
+        let machine = Machine::new(testbed, &format!("bench-{name}"), &first, &words)?;
         let disk = machine.disk.copy_to(&folder.join("disk.img"))?;
         fs::remove_file(machine.disk.path())?;
         let extent = disk.part(SLOT)?;
         let whole = Loop::attach(disk.path(), None)?;
         let slot = Loop::attach(disk.path(), Some(extent))?;
-        Ok(TestDisk { agent: bed.agent.everboot.clone(), machine, disk, whole, slot, extent, folder })
+        Ok(TestDisk { agent: testbed.agent.everboot.clone(), machine, disk, whole, slot, extent, folder })
     }
 
     /// The agent on this disk.

@@ -49,7 +49,7 @@ struct Count {
 /// Runs it all; the last line counts.
 fn run(quick: bool) -> ExitCode {
     let mut count = Count::default();
-    let level = if quick { Level::Check } else { Level::Bed };
+    let level = if quick { Level::Check } else { Level::Testbed };
     count.step("set-up", || setup::prepare(level).and_then(|()| rust_components()));
     count.step("format", || cargo(&["fmt", "--check"]));
     let lint = ["clippy", "--quiet"];

@@ -25,12 +25,12 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("fuzz", &["core", "storage", "agent"]),
     ("suites", &["core", "storage", "agent", "kit", "fuzz"]),
     ("tests", &["builder"]),
-    ("bed", &["core", "storage", "agent", "builder"]),
-    ("blocklog", &["core", "storage", "agent", "builder", "bed", "kit"]),
-    ("faults", &["core", "storage", "builder", "bed", "blocklog"]),
-    ("stories", &["core", "storage", "builder", "bed", "blocklog", "kit"]),
-    ("demo", &["builder", "bed"]),
-    ("bench", &["builder", "bed"]),
+    ("testbed", &["core", "storage", "agent", "builder"]),
+    ("blocklog", &["core", "storage", "agent", "builder", "testbed", "kit"]),
+    ("faults", &["core", "storage", "builder", "testbed", "blocklog"]),
+    ("stories", &["core", "storage", "builder", "testbed", "blocklog", "kit"]),
+    ("demo", &["builder", "testbed"]),
+    ("bench", &["builder", "testbed"]),
 ];
 
 /// Imports that close a circle and are still allowed: package, folder, from, to. Empty this; add nothing.

@@ -4,24 +4,25 @@
 use anyhow::Result;
 
 use super::median;
-use everboot_bed::hand_made::{hand_made_initramfs, kernel_time};
-use everboot_bed::machine::LIMIT;
-use everboot_bed::{Bed, Machine, Vm, VmOptions, system};
+use everboot_testbed::hand_made::{hand_made_initramfs, kernel_time};
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::{Machine, Testbed, Vm, VmOptions, system};
 
 const ROUNDS: usize = 7;
 
 /// What the small root's init says as soon as it runs.
 const ROOT_INIT: &str = "figures: init of the root runs";
 
-pub(super) fn measure(bed: &'static Bed) -> Result<Vec<(String, String)>> {
+pub(super) fn measure(testbed: &'static Testbed) -> Result<Vec<(String, String)>> {
     let init = format!("echo '<1>{ROOT_INIT}' > /dev/kmsg\nexec poweroff -f");
-    let first = system::pack(bed, &system::mini(bed, "1", &init), &[])?;
-    let machine = Machine::new(bed, "figures-boot", &first, &[])?;
-    let hand_made = hand_made_initramfs(&bed.kernel)?;
+    let first = system::pack(testbed, &system::mini(testbed, "1", &init), &[])?;
+    let machine = Machine::new(testbed, "figures-boot", &first, &[])?;
+    let hand_made = hand_made_initramfs(&testbed.kernel)?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         ours.push(time(&machine, machine.options(&format!("everboot{round}")))?);
-        let theirs_options = VmOptions::new(&machine.work, &format!("hand{round}"), &bed.kernel, &hand_made);
+        let theirs_options =
+            VmOptions::new(&machine.work, &format!("hand{round}"), &testbed.kernel, &hand_made);
         theirs.push(time(&machine, theirs_options)?);
     }
     Ok(vec![row("everboot", ours), row("hand-made busybox init", theirs)])

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use sha2::{Digest, Sha256};
 
-use everboot_bed::machine::make_ext4;
-use everboot_bed::rootfs::Debian;
-use everboot_bed::{Bed, bundle, system};
 use everboot_builder::overlay::Overlay;
 use everboot_builder::paths;
+use everboot_testbed::machine::make_ext4;
+use everboot_testbed::rootfs::Debian;
+use everboot_testbed::{Testbed, bundle, system};
 
 /// In the early boot of version 3 a driver crashes the kernel.
 const CRASH: &str = "\
@@ -39,14 +39,14 @@ pub(super) struct Versions {
 
 impl Versions {
     /// Makes them, or finds them made.
-    pub(super) fn prepare(bed: &Bed) -> Result<Versions> {
-        let image4 = debian4(bed).image(&bed.kernel)?;
+    pub(super) fn prepare(testbed: &Testbed) -> Result<Versions> {
+        let image4 = debian4(testbed).image(&testbed.kernel)?;
         let bundles = [
-            ("v2", system::debian(bed, "2", &Overlay::default(), &[])?),
-            ("v3", system::debian(bed, "3", &crash(), &["--tries", "2"])?),
-            ("v4", bundle::pack(bed, &image4, "4", &[])?),
+            ("v2", system::debian(testbed, "2", &Overlay::default(), &[])?),
+            ("v3", system::debian(testbed, "3", &crash(), &["--tries", "2"])?),
+            ("v4", bundle::pack(testbed, &image4, "4", &[])?),
         ];
-        let first = system::debian(bed, "1", &Overlay::default(), &[])?;
+        let first = system::debian(testbed, "1", &Overlay::default(), &[])?;
         Ok(Versions { first, image4, stick: stick(&bundles)? })
     }
 }
@@ -58,13 +58,13 @@ fn crash() -> Overlay {
         .link(&format!("{units}/sysinit.target.wants/driver.service"), "../driver.service")
 }
 
-fn debian4(bed: &Bed) -> Debian {
+fn debian4(testbed: &Testbed) -> Debian {
     let mut data = Vec::with_capacity(NEW_DATA);
     while data.len() < NEW_DATA {
         data.extend(Sha256::digest(data.len().to_le_bytes()));
     }
     let mut debian = Debian::new("4");
-    debian.overlay = system::debian_overlay(bed).file("/opt/new-data", data);
+    debian.overlay = system::debian_overlay(testbed).file("/opt/new-data", data);
     debian
 }
 

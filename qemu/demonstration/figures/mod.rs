@@ -8,22 +8,22 @@ mod memory;
 
 use anyhow::Result;
 
-use everboot_bed::Bed;
+use everboot_testbed::Testbed;
 
 /// Measures all, and prints a table.
 pub(crate) fn run() -> Result<()> {
-    let bed = Bed::shared()?;
+    let testbed = Testbed::shared()?;
     let mut rows = vec![
-        ("everboot-init, stripped".to_owned(), bytes(&bed.agent.init)?),
-        ("everboot, stripped".to_owned(), bytes(&bed.agent.everboot)?),
-        ("initramfs, with configuration, key and modules".to_owned(), bytes(&bed.initramfs)?),
+        ("everboot-init, stripped".to_owned(), bytes(&testbed.agent.init)?),
+        ("everboot, stripped".to_owned(), bytes(&testbed.agent.everboot)?),
+        ("initramfs, with configuration, key and modules".to_owned(), bytes(&testbed.initramfs)?),
     ];
     println!("figures: boots in QEMU, two kinds in turns");
-    rows.extend(boot::measure(bed)?);
+    rows.extend(boot::measure(testbed)?);
     println!("figures: applies on this machine, two kinds in turns");
-    rows.extend(apply::measure(bed)?);
+    rows.extend(apply::measure(testbed)?);
     println!("figures: memory of large applies");
-    rows.extend(memory::measure(bed)?);
+    rows.extend(memory::measure(testbed)?);
     let width = rows.iter().map(|(what, _)| what.chars().count()).max().unwrap_or(0);
     println!();
     for (what, value) in rows {

@@ -2,11 +2,10 @@
 //!
 //! A table of contents, in the order in which things are made: `rootfs` (images) → `system` (what everboot needs in a
 //! root) → `build_root` (initramfs images by other people's tools) → `bundle` → `machine` (a disk from the factory and
-//! its boots) → `vm` (QEMU) → `disk` (what the virtual machine left behind). `Bed` holds what all share.
+//! its boots) → `vm` (QEMU) → `disk` (what the virtual machine left behind). `Testbed` holds what all share.
 //!
 //! All it makes is under `out/`, cached between runs.
 
-pub mod bed;
 pub mod build_root;
 pub mod bundle;
 pub mod disk;
@@ -14,8 +13,9 @@ pub mod hand_made;
 pub mod machine;
 pub mod rootfs;
 pub mod system;
+pub mod testbed;
 pub mod vm;
 
-pub use bed::Bed;
 pub use machine::Machine;
+pub use testbed::Testbed;
 pub use vm::{Drive, Vm, VmOptions};

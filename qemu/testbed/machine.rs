@@ -15,7 +15,7 @@ use sha2::{Digest, Sha256};
 use super::disk::Disk;
 use super::rootfs::image::as_root;
 use super::vm::last_lines;
-use super::{Bed, Drive, Vm, VmOptions};
+use super::{Drive, Testbed, Vm, VmOptions};
 use everboot_builder::command::{describe, program, run};
 use everboot_builder::paths;
 
@@ -39,7 +39,7 @@ pub struct Answer {
 
 /// A machine that is off; each boot is a virtual machine of its own.
 pub struct Machine {
-    bed: &'static Bed,
+    testbed: &'static Testbed,
     /// Its disk.
     pub disk: Disk,
     /// Logs, sockets and scratch files.
@@ -50,14 +50,14 @@ pub struct Machine {
 
 impl Machine {
     /// From the factory: this bundle in the first slot, good and default. `words` go to `everboot-pack disk`.
-    pub fn new(bed: &'static Bed, story: &str, first: &Path, words: &[&str]) -> Result<Machine> {
+    pub fn new(testbed: &'static Testbed, story: &str, first: &Path, words: &[&str]) -> Result<Machine> {
         let configuration = fs::read_to_string(paths::repo().join("initramfs/everboot.conf"))?;
-        Machine::with(bed, story, &configuration, first, words)
+        Machine::with(testbed, story, &configuration, first, words)
     }
 
     /// The same with another configuration.
     pub fn with(
-        bed: &'static Bed,
+        testbed: &'static Testbed,
         story: &str,
         configuration: &str,
         first: &Path,
@@ -67,26 +67,26 @@ impl Machine {
         let (disk, settings) = (work.join("disk.img"), work.join("etc"));
         fs::create_dir_all(settings.join("keys"))?;
         fs::write(settings.join("everboot.conf"), configuration)?;
-        fs::copy(&bed.key.public, settings.join("keys/everboot.pub"))?;
-        let mut pack = Command::new(bed.tool("everboot-pack")?);
+        fs::copy(&testbed.key.public, settings.join("keys/everboot.pub"))?;
+        let mut pack = Command::new(testbed.tool("everboot-pack")?);
         pack.arg("disk").arg("-o").arg(&disk);
         pack.arg("--config").arg(settings.join("everboot.conf"));
-        pack.arg("--pub").arg(&bed.key.public).arg("--bundle").arg(first).args(words);
+        pack.arg("--pub").arg(&testbed.key.public).arg("--bundle").arg(first).args(words);
         run(&mut pack)?;
-        Ok(Machine { bed, disk: Disk::open(&disk), work, settings })
+        Ok(Machine { testbed, disk: Disk::open(&disk), work, settings })
     }
 
     /// A machine with a copy of this disk and of these settings.
-    pub fn copy_of(bed: &'static Bed, story: &str, disk: &Path, settings: &Path) -> Result<Machine> {
+    pub fn copy_of(testbed: &'static Testbed, story: &str, disk: &Path, settings: &Path) -> Result<Machine> {
         let work = paths::work(story)?;
         let disk = Disk::open(disk).copy_to(&work.join("disk.img"))?;
         run(program("cp").args(["-rL", "--no-preserve=mode"]).arg(settings).arg(work.join("etc")))?;
-        Ok(Machine { bed, disk, settings: work.join("etc"), work })
+        Ok(Machine { testbed, disk, settings: work.join("etc"), work })
     }
 
     /// What the next boot boots; a name says which boot it is.
     pub fn options(&self, name: &str) -> VmOptions {
-        VmOptions::new(&self.work, name, &self.bed.kernel, &self.bed.initramfs)
+        VmOptions::new(&self.work, name, &self.testbed.kernel, &self.testbed.initramfs)
     }
 
     /// Switches it on.
@@ -120,7 +120,7 @@ impl Machine {
 
     /// The host's agent on the disk image, not started yet.
     pub fn agent(&self, words: &[&str]) -> Result<Command> {
-        let mut command = Command::new(&self.bed.agent.everboot);
+        let mut command = Command::new(&self.testbed.agent.everboot);
         command.arg("--disk").arg(self.disk.path()).arg("--config").arg(&self.settings);
         fs::create_dir_all(self.staging())?;
         command.arg("--staging").arg(self.staging()).args(words);

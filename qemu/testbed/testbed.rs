@@ -17,13 +17,13 @@ use everboot_builder::{paths, steps};
 use super::rootfs::debian;
 
 /// A prepared test bed: a machine that is set up for virtual machines, and what is built for them.
-pub struct Bed {
+pub struct Testbed {
     built: Built,
     /// Tools that were built so far. They stay as long as the process does.
     tools: Mutex<BTreeMap<String, &'static Path>>,
 }
 
-impl Deref for Bed {
+impl Deref for Testbed {
     type Target = Built;
 
     fn deref(&self) -> &Built {
@@ -31,43 +31,43 @@ impl Deref for Bed {
     }
 }
 
-impl Bed {
+impl Testbed {
     /// Sets up the machine for virtual machines, and builds what they boot; tools are built when they are asked for.
-    pub fn prepare() -> Result<Bed> {
-        Bed::at(Level::Bed)
+    pub fn prepare() -> Result<Testbed> {
+        Testbed::at(Level::Testbed)
     }
 
     /// Sets up no more than what a demonstration on Debian takes, side by side: what downloads leaves the processors to
     /// what compiles. Its `everboot-pack` knows no registry, and is `out/demo/everboot-pack`.
-    pub fn for_demo() -> Result<Bed> {
+    pub fn for_demo() -> Result<Testbed> {
         steps::timed("Debian packages of the host", || setup::prepare(Level::Demo))?;
-        let (bed, pack, tree) = thread::scope(|scope| {
+        let (testbed, pack, tree) = thread::scope(|scope| {
             let tree = scope.spawn(|| {
                 let kernel = Kernel::prepare()?;
                 steps::timed("Debian by mmdebstrap", || debian::prepare(&kernel))
             });
             let pack = scope.spawn(|| programs::build_pack_without_registry("demo/everboot-pack"));
-            (Bed::at(Level::Demo), joined(pack), joined(tree))
+            (Testbed::at(Level::Demo), joined(pack), joined(tree))
         });
         tree?;
-        let bed = bed?;
-        bed.put("everboot-pack", pack?);
-        Ok(bed)
+        let testbed = testbed?;
+        testbed.put("everboot-pack", pack?);
+        Ok(testbed)
     }
 
-    fn at(level: Level) -> Result<Bed> {
+    fn at(level: Level) -> Result<Testbed> {
         setup::prepare(level)?;
         let built = programs::without_tools()?;
-        Ok(Bed { built, tools: Mutex::default() })
+        Ok(Testbed { built, tools: Mutex::default() })
     }
 
     /// The bed of this process, prepared by the first who asks for it.
-    pub fn shared() -> Result<&'static Bed> {
-        static BED: Mutex<Option<&'static Bed>> = Mutex::new(None);
-        let mut bed = BED.lock().unwrap_or_else(PoisonError::into_inner);
-        match *bed {
-            Some(bed) => Ok(bed),
-            None => Ok(bed.insert(Box::leak(Box::new(Bed::prepare()?)))),
+    pub fn shared() -> Result<&'static Testbed> {
+        static BED: Mutex<Option<&'static Testbed>> = Mutex::new(None);
+        let mut testbed = BED.lock().unwrap_or_else(PoisonError::into_inner);
+        match *testbed {
+            Some(testbed) => Ok(testbed),
+            None => Ok(testbed.insert(Box::leak(Box::new(Testbed::prepare()?)))),
         }
     }
 

@@ -7,21 +7,21 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use everboot_bed::rootfs::image;
-use everboot_bed::{Bed, Machine, bundle, system};
+use everboot_testbed::rootfs::image;
+use everboot_testbed::{Machine, Testbed, bundle, system};
 
 /// The kernel keeps the peak itself; this is how often we read it while the process lives.
 const LOOK: Duration = Duration::from_millis(2);
 
-pub(super) fn measure(bed: &'static Bed) -> Result<Vec<(String, String)>> {
-    let first = system::pack(bed, &system::mini(bed, "1", "poweroff -f"), &[])?;
+pub(super) fn measure(testbed: &'static Testbed) -> Result<Vec<(String, String)>> {
+    let first = system::pack(testbed, &system::mini(testbed, "1", "poweroff -f"), &[])?;
     let mut rows = Vec::new();
     for (name, mebibytes) in [("400 MB", 400_u64), ("4 GB", 4000)] {
         let image = image::sparse(mebibytes)?;
-        let update = bundle::pack(bed, &image, "2", &["--modules", "none"])?;
+        let update = bundle::pack(testbed, &image, "2", &["--modules", "none"])?;
         let slot = (mebibytes + mebibytes / 50).to_string();
         let words = ["--slot-size", slot.as_str(), "--data-size", "32"];
-        let machine = Machine::new(bed, &format!("figures-memory-{mebibytes}"), &first, &words)?;
+        let machine = Machine::new(testbed, &format!("figures-memory-{mebibytes}"), &first, &words)?;
         machine.must(&["stage", &update.to_string_lossy()])?;
         let peak = peak_of_prepare(&machine)?;
         rows.push((format!("peak memory of everboot prepare, image of {name}"), format!("{peak} KiB")));

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 
 use super::rootfs::{Debian, Mini};
-use super::{Bed, bundle};
+use super::{Testbed, bundle};
 use everboot_builder::overlay::Overlay;
 use everboot_builder::{package, paths};
 
@@ -30,18 +30,18 @@ ExecStart=/bin/sh -c 'test -z \"$(systemctl list-units --failed --no-legend)\"'
 ";
 
 /// Agent, configuration and key, at the places where everboot looks for them.
-pub fn agent(bed: &Bed) -> Overlay {
+pub fn agent(testbed: &Testbed) -> Overlay {
     Overlay::default()
-        .host_file("/usr/bin/everboot", 0o755, &bed.agent.everboot)
+        .host_file("/usr/bin/everboot", 0o755, &testbed.agent.everboot)
         .host_file("/etc/everboot/everboot.conf", 0o644, &paths::repo().join("initramfs/everboot.conf"))
-        .host_file("/etc/everboot/keys/everboot.pub", 0o644, &bed.key.public)
+        .host_file("/etc/everboot/keys/everboot.pub", 0o644, &testbed.key.public)
         .folder("/mnt")
 }
 
 /// The same for a Debian, which confirms itself when it has come up without a failed unit.
-pub fn debian_overlay(bed: &Bed) -> Overlay {
+pub fn debian_overlay(testbed: &Testbed) -> Overlay {
     let units = "/etc/systemd/system";
-    agent(bed)
+    agent(testbed)
         .host_file(&format!("{units}/everboot-confirm.service"), 0o644, &package::confirm_unit())
         .file(&format!("{units}/no-failures.service"), CHECK)
         .link(
@@ -52,21 +52,21 @@ pub fn debian_overlay(bed: &Bed) -> Overlay {
 }
 
 /// The bundle of a Debian with everboot, and further files.
-pub fn debian(bed: &Bed, version: &str, more: &Overlay, words: &[&str]) -> Result<PathBuf> {
+pub fn debian(testbed: &Testbed, version: &str, more: &Overlay, words: &[&str]) -> Result<PathBuf> {
     let mut debian = Debian::new(version);
-    debian.overlay = debian_overlay(bed).then(more);
-    bundle::pack(bed, &debian.image(&bed.kernel)?, version, words)
+    debian.overlay = debian_overlay(testbed).then(more);
+    bundle::pack(testbed, &debian.image(&testbed.kernel)?, version, words)
 }
 
 /// A small root with everboot, whose init is these lines of shell after the version is told.
-pub fn mini(bed: &Bed, version: &str, init: &str) -> Mini {
+pub fn mini(testbed: &Testbed, version: &str, init: &str) -> Mini {
     let mut mini = Mini::new(version, &format!("echo UP {version}\n{init}"));
-    mini.overlay = agent(bed);
+    mini.overlay = agent(testbed);
     mini.mebibytes = MINI_MEBIBYTES;
     mini
 }
 
 /// The bundle of a root that [`mini`] made.
-pub fn pack(bed: &Bed, mini: &Mini, words: &[&str]) -> Result<PathBuf> {
-    bundle::pack(bed, &mini.image(&bed.kernel)?, &mini.version, words)
+pub fn pack(testbed: &Testbed, mini: &Mini, words: &[&str]) -> Result<PathBuf> {
+    bundle::pack(testbed, &mini.image(&testbed.kernel)?, &mini.version, words)
 }

@@ -13,10 +13,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result};
 
-use everboot_bed::machine::LIMIT;
-use everboot_bed::vm::PROMPT;
-use everboot_bed::{Bed, Drive, Machine, Vm};
 use everboot_builder::steps;
+use everboot_testbed::machine::LIMIT;
+use everboot_testbed::vm::PROMPT;
+use everboot_testbed::{Drive, Machine, Testbed, Vm};
 use narrator::Narrator;
 use versions::Versions;
 
@@ -68,8 +68,8 @@ fn note_compilation() {
 
 /// Boots version 1 with the terminal as its console.
 fn shell() -> Result<ExitCode> {
-    let (bed, versions) = prepare(&mut Narrator::new())?;
-    let machine = Machine::new(bed, "demo-shell", &versions.first, &["--data-size", "256"])?;
+    let (testbed, versions) = prepare(&mut Narrator::new())?;
+    let machine = Machine::new(testbed, "demo-shell", &versions.first, &["--data-size", "256"])?;
     let options = machine.options("shell").drive(machine.drive()).drive(Drive::Snapshot(versions.stick));
     println!(
         "\nThe machine's console. You are logged in as root; bundles are on /dev/vdb:\n\
@@ -81,34 +81,34 @@ fn shell() -> Result<ExitCode> {
 }
 
 fn tell(narrator: &mut Narrator) -> Result<()> {
-    let (bed, versions) = prepare(narrator)?;
-    let make = || Machine::new(bed, "demo", &versions.first, &["--data-size", "256"]);
+    let (testbed, versions) = prepare(narrator)?;
+    let make = || Machine::new(testbed, "demo", &versions.first, &["--data-size", "256"]);
     let machine = steps::timed("the disk from the factory", make)?;
     narrator.say("everboot-pack disk made a disk as it leaves the factory: version 1 in slot-a");
-    let mut tour = Tour { narrator, machine, versions };
-    steps::timed("boots: an upgrade", || tour.upgrade())?;
-    steps::timed("boots: a rollback", || tour.rollback())?;
-    steps::timed("boots: a power cut", || tour.power_cut())
+    let mut demo_run = Demo { narrator, machine, versions };
+    steps::timed("boots: an upgrade", || demo_run.upgrade())?;
+    steps::timed("boots: a rollback", || demo_run.rollback())?;
+    steps::timed("boots: a power cut", || demo_run.power_cut())
 }
 
-fn prepare(narrator: &mut Narrator) -> Result<(&'static Bed, Versions)> {
+fn prepare(narrator: &mut Narrator) -> Result<(&'static Testbed, Versions)> {
     narrator.chapter("Set up and build (cached under out/)");
     // As long as this process.
-    let bed: &'static Bed = Box::leak(Box::new(Bed::for_demo()?));
-    bed.print_sizes()?;
+    let testbed: &'static Testbed = Box::leak(Box::new(Testbed::for_demo()?));
+    testbed.print_sizes()?;
     narrator.say("the agent, the initramfs, everboot-pack and a Debian are there");
-    let versions = steps::timed("four images and their bundles", || Versions::prepare(bed))?;
+    let versions = steps::timed("four images and their bundles", || Versions::prepare(testbed))?;
     narrator.say("Debian 12 images and signed bundles: v1, v2, v3 (its kernel crashes), v4");
-    Ok((bed, versions))
+    Ok((testbed, versions))
 }
 
-struct Tour<'a> {
+struct Demo<'a> {
     narrator: &'a mut Narrator,
     machine: Machine,
     versions: Versions,
 }
 
-impl Tour<'_> {
+impl Demo<'_> {
     fn upgrade(&mut self) -> Result<()> {
         self.narrator.chapter("Version 1 runs; version 2 is staged, applied in early boot, confirmed");
         let old = self.machine.slot_digest("slot-a")?;

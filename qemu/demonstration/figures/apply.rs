@@ -10,24 +10,25 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 
 use super::median;
-use everboot_bed::disk::Disk;
-use everboot_bed::rootfs::Debian;
-use everboot_bed::{Bed, Machine, bundle, system};
 use everboot_builder::command::{program, run};
+use everboot_testbed::disk::Disk;
+use everboot_testbed::rootfs::Debian;
+use everboot_testbed::{Machine, Testbed, bundle, system};
 
 const ROUNDS: usize = 5;
 const RECORD: &str = "everboot-record";
 const SLOT: &str = "slot-b";
 
-pub(super) fn measure(bed: &'static Bed) -> Result<Vec<(String, String)>> {
+pub(super) fn measure(testbed: &'static Testbed) -> Result<Vec<(String, String)>> {
     let mut debian = Debian::new("2");
     debian.mebibytes = 400;
-    debian.overlay = system::debian_overlay(bed);
-    let image = debian.image(&bed.kernel)?;
+    debian.overlay = system::debian_overlay(testbed);
+    let image = debian.image(&testbed.kernel)?;
     let size = image.metadata()?.len();
-    let update = bundle::pack(bed, &image, "2", &[])?;
-    let first = system::pack(bed, &system::mini(bed, "1", "poweroff -f"), &[])?;
-    let machine = Machine::new(bed, "figures-apply", &first, &["--slot-size", "448", "--data-size", "32"])?;
+    let update = bundle::pack(testbed, &image, "2", &[])?;
+    let first = system::pack(testbed, &system::mini(testbed, "1", "poweroff -f"), &[])?;
+    let machine =
+        Machine::new(testbed, "figures-apply", &first, &["--slot-size", "448", "--data-size", "32"])?;
     machine.must(&["stage", &update.to_string_lossy()])?;
     let payload = machine.work.join("root.zst");
     extract(&update, &payload)?;

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::rootfs::debian;
 use super::rootfs::image::as_root;
-use super::{Bed, system};
+use super::{Testbed, system};
 use everboot_builder::command::{program, run};
 use everboot_builder::overlay::Overlay;
 use everboot_builder::{package, paths, setup};
@@ -39,10 +39,10 @@ pub struct BuildRoot {
 
 impl BuildRoot {
     /// The workshop with everboot installed; made on the first run.
-    pub fn prepare(bed: &Bed) -> Result<BuildRoot> {
-        let release = bed.kernel.release.clone();
-        let base = prepare_base(bed)?;
-        let mut installed = system::agent(bed).host_file(package::INIT, 0o755, &bed.agent.init);
+    pub fn prepare(testbed: &Testbed) -> Result<BuildRoot> {
+        let release = testbed.kernel.release.clone();
+        let base = prepare_base(testbed)?;
+        let mut installed = system::agent(testbed).host_file(package::INIT, 0o755, &testbed.agent.init);
         for (from, to) in [
             (DRACUT_MODULE, "/usr/lib/dracut/modules.d/90everboot"),
             ("initramfs/initramfs-tools", "/etc/initramfs-tools"),
@@ -53,8 +53,12 @@ impl BuildRoot {
     }
 
     /// The workshop before everboot was installed in it, and with these files.
-    pub fn bare(bed: &Bed, files: Overlay) -> Result<BuildRoot> {
-        Ok(BuildRoot { base: prepare_base(bed)?, release: bed.kernel.release.clone(), installed: files })
+    pub fn bare(testbed: &Testbed, files: Overlay) -> Result<BuildRoot> {
+        Ok(BuildRoot {
+            base: prepare_base(testbed)?,
+            release: testbed.kernel.release.clone(),
+            installed: files,
+        })
     }
 
     /// What this shell script, whose only argument is the kernel's release, makes at `/boot/image`.
@@ -116,8 +120,8 @@ fn inside(tree: &Path) -> Command {
 }
 
 /// The base tree, made on the first run.
-fn prepare_base(bed: &Bed) -> Result<PathBuf> {
-    let release = &bed.kernel.release;
+fn prepare_base(testbed: &Testbed) -> Result<PathBuf> {
+    let release = &testbed.kernel.release;
     let _one_at_a_time = paths::lock("workshop")?;
     let tree = paths::out(&format!("rootfs/workshop-{BASE}-{release}"))?;
     if tree.exists() {
@@ -126,7 +130,7 @@ fn prepare_base(bed: &Bed) -> Result<PathBuf> {
     println!("rootfs: making a Debian with dracut and initramfs-tools");
     let fresh = tree.with_extension("new");
     debian::unpack(PACKAGES, &fresh)?;
-    let kernel = &bed.kernel.root;
+    let kernel = &testbed.kernel.root;
     for folder in ["boot", "lib/modules"] {
         let to = fresh.join(folder);
         fs::create_dir_all(&to)?;

@@ -13,7 +13,7 @@ use everboot_storage::bundle::Bundle;
 use everboot_storage::bundle::sign::Signer;
 use everboot_storage::bundle::write::{member, member_len};
 
-use super::Bed;
+use super::Testbed;
 use everboot_builder::command::run;
 use everboot_builder::paths;
 
@@ -24,17 +24,23 @@ pub const COMPATIBLE: &str = "demo-x86_64";
 pub const LEVEL: &str = "3";
 
 /// Packs an image that is named after its content, as those of `rootfs` are.
-pub fn pack(bed: &Bed, image: &Path, version: &str, words: &[&str]) -> Result<PathBuf> {
-    pack_for(COMPATIBLE, bed, image, version, words)
+pub fn pack(testbed: &Testbed, image: &Path, version: &str, words: &[&str]) -> Result<PathBuf> {
+    pack_for(COMPATIBLE, testbed, image, version, words)
 }
 
 /// The same for a machine of another type.
-pub fn pack_for(compatible: &str, bed: &Bed, image: &Path, version: &str, words: &[&str]) -> Result<PathBuf> {
-    let packer = bed.tool("everboot-pack")?;
+pub fn pack_for(
+    compatible: &str,
+    testbed: &Testbed,
+    image: &Path,
+    version: &str,
+    words: &[&str],
+) -> Result<PathBuf> {
+    let packer = testbed.tool("everboot-pack")?;
     let name = image.file_stem().context("an image has a name")?.to_string_lossy();
     let mut hash = Sha256::new();
     hash.update(fs::read(packer)?);
-    hash.update(fs::read(&bed.key.public)?);
+    hash.update(fs::read(&testbed.key.public)?);
     hash.update(format!("{compatible} {version} {words:?}"));
     let digest: String = hash.finalize()[..6].iter().map(|byte| format!("{byte:02x}")).collect();
     let bundle = paths::out(&format!("bundles/{name}-{version}-{digest}.everboot"))?;
@@ -43,16 +49,16 @@ pub fn pack_for(compatible: &str, bed: &Bed, image: &Path, version: &str, words:
         let mut command = Command::new(packer);
         command.arg("image").arg(image).arg("-o").arg(&bundle);
         command.args(["--version", version, "--compatible", compatible, "--level", LEVEL]);
-        run(command.arg("--key").arg(&bed.key.secret).args(words))?;
+        run(command.arg("--key").arg(&testbed.key.secret).args(words))?;
     }
     Ok(bundle)
 }
 
 /// Writes a copy of a bundle whose manifest the test bed's key has signed, in place of another's.
-pub fn signed_anew(bed: &Bed, from: &Path, to: &Path) -> Result<()> {
+pub fn signed_anew(testbed: &Testbed, from: &Path, to: &Path) -> Result<()> {
     let opened = Bundle::open_untrusted(FileMedium::open(from, Access::Read)?)?;
     let signed = opened.signed();
-    let key = Signer::parse(&fs::read_to_string(&bed.key.secret)?).context("read the test bed's key")?;
+    let key = Signer::parse(&fs::read_to_string(&testbed.key.secret)?).context("read the test bed's key")?;
     let head = member_len(signed.manifest.len() as u64) + member_len(signed.signature.len() as u64);
     let all = fs::read(from).with_context(|| format!("read {}", from.display()))?;
     let rest = all.get(usize::try_from(head)?..).context("a bundle has more than its manifest")?;
