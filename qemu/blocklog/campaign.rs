@@ -3,7 +3,7 @@
 use super::address::Address;
 use super::agent::WorkingCopy;
 use super::counts::Counts;
-use super::crash_images::{CrashImages, Failure, Place};
+use super::crash_images::{CrashImages, EpochLosses, Failure};
 use super::image::Coverage;
 use super::options::Options;
 use super::replay::{Oracle, Recorded, Trouble};
@@ -140,7 +140,7 @@ impl Shared<'_> {
     fn one(
         &self,
         images: &CrashImages<'_>,
-        place: &Place,
+        place: &EpochLosses,
         way: usize,
         oracle: &mut Oracle<'_>,
     ) -> Result<()> {

@@ -23,7 +23,7 @@ const SHOWN: usize = 96;
 
 /// An epoch with all the ways in which it may end.
 #[derive(Debug)]
-pub struct Place {
+pub struct EpochLosses {
     /// How far the flush before it is believed.
     pub coverage: Coverage,
     /// It.
@@ -54,7 +54,7 @@ pub struct Failure {
 pub struct CrashImages<'a> {
     recorded: Recorded<'a>,
     /// Its epochs; those whose flushes are believed come first.
-    pub places: Vec<Place>,
+    pub places: Vec<EpochLosses>,
     /// What all chance comes from.
     pub seed: u64,
 }
@@ -69,7 +69,7 @@ impl<'a> CrashImages<'a> {
                 let losses = epoch.losses(SAMPLES, seed)?;
                 let order = order(losses.len(), seed ^ places.len() as u64, coverage);
                 let (durable, live) = (recorded.disk(epoch.base.clone()), recorded.disk(epoch.whole()));
-                places.push(Place { coverage, epoch, losses, order, durable, live });
+                places.push(EpochLosses { coverage, epoch, losses, order, durable, live });
             }
         }
         ensure!(!places.is_empty(), "{}: expected writes to lose, found none", recording.name);
@@ -86,14 +86,15 @@ impl<'a> CrashImages<'a> {
     }
 
     /// The address of a way in a place.
-    pub fn address(&self, place: &Place, way: usize) -> Address {
+    pub fn address(&self, place: &EpochLosses, way: usize) -> Address {
         let recording = self.recorded.recording.name.to_owned();
         Address { recording, coverage: place.coverage, epoch: place.epoch.number, way, seed: self.seed }
     }
 
     /// The place and the way of an address.
-    pub fn find(&self, address: &Address) -> Option<(&Place, usize)> {
-        let is = |place: &&Place| place.coverage == address.coverage && place.epoch.number == address.epoch;
+    pub fn find(&self, address: &Address) -> Option<(&EpochLosses, usize)> {
+        let is =
+            |place: &&EpochLosses| place.coverage == address.coverage && place.epoch.number == address.epoch;
         let place = self.places.iter().find(is)?;
         (address.way < place.losses.len()).then_some((place, address.way))
     }
@@ -105,7 +106,7 @@ impl<'a> CrashImages<'a> {
     }
 
     /// An image that was checked well.
-    pub fn checked(&self, address: Address, place: &Place, outcome: Outcome) -> Checked {
+    pub fn checked(&self, address: Address, place: &EpochLosses, outcome: Outcome) -> Checked {
         let parts = &self.recorded.recording.parts;
         let moment = (place.epoch.phase.clone(), place.epoch.kind(parts));
         let saves = place.epoch.areas(parts).contains(&Area::Record);
@@ -144,7 +145,7 @@ fn order(count: usize, seed: u64, coverage: Coverage) -> Vec<usize> {
     order
 }
 
-impl Place {
+impl EpochLosses {
     /// A disk that this place may leave.
     pub fn case(&self, loss: &Loss, image: Pages) -> Case<'_> {
         let is_sound = matches!(loss.damage, SectorDamage::None) && self.coverage == Coverage::All;

@@ -44,7 +44,7 @@ pub(crate) struct Have {
 
 /// Where a block of the image is to be had.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+enum LocalBlock {
     Nowhere,
     /// It is zero.
     Zeroes,
@@ -115,7 +115,7 @@ struct Patchwork<'a, 'b> {
     payload: &'a Payload,
     packed: Packed<'a, &'a Ranged<'b>>,
     digests: Vec<Digest>,
-    places: Vec<Place>,
+    places: Vec<LocalBlock>,
 }
 
 impl<'a, 'b> Patchwork<'a, 'b> {
@@ -142,7 +142,7 @@ impl<'a, 'b> Patchwork<'a, 'b> {
     }
 
     fn is_missing(&self, frame: u64) -> bool {
-        self.places[self.blocks(frame)].contains(&Place::Nowhere)
+        self.places[self.blocks(frame)].contains(&LocalBlock::Nowhere)
     }
 
     /// Bytes of the frames that have to be fetched.
@@ -234,7 +234,7 @@ impl<'a, 'b> Patchwork<'a, 'b> {
         let mut at = 0;
         for run in places.chunk_by(|one, next| *next == follows(*one)) {
             let bytes = &mut content[at * BLOCK..][..run.len() * BLOCK];
-            if let Place::At(part, from) = run[0]
+            if let LocalBlock::At(part, from) = run[0]
                 && self.parts[part].read_at(from, bytes).is_err()
             {
                 return false;
@@ -263,17 +263,17 @@ impl<'a, 'b> Patchwork<'a, 'b> {
 }
 
 /// The place of the next block, if it lies behind this one.
-fn follows(place: Place) -> Place {
+fn follows(place: LocalBlock) -> LocalBlock {
     match place {
-        Place::At(part, from) => Place::At(part, from + BLOCK as u64),
+        LocalBlock::At(part, from) => LocalBlock::At(part, from + BLOCK as u64),
         other => other,
     }
 }
 
 /// Where blocks with these digests are. What cannot be read is not there.
-fn find(digests: &[Digest], parts: &[FileMedium], hasher: &Hasher) -> Vec<Place> {
+fn find(digests: &[Digest], parts: &[FileMedium], hasher: &Hasher) -> Vec<LocalBlock> {
     let is_zero = |digest: &Digest| *digest == hasher.zeroes();
-    let place = |digest| if is_zero(digest) { Place::Zeroes } else { Place::Nowhere };
+    let place = |digest| if is_zero(digest) { LocalBlock::Zeroes } else { LocalBlock::Nowhere };
     let mut places: Vec<_> = digests.iter().map(place).collect();
     let mut wanted: Vec<_> = (0..digests.len()).filter(|block| !is_zero(&digests[*block])).collect();
     wanted.sort_unstable_by_key(|block| digests[*block]);
@@ -293,10 +293,10 @@ fn find(digests: &[Digest], parts: &[FileMedium], hasher: &Hasher) -> Vec<Place>
                 let equal = wanted[first..].iter().take_while(|block| digests[**block] == *digest);
                 for block in equal {
                     // All of them have a place, or none.
-                    if places[*block] != Place::Nowhere {
+                    if places[*block] != LocalBlock::Nowhere {
                         break;
                     }
-                    places[*block] = Place::At(number, from);
+                    places[*block] = LocalBlock::At(number, from);
                     open -= 1;
                 }
             }

@@ -10,7 +10,7 @@ use super::counts::Counts;
 use super::failure::Failure;
 use super::invariants::{Crash, check_crash};
 use super::kept::{Kept, KeptNode};
-use super::oracle::{CopyDamage, Oracle, Outcome, Place, Profile};
+use super::oracle::{CopyDamage, MachineState, Oracle, Outcome, Profile};
 use super::replay::retrace;
 use super::scenario::Scenario;
 use super::step::Step;
@@ -33,7 +33,7 @@ const LIE_SAMPLES: usize = 4;
 #[derive(Debug, Clone)]
 struct Node {
     /// The disk; absent in a search that was taken up again, until it is needed.
-    place: Option<Place>,
+    state: Option<MachineState>,
     trail: usize,
     cuts: u64,
     had_fault: bool,
@@ -48,7 +48,7 @@ pub struct Explorer {
     pub failure: Option<Failure>,
     /// What became of the crashes of each act at the start.
     pub strips: Vec<Strip>,
-    start: Place,
+    start: MachineState,
     /// By the number of cuts and faults on the way: those with the fewest come first.
     queue: BTreeMap<u64, VecDeque<Node>>,
     trails: Vec<(usize, Step)>,
@@ -70,7 +70,7 @@ const START: usize = usize::MAX;
 impl Explorer {
     pub fn new(scenario: &'static Scenario, seed: u64) -> Self {
         let (actor, durable, entered) = scenario.begin();
-        let start = Place { durable, entered };
+        let start = MachineState { durable, entered };
         let mut explorer = Self {
             scenario,
             seed,
@@ -84,7 +84,7 @@ impl Explorer {
             nodes: HashSet::new(),
             images: HashMap::new(),
         };
-        explorer.offer(start, Node { place: None, trail: START, cuts: 0, had_fault: false });
+        explorer.offer(start, Node { state: None, trail: START, cuts: 0, had_fault: false });
         explorer
     }
 
@@ -117,7 +117,7 @@ impl Explorer {
         explorer.trails = kept.trails.into_iter().map(trail).collect::<Option<_>>()?;
         explorer.queue.clear();
         for KeptNode { trail, cuts, had_fault } in kept.queue {
-            explorer.wait(Node { place: None, trail: at(trail), cuts, had_fault });
+            explorer.wait(Node { state: None, trail: at(trail), cuts, had_fault });
         }
         explorer.nodes = kept.nodes.into_iter().collect();
         let seen = |(image, outcome, is_sound)| (image, Seen { outcome, is_sound });
@@ -142,12 +142,12 @@ impl Explorer {
             return false;
         }
         let Some(mut node) = self.queue.values_mut().find_map(VecDeque::pop_front) else { return false };
-        let place = node.place.take().unwrap_or_else(|| self.go_to(node.trail));
-        if let Err((violation, trail, step)) = self.expand(&node, &place) {
+        let state = node.state.take().unwrap_or_else(|| self.go_to(node.trail));
+        if let Err((violation, trail, step)) = self.expand(&node, &state) {
             let mut steps = self.steps(trail);
             steps.push(step);
             // A search that is put aside now finds it again.
-            let again = Node { place: Some(place), ..node };
+            let again = Node { state: Some(state), ..node };
             self.queue.entry(again.cuts + u64::from(again.had_fault)).or_default().push_front(again);
             self.failure = Some(Failure { violation, steps });
             return false;
@@ -168,20 +168,20 @@ impl Explorer {
     }
 
     /// The disk at the end of a trail.
-    fn go_to(&mut self, trail: usize) -> Place {
-        let (steps, mut place) = (self.steps(trail), self.start.clone());
+    fn go_to(&mut self, trail: usize) -> MachineState {
+        let (steps, mut state) = (self.steps(trail), self.start.clone());
         for step in &steps {
-            place = retrace(&mut self.oracle, &place, step, self.seed);
+            state = retrace(&mut self.oracle, &state, step, self.seed);
         }
-        place
+        state
     }
 
     /// Takes a node if the normal form of its disk is new.
-    fn offer(&mut self, place: Place, node: Node) -> bool {
-        let normal = mix(self.oracle.normal(&place), u64::from(node.had_fault));
+    fn offer(&mut self, state: MachineState, node: Node) -> bool {
+        let normal = mix(self.oracle.normal(&state), u64::from(node.had_fault));
         let is_new = self.nodes.insert(normal);
         if is_new {
-            self.wait(Node { place: Some(place), ..node });
+            self.wait(Node { state: Some(state), ..node });
         }
         is_new
     }
@@ -190,42 +190,49 @@ impl Explorer {
         self.queue.entry(node.cuts + u64::from(node.had_fault)).or_default().push_back(node);
     }
 
-    fn expand(&mut self, node: &Node, place: &Place) -> Result<(), (Violation, usize, Step)> {
-        let acts = if place.entered.is_some() { self.scenario.acts } else { &[] };
+    fn expand(&mut self, node: &Node, state: &MachineState) -> Result<(), (Violation, usize, Step)> {
+        let acts = if state.entered.is_some() { self.scenario.acts } else { &[] };
         for act in acts.iter().chain(&[Act::Boot]) {
-            self.act(node, place, *act)?;
+            self.act(node, state, *act)?;
         }
         Ok(())
     }
 
-    fn act(&mut self, node: &Node, place: &Place, act: Act) -> Result<(), (Violation, usize, Step)> {
-        let was = self.oracle.reader.facts(&place.durable);
+    fn act(&mut self, node: &Node, state: &MachineState, act: Act) -> Result<(), (Violation, usize, Step)> {
+        let was = self.oracle.reader.facts(&state.durable);
         let at = |step: Step| move |violation| (violation, node.trail, step);
-        let run = self.oracle.clean(place, &was, act).map_err(at(Step::Clean(act)))?;
+        let run = self.oracle.clean(state, &was, act).map_err(at(Step::Clean(act)))?;
         self.counts.acts += 1;
         if node.trail == START {
             self.strips.push(Strip::new(act.name(), &run.events));
         }
-        let mut timeline = Timeline::start(&place.durable);
+        let mut timeline = Timeline::start(&state.durable);
         for cut in 0..=run.events.len() {
             if let Some(event) = cut.checked_sub(1).map(|last| &run.events[last]) {
                 timeline.push(event);
             }
-            self.cut(node, place, act, &was, &timeline, cut)?;
-            self.lies(node, place, act, &run, cut)?;
+            self.cut(node, state, act, &was, &timeline, cut)?;
+            self.lies(node, state, act, &run, cut)?;
         }
         if !node.had_fault && node.cuts == 0 {
-            self.faults(node, place, act, &was, &run)?;
+            self.faults(node, state, act, &was, &run)?;
         }
-        let next = Place { durable: run.end, entered: run.entered };
+        let next = MachineState { durable: run.end, entered: run.entered };
         self.step_to(node, Step::Clean(act), next, 0, false);
         Ok(())
     }
 
     /// Takes the place that a step leads to, if it is new; its trail then.
-    fn step_to(&mut self, node: &Node, step: Step, place: Place, cuts: u64, fault: bool) -> Option<usize> {
+    fn step_to(
+        &mut self,
+        node: &Node,
+        step: Step,
+        state: MachineState,
+        cuts: u64,
+        fault: bool,
+    ) -> Option<usize> {
         let (trail, cuts) = (self.trails.len(), node.cuts + cuts);
-        let is_new = self.offer(place, Node { place: None, trail, cuts, had_fault: node.had_fault || fault });
+        let is_new = self.offer(state, Node { state: None, trail, cuts, had_fault: node.had_fault || fault });
         if is_new {
             self.trails.push((node.trail, step));
         }
@@ -269,7 +276,7 @@ impl Explorer {
     fn cut(
         &mut self,
         node: &Node,
-        place: &Place,
+        state: &MachineState,
         act: Act,
         was: &Facts,
         timeline: &Timeline,
@@ -294,7 +301,7 @@ impl Explorer {
             let image = hash(&now);
             let step = Step::Crash { act, cut, lies: 0, loss };
             let is = self.oracle.reader.facts(&now);
-            let before = &place.durable;
+            let before = &state.durable;
             let had_fault = node.had_fault;
             let crash = Crash { before, was, durable: &durable, live: &live, now: &now, is: &is, had_fault };
             // Also of an image that is known: from here, other promises may hold for it.
@@ -308,7 +315,7 @@ impl Explorer {
             self.checked(image, true);
             self.mark(node, cut, image);
             if let Some(trail) =
-                self.step_to(node, step, Place { durable: now.clone(), entered: None }, 1, false)
+                self.step_to(node, step, MachineState { durable: now.clone(), entered: None }, 1, false)
             {
                 self.rot(trail, &now)?;
             }
@@ -336,13 +343,13 @@ impl Explorer {
     fn lies(
         &mut self,
         node: &Node,
-        place: &Place,
+        state: &MachineState,
         act: Act,
         run: &Run,
         cut: usize,
     ) -> Result<(), (Violation, usize, Step)> {
         for lies in 1..=2 {
-            let timeline = Timeline::lied(&place.durable, &run.events[..cut], lies);
+            let timeline = Timeline::lied(&state.durable, &run.events[..cut], lies);
             let mut seed = Seed::new(self.seed ^ cut as u64);
             for loss in lie_losses(&timeline.open(), LIE_SAMPLES, &mut seed) {
                 let step = Step::Crash { act, cut, lies, loss: loss.clone() };
@@ -368,7 +375,7 @@ impl Explorer {
     fn faults(
         &mut self,
         node: &Node,
-        place: &Place,
+        state: &MachineState,
         act: Act,
         was: &Facts,
         run: &Run,
@@ -376,7 +383,7 @@ impl Explorer {
         for (call, (op, _)) in run.calls.iter().enumerate() {
             for how in TROUBLES.iter().copied().filter(|how| how.concerns(*op)) {
                 let step = |kept| Step::Fault { act, call, how, kept };
-                let ended = self.oracle.faulty(place, was, act, (call, how));
+                let ended = self.oracle.faulty(state, was, act, (call, how));
                 let ended = ended.map_err(|violation| (violation, node.trail, step(true)))?;
                 self.counts.faults += 1;
                 for (kept, now) in [false, true].into_iter().zip(ended) {
@@ -387,7 +394,7 @@ impl Explorer {
                     let checked = self.oracle.recover(&now, Profile::Sound);
                     checked.map_err(|violation| (violation, node.trail, step(kept)))?;
                     self.counts.faulty += u64::from(self.checked(image, false));
-                    self.step_to(node, step(kept), Place { durable: now, entered: None }, 0, true);
+                    self.step_to(node, step(kept), MachineState { durable: now, entered: None }, 0, true);
                 }
             }
         }

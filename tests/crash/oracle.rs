@@ -88,7 +88,7 @@ enum NewSystem {
 
 /// A machine between two acts.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct MachineState {
     pub durable: DurableState,
     /// The root that runs; without one power is off.
     pub entered: Option<Root>,
@@ -154,27 +154,27 @@ impl Oracle {
         }
     }
 
-    pub fn normal(&mut self, place: &Place) -> u64 {
-        normal::hash(&mut self.reader, &place.durable, place.entered.map(|root| root.at.part))
+    pub fn normal(&mut self, state: &MachineState) -> u64 {
+        normal::hash(&mut self.reader, &state.durable, state.entered.map(|root| root.at.part))
     }
 
     /// An act, not checked.
-    pub fn run(&mut self, place: &Place, act: Act, fault: Option<(usize, Trouble)>) -> Run {
+    pub fn run(&mut self, state: &MachineState, act: Act, fault: Option<(usize, Trouble)>) -> Run {
         self.runs += 1;
-        let mut run = self.actor.run(&place.durable, place.entered, act, fault);
+        let mut run = self.actor.run(&state.durable, state.entered, act, fault);
         run.end = without_history(&run.end);
         run
     }
 
     /// An act without faults.
-    pub fn clean(&mut self, place: &Place, was: &Facts, act: Act) -> Result<Run, Violation> {
-        let run = self.run(place, act, None);
-        let durable = Timeline::after(&place.durable, &run.events).durable();
+    pub fn clean(&mut self, state: &MachineState, was: &Facts, act: Act) -> Result<Run, Violation> {
+        let run = self.run(state, act, None);
+        let durable = Timeline::after(&state.durable, &run.events).durable();
         if act == Act::Boot {
             let (is, durable) = (self.reader.facts(&run.end), self.reader.facts(&durable));
             self.reached = Outcome::of(&run, &is);
             invariants::check_boot(&Boot {
-                before: &place.durable,
+                before: &state.durable,
                 was,
                 run: &run,
                 is: &is,
@@ -184,7 +184,7 @@ impl Oracle {
             let live = normal::hash(&mut self.reader, &run.end, None);
             let same = normal::hash(&mut self.reader, &durable, None) == live;
             let is = self.reader.facts(&run.end);
-            verbs::check_verb(act, &run, was, &is, &place.durable, same)?;
+            verbs::check_verb(act, &run, was, &is, &state.durable, same)?;
         }
         Ok(run)
     }
@@ -192,15 +192,15 @@ impl Oracle {
     /// An act in which a device fails.
     pub fn faulty(
         &mut self,
-        place: &Place,
+        state: &MachineState,
         was: &Facts,
         act: Act,
         fault: (usize, Trouble),
     ) -> Result<[DurableState; 2], Violation> {
-        let run = self.run(place, act, Some(fault));
-        let durable = Timeline::after(&place.durable, &run.events).durable();
+        let run = self.run(state, act, Some(fault));
+        let durable = Timeline::after(&state.durable, &run.events).durable();
         let (is, sure) = (self.reader.facts(&run.end), self.reader.facts(&durable));
-        verbs::check_faulty(was, &place.durable, &run, &is, &sure)?;
+        verbs::check_faulty(was, &state.durable, &run, &is, &sure)?;
         if act == Act::Boot {
             verbs::check_faulty_boot(was, &is)?;
         }
@@ -218,13 +218,13 @@ impl Oracle {
     /// The boot after a crash, and those after it.
     pub fn recover(&mut self, durable: &DurableState, profile: Profile) -> Check {
         let was = self.reader.facts(durable);
-        let place = Place { durable: durable.clone(), entered: None };
+        let state = MachineState { durable: durable.clone(), entered: None };
         if profile == Profile::Weak {
-            return self.recover_weakly(&place, &was);
+            return self.recover_weakly(&state, &was);
         }
-        let run = self.clean(&place, &was, Act::Boot)?;
-        let next = Place { durable: run.end, entered: run.entered };
-        let (from, to) = (self.normal(&place), self.normal(&next));
+        let run = self.clean(&state, &was, Act::Boot)?;
+        let next = MachineState { durable: run.end, entered: run.entered };
+        let (from, to) = (self.normal(&state), self.normal(&next));
         let kind = std::mem::discriminant(&run.ending);
         let led = mix(to, u64::from(kind == std::mem::discriminant(&Ending::RecoverySlot)));
         if *self.led.entry(from).or_insert(led) != led {
@@ -244,14 +244,14 @@ impl Oracle {
         self.recover(&durable, Profile::Sound)
     }
 
-    fn recover_weakly(&mut self, place: &Place, was: &Facts) -> Check {
-        let run = self.run(place, Act::Boot, None);
+    fn recover_weakly(&mut self, state: &MachineState, was: &Facts) -> Check {
+        let run = self.run(state, Act::Boot, None);
         let is = self.reader.facts(&run.end);
         self.reached = Outcome::of(&run, &is);
         invariant_orderly(&run)?;
         no_strand(was, &run)?;
         invariant_proof_before_entry(run.entered(), &is)?;
-        let next = Place { durable: run.end, entered: run.entered };
+        let next = MachineState { durable: run.end, entered: run.entered };
         let normal = self.normal(&next);
         if self.futures.contains(&(normal, Profile::Sound)) || !self.futures.insert((normal, Profile::Weak)) {
             return Ok(());
@@ -260,28 +260,28 @@ impl Oracle {
     }
 
     /// All that may come after a boot.
-    fn later(&mut self, place: Place, normal: u64) -> Check {
-        if place.entered.is_none() || !self.futures.insert((normal, Profile::Sound)) {
+    fn later(&mut self, state: MachineState, normal: u64) -> Check {
+        if state.entered.is_none() || !self.futures.insert((normal, Profile::Sound)) {
             return Ok(());
         }
         for system in [NewSystem::NeverConfirms, NewSystem::CannotBeEntered, NewSystem::Confirms] {
-            self.future(place.clone(), system, Profile::Sound)?;
+            self.future(state.clone(), system, Profile::Sound)?;
         }
         Ok(())
     }
 
     /// Boots again and again, as a machine does that nobody sits at.
-    fn future(&mut self, mut place: Place, system: NewSystem, profile: Profile) -> Check {
-        let began = self.reader.facts(&place.durable);
+    fn future(&mut self, mut state: MachineState, system: NewSystem, profile: Profile) -> Check {
+        let began = self.reader.facts(&state.durable);
         let mut went = Vec::new();
         for _ in 0..ROUNDS.max(self.actor.tries() + MORE_ROUNDS) {
-            let was = self.reader.facts(&place.durable);
-            let Some(root) = place.entered.filter(|root| root.at.part <= part_of(SlotId(1))) else {
+            let was = self.reader.facts(&state.durable);
+            let Some(root) = state.entered.filter(|root| root.at.part <= part_of(SlotId(1))) else {
                 return Ok(());
             };
             let (running, good) = (SlotId((root.at.part - SLOT_A) as u8), good_slots(&was));
             if good.contains(&running) || system == NewSystem::Confirms {
-                let run = self.run(&place, Act::Confirm, None);
+                let run = self.run(&state, Act::Confirm, None);
                 invariant_orderly(&run)?;
                 let refused = matches!(run.ending, Ending::Refused(_));
                 if run.ending != Ending::Done && !refused {
@@ -290,26 +290,26 @@ impl Oracle {
                         format!("the running system cannot confirm itself: {:?}", run.ending),
                     );
                 }
-                place.durable = run.end;
+                state.durable = run.end;
             }
-            let was = self.reader.facts(&place.durable);
+            let was = self.reader.facts(&state.durable);
             let good = good_slots(&was);
             let others = [SlotId(0), SlotId(1)].into_iter().filter(|id| !good.contains(id)).map(part_of);
             let unbootable: Vec<usize> =
                 if system == NewSystem::CannotBeEntered { others.collect() } else { Vec::new() };
             self.runs += 1;
-            let run = self.actor.run_with(&place.durable, place.entered, Act::Boot, None, &unbootable);
+            let run = self.actor.run_with(&state.durable, state.entered, Act::Boot, None, &unbootable);
             invariant_orderly(&run)?;
             no_strand(&was, &run)?;
             if profile == Profile::Sound {
                 invariant_atomic_choice(run.entered(), &self.reader.facts(&run.end))?;
             }
-            place = Place { durable: without_history(&run.end), entered: run.entered };
-            went.push(running_in(&place));
+            state = MachineState { durable: without_history(&run.end), entered: run.entered };
+            went.push(running_in(&state));
         }
-        let is = self.reader.facts(&place.durable);
+        let is = self.reader.facts(&state.durable);
         if system == NewSystem::Confirms {
-            return invariant_progress(&began, &is, running_in(&place));
+            return invariant_progress(&began, &is, running_in(&state));
         }
         invariant_bounded_rollback(&began, &is, &went, went.len().saturating_sub(2))
     }
@@ -325,6 +325,6 @@ fn good_slots(facts: &Facts) -> Vec<SlotId> {
 }
 
 /// The slot whose system runs.
-fn running_in(place: &Place) -> Option<usize> {
-    place.entered.and_then(|root| slot_on(root.at.part))
+fn running_in(state: &MachineState) -> Option<usize> {
+    state.entered.and_then(|root| slot_on(root.at.part))
 }

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::invariants::Crash;
-use super::oracle::{Oracle, Place, Profile};
+use super::oracle::{MachineState, Oracle, Profile};
 use super::scenario::Scenario;
 use super::step::{Step, at_cut};
 use everboot_kit::sim::DurableState;
@@ -47,37 +47,37 @@ pub fn replay(
     let (actor, durable, entered) = scenario.begin();
     let mut oracle = Oracle::new(actor);
     plant(&mut oracle);
-    let (mut place, mut had_fault) = (Place { durable, entered }, false);
+    let (mut state, mut had_fault) = (MachineState { durable, entered }, false);
     for (number, step) in path.steps.iter().enumerate() {
-        see(Some(step), &place.durable);
+        see(Some(step), &state.durable);
         had_fault |= matches!(step, Step::Fault { .. });
-        let next = follow(&mut oracle, &place, step, path.seed, had_fault);
-        place = next.map_err(|(violation, durable)| {
+        let next = follow(&mut oracle, &state, step, path.seed, had_fault);
+        state = next.map_err(|(violation, durable)| {
             see(None, &durable);
             Failure { violation, steps: path.steps[..=number].to_vec() }
         })?;
     }
-    see(None, &place.durable);
+    see(None, &state.durable);
     Ok(())
 }
 
 /// Where a step leads that was checked when it was found.
-pub fn retrace(oracle: &mut Oracle, place: &Place, step: &Step, seed: u64) -> Place {
-    let off = |durable| Place { durable, entered: None };
+pub fn retrace(oracle: &mut Oracle, state: &MachineState, step: &Step, seed: u64) -> MachineState {
+    let off = |durable| MachineState { durable, entered: None };
     match step {
         Step::Clean(act) => {
-            let run = oracle.run(place, *act, None);
-            Place { durable: run.end, entered: run.entered }
+            let run = oracle.run(state, *act, None);
+            MachineState { durable: run.end, entered: run.entered }
         }
-        Step::CopyDamage(which) => off(which.of(&place.durable)),
-        Step::Fault { act, call, how, kept: true } => off(oracle.run(place, *act, Some((*call, *how))).end),
+        Step::CopyDamage(which) => off(which.of(&state.durable)),
+        Step::Fault { act, call, how, kept: true } => off(oracle.run(state, *act, Some((*call, *how))).end),
         Step::Fault { act, call, how, kept: false } => {
-            let run = oracle.run(place, *act, Some((*call, *how)));
-            off(Timeline::after(&place.durable, &run.events).durable())
+            let run = oracle.run(state, *act, Some((*call, *how)));
+            off(Timeline::after(&state.durable, &run.events).durable())
         }
         Step::Crash { act, cut, lies, loss } => {
-            let run = oracle.run(place, *act, None);
-            off(at_cut(&place.durable, &run.events, *cut, *lies).image(loss, seed))
+            let run = oracle.run(state, *act, None);
+            off(at_cut(&state.durable, &run.events, *cut, *lies).image(loss, seed))
         }
     }
 }
@@ -85,26 +85,26 @@ pub fn retrace(oracle: &mut Oracle, place: &Place, step: &Step, seed: u64) -> Pl
 /// One step, checked as the search checks it; with a broken promise the disk on which it broke.
 fn follow(
     oracle: &mut Oracle,
-    place: &Place,
+    state: &MachineState,
     step: &Step,
     seed: u64,
     had_fault: bool,
-) -> Result<Place, (Violation, DurableState)> {
-    let was = oracle.reader.facts(&place.durable);
-    let off = |durable| Place { durable, entered: None };
-    let here = |violation| (violation, place.durable.clone());
+) -> Result<MachineState, (Violation, DurableState)> {
+    let was = oracle.reader.facts(&state.durable);
+    let off = |durable| MachineState { durable, entered: None };
+    let here = |violation| (violation, state.durable.clone());
     match step {
         Step::Clean(act) => {
-            let run = oracle.clean(place, &was, *act).map_err(here)?;
-            Ok(Place { durable: run.end, entered: run.entered })
+            let run = oracle.clean(state, &was, *act).map_err(here)?;
+            Ok(MachineState { durable: run.end, entered: run.entered })
         }
         Step::CopyDamage(which) => {
-            let durable = which.of(&place.durable);
-            oracle.rot(&place.durable, *which).map_err(|violation| (violation, durable.clone()))?;
+            let durable = which.of(&state.durable);
+            oracle.rot(&state.durable, *which).map_err(|violation| (violation, durable.clone()))?;
             Ok(off(durable))
         }
         Step::Fault { act, call, how, kept } => {
-            let ended = oracle.faulty(place, &was, *act, (*call, *how)).map_err(here)?;
+            let ended = oracle.faulty(state, &was, *act, (*call, *how)).map_err(here)?;
             let [lost, all] = ended;
             let durable = if *kept { all } else { lost };
             let checked = oracle.recover(&durable, Profile::Sound);
@@ -112,13 +112,13 @@ fn follow(
             Ok(off(durable))
         }
         Step::Crash { act, cut, lies, loss } => {
-            let run = oracle.clean(place, &was, *act).map_err(here)?;
-            let timeline = at_cut(&place.durable, &run.events, *cut, *lies);
+            let run = oracle.clean(state, &was, *act).map_err(here)?;
+            let timeline = at_cut(&state.durable, &run.events, *cut, *lies);
             let now = timeline.image(loss, seed);
             let is = oracle.reader.facts(&now);
             let durable = oracle.reader.facts(&timeline.durable());
             let live = oracle.reader.facts(&live(&timeline, seed));
-            let before = &place.durable;
+            let before = &state.durable;
             let crash =
                 Crash { before, was: &was, durable: &durable, live: &live, now: &now, is: &is, had_fault };
             let checked = oracle.crash(&crash, step.profile());

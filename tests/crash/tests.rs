@@ -4,7 +4,7 @@ use super::act::{Act, Actor, Ending};
 use super::campaign::{Campaign, Limit};
 use super::explore::Explorer;
 use super::known::known;
-use super::oracle::{CopyDamage, Oracle, Place};
+use super::oracle::{CopyDamage, MachineState, Oracle};
 use super::reader::Reader;
 use super::replay::{Path, replay};
 use super::scenario::{SCENARIOS, Scenario};
@@ -139,20 +139,20 @@ fn nothing_is_decided_by_the_history() {
 fn only_the_order_of_generations_counts() {
     let (actor, durable) = begin("rollback");
     let mut oracle = Oracle::new(actor);
-    let mut place = Place { durable: durable.clone(), entered: None };
+    let mut state = MachineState { durable: durable.clone(), entered: None };
     let mut seen = Vec::new();
     for _ in 0..6 {
-        let was = Reader::default().facts(&place.durable);
-        let run = oracle.clean(&place, &was, Act::Boot).unwrap();
+        let was = Reader::default().facts(&state.durable);
+        let run = oracle.clean(&state, &was, Act::Boot).unwrap();
         assert!(matches!(run.ending, Ending::Entered(..)));
-        let booted = Place { durable: run.end, entered: run.entered };
+        let booted = MachineState { durable: run.end, entered: run.entered };
         let confirmed =
             oracle.clean(&booted, &Reader::default().facts(&booted.durable), Act::Confirm).unwrap();
-        place = Place { durable: confirmed.end, entered: None };
+        state = MachineState { durable: confirmed.end, entered: None };
         seen.push((
-            Reader::default().facts(&place.durable).generation(),
-            oracle.normal(&place),
-            hash(&place.durable),
+            Reader::default().facts(&state.durable).generation(),
+            oracle.normal(&state),
+            hash(&state.durable),
         ));
     }
     let generations: Vec<_> = seen.iter().map(|(generation, ..)| *generation).collect();
@@ -166,7 +166,7 @@ fn a_normal_form_tells_apart_what_matters() {
     let (actor, durable) = begin("rollback-of-a-trial");
     let mut oracle = Oracle::new(actor);
     let mut normal =
-        |durable: &DurableState| oracle.normal(&Place { durable: durable.clone(), entered: None });
+        |durable: &DurableState| oracle.normal(&MachineState { durable: durable.clone(), entered: None });
     let mut all = vec![normal(&durable)];
     for (rot, _) in CopyDamage::ALL {
         all.push(normal(&rot.of(&durable)));

@@ -2,7 +2,7 @@
 
 use everboot_agent::flow::{self, Error, Findings, Status};
 use everboot_core::config::Locator;
-use everboot_core::lifecycle::{Blocked, Looked, place};
+use everboot_core::lifecycle::{Blocked, MachineFacts, place};
 use everboot_core::record::{LastBoot, Record, Staged, Update};
 use everboot_core::slot::{BadReason, Image, RootHash, SlotId, SlotState};
 use everboot_kit::picture::record;
@@ -119,7 +119,7 @@ fn all_who_speak_of_it_agree_for_each_code() {
 #[test]
 fn a_slot_whose_partition_is_gone_blocks() {
     let record = record("a:good*! b:empty");
-    let looked = |present| Looked { is_configured: true, trouble: None, present };
+    let looked = |present| MachineFacts { is_configured: true, trouble: None, present };
     assert_eq!(place(&record, looked(&[true, true])), Ok(SlotId(1)));
     let why = place(&record, looked(&[true, false])).unwrap_err();
     assert_eq!((why.code(), &why), ("slot-missing", &Blocked::SlotMissing(record.slots[1].name.clone())));

@@ -4,7 +4,7 @@ use super::{Error, Site, Trouble};
 use crate::machine::{Access, Machine, Partition, PartitionRef, Survey};
 use everboot_core::config::{Config, Locator};
 use everboot_core::decide::{Observation, Seen};
-use everboot_core::lifecycle::{self, Blocked, Found, Looked, image_of, rebuild};
+use everboot_core::lifecycle::{self, Blocked, Found, MachineFacts, image_of, rebuild};
 use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::Kind;
@@ -309,7 +309,7 @@ impl<D: Medium> View<D> {
         let is_configured = !config.compatible.is_empty();
         lifecycle::place(
             &self.record,
-            Looked { is_configured, trouble: self.trouble.as_ref(), present: &present },
+            MachineFacts { is_configured, trouble: self.trouble.as_ref(), present: &present },
         )
     }
 

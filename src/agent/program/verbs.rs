@@ -6,7 +6,7 @@ use crate::command::arguments::{Arguments, Request, usage};
 use crate::command::output::tell;
 use crate::command::session::settings;
 use crate::command::{Context, System, carry_out};
-use crate::prompt::{Place, Shell};
+use crate::prompt::{OpenedFrom, Shell};
 use crate::recovery;
 use crate::runtime::failure::Failure;
 use crate::runtime::screen::Opening;
@@ -46,7 +46,7 @@ fn above(context: Context, arguments: &Arguments) -> Option<Outcome> {
 fn shell(context: Context, arguments: &Arguments) -> Outcome {
     let config = settings(arguments).config;
     let opening = Opening { title: env!("CARGO_PKG_VERSION").to_owned(), ..Opening::default() };
-    Shell::new(Place::System, config, arguments.inherited(), context).run(&opening, None);
+    Shell::new(OpenedFrom::System, config, arguments.inherited(), context).run(&opening, None);
     Ok(Answer::done(""))
 }
 

@@ -10,4 +10,4 @@ mod prompt;
 mod shell;
 mod words;
 
-pub(crate) use shell::{Leave, Place, Shell};
+pub(crate) use shell::{Leave, OpenedFrom, Shell};

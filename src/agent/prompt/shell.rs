@@ -49,7 +49,7 @@ pub(crate) enum Leave {
 
 /// Where the shell was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum OpenedFrom {
     /// In our own early boot.
     Early,
     /// In an initramfs whose boot was given up.
@@ -60,7 +60,7 @@ pub(crate) enum Place {
 
 /// A shell.
 pub(crate) struct Shell {
-    place: Place,
+    opened_from: OpenedFrom,
     config: Config,
     /// Options that each verb gets.
     inherited: Vec<OsString>,
@@ -71,14 +71,20 @@ pub(crate) struct Shell {
 
 impl Shell {
     /// A shell. `inherited` are options that each verb gets.
-    pub(crate) fn new(place: Place, config: Config, inherited: Vec<OsString>, context: Context) -> Self {
-        Self { place, config, inherited, context, mounted: Vec::new() }
+    pub(crate) fn new(
+        opened_from: OpenedFrom,
+        config: Config,
+        inherited: Vec<OsString>,
+        context: Context,
+    ) -> Self {
+        Self { opened_from, config, inherited, context, mounted: Vec::new() }
     }
 
     /// Shows the opening, counts down if there is a number of seconds, and asks for verbs until somebody leaves.
     pub(crate) fn run(&mut self, opening: &Opening, wait: Option<u64>) -> Leave {
         let mut console = Console::open();
-        let access = if self.place == Place::System { &ShellAccess::Open } else { self.config.shell() };
+        let access =
+            if self.opened_from == OpenedFrom::System { &ShellAccess::Open } else { self.config.shell() };
         say(&opening.text(match (access, wait) {
             (ShellAccess::Closed, _) => CLOSED,
             (ShellAccess::Password(_), _) => ASKED,
@@ -94,7 +100,7 @@ impl Shell {
     }
 
     fn ask(&mut self, console: &mut Console) -> Leave {
-        let mut prompt = Prompt::new(console, self.place != Place::System);
+        let mut prompt = Prompt::new(console, self.opened_from != OpenedFrom::System);
         loop {
             let names = Names { slots: &self.config.slots, programs: self.context.programs() };
             let line = match prompt.line(console, names) {
@@ -143,7 +149,7 @@ impl Shell {
     fn own_verb(&mut self, arguments: &Arguments) -> Result<Option<Option<Leave>>, Failure> {
         match arguments.verb.action {
             Action::Leave => return Ok(Some(Some(Leave::Exit))),
-            Action::Boot if self.place == Place::Early => {
+            Action::Boot if self.opened_from == OpenedFrom::Early => {
                 let slot = arguments.word(0).ok_or_else(|| usage(Some(arguments.verb), "expected SLOT"))?;
                 flow::bootable(Session::open(arguments, self.context.holds_lock)?.site(), &slot)?;
                 return Ok(Some(Some(Leave::Boot { slot, once: arguments.has("once") })));
@@ -165,7 +171,7 @@ impl Shell {
 
     /// Ends the run of the machine, unless this is a shell for a system that runs: that has to be stopped first.
     fn end(&mut self, end: fn() -> std::io::Error) -> Result<(), Failure> {
-        if self.place == Place::System {
+        if self.opened_from == OpenedFrom::System {
             let text = "refused: leave the shell, and use the system's own command";
             return Err(Failure::new(Exit::Refused, text));
         }
@@ -175,7 +181,7 @@ impl Shell {
 
     /// Unmounts what was mounted from here, unless a system runs, in which it stays as with the verb.
     fn unmount(&mut self) {
-        if self.place == Place::System {
+        if self.opened_from == OpenedFrom::System {
             return;
         }
         for point in std::mem::take(&mut self.mounted).iter().rev() {

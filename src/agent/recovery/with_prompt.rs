@@ -2,7 +2,7 @@
 
 use crate::command::Context;
 use crate::machine::OperatorChoice;
-use crate::prompt::{Leave, Place, Shell};
+use crate::prompt::{Leave, OpenedFrom, Shell};
 use crate::runtime::screen::Opening;
 use everboot_core::config::Config;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ pub(super) fn recover(
     wait: Option<u64>,
 ) -> OperatorChoice {
     let context = Context { system: None, holds_lock };
-    match Shell::new(Place::Early, config, Vec::new(), context).run(opening, wait) {
+    match Shell::new(OpenedFrom::Early, config, Vec::new(), context).run(opening, wait) {
         Leave::Exit | Leave::Nobody => OperatorChoice::LookAgain,
         Leave::Boot { slot, once } => OperatorChoice::Boot { slot, keep: !once },
     }
@@ -22,5 +22,5 @@ pub(super) fn recover(
 
 pub(super) fn emergency(config: Config, inherited: Vec<OsString>, opening: &Opening, wait: u64) {
     let context = Context { system: None, holds_lock: false };
-    Shell::new(Place::Emergency, config, inherited, context).run(opening, Some(wait));
+    Shell::new(OpenedFrom::Emergency, config, inherited, context).run(opening, Some(wait));
 }

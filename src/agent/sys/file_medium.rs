@@ -14,7 +14,7 @@
 
 use super::ioctl;
 use crate::machine::Access;
-use everboot_storage::medium::{Aligned, Error, Medium, Op, PAGE, Place};
+use everboot_storage::medium::{Aligned, Error, FailedAt, Medium, Op, PAGE};
 use rustix::fs::{Advice, CWD, FallocateFlags, Mode, OFlags, fadvise, fallocate, fdatasync, openat};
 use rustix::io::Errno;
 use std::fs::File;
@@ -264,7 +264,7 @@ impl Medium for FileMedium {
     }
 
     fn sync(&self) -> Result<(), Error> {
-        let whole = |error: Errno| Error { op: Op::Sync, place: Place::Whole, source: error.into() };
+        let whole = |error: Errno| Error { op: Op::Sync, place: FailedAt::Whole, source: error.into() };
         fdatasync(&self.file).map_err(whole)?;
         if self.direct.is_none() {
             // Clean pages are dropped, so that what is read next is what the medium holds.

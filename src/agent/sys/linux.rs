@@ -81,7 +81,7 @@ impl LinuxMachine {
         let node = self.found.get(at.disk).and_then(|found| found.nodes.get(at.part));
         let unknown = || Error {
             op: Op::Open,
-            place: everboot_storage::medium::Place::Whole,
+            place: everboot_storage::medium::FailedAt::Whole,
             source: io::ErrorKind::NotFound.into(),
         };
         node.ok_or_else(unknown)

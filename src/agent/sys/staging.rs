@@ -5,7 +5,7 @@
 
 use super::file_medium::FileMedium;
 use super::roots::Roots;
-use everboot_storage::medium::{Error, Op, Place, Staging};
+use everboot_storage::medium::{Error, FailedAt, Op, Staging};
 use rustix::fs::{
     AtFlags, CWD, FlockOperation, Mode, OFlags, flock, fstatvfs, fsync, openat, renameat, statat, syncfs,
     unlinkat,
@@ -101,7 +101,7 @@ impl Staging for DirStaging {
     }
 
     fn sync_dir(&self) -> Result<(), Error> {
-        let failed = |error: Errno| Error { op: Op::Sync, place: Place::Whole, source: error.into() };
+        let failed = |error: Errno| Error { op: Op::Sync, place: FailedAt::Whole, source: error.into() };
         fsync(&self.dir).map_err(failed)?;
         syncfs(&self.dir).map_err(failed)
     }
@@ -117,7 +117,8 @@ impl Staging for DirStaging {
 
     fn available(&self) -> Result<u64, Error> {
         let room = fstatvfs(&self.dir);
-        let room = room.map_err(|error| Error { op: Op::Read, place: Place::Whole, source: error.into() })?;
+        let room =
+            room.map_err(|error| Error { op: Op::Read, place: FailedAt::Whole, source: error.into() })?;
         let blocks = if self.reserve { room.f_bfree } else { room.f_bavail };
         Ok(blocks.saturating_mul(room.f_frsize))
     }

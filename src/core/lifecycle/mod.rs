@@ -20,9 +20,9 @@ mod admit;
 mod blocked;
 mod floor;
 mod once;
-mod place;
 mod rebuild;
 mod target;
+mod target_slot;
 mod trouble;
 mod update;
 mod verdict;
@@ -31,9 +31,9 @@ pub use admit::{Machine, Unfit, admit, image_of};
 pub use blocked::Blocked;
 pub use floor::{below_floor, may_choose, raise_floor};
 pub use once::{boot_once, not_once};
-pub use place::{Looked, place};
 pub use rebuild::{Found, rebuild};
 pub use target::{choose_target, may_write};
+pub use target_slot::{MachineFacts, place};
 pub use trouble::Trouble;
 pub use update::{
     Activated, activate, applied, begin_apply, begin_prepare, cancel, end_trial, prepared, progressed, stage,

@@ -1,7 +1,7 @@
 //! A manifest's JSON. Unknown fields are ignored: what an older everboot must not ignore raises the format
 //! number. Known fields that come twice are refused.
 
-use super::value::{Fields, Place, Value};
+use super::value::{Fields, Offset, Value};
 use super::{Manifest, Payload, VersionRange, is_version};
 use crate::slot::{BLOCK, MAX_COUNT, RootHash, from_hex};
 use alloc::string::{String, ToString};
@@ -132,7 +132,7 @@ impl Manifest {
     }
 }
 
-fn wrong_form(bytes: &[u8], place: Place) -> ManifestError {
+fn wrong_form(bytes: &[u8], place: Offset) -> ManifestError {
     let before = &bytes[..place];
     let line = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
     let lines = before.iter().filter(|byte| **byte == b'\n').count();
@@ -162,7 +162,7 @@ fn salt(text: &str) -> Option<Vec<u8>> {
 }
 
 impl Raw {
-    fn read(fields: &mut Fields) -> Result<Self, Place> {
+    fn read(fields: &mut Fields) -> Result<Self, Offset> {
         let mut optional = |name| fields.optional(name);
         let upgrade_from = optional("upgrade_from")?.map(Value::texts).transpose()?;
         let floor = optional("floor")?.map(Value::text).transpose()?.unwrap_or_default();
@@ -239,7 +239,7 @@ fn ranges(texts: Vec<String>) -> Result<Vec<VersionRange>, ManifestError> {
 }
 
 impl RawPayload {
-    fn read(value: Value) -> Result<Self, Place> {
+    fn read(value: Value) -> Result<Self, Offset> {
         let mut fields = value.fields()?;
         let mut text = |name| fields.needed(name)?.text();
         let (name, kind, part) = (text("name")?, text("kind")?, text("part")?);

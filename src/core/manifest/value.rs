@@ -10,12 +10,12 @@ use alloc::vec::Vec;
 const DEPTH: u8 = 64;
 
 /// A byte offset in the text: what begins there is not as it should be.
-pub(super) type Place = usize;
+pub(super) type Offset = usize;
 
 /// A value, and where it begins.
 #[derive(Debug)]
 pub(super) struct Value {
-    at: Place,
+    at: Offset,
     kind: Kind,
 }
 
@@ -32,13 +32,13 @@ enum Kind {
 
 /// The fields of an object, as far as nobody took them.
 pub(super) struct Fields {
-    at: Place,
+    at: Offset,
     fields: Vec<(String, Value)>,
 }
 
 impl Fields {
     /// The value of a field; `None` when it is absent or null. One that comes twice is an error.
-    pub(super) fn optional(&mut self, name: &str) -> Result<Option<Value>, Place> {
+    pub(super) fn optional(&mut self, name: &str) -> Result<Option<Value>, Offset> {
         let Some(first) = self.fields.iter().position(|(known, _)| known == name) else { return Ok(None) };
         let (_, value) = self.fields.swap_remove(first);
         match self.fields.iter().find(|(known, _)| known == name) {
@@ -48,14 +48,14 @@ impl Fields {
     }
 
     /// The value of a field that must be there.
-    pub(super) fn needed(&mut self, name: &str) -> Result<Value, Place> {
+    pub(super) fn needed(&mut self, name: &str) -> Result<Value, Offset> {
         self.optional(name)?.ok_or(self.at)
     }
 }
 
 impl Value {
     /// Reads a text that is one value.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Place> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Self, Offset> {
         let text = str::from_utf8(bytes).map_err(|error| error.valid_up_to())?;
         let mut reader = Reader { text, at: 0 };
         let value = reader.value(DEPTH);
@@ -63,23 +63,23 @@ impl Value {
         value.filter(|_| reader.at == text.len()).ok_or(reader.at.min(text.len()))
     }
 
-    pub(super) fn number(self) -> Result<u64, Place> {
+    pub(super) fn number(self) -> Result<u64, Offset> {
         if let Kind::Number(number) = self.kind { Ok(number) } else { Err(self.at) }
     }
 
-    pub(super) fn text(self) -> Result<String, Place> {
+    pub(super) fn text(self) -> Result<String, Offset> {
         if let Kind::Text(text) = self.kind { Ok(text) } else { Err(self.at) }
     }
 
-    pub(super) fn list(self) -> Result<Vec<Self>, Place> {
+    pub(super) fn list(self) -> Result<Vec<Self>, Offset> {
         if let Kind::List(list) = self.kind { Ok(list) } else { Err(self.at) }
     }
 
-    pub(super) fn texts(self) -> Result<Vec<String>, Place> {
+    pub(super) fn texts(self) -> Result<Vec<String>, Offset> {
         self.list()?.into_iter().map(Self::text).collect()
     }
 
-    pub(super) fn fields(self) -> Result<Fields, Place> {
+    pub(super) fn fields(self) -> Result<Fields, Offset> {
         let at = self.at;
         if let Kind::Object(fields) = self.kind { Ok(Fields { at, fields }) } else { Err(at) }
     }

@@ -6,4 +6,4 @@ mod verb;
 
 pub use exit::Exit;
 pub use table::{GLOBAL, VERBS};
-pub use verb::{Action, Flag, Needs, Place, Programs, Verb};
+pub use verb::{Action, Availability, Flag, Needs, Programs, Verb};

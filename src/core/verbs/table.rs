@@ -2,7 +2,7 @@
 //! that brings an image.
 
 use super::verb::flag;
-use super::{Action, Exit, Flag, Needs, Place, Programs, Verb};
+use super::{Action, Availability, Exit, Flag, Needs, Programs, Verb};
 
 /// Options that every verb takes, before it or after it.
 pub const GLOBAL: &[Flag] = &[
@@ -41,7 +41,7 @@ const LOOKS: Verb = Verb {
         configuration: false,
         lock: false,
         running_system: false,
-        place: Place::Anywhere,
+        place: Availability::Anywhere,
     },
     programs: Programs::Both,
     fetches: false,
@@ -60,7 +60,7 @@ const OUTSIDE: Needs = Needs { machine: false, ..LOOKS.needs };
 const CONFIGURED: Needs = Needs { configuration: true, ..CHANGES.needs };
 /// A verb of the shell.
 const OF_SHELL: Verb =
-    Verb { about: "", needs: Needs { machine: false, place: Place::Shell, ..LOOKS.needs }, ..LOOKS };
+    Verb { about: "", needs: Needs { machine: false, place: Availability::Shell, ..LOOKS.needs }, ..LOOKS };
 /// A verb that brings an image onto the machine.
 const BRINGS: Verb = Verb {
     needs: CONFIGURED,

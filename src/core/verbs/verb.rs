@@ -30,7 +30,7 @@ pub enum Programs {
 
 /// Where a verb can be given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Availability {
     /// On a command line, and in the shell.
     Anywhere,
     /// In `everboot shell` alone.
@@ -49,7 +49,7 @@ pub struct Needs {
     /// A system that runs, of which it speaks: unless it is told of a slot or of a disk image in a file.
     pub running_system: bool,
     /// Where it can be given.
-    pub place: Place,
+    pub place: Availability,
 }
 
 /// What runs when a verb is given.
@@ -119,7 +119,7 @@ pub struct Verb {
 impl Verb {
     /// Whether it can be given in the shell only.
     pub fn is_for_shell(&self) -> bool {
-        self.needs.place == Place::Shell
+        self.needs.place == Availability::Shell
     }
 
     /// Whether a program has it.

@@ -2,7 +2,7 @@
 
 use super::image::Image;
 use super::plan::Plan;
-use super::similar::{Place, Similar};
+use super::similar::{BlockAddress, Similar};
 use anyhow::{Result, anyhow};
 use everboot_core::slot::BLOCK;
 use everboot_storage::bundle::write::PrefixEncoder;
@@ -46,7 +46,7 @@ impl Packer<'_> {
     /// The best old block of each new one, then the second best of each, and so on while there is room. Where
     /// nothing resembles a block, what follows the best one of the block before it.
     fn prefix(&self, plan: &Plan) -> Result<Vec<Piece>> {
-        let (mut ranks, mut before) = (vec![Vec::new(); EACH], None::<Place>);
+        let (mut ranks, mut before) = (vec![Vec::new(); EACH], None::<BlockAddress>);
         for block in &plan.new {
             let mut best = self.similar.best(&self.new.block(*block)?, EACH);
             let behind = before.map(|(source, block)| (source, block + 1));
@@ -75,7 +75,7 @@ impl Packer<'_> {
         Ok(pieces)
     }
 
-    fn is_there(&self, (source, block): Place) -> bool {
+    fn is_there(&self, (source, block): BlockAddress) -> bool {
         (block as usize) < self.olds[source as usize].digests.len()
     }
 

@@ -15,14 +15,14 @@ const HELD: u64 = 24 << 20;
 const COMMON: usize = 24;
 
 /// An old block: which image, and its number in it.
-pub(crate) type Place = (u32, u32);
+pub(crate) type BlockAddress = (u32, u32);
 
 /// The strings of all old blocks.
 pub(crate) struct Similar {
     gear: [u64; 256],
     /// Low bits of the hash that must be zero.
     mask: u64,
-    strings: Vec<(u64, Place)>,
+    strings: Vec<(u64, BlockAddress)>,
 }
 
 impl Similar {
@@ -42,7 +42,7 @@ impl Similar {
     }
 
     /// Takes an old block in.
-    pub(crate) fn learn(&mut self, place: Place, block: &[u8]) {
+    pub(crate) fn learn(&mut self, place: BlockAddress, block: &[u8]) {
         let strings = self.strings_of(block);
         self.strings.extend(strings.into_iter().map(|hash| (hash, place)));
     }
@@ -65,20 +65,21 @@ impl Similar {
     }
 
     /// The old blocks that resemble this one, the most similar first, at most so many.
-    pub(crate) fn best(&self, block: &[u8], most: usize) -> Vec<Place> {
-        let mut votes = HashMap::<Place, u32>::new();
+    pub(crate) fn best(&self, block: &[u8], most: usize) -> Vec<BlockAddress> {
+        let mut votes = HashMap::<BlockAddress, u32>::new();
         let mut strings = self.strings_of(block);
         strings.sort_unstable();
         strings.dedup();
         for hash in strings {
             let first = self.strings.partition_point(|(other, _)| *other < hash);
             let same = self.strings[first..].iter().take_while(|(other, _)| *other == hash);
-            let places: Vec<Place> = same.take(COMMON + 1).map(|(_, place)| *place).collect();
+            let places: Vec<BlockAddress> = same.take(COMMON + 1).map(|(_, place)| *place).collect();
             if places.len() <= COMMON {
                 places.into_iter().for_each(|place| *votes.entry(place).or_default() += 1);
             }
         }
-        let mut places: Vec<(u32, Place)> = votes.into_iter().map(|(place, votes)| (votes, place)).collect();
+        let mut places: Vec<(u32, BlockAddress)> =
+            votes.into_iter().map(|(place, votes)| (votes, place)).collect();
         places.sort_unstable_by_key(|(votes, place)| (std::cmp::Reverse(*votes), *place));
         places.truncate(most);
         places.into_iter().map(|(_, place)| place).collect()

@@ -24,7 +24,7 @@ mod whiteout;
 
 use anyhow::{Context, Result, ensure};
 use file_system::{FileSystem, Options};
-use oci::{Place, Platform};
+use oci::{Location, Platform};
 use scratch::Scratch;
 use std::fs::File;
 use std::io::Read;
@@ -56,13 +56,13 @@ pub(crate) struct Image {
 enum Source<'a> {
     Folder(&'a Path),
     Tar(&'a Path),
-    Oci(Place),
+    Oci(Location),
 }
 
 impl<'a> Source<'a> {
     /// `None`: no files, but a file system already.
     fn of(path: &'a Path) -> Result<Option<Self>> {
-        if let Some(place) = path.to_str().and_then(Place::parse) {
+        if let Some(place) = path.to_str().and_then(Location::parse) {
             return Ok(Some(Self::Oci(place)));
         }
         let named = || format!("open {}", path.display());

@@ -118,14 +118,14 @@ pub struct Error {
     /// What was tried.
     pub op: Op,
     /// Byte offset, or the name that was concerned.
-    pub place: Place,
+    pub place: FailedAt,
     /// The system's reason.
     pub source: io::Error,
 }
 
 /// Where an operation failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum FailedAt {
     /// Byte offset in the medium.
     Offset(u64),
     /// Path or name.
@@ -137,12 +137,12 @@ pub enum Place {
 impl Error {
     /// An error at a byte offset.
     pub fn at(op: Op, offset: u64, source: io::Error) -> Self {
-        Self { op, place: Place::Offset(offset), source }
+        Self { op, place: FailedAt::Offset(offset), source }
     }
 
     /// An error that concerns a name.
     pub fn named(op: Op, name: impl Into<String>, source: io::Error) -> Self {
-        Self { op, place: Place::Name(name.into()), source }
+        Self { op, place: FailedAt::Name(name.into()), source }
     }
 
     /// The access at `offset` that reaches past the end.
@@ -161,9 +161,9 @@ impl fmt::Display for Error {
             Op::Name => "rename or remove",
         };
         match &self.place {
-            Place::Offset(at) => write!(f, "{verb} at byte {at}: {}", self.source),
-            Place::Name(name) => write!(f, "{verb} {name}: {}", self.source),
-            Place::Whole => write!(f, "{verb}: {}", self.source),
+            FailedAt::Offset(at) => write!(f, "{verb} at byte {at}: {}", self.source),
+            FailedAt::Name(name) => write!(f, "{verb} {name}: {}", self.source),
+            FailedAt::Whole => write!(f, "{verb}: {}", self.source),
         }
     }
 }

@@ -37,7 +37,7 @@ pub fn add_imports(one: &Crate, folder: &Path, imports: &mut Imports) {
 
 /// What a path leads to.
 #[derive(Clone, Copy)]
-enum Place {
+enum PathTarget {
     Module(usize),
     /// Something that this module defines.
     Item(usize),
@@ -47,39 +47,39 @@ impl Crate {
     /// The file that defines what a path in this module names; `None` where it is another package's.
     fn file_of(&self, module: usize, path: &Written) -> Option<PathBuf> {
         let place = self.resolve(module, &path.segments, 8)?;
-        let (Place::Module(id) | Place::Item(id)) = place;
+        let (PathTarget::Module(id) | PathTarget::Item(id)) = place;
         Some(self.modules[id].file.clone())
     }
 
     /// Follows a path from a module, through at most `depth` imports.
-    fn resolve(&self, module: usize, segments: &[String], depth: u8) -> Option<Place> {
+    fn resolve(&self, module: usize, segments: &[String], depth: u8) -> Option<PathTarget> {
         let (first, rest) = segments.split_first()?;
         let mut place = match first.as_str() {
-            "crate" => Place::Module(0),
-            "self" => Place::Module(module),
-            "super" => Place::Module(self.modules[module].parent?),
+            "crate" => PathTarget::Module(0),
+            "self" => PathTarget::Module(module),
+            "super" => PathTarget::Module(self.modules[module].parent?),
             name => self.member(module, name, depth)?,
         };
         for name in rest {
             // What comes after a type is in the file of the type.
-            let Place::Module(at) = place else { break };
+            let PathTarget::Module(at) = place else { break };
             place = match name.as_str() {
-                "super" => Place::Module(self.modules[at].parent?),
+                "super" => PathTarget::Module(self.modules[at].parent?),
                 "self" => place,
-                name => self.member(at, name, depth).unwrap_or(Place::Item(at)),
+                name => self.member(at, name, depth).unwrap_or(PathTarget::Item(at)),
             };
         }
         Some(place)
     }
 
     /// A name in a module: its child, what it defines, or what it imports.
-    fn member(&self, module: usize, name: &str, depth: u8) -> Option<Place> {
+    fn member(&self, module: usize, name: &str, depth: u8) -> Option<PathTarget> {
         let at = &self.modules[module];
         if let Some(child) = at.children.get(name) {
-            return Some(Place::Module(*child));
+            return Some(PathTarget::Module(*child));
         }
         if at.items.iter().any(|item| item == name) {
-            return Some(Place::Item(module));
+            return Some(PathTarget::Item(module));
         }
         let depth = depth.checked_sub(1)?;
         let follow = |path: &Written| self.resolve(module, &path.segments, depth);
@@ -92,7 +92,7 @@ impl Crate {
         }
         let globs = at.imports.iter().filter(|import| import.name == "*" && import.path.segments != [name]);
         globs.into_iter().find_map(|glob| match follow(&glob.path)? {
-            Place::Module(other) if other != module => self.member(other, name, depth),
+            PathTarget::Module(other) if other != module => self.member(other, name, depth),
             _ => None,
         })
     }

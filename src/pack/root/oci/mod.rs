@@ -5,7 +5,7 @@
 
 mod files;
 mod layout;
-mod place;
+mod location;
 mod platform;
 #[cfg(feature = "registry")]
 mod registry;
@@ -20,7 +20,7 @@ use oci_spec::image::{Descriptor, ImageConfiguration, ImageIndex, ImageManifest,
 use sha2::{Digest, Sha256};
 use std::io::Read;
 
-pub(crate) use place::Place;
+pub(crate) use location::Location;
 pub(crate) use platform::Platform;
 
 /// What registries take for an index or a manifest at most.
@@ -37,15 +37,15 @@ trait Store {
 }
 
 /// The files of an image.
-pub(crate) fn tree(place: &Place, platform: Option<&Platform>, scratch: &Scratch) -> Result<Tree> {
+pub(crate) fn tree(place: &Location, platform: Option<&Platform>, scratch: &Scratch) -> Result<Tree> {
     let store: Box<dyn Store> = match place {
-        Place::DockerArchive(path, name) => return layout::docker(path, name.as_deref(), scratch),
-        Place::Folder(path, name) => Box::new(layout::Layout::folder(path, name.as_deref())),
-        Place::Archive(path, name) => Box::new(layout::Layout::archive(path, name.as_deref(), scratch)?),
+        Location::DockerArchive(path, name) => return layout::docker(path, name.as_deref(), scratch),
+        Location::Folder(path, name) => Box::new(layout::Layout::folder(path, name.as_deref())),
+        Location::Archive(path, name) => Box::new(layout::Layout::archive(path, name.as_deref(), scratch)?),
         #[cfg(feature = "registry")]
-        Place::Registry(name) => Box::new(registry::Remote::new(name, scratch)?),
+        Location::Registry(name) => Box::new(registry::Remote::new(name, scratch)?),
         #[cfg(not(feature = "registry"))]
-        Place::Registry(name) => bail!(
+        Location::Registry(name) => bail!(
             "this everboot-pack was built without the feature registry; skopeo copy docker://{name} oci:DIR, \
             and oci:DIR will do"
         ),

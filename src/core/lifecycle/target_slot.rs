@@ -7,7 +7,7 @@ use crate::slot::SlotId;
 
 /// What has to be known of a machine beside its record.
 #[derive(Debug, Clone, Copy)]
-pub struct Looked<'a> {
+pub struct MachineFacts<'a> {
     /// Whether the machine type is known.
     pub is_configured: bool,
     /// What is wrong with the record.
@@ -17,18 +17,18 @@ pub struct Looked<'a> {
 }
 
 /// The slot that a new image goes to, or why the machine takes none.
-pub fn place(record: &Record, looked: Looked<'_>) -> Result<SlotId, Blocked> {
-    if !looked.is_configured {
+pub fn place(record: &Record, facts: MachineFacts<'_>) -> Result<SlotId, Blocked> {
+    if !facts.is_configured {
         return Err(Blocked::NotConfigured);
     }
-    if let Some(trouble) = looked.trouble {
+    if let Some(trouble) = facts.trouble {
         return Err(Blocked::Record(trouble.clone()));
     }
     if let Some(id) = record.trial() {
         return Err(Blocked::trial(record, id));
     }
     let id = choose_target(record)?;
-    match looked.present.get(id.index()) {
+    match facts.present.get(id.index()) {
         Some(true) => Ok(id),
         _ => Err(Blocked::SlotMissing(record.slot(id).name.clone())),
     }

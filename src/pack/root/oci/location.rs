@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 #[derive(Debug, PartialEq)]
-pub(crate) enum Place {
+pub(crate) enum Location {
     /// `oci:DIR[:NAME]`, an image layout.
     Folder(PathBuf, Option<String>),
     /// `oci-archive:FILE[:NAME]`, an image layout in a tar.
@@ -14,7 +14,7 @@ pub(crate) enum Place {
     Registry(String),
 }
 
-impl Place {
+impl Location {
     /// `None` for the path of a file; one that begins like these is written with `./`.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once(':')?;
@@ -36,18 +36,18 @@ impl Place {
 mod tests {
     use super::*;
 
-    fn check(text: &str, expected: Option<Place>) {
-        assert_eq!(Place::parse(text), expected, "{text}");
+    fn check(text: &str, expected: Option<Location>) {
+        assert_eq!(Location::parse(text), expected, "{text}");
     }
 
     #[test]
     fn a_place_is_named_as_skopeo_names_it() {
-        check("oci:image", Some(Place::Folder("image".into(), None)));
-        check("oci:/a/image:1.0", Some(Place::Folder("/a/image".into(), Some("1.0".into()))));
-        check("oci-archive:i.tar:x", Some(Place::Archive("i.tar".into(), Some("x".into()))));
+        check("oci:image", Some(Location::Folder("image".into(), None)));
+        check("oci:/a/image:1.0", Some(Location::Folder("/a/image".into(), Some("1.0".into()))));
+        check("oci-archive:i.tar:x", Some(Location::Archive("i.tar".into(), Some("x".into()))));
         let name = Some("docker.io/a/b:1".into());
-        check("docker-archive:i.tar:docker.io/a/b:1", Some(Place::DockerArchive("i.tar".into(), name)));
-        check("docker://127.0.0.1:5000/a/b:1", Some(Place::Registry("127.0.0.1:5000/a/b:1".into())));
+        check("docker-archive:i.tar:docker.io/a/b:1", Some(Location::DockerArchive("i.tar".into(), name)));
+        check("docker://127.0.0.1:5000/a/b:1", Some(Location::Registry("127.0.0.1:5000/a/b:1".into())));
     }
 
     #[test]
