@@ -1,26 +1,26 @@
 use super::*;
-use crate::sys::scratch::Scratch;
+use crate::sys::temp_dir::TempDir;
 
 const KEY: &str = include_str!("../../tests/golden/key.pub");
 /// Another key.
 const OTHER: &str =
     "untrusted comment: minisign public key\nRWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3\n";
 
-fn directory(name: &str, files: &[(&str, &str)]) -> Scratch {
-    let scratch = Scratch::new(&format!("settings-{name}"));
+fn directory(name: &str, files: &[(&str, &str)]) -> TempDir {
+    let temp_dir = TempDir::new(&format!("settings-{name}"));
     for (name, text) in files {
-        scratch.file(name, text.as_bytes());
+        temp_dir.file(name, text.as_bytes());
     }
-    scratch
+    temp_dir
 }
 
 #[test]
 fn configuration_and_keys_are_read() {
-    let scratch = directory(
+    let temp_dir = directory(
         "sound",
         &[("everboot.conf", "compatible = kiosk\n"), ("keys/a.pub", KEY), ("keys/b.pub", OTHER)],
     );
-    let settings = Settings::read(scratch.path());
+    let settings = Settings::read(temp_dir.path());
     assert_eq!((settings.config.compatible.as_str(), settings.keys.len()), ("kiosk", 2));
     assert!(settings.complaints().0.is_empty());
     assert!(settings.faultless().is_ok());
@@ -28,8 +28,8 @@ fn configuration_and_keys_are_read() {
 
 #[test]
 fn without_files_there_are_defaults_and_complaints() {
-    let scratch = directory("none", &[]);
-    let settings = Settings::read(scratch.path());
+    let temp_dir = directory("none", &[]);
+    let settings = Settings::read(temp_dir.path());
     assert_eq!(settings.config, Config::default());
     let names: Vec<_> = settings.complaints().0.iter().map(|found| found.name).collect();
     assert_eq!(names, ["configuration", "key"]);
@@ -38,12 +38,12 @@ fn without_files_there_are_defaults_and_complaints() {
 
 #[test]
 fn a_wrong_configuration_still_locks() {
-    let scratch = directory("wrong", &[("everboot.conf", "lock = yes\nfoo = bar\n"), ("keys/a.pub", KEY)]);
-    let settings = Settings::read(scratch.path());
+    let temp_dir = directory("wrong", &[("everboot.conf", "lock = yes\nfoo = bar\n"), ("keys/a.pub", KEY)]);
+    let settings = Settings::read(temp_dir.path());
     assert!(settings.config.lock && settings.fault.is_some());
     assert_eq!(settings.config.compatible, "");
     assert!(
-        read_config(&scratch.path().join("everboot.conf"))
+        read_config(&temp_dir.path().join("everboot.conf"))
             .unwrap_err()
             .contains("everboot.conf: configuration")
     );
@@ -53,9 +53,9 @@ fn a_wrong_configuration_still_locks() {
 fn insecure_images_are_allowed_by_the_configuration_alone() {
     for (text, expected) in [("insecure = yes", true), ("insecure = no", false)] {
         let text = format!("compatible = kiosk\n{text}\n");
-        let scratch = directory("insecure", &[("everboot.conf", &text), ("keys/a.pub", KEY)]);
-        assert_eq!(Settings::read(scratch.path()).keys.allows_insecure(), expected);
-        assert!(!KeyFiles::read(&scratch.path().join("keys")).unwrap().keys.allows_insecure());
+        let temp_dir = directory("insecure", &[("everboot.conf", &text), ("keys/a.pub", KEY)]);
+        assert_eq!(Settings::read(temp_dir.path()).keys.allows_insecure(), expected);
+        assert!(!KeyFiles::read(&temp_dir.path().join("keys")).unwrap().keys.allows_insecure());
     }
 }
 
@@ -68,19 +68,19 @@ fn a_revoked_key_counts_whatever_its_files_are_called() {
             ("keys/b.pub", OTHER),
             (revoked, KEY),
         ];
-        let scratch = directory("revoked", &files);
-        let settings = Settings::read(scratch.path());
+        let temp_dir = directory("revoked", &files);
+        let settings = Settings::read(temp_dir.path());
         assert_eq!((settings.keys.len(), settings.warnings.len()), (1, 0), "{revoked}");
     }
 }
 
 #[test]
 fn many_keys_do_not_hide_a_revocation() {
-    let scratch = directory("many", &[("keys/z.revoked", KEY), ("keys/a.pub", KEY)]);
+    let temp_dir = directory("many", &[("keys/z.revoked", KEY), ("keys/a.pub", KEY)]);
     for number in 0..MOST_FILES {
-        scratch.file(&format!("keys/b{number}.pub"), OTHER.as_bytes());
+        temp_dir.file(&format!("keys/b{number}.pub"), OTHER.as_bytes());
     }
-    assert_eq!(KeyFiles::read(&scratch.path().join("keys")).unwrap().keys.len(), 1);
+    assert_eq!(KeyFiles::read(&temp_dir.path().join("keys")).unwrap().keys.len(), 1);
 }
 
 #[test]
@@ -92,8 +92,8 @@ fn a_machine_whose_only_key_is_revoked_trusts_nothing() {
 
 #[test]
 fn a_key_that_cannot_be_read_is_left_out_with_a_warning() {
-    let scratch = directory("unread", &[("keys/a.pub", KEY), ("keys/b.pub", "none"), ("keys/c.pub", KEY)]);
-    let files = KeyFiles::read(&scratch.path().join("keys")).unwrap();
+    let temp_dir = directory("unread", &[("keys/a.pub", KEY), ("keys/b.pub", "none"), ("keys/c.pub", KEY)]);
+    let files = KeyFiles::read(&temp_dir.path().join("keys")).unwrap();
     assert_eq!(files.keys.len(), 1);
     let [unread, twice] = &files.warnings[..] else { panic!("{:?}", files.warnings) };
     assert!(unread.contains("b.pub: ") && twice.contains("c.pub: expected a new key"), "{unread} {twice}");
@@ -101,18 +101,18 @@ fn a_key_that_cannot_be_read_is_left_out_with_a_warning() {
 
 #[test]
 fn a_revocation_that_cannot_be_read_is_told_apart() {
-    let scratch = directory("unread-revocation", &[("keys/a.pub", KEY), ("keys/b.revoked", "none")]);
-    let files = KeyFiles::read(&scratch.path().join("keys")).unwrap();
+    let temp_dir = directory("unread-revocation", &[("keys/a.pub", KEY), ("keys/b.revoked", "none")]);
+    let files = KeyFiles::read(&temp_dir.path().join("keys")).unwrap();
     assert!(files.warnings.is_empty() && files.revocation_fault.unwrap().contains("b.revoked: "));
-    assert_eq!(Settings::read(scratch.path()).warnings.len(), 1);
+    assert_eq!(Settings::read(temp_dir.path()).warnings.len(), 1);
 }
 
 #[test]
 fn a_revoked_file_that_is_named_as_a_key_revokes() {
-    let scratch = directory("named", &[("a.pub", KEY), ("a.revoked", KEY)]);
+    let temp_dir = directory("named", &[("a.pub", KEY), ("a.revoked", KEY)]);
     let mut keys = Keys::default();
     for name in ["a.pub", "a.revoked", "a.pub"] {
-        add_key_file(&mut keys, &scratch.path().join(name)).unwrap();
+        add_key_file(&mut keys, &temp_dir.path().join(name)).unwrap();
     }
     assert!(keys.is_empty());
 }

@@ -40,9 +40,9 @@ impl Medium for Bytes {
 }
 
 /// A directory that is removed at the end.
-pub struct Room(pub PathBuf);
+pub struct TempDir(pub PathBuf);
 
-impl Room {
+impl TempDir {
     pub fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("everboot-bundle-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
@@ -78,7 +78,7 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -188,113 +188,115 @@ fn what_follows_a_bundle_is_ignored_and_its_end_is_not_needed() {
 
 #[test]
 fn the_tools_of_others_open_what_everboot_pack_makes() {
-    let room = Room::new("tools");
+    let temp_dir = TempDir::new("tools");
     let mut root = image(200);
     root.truncate(199 * BLOCK + 1000);
-    room.write("root.img", &root);
-    room.run("everboot-pack keygen -o K");
-    room.run(
+    temp_dir.write("root.img", &root);
+    temp_dir.run("everboot-pack keygen -o K");
+    temp_dir.run(
         "everboot-pack image root.img -o x.everboot --version 2.0 --compatible 'demo board' --key K \
          --from 1.0,1.2..1.9 --tries 5 --open --modules 6.1.0-1,6.1.0-2 --frame-blocks 64 --level 3 --salt 00ff",
     );
-    room.run("tar xf x.everboot");
-    room.run("minisign -Vm manifest.json -p K.pub");
-    room.run("zstd -dq root.zst -o unpacked && truncate -s %4096 root.img && cmp unpacked root.img");
-    let hash = Manifest::parse(&room.read("manifest.json")).unwrap();
-    room.run(&format!("veritysetup verify root.img root.tree {}", hash.payload.root_hash));
+    temp_dir.run("tar xf x.everboot");
+    temp_dir.run("minisign -Vm manifest.json -p K.pub");
+    temp_dir.run("zstd -dq root.zst -o unpacked && truncate -s %4096 root.img && cmp unpacked root.img");
+    let hash = Manifest::parse(&temp_dir.read("manifest.json")).unwrap();
+    temp_dir.run(&format!("veritysetup verify root.img root.tree {}", hash.payload.root_hash));
     assert_eq!(hash.from_rule().as_deref(), Some("1.0,1.2..1.9"));
     assert_eq!((hash.tries, hash.payload.open, hash.payload.salt), (Some(5), true, vec![0, 255]));
     assert_eq!(hash.modules.unwrap(), ["6.1.0-1", "6.1.0-2"]);
     root.resize(200 * BLOCK, 0);
-    assert_eq!(unpack(&room.read("x.everboot"), &room.keys("K.pub")).unwrap().1, root);
+    assert_eq!(unpack(&temp_dir.read("x.everboot"), &temp_dir.keys("K.pub")).unwrap().1, root);
 }
 
 #[test]
 fn an_output_replaces_no_device_and_no_key() {
-    let room = Room::new("outputs");
-    room.write("root.img", &image(2));
-    room.run("everboot-pack keygen -o K && cp K K.before");
+    let temp_dir = TempDir::new("outputs");
+    temp_dir.write("root.img", &image(2));
+    temp_dir.run("everboot-pack keygen -o K && cp K K.before");
     let image = "everboot-pack image root.img --version 1 --compatible x --key K --modules none";
-    room.run(&format!("! {image} -o /dev/null 2>said && grep 'expected a file, found a device' said"));
-    room.run("test -c /dev/null");
-    room.run("! everboot-pack keygen -o K 2>said && grep 'never overwritten' said && cmp K K.before");
+    temp_dir.run(&format!("! {image} -o /dev/null 2>said && grep 'expected a file, found a device' said"));
+    temp_dir.run("test -c /dev/null");
+    temp_dir.run("! everboot-pack keygen -o K 2>said && grep 'never overwritten' said && cmp K K.before");
 }
 
 #[test]
 fn a_bundle_that_gnu_tar_packed_again_is_accepted() {
-    let room = Room::new("tar");
-    room.write("x.everboot", &small_bundle());
-    room.run(&format!("tar xf x.everboot && tar cf y.everboot {}", MEMBERS.join(" ")));
-    room.run(&format!("tar cf z.everboot --format=ustar {}", MEMBERS.join(" ")));
+    let temp_dir = TempDir::new("tar");
+    temp_dir.write("x.everboot", &small_bundle());
+    temp_dir.run(&format!("tar xf x.everboot && tar cf y.everboot {}", MEMBERS.join(" ")));
+    temp_dir.run(&format!("tar cf z.everboot --format=ustar {}", MEMBERS.join(" ")));
     for name in ["y.everboot", "z.everboot"] {
-        assert_eq!(unpack(&room.read(name), &keys()).unwrap().1, image(5), "{name}");
+        assert_eq!(unpack(&temp_dir.read(name), &keys()).unwrap().1, image(5), "{name}");
     }
 }
 
 #[test]
 fn the_same_image_and_arguments_make_the_same_bundle() {
-    let room = Room::new("same");
-    room.write("root.img", &image(100));
-    room.run("everboot-pack keygen -o K");
+    let temp_dir = TempDir::new("same");
+    temp_dir.write("root.img", &image(100));
+    temp_dir.run("everboot-pack keygen -o K");
     for name in ["one", "two"] {
-        room.run(&format!(
+        temp_dir.run(&format!(
             "everboot-pack image root.img -o {name} --version 1 --compatible c --key K --modules none --frame-blocks 7"
         ));
     }
-    room.run("cmp one two");
-    let found = std::fs::read_dir(&room.0).unwrap().count();
+    temp_dir.run("cmp one two");
+    let found = std::fs::read_dir(&temp_dir.0).unwrap().count();
     assert_eq!(found, 5, "a temporary file stayed");
 }
 
 #[test]
 fn both_kinds_of_real_minisign_signatures_are_accepted() {
-    let room = Room::new("minisign");
-    room.run("minisign -G -W -f -p K.pub -s K");
+    let temp_dir = TempDir::new("minisign");
+    temp_dir.run("minisign -G -W -f -p K.pub -s K");
     for flags in ["", "-l"] {
         let by_minisign = |bytes: &[u8]| {
-            room.write("manifest.json", bytes);
-            room.run(&format!("minisign -S {flags} -s K -m manifest.json"));
-            room.read("manifest.json.minisig")
+            temp_dir.write("manifest.json", bytes);
+            temp_dir.run(&format!("minisign -S {flags} -s K -m manifest.json"));
+            temp_dir.read("manifest.json.minisig")
         };
         let bytes = assemble(manifest(2), &image(3), &by_minisign).unwrap();
-        assert_eq!(unpack(&bytes, &room.keys("K.pub")).unwrap().1, image(3), "minisign -S {flags}");
+        assert_eq!(unpack(&bytes, &temp_dir.keys("K.pub")).unwrap().1, image(3), "minisign -S {flags}");
     }
 }
 
 #[test]
 fn real_minisign_signs_with_keys_of_everboot_pack_and_the_other_way_round() {
-    let room = Room::new("keys");
-    room.run("everboot-pack keygen -o ours && echo text >file && minisign -S -s ours -m file");
-    room.run("minisign -Vm file -p ours.pub");
-    assert_eq!(room.run("stat -c %a ours").trim(), "600");
-    room.write("root.img", &image(2));
-    room.run("minisign -G -W -f -p theirs.pub -s theirs");
-    room.run("everboot-pack image root.img -o x --version 1 --compatible c --key theirs --modules none");
-    room.run("everboot-pack show x --pub theirs.pub --check && tar xf x && minisign -Vm manifest.json -p theirs.pub");
-    assert_eq!(room.try_run("everboot-pack show x --pub ours.pub").0, Some(1));
-    assert_eq!(room.try_run("everboot-pack keygen -o ours").0, Some(1));
-    assert_eq!(room.try_run("everboot-pack image").0, Some(2));
+    let temp_dir = TempDir::new("keys");
+    temp_dir.run("everboot-pack keygen -o ours && echo text >file && minisign -S -s ours -m file");
+    temp_dir.run("minisign -Vm file -p ours.pub");
+    assert_eq!(temp_dir.run("stat -c %a ours").trim(), "600");
+    temp_dir.write("root.img", &image(2));
+    temp_dir.run("minisign -G -W -f -p theirs.pub -s theirs");
+    temp_dir.run("everboot-pack image root.img -o x --version 1 --compatible c --key theirs --modules none");
+    temp_dir.run("everboot-pack show x --pub theirs.pub --check && tar xf x && minisign -Vm manifest.json -p theirs.pub");
+    assert_eq!(temp_dir.try_run("everboot-pack show x --pub ours.pub").0, Some(1));
+    assert_eq!(temp_dir.try_run("everboot-pack keygen -o ours").0, Some(1));
+    assert_eq!(temp_dir.try_run("everboot-pack image").0, Some(2));
 }
 
 #[test]
 fn the_modules_of_an_image_are_found_in_ext4_squashfs_and_erofs() {
-    let room = Room::new("modules");
-    room.run("mkdir -p root/usr/lib/modules/6.1.0-9 root/usr/lib/modules/remains && ln -s usr/lib root/lib");
-    room.run("touch root/usr/lib/modules/6.1.0-9/modules.dep && everboot-pack keygen -o K");
+    let temp_dir = TempDir::new("modules");
+    temp_dir
+        .run("mkdir -p root/usr/lib/modules/6.1.0-9 root/usr/lib/modules/remains && ln -s usr/lib root/lib");
+    temp_dir.run("touch root/usr/lib/modules/6.1.0-9/modules.dep && everboot-pack keygen -o K");
     let rows = [
         "truncate -s 8M root.img && mkfs.ext4 -qF -d root root.img",
         "mksquashfs root root.img -quiet -no-progress -noappend",
         "rm root.img && mkfs.erofs root.img root",
     ];
     for line in rows {
-        room.run(line);
-        room.run("everboot-pack image root.img -o x --version 1 --compatible c --key K --level 1");
-        let shown = room.run("everboot-pack show x --json");
+        temp_dir.run(line);
+        temp_dir.run("everboot-pack image root.img -o x --version 1 --compatible c --key K --level 1");
+        let shown = temp_dir.run("everboot-pack show x --json");
         let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
         assert_eq!(shown["manifest"]["modules"], serde_json::json!(["6.1.0-9"]), "{line}");
     }
-    room.write("root.img", &image(2));
-    let (status, text) = room.try_run("everboot-pack image root.img -o y --version 1 --compatible c --key K");
+    temp_dir.write("root.img", &image(2));
+    let (status, text) =
+        temp_dir.try_run("everboot-pack image root.img -o y --version 1 --compatible c --key K");
     assert!(status == Some(1) && text.contains("--modules") && text.lines().count() == 1, "{text}");
 }
 
@@ -430,9 +432,9 @@ fn hostile_sizes_in_the_archive_are_refused() {
 
 #[test]
 fn sizes_from_8_gib_on_have_a_header_that_tar_reads() {
-    let room = Room::new("large");
-    room.write("x.tar", &header("root.zst", 20 << 30));
-    assert!(room.try_run("tar tvf x.tar").1.contains(&format!(" {} ", 20u64 << 30)));
+    let temp_dir = TempDir::new("large");
+    temp_dir.write("x.tar", &header("root.zst", 20 << 30));
+    assert!(temp_dir.try_run("tar tvf x.tar").1.contains(&format!(" {} ", 20u64 << 30)));
 }
 
 /// Opens and proves a small bundle with other frames in it.

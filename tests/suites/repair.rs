@@ -1,6 +1,6 @@
 //! Repair: the blocks of a slot that have rotted, and no others.
 
-use crate::bundle::Room;
+use crate::bundle::TempDir;
 use crate::fixture::{Fixture, manifest as bench_manifest};
 use everboot_agent::flow::{self, BlockSource, Error};
 use everboot_core::lifecycle::Refusal;
@@ -388,36 +388,37 @@ fn repair_says_what_it_did_and_what_is_left() {
 
 #[test]
 fn the_files_of_blocks_are_named() {
-    let room = Room::new("files");
+    let temp_dir = TempDir::new("files");
     let text: Vec<u8> = (0..3 * BLOCK).map(|at| (at / BLOCK) as u8 + b'k').collect();
-    room.run("mkdir -p root/etc");
-    room.write("root/etc/hosts", &text);
+    temp_dir.run("mkdir -p root/etc");
+    temp_dir.write("root/etc/hosts", &text);
     let motd = [b'z'; BLOCK];
-    room.write("root/motd", &motd);
+    temp_dir.write("root/motd", &motd);
     let fixture = Fixture::running();
     for size in [4096, 1024] {
-        room.run(&format!("truncate -s 8M {size}.img && mke2fs -q -F -t ext4 -b {size} -d root {size}.img"));
-        let image = room.read(&format!("{size}.img"));
+        temp_dir
+            .run(&format!("truncate -s 8M {size}.img && mke2fs -q -F -t ext4 -b {size} -d root {size}.img"));
+        let image = temp_dir.read(&format!("{size}.img"));
         let at = (0..image.len()).step_by(size).find(|at| image[*at..].starts_with(&text)).unwrap();
         let range = format!("{}-{}", at / BLOCK, (at + text.len() - 1) / BLOCK);
         let check = |part: &str| {
-            let told = room.run(&format!("everboot-pack files {part} 0 {range} 2000"));
+            let told = temp_dir.run(&format!("everboot-pack files {part} 0 {range} 2000"));
             assert!(told.contains(&format!("/etc/hosts: {range}\n")) && told.ends_with(" 2000\n"), "{told}");
         };
         check(&format!("{size}.img"));
         let at = (0..image.len()).step_by(size).find(|at| image[*at..].starts_with(&motd)).unwrap() / BLOCK;
-        let told = room.run(&format!("everboot-pack files {size}.img {at}"));
+        let told = temp_dir.run(&format!("everboot-pack files {size}.img {at}"));
         assert!(told.lines().any(|line| line == format!("/motd: {at}")), "{told}");
         fixture.on_part("slot-a", |part| part.write_at(0, &image).unwrap());
         check(&format!("--disk {} slot-a", fixture.path("disk").display()));
     }
-    room.run("printf hsqs > other.img && truncate -s 8M other.img");
+    temp_dir.run("printf hsqs > other.img && truncate -s 8M other.img");
     for (line, code, why) in [
         ("other.img 3", 1, "expected an ext4, whose blocks can be named, found a squashfs"),
         ("4096.img x", 2, "expected 7 or 7-12, found \"x\""),
         ("none.img 1", 1, "expected a PARTLABEL, a device or a file, found none"),
     ] {
-        let (status, told) = room.try_run(&format!("everboot-pack files {line}"));
+        let (status, told) = temp_dir.try_run(&format!("everboot-pack files {line}"));
         assert!(status == Some(code) && told.contains(why), "{told}");
     }
 }

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A directory that is removed at the end.
-struct Room(PathBuf);
+struct TempDir(PathBuf);
 
-impl Room {
+impl TempDir {
     fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("everboot-tree-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).unwrap();
@@ -19,7 +19,7 @@ impl Room {
     }
 }
 
-impl Drop for Room {
+impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }
@@ -55,15 +55,15 @@ fn our_tree(image: &File, blocks: u64, salt: &[u8]) -> (Vec<u8>, RootHash) {
 }
 
 /// Runs veritysetup format; returns the bytes of the hash device and the root hash that it printed.
-fn their_tree(room: &Path, uuid: Uuid, salt: &[u8]) -> (Vec<u8>, String) {
+fn their_tree(temp_dir: &Path, uuid: Uuid, salt: &[u8]) -> (Vec<u8>, String) {
     let digits: String = salt.iter().map(|byte| format!("{byte:02x}")).collect();
-    let hash = room.join("hash");
+    let hash = temp_dir.join("hash");
     let _ = std::fs::remove_file(&hash);
     let output = Command::new("veritysetup")
         .args(["format", "--hash=sha256", "--data-block-size=4096", "--hash-block-size=4096"])
         .arg(format!("--salt={}", if digits.is_empty() { "-" } else { &digits }))
         .arg(format!("--uuid={uuid}"))
-        .args([&room.join("image"), &hash])
+        .args([&temp_dir.join("image"), &hash])
         .env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin")
         .output()
         .expect("veritysetup of cryptsetup-bin");
@@ -74,11 +74,11 @@ fn their_tree(room: &Path, uuid: Uuid, salt: &[u8]) -> (Vec<u8>, String) {
 }
 
 fn check(blocks: u64, salt: &[u8]) {
-    let room = Room::new(&format!("{blocks}-{}", salt.len()));
-    let image = image(&room.0.join("image"), blocks);
+    let temp_dir = TempDir::new(&format!("{blocks}-{}", salt.len()));
+    let image = image(&temp_dir.0.join("image"), blocks);
     let (ours, root) = our_tree(&image, blocks, salt);
     let superblock = Superblock::decode(ours[..BLOCK].try_into().unwrap()).unwrap();
-    let (theirs, their_root) = their_tree(&room.0, superblock.uuid, salt);
+    let (theirs, their_root) = their_tree(&temp_dir.0, superblock.uuid, salt);
     assert_eq!(root.to_string(), their_root, "{blocks} blocks");
     // What veritysetup does not write at the end of a level of the file is a hole, and may be cut off.
     assert!(theirs.len() <= ours.len() && theirs[..] == ours[..theirs.len()], "{blocks} blocks");

@@ -1,6 +1,6 @@
 //! Whom a machine believes, and what it takes: endorsed and revoked keys, and images that nobody signed.
 
-use crate::bundle::Room;
+use crate::bundle::TempDir;
 use crate::fixture::Fixture;
 use everboot_agent::flow::{self, Destination, Error, Insist, Outcome};
 use everboot_core::lifecycle::{Refusal, Unfit};
@@ -320,27 +320,27 @@ fn a_signature_that_vanishes_after_staging_is_noticed() {
 
 #[test]
 fn a_key_is_rotated_by_the_tools() {
-    let room = Room::new("rotation");
-    room.write("root.img", &[7; 8192]);
-    room.run("for key in old new newer; do everboot-pack keygen -o $key; done");
-    room.run("everboot-pack endorse new.pub --key old && everboot-pack endorse newer.pub --key new");
+    let temp_dir = TempDir::new("rotation");
+    temp_dir.write("root.img", &[7; 8192]);
+    temp_dir.run("for key in old new newer; do everboot-pack keygen -o $key; done");
+    temp_dir.run("everboot-pack endorse new.pub --key old && everboot-pack endorse newer.pub --key new");
     let image = "everboot-pack image root.img --version 2 --compatible c --modules none --level 1";
     let chain = "--endorsement newer.pub.endorsed --endorsement new.pub.endorsed";
-    room.run(&format!("{image} --key newer {chain} -o x.everboot"));
+    temp_dir.run(&format!("{image} --key newer {chain} -o x.everboot"));
     for key in ["old", "new", "newer"] {
-        room.run(&format!("everboot-pack show x.everboot --pub {key}.pub --check"));
+        temp_dir.run(&format!("everboot-pack show x.everboot --pub {key}.pub --check"));
     }
-    room.run("tar xf x.everboot && minisign -Vm manifest.json -p newer.pub");
+    temp_dir.run("tar xf x.everboot && minisign -Vm manifest.json -p newer.pub");
     // As somebody does it whose old key is in minisign's hands alone.
-    room.run("minisign -G -W -f -p theirs.pub -s theirs");
-    room.run("minisign -S -s theirs -m new.pub -t 'everboot endorses this key' && cat new.pub new.pub.minisig >by-hand");
-    room.run(&format!("{image} --key new --endorsement by-hand -o y.everboot"));
-    room.run("everboot-pack show y.everboot --pub theirs.pub");
+    temp_dir.run("minisign -G -W -f -p theirs.pub -s theirs");
+    temp_dir.run("minisign -S -s theirs -m new.pub -t 'everboot endorses this key' && cat new.pub new.pub.minisig >by-hand");
+    temp_dir.run(&format!("{image} --key new --endorsement by-hand -o y.everboot"));
+    temp_dir.run("everboot-pack show y.everboot --pub theirs.pub");
     // A delta is as endorsed as the bundle that it tells.
-    room.run(&format!(
+    temp_dir.run(&format!(
         "{image} --key old -o v1.everboot && everboot-pack delta v1.everboot x.everboot -o d.everboot"
     ));
-    room.run("everboot-pack show d.everboot --pub old.pub");
+    temp_dir.run("everboot-pack show d.everboot --pub old.pub");
     for (words, text) in [
         (
             "--key newer --endorsement new.pub.endorsed --endorsement newer.pub.endorsed",
@@ -351,7 +351,7 @@ fn a_key_is_rotated_by_the_tools() {
         ("--key new --unsigned", "--unsigned"),
         ("--key new --floor 2.1", "floor: expected a version not higher than 2, found 2.1"),
     ] {
-        let (status, said) = room.try_run(&format!("{image} {words} -o z.everboot"));
+        let (status, said) = temp_dir.try_run(&format!("{image} {words} -o z.everboot"));
         assert!(status != Some(0) && said.contains(text), "{words}: {said}");
     }
 }

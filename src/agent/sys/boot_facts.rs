@@ -31,24 +31,24 @@ pub fn read_fact(roots: &Roots, name: &str) -> io::Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
 
     #[test]
     fn a_fact_is_read_as_it_was_written_last() {
-        let scratch = Scratch::new("facts");
-        let roots = Roots::under(scratch.path());
+        let temp_dir = TempDir::new("facts");
+        let roots = Roots::under(temp_dir.path());
         assert_eq!(read_fact(&roots, "boot.json").unwrap(), None);
         write_fact(&roots, "boot.json", "old").unwrap();
         write_fact(&roots, "boot.json", "{}").unwrap();
         assert_eq!(read_fact(&roots, "boot.json").unwrap().as_deref(), Some("{}"));
-        assert_eq!(fs::read_dir(scratch.path().join("run/everboot")).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(temp_dir.path().join("run/everboot")).unwrap().count(), 1);
     }
 
     #[test]
     fn a_fact_that_cannot_be_read_is_an_error_and_not_absent() {
-        let scratch = Scratch::new("facts-unread");
-        let roots = Roots::under(scratch.path());
-        scratch.file("run/everboot/boot.json/file", b"");
+        let temp_dir = TempDir::new("facts-unread");
+        let roots = Roots::under(temp_dir.path());
+        temp_dir.file("run/everboot/boot.json/file", b"");
         assert!(read_fact(&roots, "boot.json").is_err());
         assert!(write_fact(&roots, "boot.json", "{}").is_err());
     }

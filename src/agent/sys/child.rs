@@ -110,15 +110,15 @@ fn text(path: PathBuf) -> io::Result<CString> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
     use std::os::unix::fs::symlink;
 
     #[test]
     fn a_shell_is_there_when_the_root_has_one() {
-        let scratch = Scratch::new("has-sh");
-        let roots = Roots::under(scratch.path());
+        let temp_dir = TempDir::new("has-sh");
+        let roots = Roots::under(temp_dir.path());
         assert!(!has_sh(&roots));
-        scratch.file("bin/sh", b"");
+        temp_dir.file("bin/sh", b"");
         assert!(has_sh(&roots));
     }
 
@@ -133,30 +133,30 @@ mod tests {
 
     #[test]
     fn everboot_fetch_is_looked_for_beside_the_program_and_then_in_usr_bin() {
-        let scratch = Scratch::new("run-fetch");
-        let roots = Roots::under(scratch.path());
+        let temp_dir = TempDir::new("run-fetch");
+        let roots = Roots::under(temp_dir.path());
         let exit_code = || run_fetch(&roots, &["stage".into(), "file".into()]).unwrap();
-        let folder = |name| std::fs::create_dir_all(scratch.path().join(name)).unwrap();
+        let folder = |name| std::fs::create_dir_all(temp_dir.path().join(name)).unwrap();
         assert_eq!(exit_code(), 127);
         // Programs of the system stand for it: a new file could be open for writing in a child of another test.
         folder("usr/bin");
-        symlink("/bin/true", scratch.path().join("usr/bin/everboot-fetch")).unwrap();
+        symlink("/bin/true", temp_dir.path().join("usr/bin/everboot-fetch")).unwrap();
         assert_eq!(exit_code(), 0);
         folder("proc/self");
-        symlink(scratch.path().join("everboot"), scratch.path().join("proc/self/exe")).unwrap();
-        symlink("/bin/false", scratch.path().join("everboot-fetch")).unwrap();
+        symlink(temp_dir.path().join("everboot"), temp_dir.path().join("proc/self/exe")).unwrap();
+        symlink("/bin/false", temp_dir.path().join("everboot-fetch")).unwrap();
         assert_eq!(exit_code(), 1);
     }
 
     #[test]
     fn the_shell_gets_the_terminal_behind_the_console_when_it_has_none() {
-        let scratch = Scratch::new("console");
-        let roots = Roots::under(scratch.path());
+        let temp_dir = TempDir::new("console");
+        let roots = Roots::under(temp_dir.path());
         assert_eq!(console(&roots), None);
-        scratch.file("sys/class/tty/console/active", b"tty0 ttyS0\n");
-        let terminal = scratch.path().join("dev/ttyS0");
+        temp_dir.file("sys/class/tty/console/active", b"tty0 ttyS0\n");
+        let terminal = temp_dir.path().join("dev/ttyS0");
         assert_eq!(console(&roots).unwrap().as_bytes(), terminal.as_os_str().as_bytes());
-        scratch.file("dev/tty", b"");
+        temp_dir.file("dev/tty", b"");
         assert_eq!(console(&roots), None);
     }
 }

@@ -108,11 +108,11 @@ impl DiskFileMachine {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
     use everboot_storage::medium::Staging;
 
-    fn image(scratch: &Scratch) -> PathBuf {
-        let path = scratch.file("disk", &vec![0; 4 << 20]);
+    fn image(temp_dir: &TempDir) -> PathBuf {
+        let path = temp_dir.file("disk", &vec![0; 4 << 20]);
         let config = gpt::GptConfig::new().writable(true);
         let mut table = config.create(&path).unwrap();
         table.add_partition("slot-a", 1 << 20, gpt::partition_types::LINUX_FS, 0, None).unwrap();
@@ -122,8 +122,8 @@ mod tests {
 
     #[test]
     fn a_partition_of_an_image_is_written_and_read_where_it_lies() {
-        let scratch = Scratch::new("diskfile");
-        let path = image(&scratch);
+        let temp_dir = TempDir::new("diskfile");
+        let path = image(&temp_dir);
         let mut machine = DiskFileMachine::open(&path, None).unwrap();
         let survey = machine.survey().unwrap();
         let at = survey.find(|part| part.label == "slot-a")[0];
@@ -139,8 +139,8 @@ mod tests {
 
     #[test]
     fn the_staging_area_is_made_only_when_it_is_written() {
-        let scratch = Scratch::new("beside");
-        let path = image(&scratch);
+        let temp_dir = TempDir::new("beside");
+        let path = image(&temp_dir);
         let mut machine = DiskFileMachine::open(&path, None).unwrap();
         assert_eq!(machine.staging(None, Access::Read).unwrap_err().source.kind(), io::ErrorKind::NotFound);
         assert!(!machine.staging(None, Access::Exclusive).unwrap().exists("staged.everboot").unwrap());
@@ -149,8 +149,8 @@ mod tests {
 
     #[test]
     fn a_second_process_is_told_who_holds_the_image() {
-        let scratch = Scratch::new("twice");
-        let path = image(&scratch);
+        let temp_dir = TempDir::new("twice");
+        let path = image(&temp_dir);
         let first = DiskFileMachine::open(&path, None).unwrap();
         let refused = DiskFileMachine::open(&path, None).unwrap_err().to_string();
         assert!(refused.contains("in use"), "{refused}");

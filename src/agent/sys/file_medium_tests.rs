@@ -1,7 +1,7 @@
 //! A file and a vector are written alike and must read alike, however the access lies.
 
 use super::*;
-use crate::sys::scratch::Scratch;
+use crate::sys::temp_dir::TempDir;
 
 const LEN: usize = 600_000 / 4096 * 4096;
 
@@ -48,8 +48,8 @@ fn check_against_a_vector(medium: &FileMedium, model: &mut [u8]) {
 
 #[test]
 fn a_file_reads_as_it_was_written_however_the_access_lies() {
-    let scratch = Scratch::new("medium");
-    let path = scratch.file("disk", &[7; LEN]);
+    let temp_dir = TempDir::new("medium");
+    let path = temp_dir.file("disk", &[7; LEN]);
     let medium = FileMedium::open(&path, Access::Exclusive).unwrap();
     check_against_a_vector(&medium, &mut vec![7; LEN]);
 }
@@ -57,8 +57,8 @@ fn a_file_reads_as_it_was_written_however_the_access_lies() {
 #[test]
 fn a_range_never_touches_what_is_beside_it() {
     for (start, len) in [(8192, LEN / 4096 * 4096), (512, LEN - 512), (4096, 100_000), (3, 5000)] {
-        let scratch = Scratch::new("range");
-        let path = scratch.file("disk", &vec![9; start + len + 5000]);
+        let temp_dir = TempDir::new("range");
+        let path = temp_dir.file("disk", &vec![9; start + len + 5000]);
         let medium = FileMedium::open_range(&path, Access::Shared, start as u64, len as u64).unwrap();
         check_against_a_vector(&medium, &mut vec![9; len]);
         let all = std::fs::read(&path).unwrap();
@@ -68,8 +68,8 @@ fn a_range_never_touches_what_is_beside_it() {
 
 #[test]
 fn the_end_is_the_end_unless_the_file_grows() {
-    let scratch = Scratch::new("end");
-    let path = scratch.file("disk", &[1; 8192]);
+    let temp_dir = TempDir::new("end");
+    let path = temp_dir.file("disk", &[1; 8192]);
     let medium = FileMedium::open(&path, Access::Shared).unwrap();
     assert!(medium.write_at(8000, &[2; 200]).is_err());
     assert!(medium.read_at(u64::MAX, &mut [0; 2]).is_err());
@@ -103,8 +103,8 @@ fn a_card_is_told_by_its_number_or_by_its_name() {
 
 #[test]
 fn where_zeroes_are_sent_they_are_there() {
-    let scratch = Scratch::new("sends-zeroes");
-    let path = scratch.file("disk", &[7; LEN]);
+    let temp_dir = TempDir::new("sends-zeroes");
+    let path = temp_dir.file("disk", &[7; LEN]);
     let mut medium = FileMedium::open(&path, Access::Exclusive).unwrap();
     medium.sends_zeroes = true;
     check_against_a_vector(&medium, &mut vec![7; LEN]);

@@ -76,13 +76,13 @@ mod tests {
     use super::*;
     use crate::machine::Access;
     use crate::sys::FileMedium;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
 
     fn check(at: usize, bytes: &[u8], driver: Option<&str>, hibernation: bool) {
-        let scratch = Scratch::new("magic");
+        let temp_dir = TempDir::new("magic");
         let mut image = vec![0; 128 * 1024];
         image[at..at + bytes.len()].copy_from_slice(bytes);
-        let part = FileMedium::open(&scratch.file("part", &image), Access::Read).unwrap();
+        let part = FileMedium::open(&temp_dir.file("part", &image), Access::Read).unwrap();
         assert_eq!(detect(&part).unwrap().map(|found| found.driver), driver);
         assert_eq!(hibernated(&part).unwrap(), hibernation);
     }

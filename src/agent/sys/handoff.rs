@@ -161,16 +161,16 @@ fn move_all(roots: &Roots, sysroot: &Path, initramfs: u64) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
     use nix::libc::{EACCES, EBUSY, EIO, ENODEV, ENOMEM, EROFS};
 
     #[test]
     fn an_initramfs_is_of_systemd_when_it_says_so_and_has_it() {
-        let scratch = Scratch::new("of-systemd");
-        let roots = Roots::under(scratch.path());
-        scratch.file("etc/initrd-release", b"");
+        let temp_dir = TempDir::new("of-systemd");
+        let roots = Roots::under(temp_dir.path());
+        temp_dir.file("etc/initrd-release", b"");
         assert!(!is_of_systemd(&roots));
-        scratch.file("usr/lib/systemd/systemd", b"");
+        temp_dir.file("usr/lib/systemd/systemd", b"");
         assert!(is_of_systemd(&roots));
     }
 

@@ -33,60 +33,60 @@ pub fn initramfs(roots: &Roots, release: &str) -> Option<(String, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
     use std::time::{Duration, SystemTime};
 
     /// The initramfs that is found for release 6.1, as a path in the root, and whether it is older than the program.
-    fn found(scratch: &Scratch) -> Option<(String, bool)> {
-        let (path, is_older) = initramfs(&Roots::under(scratch.path()), "6.1")?;
-        Some((path.strip_prefix(scratch.path().to_str()?)?.to_owned(), is_older))
+    fn found(temp_dir: &TempDir) -> Option<(String, bool)> {
+        let (path, is_older) = initramfs(&Roots::under(temp_dir.path()), "6.1")?;
+        Some((path.strip_prefix(temp_dir.path().to_str()?)?.to_owned(), is_older))
     }
 
     #[test]
     fn a_watchdog_is_there_under_either_name() {
-        let scratch = Scratch::new("has-watchdog");
-        let roots = Roots::under(scratch.path());
+        let temp_dir = TempDir::new("has-watchdog");
+        let roots = Roots::under(temp_dir.path());
         assert!(!has_watchdog(&roots));
-        let first = scratch.file("dev/watchdog0", b"");
+        let first = temp_dir.file("dev/watchdog0", b"");
         assert!(has_watchdog(&roots));
         fs::remove_file(first).unwrap();
-        scratch.file("dev/watchdog", b"");
+        temp_dir.file("dev/watchdog", b"");
         assert!(has_watchdog(&roots));
     }
 
     #[test]
     fn an_initramfs_is_found_by_the_release_of_its_kernel() {
-        let scratch = Scratch::new("initramfs-release");
-        assert_eq!(found(&scratch), None);
-        scratch.file("boot/initrd.img-6.2", b"");
-        assert_eq!(found(&scratch), None);
+        let temp_dir = TempDir::new("initramfs-release");
+        assert_eq!(found(&temp_dir), None);
+        temp_dir.file("boot/initrd.img-6.2", b"");
+        assert_eq!(found(&temp_dir), None);
         for name in ["/boot/initramfs-linux.img", "/boot/initramfs-6.1.img", "/boot/initrd.img-6.1"] {
-            scratch.file(&name[1..], b"");
-            assert_eq!(found(&scratch).unwrap().0, name);
+            temp_dir.file(&name[1..], b"");
+            assert_eq!(found(&temp_dir).unwrap().0, name);
         }
     }
 
     #[test]
     fn an_initramfs_is_found_by_the_id_of_the_machine() {
-        let scratch = Scratch::new("initramfs-id");
-        scratch.file("etc/machine-id", b"0123abcd\n");
-        scratch.file("boot/other/6.1/initrd", b"");
-        assert_eq!(found(&scratch), None);
+        let temp_dir = TempDir::new("initramfs-id");
+        temp_dir.file("etc/machine-id", b"0123abcd\n");
+        temp_dir.file("boot/other/6.1/initrd", b"");
+        assert_eq!(found(&temp_dir), None);
         for name in ["/efi/0123abcd/6.1/initrd", "/boot/0123abcd/6.1/initrd"] {
-            scratch.file(&name[1..], b"");
-            assert_eq!(found(&scratch).unwrap().0, name);
+            temp_dir.file(&name[1..], b"");
+            assert_eq!(found(&temp_dir).unwrap().0, name);
         }
     }
 
     #[test]
     fn an_initramfs_is_older_than_a_program_that_changed_after_it() {
-        let scratch = Scratch::new("initramfs-older");
-        scratch.file("proc/self/exe", b"");
-        let made = fs::File::create(scratch.file("boot/initrd.img-6.1", b"")).unwrap();
+        let temp_dir = TempDir::new("initramfs-older");
+        temp_dir.file("proc/self/exe", b"");
+        let made = fs::File::create(temp_dir.file("boot/initrd.img-6.1", b"")).unwrap();
         let day = Duration::from_secs(86_400);
         for (time, is_older) in [(SystemTime::now() - day, true), (SystemTime::now() + day, false)] {
             made.set_modified(time).unwrap();
-            assert_eq!(found(&scratch).unwrap().1, is_older);
+            assert_eq!(found(&temp_dir).unwrap().1, is_older);
         }
     }
 }

@@ -84,14 +84,14 @@ pub fn wait_until(seconds: u32, ready: &mut dyn FnMut() -> bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
 
     #[test]
     fn the_kernel_command_line_is_empty_where_it_cannot_be_read() {
-        let scratch = Scratch::new("cmdline");
-        let roots = Roots::under(scratch.path());
+        let temp_dir = TempDir::new("cmdline");
+        let roots = Roots::under(temp_dir.path());
         assert_eq!(kernel_command_line(&roots), "");
-        scratch.file("proc/cmdline", b"quiet everboot.slot=slot-a\n");
+        temp_dir.file("proc/cmdline", b"quiet everboot.slot=slot-a\n");
         assert_eq!(kernel_command_line(&roots), "quiet everboot.slot=slot-a\n");
     }
 
@@ -103,11 +103,11 @@ mod tests {
 
     #[test]
     fn modules_that_are_missing_or_damaged_do_not_stop_the_boot() {
-        let scratch = Scratch::new("modules");
-        load_modules(&scratch.path().join("none"));
-        let damaged = scratch.file("damaged.ko", b"not a module");
-        let list = format!("{}\n{}\n", scratch.path().join("missing.ko").display(), damaged.display());
-        load_modules(&scratch.file("modules", list.as_bytes()));
+        let temp_dir = TempDir::new("modules");
+        load_modules(&temp_dir.path().join("none"));
+        let damaged = temp_dir.file("damaged.ko", b"not a module");
+        let list = format!("{}\n{}\n", temp_dir.path().join("missing.ko").display(), damaged.display());
+        load_modules(&temp_dir.file("modules", list.as_bytes()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Roots in a directory, with and without an init that can be run.
 
 use super::*;
-use crate::sys::scratch::Scratch;
+use crate::sys::temp_dir::TempDir;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 /// A program of this processor that is its own header: static, or with a loader.
@@ -23,11 +23,11 @@ fn elf(loader: Option<&str>) -> Vec<u8> {
     bytes
 }
 
-struct Tree(Scratch);
+struct Tree(TempDir);
 
 impl Tree {
     fn new(name: &str) -> Self {
-        Self(Scratch::new(name))
+        Self(TempDir::new(name))
     }
     fn program(self, path: &str, bytes: &[u8]) -> Self {
         let path = self.0.file(path, bytes);

@@ -73,15 +73,15 @@ pub fn open_console(roots: &Roots) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
 
     #[test]
     fn all_files_are_removed_and_what_symlinks_name_is_not() {
-        let scratch = Scratch::new("free");
-        let kept = scratch.file("kept/file", b"x");
-        scratch.file("old/a/b/c", b"x");
-        std::os::unix::fs::symlink(scratch.path().join("kept"), scratch.path().join("old/a/link")).unwrap();
-        let old = scratch.path().join("old");
+        let temp_dir = TempDir::new("free");
+        let kept = temp_dir.file("kept/file", b"x");
+        temp_dir.file("old/a/b/c", b"x");
+        std::os::unix::fs::symlink(temp_dir.path().join("kept"), temp_dir.path().join("old/a/link")).unwrap();
+        let old = temp_dir.path().join("old");
         free(&File::open(&old).unwrap());
         assert_eq!(std::fs::read_dir(&old).unwrap().count(), 0);
         assert!(kept.exists());

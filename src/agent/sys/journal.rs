@@ -172,7 +172,7 @@ fn one_line(record: &Record<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
 
     fn log(kernel: &Kernel, level: Level, text: &str) {
         kernel.log(&Record::builder().level(level).args(format_args!("{text}")).build());
@@ -180,10 +180,10 @@ mod tests {
 
     #[test]
     fn a_line_is_sent_to_the_kernel_log_with_its_level() {
-        let scratch = Scratch::new("kmsg");
-        let kernel = Kernel::new(&Roots::under(scratch.path()));
+        let temp_dir = TempDir::new("kmsg");
+        let kernel = Kernel::new(&Roots::under(temp_dir.path()));
         for (level, sent) in [(Level::Error, "<3>everboot: a b\n"), (Level::Info, "<6>everboot: a b\n")] {
-            let path = scratch.file("dev/kmsg", b"");
+            let path = temp_dir.file("dev/kmsg", b"");
             log(&kernel, level, "a\nb");
             assert_eq!(std::fs::read_to_string(path).unwrap(), sent);
         }
@@ -191,10 +191,10 @@ mod tests {
 
     #[test]
     fn a_warning_is_sent_once_until_warnings_are_new_again() {
-        let scratch = Scratch::new("kmsg-once");
-        let kernel = Kernel::new(&Roots::under(scratch.path()));
+        let temp_dir = TempDir::new("kmsg-once");
+        let kernel = Kernel::new(&Roots::under(temp_dir.path()));
         let sends = |text| {
-            let path = scratch.file("dev/kmsg", b"");
+            let path = temp_dir.file("dev/kmsg", b"");
             log(&kernel, Level::Warn, text);
             !std::fs::read(path).unwrap().is_empty()
         };
@@ -205,26 +205,26 @@ mod tests {
 
     #[test]
     fn a_machine_without_a_kernel_log_is_no_reason_to_stop() {
-        let scratch = Scratch::new("kmsg-none");
-        let roots = Roots::under(scratch.path());
+        let temp_dir = TempDir::new("kmsg-none");
+        let roots = Roots::under(temp_dir.path());
         log(&Kernel::new(&roots), Level::Info, "a line of a test, on standard error");
-        assert!(!scratch.path().join("dev/kmsg").exists());
+        assert!(!temp_dir.path().join("dev/kmsg").exists());
         assert_eq!(kernel_lines(&roots), Vec::<String>::new());
     }
 
     #[test]
     fn the_kernel_shows_what_is_below_its_console_level() {
-        let scratch = Scratch::new("printk");
-        let printk = scratch.file("proc/sys/kernel/printk", b"4\t4\t1\t7\n");
+        let temp_dir = TempDir::new("printk");
+        let printk = temp_dir.file("proc/sys/kernel/printk", b"4\t4\t1\t7\n");
         assert!(kernel_prints(&printk, 3) && !kernel_prints(&printk, 4));
-        assert!(!kernel_prints(&scratch.path().join("none"), 0));
+        assert!(!kernel_prints(&temp_dir.path().join("none"), 0));
     }
 
     #[test]
     fn the_lines_of_everboot_are_read_from_the_kernel_log() {
-        let scratch = Scratch::new("kmsg-read");
-        scratch.file("dev/kmsg", b"6,339,514,-;everboot: slot-a: x\n");
-        assert_eq!(kernel_lines(&Roots::under(scratch.path())), ["slot-a: x"]);
+        let temp_dir = TempDir::new("kmsg-read");
+        temp_dir.file("dev/kmsg", b"6,339,514,-;everboot: slot-a: x\n");
+        assert_eq!(kernel_lines(&Roots::under(temp_dir.path())), ["slot-a: x"]);
     }
 
     #[test]

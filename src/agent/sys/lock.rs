@@ -95,12 +95,12 @@ fn holder(file: &File) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
 
     #[test]
     fn the_second_is_refused_and_told_who_was_first() {
-        let scratch = Scratch::new("lock");
-        let path = scratch.path().join("run/lock");
+        let temp_dir = TempDir::new("lock");
+        let path = temp_dir.path().join("run/lock");
         let first = Lock::take(&path).unwrap();
         let text = Lock::take(&path).unwrap_err().to_string();
         assert!(text.ends_with(&format!("in use by everboot, process {}", std::process::id())), "{text}");

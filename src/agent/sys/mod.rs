@@ -26,12 +26,12 @@ mod mounting;
 mod progress;
 mod reboot;
 mod roots;
-#[cfg(test)]
-pub(crate) mod scratch;
 mod small_file;
 mod staging;
 mod survey;
 mod table;
+#[cfg(test)]
+pub(crate) mod temp_dir;
 mod terminal;
 mod threads;
 mod watchdog;

@@ -25,21 +25,21 @@ pub(super) fn read_value(path: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
 
     #[test]
     fn a_value_is_read_without_its_line_end() {
-        let scratch = Scratch::new("value");
-        assert_eq!(read_value(&scratch.file("size", b" 8 \n")).as_deref(), Some(" 8"));
-        assert_eq!(read_value(&scratch.path().join("none")), None);
+        let temp_dir = TempDir::new("value");
+        assert_eq!(read_value(&temp_dir.file("size", b" 8 \n")).as_deref(), Some(" 8"));
+        assert_eq!(read_value(&temp_dir.path().join("none")), None);
     }
 
     #[test]
     fn a_file_of_4_mib_is_not_read() {
-        let scratch = Scratch::new("long");
-        let path = scratch.file("file", &vec![b'x'; TOO_LONG as usize]);
+        let temp_dir = TempDir::new("long");
+        let path = temp_dir.file("file", &vec![b'x'; TOO_LONG as usize]);
         assert_eq!(read_text(&path).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-        let path = scratch.file("file", &vec![b'x'; TOO_LONG as usize - 1]);
+        let path = temp_dir.file("file", &vec![b'x'; TOO_LONG as usize - 1]);
         assert_eq!(read_text(&path).unwrap().len(), TOO_LONG as usize - 1);
     }
 }

@@ -127,13 +127,13 @@ impl Staging for DirStaging {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
     use everboot_storage::medium::Medium;
 
     #[test]
     fn a_staged_file_is_written_renamed_read_and_removed() {
-        let scratch = Scratch::new("staging");
-        let staging = DirStaging::open(&scratch.path().join("area"), true).unwrap();
+        let temp_dir = TempDir::new("staging");
+        let staging = DirStaging::open(&temp_dir.path().join("area"), true).unwrap();
         let file = staging.create("new").unwrap();
         file.write_at(0, b"bundle").unwrap();
         file.write_at(6, &[5; 10_000]).unwrap();
@@ -153,9 +153,9 @@ mod tests {
 
     #[test]
     fn what_a_process_holds_stays() {
-        let scratch = Scratch::new("held");
-        let path = scratch.file("part", b"x");
-        let staging = DirStaging::open(scratch.path(), false).unwrap();
+        let temp_dir = TempDir::new("held");
+        let path = temp_dir.file("part", b"x");
+        let staging = DirStaging::open(temp_dir.path(), false).unwrap();
         let part = File::open(&path).unwrap();
         part.lock().unwrap();
         staging.remove_unheld("part").unwrap();
@@ -168,9 +168,9 @@ mod tests {
 
     #[test]
     fn nothing_outside_the_directory_is_reached() {
-        let scratch = Scratch::new("outside");
-        let secret = scratch.file("secret", b"x");
-        let area = scratch.path().join("area");
+        let temp_dir = TempDir::new("outside");
+        let secret = temp_dir.file("secret", b"x");
+        let area = temp_dir.path().join("area");
         let staging = DirStaging::open(&area, true).unwrap();
         std::os::unix::fs::symlink(&secret, area.join("link")).unwrap();
         for name in ["../secret", "..", ".", "", "/etc/passwd", "link"] {
@@ -178,6 +178,6 @@ mod tests {
             assert!(staging.create(name).is_err(), "{name}");
         }
         assert_eq!(std::fs::read(secret).unwrap(), b"x");
-        assert!(DirStaging::open(&scratch.path().join("a/b"), true).is_err());
+        assert!(DirStaging::open(&temp_dir.path().join("a/b"), true).is_err());
     }
 }

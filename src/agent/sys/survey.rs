@@ -114,19 +114,19 @@ pub(super) fn nodes(roots: &Roots, entry: &Path) -> Vec<(u32, Node)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
 
     /// A machine with one disk of two partitions, the second of which has no node.
-    fn machine(scratch: &Scratch) -> Roots {
-        let disk = scratch.file("dev/nvme0n1", &vec![0; 4 << 20]);
+    fn machine(temp_dir: &TempDir) -> Roots {
+        let disk = temp_dir.file("dev/nvme0n1", &vec![0; 4 << 20]);
         let config = gpt::GptConfig::new().writable(true);
         let mut table = config.create(&disk).unwrap();
         for name in ["a", "b"] {
             table.add_partition(name, 1 << 20, gpt::partition_types::LINUX_FS, 0, None).unwrap();
         }
         table.write().unwrap();
-        scratch.file("dev/nvme0n1p1", b"");
-        scratch.file("dev/loop0", b"not a disk");
+        temp_dir.file("dev/nvme0n1p1", b"");
+        temp_dir.file("dev/loop0", b"not a disk");
         let class = "sys/class/block";
         for (name, text) in [
             ("nvme0n1/size", "8192\n"),
@@ -138,15 +138,15 @@ mod tests {
             ("ram0/size", "8\n"),
             ("sda/size", "8\n"),
         ] {
-            scratch.file(&format!("{class}/{name}"), text.as_bytes());
+            temp_dir.file(&format!("{class}/{name}"), text.as_bytes());
         }
-        Roots::under(scratch.path())
+        Roots::under(temp_dir.path())
     }
 
     #[test]
     fn partitions_are_those_that_have_a_node() {
-        let scratch = Scratch::new("survey");
-        let roots = machine(&scratch);
+        let temp_dir = TempDir::new("survey");
+        let roots = machine(&temp_dir);
         let found = disks(&roots).unwrap();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].disk.name, "nvme0n1");

@@ -1,14 +1,14 @@
 //! Tables made by the gpt crate and by sgdisk's layout, sound and damaged.
 
 use super::*;
-use crate::sys::scratch::Scratch;
+use crate::sys::temp_dir::TempDir;
 use std::path::{Path, PathBuf};
 
 const LEN: usize = 4 << 20;
 
 /// A disk of 4 MiB with the parts `a` (1 MiB) and `b` (64 KiB), and its GUID.
-fn disk(scratch: &Scratch, size: LogicalBlockSize) -> (PathBuf, Uuid) {
-    let path = scratch.file("disk", &vec![0; LEN]);
+fn disk(temp_dir: &TempDir, size: LogicalBlockSize) -> (PathBuf, Uuid) {
+    let path = temp_dir.file("disk", &vec![0; LEN]);
     let file = std::fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
     gpt::mbr::ProtectiveMBR::new().overwrite_lba0(&mut &file).unwrap();
     let config = gpt::GptConfig::new().writable(true).logical_block_size(size);
@@ -46,8 +46,8 @@ fn check_found(path: &Path, guid: Uuid) {
 #[test]
 fn a_table_is_read_with_either_sector_size() {
     for size in [LogicalBlockSize::Lb512, LogicalBlockSize::Lb4096] {
-        let scratch = Scratch::new("table");
-        let (path, guid) = disk(&scratch, size);
+        let temp_dir = TempDir::new("table");
+        let (path, guid) = disk(&temp_dir, size);
         check_found(&path, guid);
     }
 }
@@ -56,8 +56,8 @@ fn a_table_is_read_with_either_sector_size() {
 fn a_damaged_primary_gives_way_to_the_backup() {
     // Signature, checksum, a field, the number of entries, the size of an entry, an entry itself.
     for at in [512, 512 + 16, 512 + 60, 512 + 82, 512 + 84, 1024 + 40] {
-        let scratch = Scratch::new("primary");
-        let (path, guid) = disk(&scratch, LogicalBlockSize::Lb512);
+        let temp_dir = TempDir::new("primary");
+        let (path, guid) = disk(&temp_dir, LogicalBlockSize::Lb512);
         damage(&path, at);
         check_found(&path, guid);
     }
@@ -65,21 +65,21 @@ fn a_damaged_primary_gives_way_to_the_backup() {
 
 #[test]
 fn two_damaged_tables_are_an_error_and_none_is_none() {
-    let scratch = Scratch::new("both");
-    let (path, _) = disk(&scratch, LogicalBlockSize::Lb512);
+    let temp_dir = TempDir::new("both");
+    let (path, _) = disk(&temp_dir, LogicalBlockSize::Lb512);
     damage(&path, 512 + 60);
     damage(&path, LEN - 512 + 60);
     assert!(read_disk(&path).is_err());
-    let empty = scratch.file("empty", &vec![0; LEN]);
+    let empty = temp_dir.file("empty", &vec![0; LEN]);
     assert!(read_disk(&empty).unwrap().is_none());
-    assert!(read_disk(&scratch.file("tiny", &[0; 700])).unwrap().is_none());
+    assert!(read_disk(&temp_dir.file("tiny", &[0; 700])).unwrap().is_none());
 }
 
 /// Its length is one more than the largest number.
 #[test]
 fn an_entry_over_all_sectors_that_can_be_told_is_no_partition() {
-    let scratch = Scratch::new("endless");
-    let (path, _) = disk(&scratch, LogicalBlockSize::Lb512);
+    let temp_dir = TempDir::new("endless");
+    let (path, _) = disk(&temp_dir, LogicalBlockSize::Lb512);
     let size = LogicalBlockSize::Lb512;
     let header =
         read_header_from_arbitrary_device(&mut At { disk: &File::open(path).unwrap(), at: 512 }, size)
@@ -113,8 +113,8 @@ impl FileExt for Failing {
 #[test]
 fn a_sector_that_does_not_read_hides_one_header_and_not_the_disk() {
     const LAST: u64 = LEN as u64 / 512 - 1;
-    let scratch = Scratch::new("sectors");
-    let (path, guid) = disk(&scratch, LogicalBlockSize::Lb512);
+    let temp_dir = TempDir::new("sectors");
+    let (path, guid) = disk(&temp_dir, LogicalBlockSize::Lb512);
     let look = |path: &Path, bad: &[u64]| {
         let disk = Failing { file: File::open(path).unwrap(), bad: bad.to_vec() };
         read_with(&disk, "disk", LogicalBlockSize::Lb512, LEN as u64)
@@ -129,16 +129,16 @@ fn a_sector_that_does_not_read_hides_one_header_and_not_the_disk() {
         assert_eq!(error.raw_os_error(), Some(rustix::io::Errno::IO.raw_os_error()), "{bad:?}");
     }
     // What does not read may have been a header.
-    let empty = scratch.file("empty", &vec![0; LEN]);
+    let empty = temp_dir.file("empty", &vec![0; LEN]);
     assert!(look(&empty, &[5]).unwrap().is_none());
     assert!(look(&empty, &[1]).is_err() && look(&empty, &[LAST]).is_err());
 }
 
 #[test]
 fn sizes_that_would_panic_in_the_crate_are_refused_even_under_a_right_checksum() {
-    let scratch = Scratch::new("hostile");
+    let temp_dir = TempDir::new("hostile");
     for (field, value) in [(84, 256_u32), (84, 0), (80, u32::MAX)] {
-        let (path, _) = disk(&scratch, LogicalBlockSize::Lb512);
+        let (path, _) = disk(&temp_dir, LogicalBlockSize::Lb512);
         let mut bytes = std::fs::read(&path).unwrap();
         for at in [512, LEN - 512] {
             bytes[at + field..at + field + 4].copy_from_slice(&value.to_le_bytes());

@@ -154,20 +154,21 @@ fn tell(mut device: &File, sign: &[u8]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::scratch::Scratch;
+    use crate::sys::temp_dir::TempDir;
 
     /// A machine whose watchdog is a file: it keeps what is written, and takes no timeout, so that the clock runs with
     /// the one of sysfs.
-    struct Machine(Scratch);
+    struct Machine(TempDir);
 
     impl Machine {
         fn new(name: &str, facts: &[(&str, &str)]) -> Self {
-            let scratch = Scratch::new(&format!("watchdog-{name}"));
-            scratch.file("dev/watchdog0", b"");
+            let temp_dir = TempDir::new(&format!("watchdog-{name}"));
+            temp_dir.file("dev/watchdog0", b"");
             for (fact, text) in facts {
-                scratch.file(&format!("sys/class/watchdog/watchdog0/{fact}"), format!("{text}\n").as_bytes());
+                temp_dir
+                    .file(&format!("sys/class/watchdog/watchdog0/{fact}"), format!("{text}\n").as_bytes());
             }
-            Self(scratch)
+            Self(temp_dir)
         }
 
         fn roots(&self) -> Roots {
@@ -260,12 +261,12 @@ mod tests {
 
     #[test]
     fn a_machine_without_a_watchdog_is_told_so_and_goes_on() {
-        let scratch = Scratch::new("watchdog-none");
-        let roots = Roots::under(scratch.path());
+        let temp_dir = TempDir::new("watchdog-none");
+        let roots = Roots::under(temp_dir.path());
         Watchdog::new(roots.clone()).start();
         assert!(take_back(&roots).is_none());
         assert_eq!(leave(&roots, 60).unwrap_err(), "expected one that takes 60 s");
-        scratch.file("sys/class/watchdog/watchdog0/nowayout", b"0\n");
+        temp_dir.file("sys/class/watchdog/watchdog0/nowayout", b"0\n");
         assert!(leave(&roots, 60).unwrap_err().starts_with("No such file"));
     }
 

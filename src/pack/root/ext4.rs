@@ -5,7 +5,7 @@
 
 use super::count::count;
 use super::file_system::{Fixed, Options};
-use super::scratch::Scratch;
+use super::temp_dir::TempDir;
 use super::tool::{run, tool};
 use super::tree::Tree;
 use super::unpack::{folder, unpacked};
@@ -32,13 +32,13 @@ pub(crate) fn make(
     options: Options,
     fixed: &Fixed,
     image: &Path,
-    scratch: &Scratch,
+    temp_dir: &TempDir,
 ) -> Result<()> {
     let plan = Plan::new(tree, options)?;
     File::create(image)?.set_len(plan.mib * MIB)?;
     let mut mke2fs = tool("mke2fs", "e2fsprogs")?;
     // A file that is not there: what the machine has configured is not looked at.
-    mke2fs.env("MKE2FS_CONFIG", scratch.path("no-mke2fs.conf"));
+    mke2fs.env("MKE2FS_CONFIG", temp_dir.path("no-mke2fs.conf"));
     mke2fs.env("E2FSPROGS_FAKE_TIME", fixed.time.to_string());
     let journal = if options.open { ",has_journal" } else { "" };
     mke2fs.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-I", "256", "-m", "0"]);
@@ -48,10 +48,10 @@ pub(crate) fn make(
         mke2fs.args(["-J", &format!("size={}", (plan.mib / 64).clamp(4, 64))]);
     }
     mke2fs.arg("-E").arg(format!("root_owner=0:0,hash_seed={},lazy_itable_init=0", fixed.uuid));
-    mke2fs.arg("-d").arg(folder(scratch)).arg(image);
-    let made = unpacked(tree, fixed.time, scratch, &mke2fs);
+    mke2fs.arg("-d").arg(folder(temp_dir)).arg(image);
+    let made = unpacked(tree, fixed.time, temp_dir, &mke2fs);
     made.with_context(|| format!("make an ext4 of {} MiB (--size makes it larger)", plan.mib))?;
-    set_times(tree, fixed, image, scratch)
+    set_times(tree, fixed, image, temp_dir)
 }
 
 struct Plan {
@@ -80,7 +80,7 @@ impl Plan {
 }
 
 /// Gives every inode in use the fixed times, and the root what the tree says of it.
-fn set_times(tree: &Tree, fixed: &Fixed, image: &Path, scratch: &Scratch) -> Result<()> {
+fn set_times(tree: &Tree, fixed: &Fixed, image: &Path, temp_dir: &TempDir) -> Result<()> {
     let mut script = format!("set_current_time @{}\n", fixed.time);
     for inode in used_inodes(image)? {
         for field in ["atime", "ctime", "crtime"] {
@@ -96,7 +96,7 @@ fn set_times(tree: &Tree, fixed: &Fixed, image: &Path, scratch: &Scratch) -> Res
     ] {
         writeln!(script, "set_inode_field <2> {field} {value}")?;
     }
-    let path = scratch.path("debugfs");
+    let path = temp_dir.path("debugfs");
     fs::write(&path, script)?;
     let mut debugfs = tool("debugfs", "e2fsprogs")?;
     debugfs.env("DEBUGFS_PAGER", "cat").arg("-w").arg("-f").arg(&path).arg(image);

@@ -6,8 +6,8 @@
 
 use super::entry::ATTRIBUTE;
 use super::file_system::{FileSystem, Fixed, Options};
-use super::scratch::Scratch;
 use super::stream;
+use super::temp_dir::TempDir;
 use super::tool::{gathered, run_on, tool};
 use super::tree::Tree;
 use super::unpack::{folder, unpacked};
@@ -17,23 +17,23 @@ use everboot_core::slot::Uuid;
 use std::path::{Path, PathBuf};
 
 /// Makes the image, in the scratch folder.
-pub(crate) fn make(tree: &Tree, options: Options, scratch: &Scratch) -> Result<PathBuf> {
+pub(crate) fn make(tree: &Tree, options: Options, temp_dir: &TempDir) -> Result<PathBuf> {
     ensure!(
         options.kind == FileSystem::Ext4 || (!options.open && options.size.is_none()),
         "--open and --size are for ext4: {:?} cannot be written to, and is as large as its content",
         options.kind
     );
-    let image = scratch.path("image");
+    let image = temp_dir.path("image");
     let time = time(tree)?;
     let fixed = Fixed { uuid: uuid(stream::digest(tree, time)?), time };
     match options.kind {
-        FileSystem::Ext4 => ext4::make(tree, options, &fixed, &image, scratch)?,
-        FileSystem::Squashfs => squashfs(tree, time, &image, scratch)?,
+        FileSystem::Ext4 => ext4::make(tree, options, &fixed, &image, temp_dir)?,
+        FileSystem::Squashfs => squashfs(tree, time, &image, temp_dir)?,
         FileSystem::Erofs => {
             let mut mkfs = tool("mkfs.erofs", "erofs-utils")?;
             mkfs.env("SOURCE_DATE_EPOCH", time.to_string());
-            mkfs.arg("--quiet").arg(format!("-U{}", fixed.uuid)).arg(&image).arg(folder(scratch));
-            unpacked(tree, fixed.time, scratch, &mkfs).context("make an erofs")?;
+            mkfs.arg("--quiet").arg(format!("-U{}", fixed.uuid)).arg(&image).arg(folder(temp_dir));
+            unpacked(tree, fixed.time, temp_dir, &mkfs).context("make an erofs")?;
         }
     }
     Ok(image)
@@ -63,12 +63,12 @@ fn uuid(digest: [u8; 32]) -> Uuid {
     Uuid(bytes)
 }
 
-fn squashfs(tree: &Tree, time: u32, image: &Path, scratch: &Scratch) -> Result<()> {
+fn squashfs(tree: &Tree, time: u32, image: &Path, temp_dir: &TempDir) -> Result<()> {
     check_squashfs(tree)?;
     let mut command = tool("tar2sqfs", "squashfs-tools-ng")?;
     command.env("SOURCE_DATE_EPOCH", time.to_string());
     command.args(["--quiet", "--no-skip", "--compressor", "zstd"]).arg(image);
-    run_on(&mut command, scratch, |stdin| stream::write(tree, time, gathered(stdin)))
+    run_on(&mut command, temp_dir, |stdin| stream::write(tree, time, gathered(stdin)))
         .context("make a squashfs")
 }
 

@@ -14,9 +14,9 @@ mod mkfs;
 mod name;
 mod oci;
 mod pax;
-mod scratch;
 mod spool;
 mod stream;
+mod temp_dir;
 pub(crate) mod tool;
 mod tree;
 mod unpack;
@@ -25,10 +25,10 @@ mod whiteout;
 use anyhow::{Context, Result, ensure};
 use file_system::{FileSystem, Options};
 use oci::{Location, Platform};
-use scratch::Scratch;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use temp_dir::TempDir;
 use tree::Tree;
 
 // A part of another's arguments: no group of its own.
@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
 /// An image in a file; what was made on the way goes with it.
 pub(crate) struct Image {
     pub path: PathBuf,
-    _scratch: Option<Scratch>,
+    _scratch: Option<TempDir>,
 }
 
 /// Where files come from.
@@ -80,11 +80,11 @@ impl<'a> Source<'a> {
         Ok(is_tar.then_some(Self::Tar(path)))
     }
 
-    fn tree(&self, platform: Option<&Platform>, scratch: &Scratch) -> Result<Tree> {
+    fn tree(&self, platform: Option<&Platform>, temp_dir: &TempDir) -> Result<Tree> {
         let archive = match self {
-            Self::Oci(place) => return oci::tree(place, platform, scratch),
-            Self::Folder(path) => folder::archive(path, scratch)?,
-            Self::Tar(path) => spool::spool(File::open(path)?, scratch)?,
+            Self::Oci(place) => return oci::tree(place, platform, temp_dir),
+            Self::Folder(path) => folder::archive(path, temp_dir)?,
+            Self::Tar(path) => spool::spool(File::open(path)?, temp_dir)?,
         };
         let mut tree = Tree::new();
         tree.add(member::entries(&archive)?)?;
@@ -101,9 +101,9 @@ pub(crate) fn image(from: &Path, arguments: &Arguments, open: bool, output: &Pat
         return Ok(Image { path: from.to_owned(), _scratch: None });
     };
     let named = || from.display().to_string();
-    let scratch = Scratch::beside(output)?;
-    let tree = source.tree(arguments.platform.as_ref(), &scratch).with_context(named)?;
+    let temp_dir = TempDir::beside(output)?;
+    let tree = source.tree(arguments.platform.as_ref(), &temp_dir).with_context(named)?;
     let options = Options { kind: arguments.fs.unwrap_or(FileSystem::Ext4), size: arguments.size, open };
-    let path = mkfs::make(&tree, options, &scratch).with_context(named)?;
-    Ok(Image { path, _scratch: Some(scratch) })
+    let path = mkfs::make(&tree, options, &temp_dir).with_context(named)?;
+    Ok(Image { path, _scratch: Some(temp_dir) })
 }

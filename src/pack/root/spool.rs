@@ -1,6 +1,6 @@
 //! A stream as a file, unpacked.
 
-use super::scratch::Scratch;
+use super::temp_dir::TempDir;
 use anyhow::{Context, Result};
 use everboot_core::slot::Digest;
 use sha2::{Digest as _, Sha256};
@@ -21,15 +21,15 @@ pub(crate) struct Spooled {
 }
 
 /// A stream as an unpacked file; it may be packed by gzip, zstd or xz.
-pub(crate) fn spool(from: impl Read, scratch: &Scratch) -> Result<Arc<File>> {
-    let file = scratch.file()?;
+pub(crate) fn spool(from: impl Read, temp_dir: &TempDir) -> Result<Arc<File>> {
+    let file = temp_dir.file()?;
     unpack(&mut buffered(from), &mut &file)?;
     Ok(Arc::new(file))
 }
 
 /// The same with both sums. What stands behind the packed stream belongs to its sum as well.
-pub(crate) fn spool_and_sum(from: impl Read, scratch: &Scratch) -> Result<Spooled> {
-    let file = scratch.file()?;
+pub(crate) fn spool_and_sum(from: impl Read, temp_dir: &TempDir) -> Result<Spooled> {
+    let file = temp_dir.file()?;
     let (mut from, mut out) = (buffered(Sum::new(from)), Sum::new(&file));
     unpack(&mut from, &mut out)?;
     io::copy(&mut from, &mut io::sink())?;

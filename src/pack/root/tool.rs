@@ -1,6 +1,6 @@
 //! Programs of the system that make file systems.
 
-use super::scratch::Scratch;
+use super::temp_dir::TempDir;
 use anyhow::{Context, Result, ensure};
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -38,11 +38,11 @@ pub(crate) fn run(command: &mut Command) -> Result<String> {
 /// Runs it on what `feed` writes.
 pub(crate) fn run_on(
     command: &mut Command,
-    scratch: &Scratch,
+    temp_dir: &TempDir,
     feed: impl FnOnce(ChildStdin) -> Result<()>,
 ) -> Result<()> {
     command.stdin(Stdio::piped()).stdout(Stdio::null());
-    let fed = watched(command, scratch, |child| feed(child.stdin.take().context("its input")?))?;
+    let fed = watched(command, temp_dir, |child| feed(child.stdin.take().context("its input")?))?;
     match fed {
         // What it left unread is the padding behind the end.
         Err(error) if is_unread(&error) => Ok(()),
@@ -53,22 +53,22 @@ pub(crate) fn run_on(
 /// Runs it and hands over what it writes.
 pub(crate) fn run_from<T>(
     command: &mut Command,
-    scratch: &Scratch,
+    temp_dir: &TempDir,
     take: impl FnOnce(ChildStdout) -> Result<T>,
 ) -> Result<T> {
     command.stdin(Stdio::null()).stdout(Stdio::piped());
-    watched(command, scratch, |child| take(child.stdout.take().context("its output")?))?
+    watched(command, temp_dir, |child| take(child.stdout.take().context("its output")?))?
 }
 
 /// Runs it and does something with it meanwhile; that it failed counts first. What it says goes into a file, for
 /// nobody listens while we are busy.
 fn watched<T>(
     command: &mut Command,
-    scratch: &Scratch,
+    temp_dir: &TempDir,
     meanwhile: impl FnOnce(&mut Child) -> Result<T>,
 ) -> Result<Result<T>> {
     let program = name(command);
-    let said = scratch.path("said");
+    let said = temp_dir.path("said");
     let file = File::create(&said).with_context(|| format!("create {}", said.display()))?;
     let mut child = command.stderr(file).spawn().with_context(|| format!("run {program}"))?;
     let done = meanwhile(&mut child);

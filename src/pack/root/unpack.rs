@@ -1,8 +1,8 @@
 //! A tree as files in a folder, for tools that want to see it so: as root, or with fakeroot in its place.
 
 use super::entry::ATTRIBUTE;
-use super::scratch::Scratch;
 use super::stream;
+use super::temp_dir::TempDir;
 use super::tool::{gathered, run_on, tool};
 use super::tree::Tree;
 use anyhow::{Context, Result, bail};
@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 /// Where the tree is unpacked.
-pub(crate) fn folder(scratch: &Scratch) -> PathBuf {
-    scratch.path("tree")
+pub(crate) fn folder(temp_dir: &TempDir) -> PathBuf {
+    temp_dir.path("tree")
 }
 
 /// All in one shell: fakeroot forgets owners between one call and the next. Attributes come when all owners are
@@ -25,16 +25,16 @@ cd ..
 exec "$@""#;
 
 /// Unpacks the tree and runs a program on it.
-pub(crate) fn unpacked(tree: &Tree, latest: u32, scratch: &Scratch, mkfs: &Command) -> Result<()> {
-    fs::create_dir(folder(scratch))?;
+pub(crate) fn unpacked(tree: &Tree, latest: u32, temp_dir: &TempDir, mkfs: &Command) -> Result<()> {
+    fs::create_dir(folder(temp_dir))?;
     tool("tar", "tar")?;
     let attributes = attributes(tree)?;
     if !attributes.is_empty() {
         tool("setfattr", "attr")?;
     }
-    fs::write(scratch.path("attributes"), attributes)?;
+    fs::write(temp_dir.path("attributes"), attributes)?;
     let mut command = as_root()?;
-    command.args(["sh", "-euc", SCRIPT, "sh"]).arg(folder(scratch));
+    command.args(["sh", "-euc", SCRIPT, "sh"]).arg(folder(temp_dir));
     command.arg(mkfs.get_program()).args(mkfs.get_args());
     for (name, value) in mkfs.get_envs() {
         match value {
@@ -42,7 +42,7 @@ pub(crate) fn unpacked(tree: &Tree, latest: u32, scratch: &Scratch, mkfs: &Comma
             None => command.env_remove(name),
         };
     }
-    run_on(&mut command, scratch, |stdin| stream::write(tree, latest, gathered(stdin)))
+    run_on(&mut command, temp_dir, |stdin| stream::write(tree, latest, gathered(stdin)))
 }
 
 /// What runs a program as root: nothing for root, and for who has called fakeroot already.

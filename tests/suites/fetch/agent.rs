@@ -190,11 +190,11 @@ fn of_a_channel_nothing_is_fetched_again_that_has_failed() {
 #[test]
 fn a_registry_is_a_source_of_updates() {
     let fixture = Fixture::running();
-    let room = super::room("agent-registry");
-    let registry = Registry::start(&room);
+    let temp_dir = super::temp_dir("agent-registry");
+    let registry = Registry::start(&temp_dir);
     let name = format!("oci:{}/demo/root:2.0", registry.host);
     let bundle = fixture.path("2.everboot");
-    room.run(&format!("NO_PROXY=127.0.0.1 everboot-pack push {} {name}", bundle.display()));
+    temp_dir.run(&format!("NO_PROXY=127.0.0.1 everboot-pack push {} {name}", bundle.display()));
     fixture.check(&format!("stage {name}"), 0, "staged version 2.0");
 }
 

@@ -6,15 +6,15 @@ mod channel;
 mod patchwork;
 mod web;
 
-use crate::bundle::Room;
+use crate::bundle::TempDir;
 
 /// Content whose bytes tell where they belong.
 fn content(seed: u8, len: usize) -> Vec<u8> {
     (0..len).map(|at| seed ^ (at / 251) as u8 ^ (at % 249) as u8).collect()
 }
 
-fn room(name: &str) -> Room {
-    Room::new(&format!("fetch-{name}"))
+fn temp_dir(name: &str) -> TempDir {
+    TempDir::new(&format!("fetch-{name}"))
 }
 
 fn line(words: &str) -> String {
@@ -23,18 +23,18 @@ fn line(words: &str) -> String {
 
 /// Fetches to the file `out`, which then has these bytes, and nothing is left beside it.
 #[track_caller]
-fn fetch(room: &Room, words: &str, expected: &[u8]) -> String {
-    let said = room.run(&line(words));
-    assert!(room.read("out") == expected, "{words}: other bytes\n{said}");
-    assert!(!room.0.join("out.part").exists() && !room.0.join("out.part.of").exists(), "{words}");
-    std::fs::remove_file(room.0.join("out")).unwrap();
+fn fetch(temp_dir: &TempDir, words: &str, expected: &[u8]) -> String {
+    let said = temp_dir.run(&line(words));
+    assert!(temp_dir.read("out") == expected, "{words}: other bytes\n{said}");
+    assert!(!temp_dir.0.join("out.part").exists() && !temp_dir.0.join("out.part.of").exists(), "{words}");
+    std::fs::remove_file(temp_dir.0.join("out")).unwrap();
     said
 }
 
 /// Fetches nothing: there is no `out`, and the last line says why.
 #[track_caller]
-fn fail(room: &Room, words: &str, code: i32, why: &str) {
-    let (found, said) = room.try_run(&line(words));
+fn fail(temp_dir: &TempDir, words: &str, code: i32, why: &str) {
+    let (found, said) = temp_dir.try_run(&line(words));
     let last = said.trim_end().lines().last().unwrap_or_default();
     assert!(
         found == Some(code) && last.contains(why),
@@ -44,10 +44,10 @@ fn fail(room: &Room, words: &str, code: i32, why: &str) {
     let others = said.lines().filter(|line| !line.contains("; trying again in ") && !line.contains(" % ("));
     let is_told = |line: &str| line.starts_with("version ");
     assert_eq!(others.filter(|line| !is_told(line)).count(), 1, "one line, found\n{said}");
-    assert!(!room.0.join("out").exists(), "{words}: something has the final name");
+    assert!(!temp_dir.0.join("out").exists(), "{words}: something has the final name");
 }
 
 /// How much of it is there.
-fn part(room: &Room) -> u64 {
-    std::fs::metadata(room.0.join("out.part")).map_or(0, |data| data.len())
+fn part(temp_dir: &TempDir) -> u64 {
+    std::fs::metadata(temp_dir.0.join("out.part")).map_or(0, |data| data.len())
 }

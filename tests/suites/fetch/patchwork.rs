@@ -1,7 +1,7 @@
 //! Of a bundle only what is missing: put together of what is there and of ranges of the source.
 
-use super::{line, room};
-use crate::bundle::Room;
+use super::{line, temp_dir};
+use crate::bundle::TempDir;
 use crate::sources::registry::Registry;
 use everboot_agent::machine::Access;
 use everboot_agent::sys::FileMedium;
@@ -29,29 +29,29 @@ fn block(seed: u64) -> Vec<u8> {
 }
 
 /// Two images: the second has every block of the first in another place, and three new ones.
-fn filled(name: &str) -> Room {
-    let room = room(name);
+fn filled(name: &str) -> TempDir {
+    let temp_dir = temp_dir(name);
     let old: Vec<u8> = (0..BLOCKS).flat_map(block).collect();
     let mut new = vec![0; BLOCK];
     new.extend(&old[..old.len() - BLOCK]);
     for (number, at) in [300, 301, 1900].into_iter().enumerate() {
         new[at * BLOCK..][..BLOCK].copy_from_slice(&block(1 << 32 | number as u64));
     }
-    room.write("v1.img", &old);
-    room.write("v2.img", &new);
-    room.run("everboot-pack keygen -o key; mkdir -p config/keys; cp key.pub config/keys");
-    room.write("config/everboot.conf", b"compatible = demo\n");
-    pack(&room, "1", "v1");
-    pack(&room, "2", "v2");
-    room
+    temp_dir.write("v1.img", &old);
+    temp_dir.write("v2.img", &new);
+    temp_dir.run("everboot-pack keygen -o key; mkdir -p config/keys; cp key.pub config/keys");
+    temp_dir.write("config/everboot.conf", b"compatible = demo\n");
+    pack(&temp_dir, "1", "v1");
+    pack(&temp_dir, "2", "v2");
+    temp_dir
 }
 
-fn pack(room: &Room, version: &str, name: &str) -> Vec<u8> {
-    room.run(&format!(
+fn pack(temp_dir: &TempDir, version: &str, name: &str) -> Vec<u8> {
+    temp_dir.run(&format!(
         "everboot-pack image v{version}.img -o {name}.everboot --version {version} --compatible demo --key key \
          --modules none --level 1"
     ));
-    room.read(&format!("{name}.everboot"))
+    temp_dir.read(&format!("{name}.everboot"))
 }
 
 fn serve(bytes: Vec<u8>) -> Server {
@@ -69,9 +69,9 @@ fn asked(server: &Server, len: usize) -> usize {
 
 /// Every block of it is that of the image `v2.img`, by its own signed root hash.
 #[track_caller]
-fn check(room: &Room, name: &str) {
-    let open = |name: &str| FileMedium::open(&room.0.join(name), Access::Read).unwrap();
-    let keys = Keys::parse(&String::from_utf8(room.read("key.pub")).unwrap()).unwrap();
+fn check(temp_dir: &TempDir, name: &str) {
+    let open = |name: &str| FileMedium::open(&temp_dir.0.join(name), Access::Read).unwrap();
+    let keys = Keys::parse(&String::from_utf8(temp_dir.read("key.pub")).unwrap()).unwrap();
     let mut bundle = Bundle::open(open(name), &keys).unwrap();
     apply::check(&mut bundle, &mut Sources::<FileMedium>::none(), Threads::NONE, &mut |_, _| ()).unwrap();
     assert_eq!(bundle.total_len(), open(name).len());
@@ -80,24 +80,24 @@ fn check(room: &Room, name: &str) {
 
 #[test]
 fn what_a_file_has_is_not_fetched() {
-    let room = filled("patchwork");
-    let bytes = room.read("v2.everboot");
+    let temp_dir = filled("patchwork");
+    let bytes = temp_dir.read("v2.everboot");
     let server = serve(bytes.clone());
-    let said = room.run(&line(&format!("--config config --have v1.img {}", server.url("v2"))));
+    let said = temp_dir.run(&line(&format!("--config config --have v1.img {}", server.url("v2"))));
     // Two frames of eight.
     let asked = asked(&server, bytes.len());
     assert!(said.contains(&format!("fetched {asked} of {} bytes", bytes.len())), "{said}");
     assert!(asked < bytes.len() / 2, "{asked} of {}", bytes.len());
-    check(&room, "out");
-    assert!(!room.0.join("out.part").exists() && !room.0.join("out.part.of").exists());
+    check(&temp_dir, "out");
+    assert!(!temp_dir.0.join("out.part").exists() && !temp_dir.0.join("out.part.of").exists());
 }
 
 /// The server breaks off before the last frame that is missing, and is well again; what it sent before counts, and what
 /// was spoiled meanwhile does not.
 #[test]
 fn missing_frames_that_came_are_not_fetched_again() {
-    let room = filled("patchwork-cut");
-    let bytes = room.read("v2.everboot");
+    let temp_dir = filled("patchwork-cut");
+    let bytes = temp_dir.read("v2.everboot");
     let limit = Arc::new(AtomicUsize::new(bytes.len() / 2));
     let (had, most) = (bytes.clone(), limit.clone());
     let server = Server::start(move |request, _| {
@@ -110,10 +110,10 @@ fn missing_frames_that_came_are_not_fetched_again() {
     let fetch = || line(&format!("--config config --have v1.img --tries 1 {}", server.url("v2")));
     let asked_since =
         |from: usize| server.seen()[from..].iter().filter_map(Request::from).collect::<Vec<_>>();
-    let (code, said) = room.try_run(&fetch());
+    let (code, said) = temp_dir.try_run(&fetch());
     assert!(code == Some(1) && said.contains("broke off"), "{said}");
-    room.run("cp out.part.of out.of");
-    let part = room.read("out.part");
+    temp_dir.run("cp out.part.of out.of");
+    let part = temp_dir.read("out.part");
     assert!(part.len() > bytes.len() / 2, "{}", part.len());
     limit.store(usize::MAX, Ordering::Relaxed);
     // Nothing of the first frame that was missing comes again, unless it was spoiled.
@@ -125,41 +125,42 @@ fn missing_frames_that_came_are_not_fetched_again() {
         if let Some(at) = spoiled {
             rest[at] ^= 1;
         }
-        room.write("out.part", &rest);
-        room.write("out.part.of", &room.read("out.of"));
-        let said = room.run(&fetch());
+        temp_dir.write("out.part", &rest);
+        temp_dir.write("out.part.of", &temp_dir.read("out.of"));
+        let said = temp_dir.run(&fetch());
         assert!(said.contains("this machine has the rest"), "{said}");
         assert_eq!(asked_since(seen).contains(&first), again, "{spoiled:?}");
-        check(&room, "out");
-        room.run("rm out");
+        check(&temp_dir, "out");
+        temp_dir.run("rm out");
     }
 }
 
 #[test]
 fn a_slot_is_what_an_update_is_put_together_of() {
-    let room = filled("patchwork-slot");
-    let bytes = room.read("v2.everboot");
+    let temp_dir = filled("patchwork-slot");
+    let bytes = temp_dir.read("v2.everboot");
     let server = serve(bytes.clone());
-    room.run("everboot-pack disk -o disk --config config/everboot.conf --pub key.pub --bundle v1.everboot");
+    temp_dir
+        .run("everboot-pack disk -o disk --config config/everboot.conf --pub key.pub --bundle v1.everboot");
     let everboot = "NO_PROXY=127.0.0.1 everboot --disk disk --config config --staging staging";
-    let said = room.run(&format!("{everboot} install {}", server.url("v2")));
+    let said = temp_dir.run(&format!("{everboot} install {}", server.url("v2")));
     assert!(said.contains("this machine has the rest") && said.contains("staged version 2"), "{said}");
     assert!(asked(&server, bytes.len()) < bytes.len() / 2, "{said}");
-    let said = room.run(&format!("{everboot} verify slot-b"));
+    let said = temp_dir.run(&format!("{everboot} verify slot-b"));
     assert!(said.contains("all 2048 blocks are right"), "{said}");
 }
 
 #[test]
 fn where_ranges_are_of_no_use_all_of_it_is_fetched() {
-    let room = filled("patchwork-whole");
-    let bytes = room.read("v2.everboot");
+    let temp_dir = filled("patchwork-whole");
+    let bytes = temp_dir.read("v2.everboot");
     let fetch = |words: &str, server: &Server, said: &str| {
-        let found = room.run(&line(&format!("--config config --tries 2 {words} {}", server.url("v2"))));
-        assert!(room.read("out") == bytes && found.contains(said), "{words}: {found}");
-        room.run("rm out");
+        let found = temp_dir.run(&line(&format!("--config config --tries 2 {words} {}", server.url("v2"))));
+        assert!(temp_dir.read("out") == bytes && found.contains(said), "{words}: {found}");
+        temp_dir.run("rm out");
     };
     // A file that has nothing of it; a server that refuses ranges.
-    room.write("other", &block(1 << 40));
+    temp_dir.write("other", &block(1 << 40));
     fetch("--have other", &serve(bytes.clone()), "100 %");
     let had = bytes.clone();
     fetch("--have v1.img", &Server::start(move |_, _| Answer::whole(&had, "a")), "100 %");
@@ -178,7 +179,7 @@ fn where_ranges_are_of_no_use_all_of_it_is_fetched() {
         let mut words = "--have v1.img".to_owned();
         if at == 0 {
             // What the machine has is of no use to one who trusts nobody who signs such bundles.
-            room.run("everboot-pack keygen -o stranger; mkdir -p strange; cp stranger.pub strange");
+            temp_dir.run("everboot-pack keygen -o stranger; mkdir -p strange; cp stranger.pub strange");
             words += " --keys strange";
         }
         fetch(&words, &server, "; fetching all of it");
@@ -198,43 +199,44 @@ fn where_ranges_are_of_no_use_all_of_it_is_fetched() {
         over.fetch_or(breaks, Ordering::Relaxed);
         if breaks { answer.cut(1000) } else { answer }
     });
-    let said = room.run(&line(&format!("--config config --have v1.img {}", server.url("v2"))));
+    let said = temp_dir.run(&line(&format!("--config config --have v1.img {}", server.url("v2"))));
     assert!(is_over.load(Ordering::Relaxed) && said.contains("broke off"), "{said}");
     assert!(said.contains("this machine has the rest"), "{said}");
-    check(&room, "out");
+    check(&temp_dir, "out");
 }
 
 #[test]
 fn a_pin_holds_for_what_is_put_together() {
-    let room = filled("patchwork-pin");
-    let registry = Registry::start(&room);
+    let temp_dir = filled("patchwork-pin");
+    let registry = Registry::start(&temp_dir);
     let name = format!("oci:{}/demo/root:2", registry.host);
-    let pinned = room.run(&format!("NO_PROXY=127.0.0.1 everboot-pack push v2.everboot {name}"));
-    let said = room.run(&line(&format!("--config config --have v1.img {}", pinned.trim())));
+    let pinned = temp_dir.run(&format!("NO_PROXY=127.0.0.1 everboot-pack push v2.everboot {name}"));
+    let said = temp_dir.run(&line(&format!("--config config --have v1.img {}", pinned.trim())));
     assert!(said.contains("this machine has the rest"), "{said}");
-    check(&room, "out");
+    check(&temp_dir, "out");
     // The same by a channel, which pins it and not the registry; a tag it does not take.
     let channel = |url: &str| {
         format!("rm -f out; everboot-pack channel v2.everboot{url} -o list.json --name stable --key key")
     };
-    let (code, said) = room.try_run(&channel(&format!("={name}")));
+    let (code, said) = temp_dir.try_run(&channel(&format!("={name}")));
     assert!(code == Some(1) && said.contains("url: expected oci:REGISTRY/NAME@DIGEST, found"), "{said}");
-    room.run(&channel(&format!("={}", pinned.trim())));
-    let folder = room.0.clone();
+    temp_dir.run(&channel(&format!("={}", pinned.trim())));
+    let folder = temp_dir.0.clone();
     let server = Server::start(move |request, _| {
         Answer::whole(&std::fs::read(folder.join(request.path.trim_start_matches('/'))).unwrap(), "a")
     });
-    let said = room.run(&line(&format!("--config config --have v1.img channel:{}", server.url("list.json"))));
+    let said =
+        temp_dir.run(&line(&format!("--config config --have v1.img channel:{}", server.url("list.json"))));
     assert!(said.contains("this machine has the rest"), "{said}");
-    check(&room, "out");
-    room.run(&channel(""));
-    let v2 = room.read("v2.everboot");
-    let mut image = room.read("v2.img");
+    check(&temp_dir, "out");
+    temp_dir.run(&channel(""));
+    let v2 = temp_dir.read("v2.everboot");
+    let mut image = temp_dir.read("v2.img");
     image[5 * BLOCK..][..BLOCK].copy_from_slice(&block(1 << 50));
-    room.write("v2.img", &image);
-    let other = pack(&room, "2", "other");
+    temp_dir.write("v2.img", &image);
+    let other = pack(&temp_dir, "2", "other");
     assert_eq!(other.len(), v2.len(), "only its bytes tell it from the one that is expected");
-    let (list, signature) = (room.read("list.json"), room.read("list.json.minisig"));
+    let (list, signature) = (temp_dir.read("list.json"), temp_dir.read("list.json.minisig"));
     let serve = |bundle: Vec<u8>| {
         let (list, signature) = (list.clone(), signature.clone());
         Server::start(move |request, _| match request.path.as_str() {
@@ -245,13 +247,13 @@ fn a_pin_holds_for_what_is_put_together() {
     };
     let words =
         |server: &Server| line(&format!("--config config --have v1.img channel:{}", server.url("list.json")));
-    let said = room.run(&words(&serve(v2)));
+    let said = temp_dir.run(&words(&serve(v2)));
     assert!(said.contains("this machine has the rest"), "{said}");
-    check(&room, "out");
-    room.run("rm out");
+    check(&temp_dir, "out");
+    temp_dir.run("rm out");
     // Another bundle, as well signed: neither put together nor fetched.
-    let (code, said) = room.try_run(&words(&serve(other)));
+    let (code, said) = temp_dir.try_run(&words(&serve(other)));
     assert!(code == Some(5) && said.contains("; fetching all of it"), "{said}");
     assert!(said.contains("expected a manifest with") && said.contains("expected sha256:"), "{said}");
-    assert!(!room.0.join("out").exists());
+    assert!(!temp_dir.0.join("out").exists());
 }

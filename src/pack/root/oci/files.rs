@@ -3,8 +3,8 @@
 use super::super::entry::Leaf;
 use super::super::member;
 use super::super::name;
-use super::super::scratch::Scratch;
 use super::super::spool::spool;
+use super::super::temp_dir::TempDir;
 use super::super::tree::{Body, Tree};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -18,10 +18,10 @@ pub(crate) enum Files {
 
 impl Files {
     /// An archive, which may be packed.
-    pub(crate) fn archive(path: &Path, scratch: &Scratch) -> Result<Self> {
+    pub(crate) fn archive(path: &Path, temp_dir: &TempDir) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
         let mut tree = Tree::new();
-        tree.add(member::entries(&spool(file, scratch)?)?)?;
+        tree.add(member::entries(&spool(file, temp_dir)?)?)?;
         Ok(Self::Archive(tree))
     }
 

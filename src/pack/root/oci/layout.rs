@@ -1,7 +1,7 @@
 //! Images in files: the layout of OCI, and the archives that `docker save` writes.
 
-use super::super::scratch::Scratch;
 use super::super::spool::spool_and_sum;
+use super::super::temp_dir::TempDir;
 use super::super::tree::Tree;
 use super::files::Files;
 use super::{Store, TEXT_MAX, lay};
@@ -25,8 +25,8 @@ impl Layout {
         Self { files: Files::Folder(path.to_owned()), name: name.map(str::to_owned) }
     }
 
-    pub(crate) fn archive(path: &Path, name: Option<&str>, scratch: &Scratch) -> Result<Self> {
-        Ok(Self { files: Files::archive(path, scratch)?, name: name.map(str::to_owned) })
+    pub(crate) fn archive(path: &Path, name: Option<&str>, temp_dir: &TempDir) -> Result<Self> {
+        Ok(Self { files: Files::archive(path, temp_dir)?, name: name.map(str::to_owned) })
     }
 }
 
@@ -74,8 +74,8 @@ struct Saved {
 }
 
 /// The files of an image that `docker save` wrote. Only its configuration names sums, those of unpacked layers.
-pub(crate) fn docker(path: &Path, name: Option<&str>, scratch: &Scratch) -> Result<Tree> {
-    let files = Files::archive(path, scratch)?;
+pub(crate) fn docker(path: &Path, name: Option<&str>, temp_dir: &TempDir) -> Result<Tree> {
+    let files = Files::archive(path, temp_dir)?;
     let images: Vec<Saved> = serde_json::from_slice(&read(&files, "manifest.json")?)
         .context("manifest.json: expected a list of images")?;
     let has = |image: &&Saved, name: &str| image.repo_tags.iter().flatten().any(|tag| tag == name);
@@ -101,7 +101,7 @@ pub(crate) fn docker(path: &Path, name: Option<&str>, scratch: &Scratch) -> Resu
     let mut tree = Tree::new();
     for (layer, diff_id) in image.layers.iter().zip(diff_ids) {
         let named = || format!("layer {layer}");
-        let packed = spool_and_sum(files.open(layer).with_context(named)?, scratch).with_context(named)?;
+        let packed = spool_and_sum(files.open(layer).with_context(named)?, temp_dir).with_context(named)?;
         lay(&mut tree, &packed, diff_id).with_context(named)?;
     }
     Ok(tree)

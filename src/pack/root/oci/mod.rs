@@ -11,8 +11,8 @@ mod platform;
 mod registry;
 
 use super::member;
-use super::scratch::Scratch;
 use super::spool::{Spooled, spool_and_sum};
+use super::temp_dir::TempDir;
 use super::tree::Tree;
 use anyhow::{Context, Result, bail, ensure};
 use everboot_core::slot::RootHash;
@@ -37,13 +37,13 @@ trait Store {
 }
 
 /// The files of an image.
-pub(crate) fn tree(place: &Location, platform: Option<&Platform>, scratch: &Scratch) -> Result<Tree> {
+pub(crate) fn tree(place: &Location, platform: Option<&Platform>, temp_dir: &TempDir) -> Result<Tree> {
     let store: Box<dyn Store> = match place {
-        Location::DockerArchive(path, name) => return layout::docker(path, name.as_deref(), scratch),
+        Location::DockerArchive(path, name) => return layout::docker(path, name.as_deref(), temp_dir),
         Location::Folder(path, name) => Box::new(layout::Layout::folder(path, name.as_deref())),
-        Location::Archive(path, name) => Box::new(layout::Layout::archive(path, name.as_deref(), scratch)?),
+        Location::Archive(path, name) => Box::new(layout::Layout::archive(path, name.as_deref(), temp_dir)?),
         #[cfg(feature = "registry")]
-        Location::Registry(name) => Box::new(registry::Remote::new(name, scratch)?),
+        Location::Registry(name) => Box::new(registry::Remote::new(name, temp_dir)?),
         #[cfg(not(feature = "registry"))]
         Location::Registry(name) => bail!(
             "this everboot-pack was built without the feature registry; skopeo copy docker://{name} oci:DIR, \
@@ -67,7 +67,7 @@ pub(crate) fn tree(place: &Location, platform: Option<&Platform>, scratch: &Scra
         let named = || format!("layer {}", layer.digest());
         let is_tar = layer.media_type().to_string().contains("tar");
         ensure!(is_tar, "{}: expected a tar, found {}", named(), layer.media_type());
-        let packed = spool_and_sum(store.open(layer).with_context(named)?, scratch).with_context(named)?;
+        let packed = spool_and_sum(store.open(layer).with_context(named)?, temp_dir).with_context(named)?;
         check_blob(layer, &packed).with_context(named)?;
         lay(&mut tree, &packed, diff_id).with_context(named)?;
     }

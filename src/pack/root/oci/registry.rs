@@ -1,6 +1,6 @@
 //! An image in a registry: manifests and blobs come over the network, and nothing that comes is believed.
 
-use super::super::scratch::Scratch;
+use super::super::temp_dir::TempDir;
 use super::{Store, is_manifest};
 use anyhow::{Context, Result};
 use everboot_registry::{MANIFESTS, Registry};
@@ -10,7 +10,7 @@ use std::io::{Cursor, Read, Seek};
 
 pub(crate) struct Remote<'a> {
     registry: Registry,
-    scratch: &'a Scratch,
+    temp_dir: &'a TempDir,
 }
 
 /// What tells an index from a manifest.
@@ -22,8 +22,8 @@ struct Kind {
 }
 
 impl<'a> Remote<'a> {
-    pub(crate) fn new(name: &str, scratch: &'a Scratch) -> Result<Self> {
-        Ok(Self { registry: Registry::new(name)?, scratch })
+    pub(crate) fn new(name: &str, temp_dir: &'a TempDir) -> Result<Self> {
+        Ok(Self { registry: Registry::new(name)?, temp_dir })
     }
 }
 
@@ -44,7 +44,7 @@ impl Store for Remote<'_> {
         if is_text {
             return Ok(Box::new(Cursor::new(registry.manifest(&registry.name.clone_with_digest(digest))?)));
         }
-        let mut file = self.scratch.file()?;
+        let mut file = self.temp_dir.file()?;
         let out = tokio::fs::File::from_std(file.try_clone()?);
         registry.sign_in();
         registry.wait(registry.client.pull_blob(&registry.name, digest.as_str(), out))?;

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 /// Removed when it goes out of scope.
-pub(crate) struct Scratch(PathBuf);
+pub(crate) struct TempDir(PathBuf);
 
-impl Scratch {
+impl TempDir {
     /// An empty directory whose path contains `name`, which no other test of the process uses.
     pub(crate) fn new(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("everboot-{name}-{}", std::process::id()));
@@ -28,7 +28,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = std::fs::remove_dir_all(&self.0);
     }

@@ -5,12 +5,12 @@ use std::cell::Cell;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-pub(crate) struct Scratch {
+pub(crate) struct TempDir {
     folder: PathBuf,
     files: Cell<u32>,
 }
 
-impl Scratch {
+impl TempDir {
     /// Beside the output: what has room for a bundle has room for what it is made of, and memory need not.
     pub(crate) fn beside(output: &Path) -> Result<Self> {
         let mut name = output.file_name().context("the output needs a file name")?.to_owned();
@@ -35,7 +35,7 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TempDir {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.folder);
     }
