@@ -58,7 +58,7 @@ fn attempt(remote: &mut dyn Remote, part: &mut Partial, progress: &mut Progress)
         }
         from => part.set_len(from)?,
     }
-    total.map_or(Ok(()), |total| part.check_room(total))?;
+    total.map_or(Ok(()), |total| part.check_free_space(total))?;
     let is_rest = reply.from > 0;
     while let Some(bytes) = (reply.body)()? {
         part.append(&bytes)?;

@@ -91,7 +91,7 @@ pub(crate) fn fetch(
     if !is_begun {
         part.begin(Origin { source: patched, validator: None, total: None })?;
     }
-    part.check_room(ranged.len())?;
+    part.check_free_space(ranged.len())?;
     if let Err(mut problem) = patchwork.write(&signed, &mut part, progress) {
         if !problem.is_passing() {
             part.forget()?;

@@ -95,7 +95,7 @@ fn an_image_larger_than_the_slot_is_refused() {
 #[test]
 fn a_staging_area_without_room_is_refused_and_left_empty() {
     let mut world = World::running();
-    world.machine.staging.set_room(1000);
+    world.machine.staging.set_free_space(1000);
     assert!(matches!(world.stage(good(2)).unwrap_err(), Error::NoSpace { found: 1000, .. }));
     assert!(world.machine.staging.names().is_empty());
     assert_eq!(world.picture(), "slot-a:good*! slot-b:empty");
@@ -108,7 +108,7 @@ fn a_download_that_broke_off_makes_room_where_that_is_enough() {
     for (temp_dir, is_staged) in [(len - 1, false), (len + 100, true)] {
         let mut world = World::running();
         Staging::create(&world.machine.staging, part).unwrap().write_at(0, &[1; 200]).unwrap();
-        world.machine.staging.set_room(temp_dir);
+        world.machine.staging.set_free_space(temp_dir);
         assert_eq!(world.stage(good(2)).is_ok(), is_staged, "{temp_dir} of {len}");
         let left = if is_staged { flow::STAGED } else { part };
         assert_eq!(world.machine.staging.names(), [left]);

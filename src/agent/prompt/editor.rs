@@ -27,7 +27,7 @@ pub(crate) enum Outcome {
 pub(crate) struct Editor {
     prompt: &'static str,
     /// Characters of the line that fit beside the prompt.
-    room: usize,
+    width: usize,
     line: Vec<char>,
     /// The cursor, from 0 to the length of the line.
     at: usize,
@@ -42,9 +42,9 @@ impl Editor {
     /// An empty line on a terminal of so many columns.
     pub(crate) fn new(prompt: &'static str, columns: usize) -> Self {
         // The last column stays empty: a terminal may wrap when it is written.
-        let room = columns.saturating_sub(prompt.len() + 1).max(8);
+        let width = columns.saturating_sub(prompt.len() + 1).max(8);
         let (line, history, draft) = (Vec::new(), Vec::new(), Vec::new());
-        Self { prompt, room, line, at: 0, history, entry: 0, draft }
+        Self { prompt, width, line, at: 0, history, entry: 0, draft }
     }
 
     /// What is left of the cursor.
@@ -93,7 +93,7 @@ impl Editor {
         }
         self.line.insert(self.at, c);
         self.at += 1;
-        if self.at == self.line.len() && self.at <= self.room {
+        if self.at == self.line.len() && self.at <= self.width {
             out.push(c);
         } else {
             self.show(out);
@@ -102,8 +102,8 @@ impl Editor {
 
     /// Shows prompt, line and cursor in the row where the cursor is.
     pub(crate) fn show(&self, out: &mut String) {
-        let first = self.at.saturating_sub(self.room);
-        let end = self.line.len().min(first + self.room);
+        let first = self.at.saturating_sub(self.width);
+        let end = self.line.len().min(first + self.width);
         out.push('\r');
         out.push_str(self.prompt);
         out.extend(&self.line[first..end]);
@@ -113,7 +113,7 @@ impl Editor {
 
     /// Ends the line, and begins the next.
     fn finish(&mut self, out: &mut String) -> String {
-        if self.line.len() > self.room {
+        if self.line.len() > self.width {
             // What is left on the screen begins where the line begins.
             self.go(0, out);
         }

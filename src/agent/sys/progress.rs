@@ -44,8 +44,8 @@ impl Progress {
 }
 
 fn bar(percent: u64, width: u16, last: bool) -> std::io::Result<()> {
-    let room = u64::from(width).clamp(20, 70) - 10;
-    let full = (room * percent / 100) as usize;
+    let width = u64::from(width).clamp(20, 70) - 10;
+    let full = (width * percent / 100) as usize;
     let end = if last { "\n" } else { "" };
-    write!(stderr(), "\r[{:<1$}] {percent:3} %{end}", "=".repeat(full), room as usize)
+    write!(stderr(), "\r[{:<1$}] {percent:3} %{end}", "=".repeat(full), width as usize)
 }

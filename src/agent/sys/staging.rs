@@ -116,11 +116,14 @@ impl Staging for DirStaging {
     }
 
     fn available(&self) -> Result<u64, Error> {
-        let room = fstatvfs(&self.dir);
-        let room =
-            room.map_err(|error| Error { op: Op::Read, place: FailedAt::Whole, source: error.into() })?;
-        let blocks = if self.reserve { room.f_bfree } else { room.f_bavail };
-        Ok(blocks.saturating_mul(room.f_frsize))
+        let free_space = fstatvfs(&self.dir);
+        let free_space = free_space.map_err(|error| Error {
+            op: Op::Read,
+            place: FailedAt::Whole,
+            source: error.into(),
+        })?;
+        let blocks = if self.reserve { free_space.f_bfree } else { free_space.f_bavail };
+        Ok(blocks.saturating_mul(free_space.f_frsize))
     }
 }
 

@@ -30,8 +30,8 @@ pub fn check<S: Medium, T: Medium>(
     };
     let mut check = Check { pieces, next: 0, count, proven: 0, blocks: payload.blocks(), error: None, watch };
     worker_pool::work(&mut check, threads, &|| {
-        let (mut unpacker, mut room) = (Unpacker::default(), Aligned::default());
-        Box::new(move |piece: Piece<'_, S, T>| piece.prove(&mut unpacker, &mut room))
+        let (mut unpacker, mut free_space) = (Unpacker::default(), Aligned::default());
+        Box::new(move |piece: Piece<'_, S, T>| piece.prove(&mut unpacker, &mut free_space))
     });
     check.error.map_or(Ok(()), Err)
 }
@@ -65,15 +65,15 @@ impl<'a, S: Medium, T: Medium> Pieces<'a, S, T> {
 
 impl<S: Medium, T: Medium> Piece<'_, S, T> {
     /// How many blocks it has.
-    fn prove(self, unpacker: &mut Unpacker, room: &mut Aligned) -> Result<u64, Error> {
+    fn prove(self, unpacker: &mut Unpacker, free_space: &mut Aligned) -> Result<u64, Error> {
         match self {
             Self::Frame(packed, frame, digests) => {
-                room.resize(digests.len() * BLOCK);
-                packed.read(frame, &digests, unpacker, room)?;
+                free_space.resize(digests.len() * BLOCK);
+                packed.read(frame, &digests, unpacker, free_space)?;
                 Ok(digests.len() as u64)
             }
             Self::Group(shared, group, copied) => {
-                shared.check_copied(&group, &copied, room)?;
+                shared.check_copied(&group, &copied, free_space)?;
                 Ok(group.blocks.end - group.blocks.start)
             }
         }

@@ -16,7 +16,7 @@ type Names = BTreeMap<String, SimDisk>;
 pub struct SimStaging {
     live: Rc<RefCell<Names>>,
     durable: Rc<RefCell<Names>>,
-    room: Rc<Cell<u64>>,
+    free_space: Rc<Cell<u64>>,
     files: Rc<Cell<usize>>,
     power: Power,
     is_of_flow: bool,
@@ -32,7 +32,7 @@ impl SimStaging {
         Self {
             live: Rc::new(RefCell::new(names.clone())),
             durable: Rc::new(RefCell::new(names)),
-            room: Rc::new(Cell::new(u64::MAX)),
+            free_space: Rc::new(Cell::new(u64::MAX)),
             files: Rc::new(Cell::new(FIRST_FILE + files.len())),
             power: power.clone(),
             is_of_flow: false,
@@ -71,13 +71,13 @@ impl SimStaging {
         let durable = self.durable.borrow();
         let files = durable.iter().map(|(name, file)| (name.clone(), file.live())).collect();
         let other = Self::of(&files, power);
-        other.set_room(self.room.get());
+        other.set_free_space(self.free_space.get());
         other
     }
 
     /// Sets the room that is left.
-    pub fn set_room(&self, bytes: u64) {
-        self.room.set(bytes);
+    pub fn set_free_space(&self, bytes: u64) {
+        self.free_space.set(bytes);
     }
 
     /// Names that are there.
@@ -153,6 +153,6 @@ impl Staging for SimStaging {
     fn available(&self) -> Result<u64, Error> {
         self.power.check(Op::Name, DIRECTORY)?;
         let taken: u64 = self.live.borrow().values().map(SimDisk::len).sum();
-        Ok(self.room.get().saturating_sub(taken))
+        Ok(self.free_space.get().saturating_sub(taken))
     }
 }

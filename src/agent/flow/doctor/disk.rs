@@ -164,9 +164,9 @@ pub(super) fn check_doubts(record: &Record, found: &mut Findings) {
 }
 
 /// Room for another bundle beside the staged one.
-pub(super) fn check_room(staged: u64, room: u64, found: &mut Findings) {
-    if room < staged {
-        let text = format_args!("expected {staged} bytes of room for another bundle, found {room}");
+pub(super) fn check_free_space(staged: u64, free_space: u64, found: &mut Findings) {
+    if free_space < staged {
+        let text = format_args!("expected {staged} bytes of room for another bundle, found {free_space}");
         found.fault("staging-room", "staging area", &text);
     }
 }

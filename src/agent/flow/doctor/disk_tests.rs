@@ -179,7 +179,7 @@ fn every_slot_has_room_for_the_largest_image_and_holds_its_own() {
 
 #[test]
 fn the_staging_area_has_room_for_another_bundle() {
-    expect(|found| check_room(0, 0, found), &[]);
-    expect(|found| check_room(5, 5, found), &[]);
-    expect(|found| check_room(6, 5, found), &[("staging-room", "expected 6 bytes")]);
+    expect(|found| check_free_space(0, 0, found), &[]);
+    expect(|found| check_free_space(5, 5, found), &[]);
+    expect(|found| check_free_space(6, 5, found), &[("staging-room", "expected 6 bytes")]);
 }

@@ -23,7 +23,7 @@
 //! | `floor` *       | a slot is below the floor: it boots only when no other does                  |
 //! | `slot-size`     | a slot is too small for the largest image that is installed                  |
 //! | `staging`       | the staging area cannot be opened                                            |
-//! | `staging-room`  | it has no room for another bundle like the one that is staged                |
+//! | `staging-free_space`  | it has no room for another bundle like the one that is staged                |
 //! | `boot`          | this boot did not come through everboot                                      |
 //! | `agent`         | the everboot in the initramfs that booted has another version                |
 //! | `panic`         | the kernel stays where it is after a crash                                   |
@@ -111,7 +111,7 @@ fn examine_staging<M: Machine>(site: &mut Site<'_, M>, at: PartitionRef, found: 
     });
     site.machine.close_staging();
     match opened {
-        Ok((staged, room)) => disk::check_room(staged, room, found),
+        Ok((staged, free_space)) => disk::check_free_space(staged, free_space, found),
         // The first bundle makes the directory.
         Err(error) if error.source.kind() == ErrorKind::NotFound => {}
         Err(error) => {
