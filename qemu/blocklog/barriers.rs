@@ -102,7 +102,7 @@ fn act(phase: &str, site: Site<'_, SimMachine>, bundle: &SimDisk) -> Result<()> 
             ensure!(matches!(outcome.destination, Destination::Root(..)), "{:?}", outcome.notes);
         }
         "confirm" | "confirm-old" => drop(flow::confirm(site)?),
-        "stage" => drop(flow::stage(site, Some(bundle.clone()), flow::Insist::default())?),
+        "stage" => drop(flow::stage(site, Some(bundle.clone()), flow::Overrides::default())?),
         "prepare" => drop(flow::prepare(site)?),
         "activate" => drop(flow::activate(site)?),
         "mount" | "poweroff" => {}

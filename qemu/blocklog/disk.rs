@@ -4,7 +4,7 @@ use super::partitions::Partitions;
 use anyhow::{Context, Result};
 use everboot_core::record::{Record, Selection};
 use everboot_core::slot::SlotId;
-use everboot_kit::sim::Looked;
+use everboot_kit::sim::PageView;
 use everboot_kit::sim::pages::{Pages, mix};
 use everboot_storage::store;
 use everboot_testbed::disk::Extent;
@@ -15,8 +15,8 @@ use std::path::Path;
 const PAGE: u64 = 4096;
 
 /// A partition of a disk in memory, to be looked at.
-pub fn looked(disk: &Pages, at: Extent) -> Looked<'_> {
-    Looked::part(disk, at.start, at.length)
+pub fn looked(disk: &Pages, at: Extent) -> PageView<'_> {
+    PageView::part(disk, at.start, at.length)
 }
 
 /// The pages of a disk that a partition has.

@@ -6,7 +6,7 @@ use super::recording::Recording;
 use anyhow::{Result, ensure};
 use everboot_core::manifest::Manifest;
 use everboot_core::slot::RootHash;
-use everboot_kit::facts::{Facts, Said};
+use everboot_kit::facts::{BothCopies, Facts};
 use everboot_kit::sim::pages::Pages;
 use everboot_storage::apply::{Layout, read_trailer};
 use everboot_storage::bundle::write::tree;
@@ -45,12 +45,12 @@ impl Known {
         let (old, new) = (recording.parts.slots[recording.old], recording.parts.slots[1 - recording.old]);
         let oldest = Image::of(&recording.before, new)?.filter(|image| image.root != recording.root);
         let good = Image::of(&recording.before, old)?;
-        let brought = Image::of(&recording.after, new)?;
+        let user_machine = Image::of(&recording.after, new)?;
         ensure!(good.is_some(), "{}: the good slot does not hold its image", recording.name);
-        let is_brought = brought.as_ref().is_some_and(|image| image.root == recording.root);
+        let is_brought = user_machine.as_ref().is_some_and(|image| image.root == recording.root);
         ensure!(is_brought, "{}: the other slot does not hold the bundle's image", recording.name);
         let mut versions: [Option<Image>; VERSIONS] = Default::default();
-        (versions[OLDEST], versions[OLD], versions[NEW]) = (oldest, good, brought);
+        (versions[OLDEST], versions[OLD], versions[NEW]) = (oldest, good, user_machine);
         Ok(Self { versions })
     }
 
@@ -58,7 +58,7 @@ impl Known {
     pub fn facts(&self, disk: &Pages, parts: &Partitions) -> Facts {
         let trailer = |at| read_trailer(&looked(disk, at)).ok().flatten().map(Arc::new);
         let whole = parts.slots.map(|slot| self.whole(disk, slot));
-        Facts::new(Said::of(&looked(disk, parts.record)), whole, parts.slots.map(trailer))
+        Facts::new(BothCopies::of(&looked(disk, parts.record)), whole, parts.slots.map(trailer))
     }
 
     /// The image whose every byte of image and tree is in a slot.

@@ -1,7 +1,7 @@
 //! Crash images of a real disk: real updates are recorded in QEMU under a block log, and everything that a power
 //! cut may have left of them is given to the agent.
 //!
-//! `subject` is the machine and the update, the campaign's own or what a user `brought`; `recording` runs the update,
+//! `subject` is the machine and the update, the campaign's own or what a user `user_machine`; `recording` runs the update,
 //! and `log` reads what QEMU wrote down of it; `image` makes the crash images, out of the ways
 //! that `epoch` enumerates for simulated media too; `replay` has the agent boot each and checks it by
 //! `invariants`; `campaign` does that for all; `boots` has the real kernel boot a `sample`. `in_memory` compares the log
@@ -13,7 +13,6 @@ pub mod agent;
 pub mod barriers;
 pub mod bite;
 pub mod boots;
-pub mod brought;
 pub mod campaign;
 pub mod console;
 pub mod counts;
@@ -35,6 +34,7 @@ pub mod strip;
 pub mod subject;
 #[cfg(test)]
 mod tests;
+pub mod user_machine;
 
 use address::Address;
 use anyhow::{Context, Result, ensure};
@@ -70,7 +70,7 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     };
 
     progress("recording", &counts);
-    let scene = Scene::new(testbed, Subject::prepare(testbed, &options.brought)?)?;
+    let scene = Scene::new(testbed, Subject::prepare(testbed, &options.user_machine)?)?;
     step("prepare");
     let recordings = recording::record(testbed, &scene.subject)?;
     step("record");

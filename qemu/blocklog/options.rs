@@ -1,6 +1,6 @@
 //! What a campaign is asked for.
 
-use super::brought::Brought;
+use super::user_machine::UserMachine;
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -16,11 +16,18 @@ pub struct Options {
     /// Threads, and virtual machines.
     pub threads: usize,
     /// What a user brings, in place of the campaign's own machine and update.
-    pub brought: Brought,
+    pub user_machine: UserMachine,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { images: 4000, boots: 40, seconds: 300, seed: 1, threads: 2, brought: Brought::default() }
+        Self {
+            images: 4000,
+            boots: 40,
+            seconds: 300,
+            seed: 1,
+            threads: 2,
+            user_machine: UserMachine::default(),
+        }
     }
 }

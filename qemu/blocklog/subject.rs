@@ -1,9 +1,9 @@
 //! The machine on which updates are recorded, and the bundle that they bring: the campaign's own, or a user's.
 
-use super::brought::{Brought, check_idle, open, read_settings, settings_of};
 use super::disk::pages;
 use super::disk_sizes::DiskSizes;
 use super::partitions::Partitions;
+use super::user_machine::{UserMachine, check_idle, open, read_settings, settings_of};
 use anyhow::{Context, Result};
 use everboot_builder::paths;
 use everboot_core::config::Config;
@@ -50,8 +50,8 @@ pub struct Subject {
 
 impl Subject {
     /// Puts a copy of all of it under `out/`; what is brought was checked.
-    pub fn prepare(testbed: &'static Testbed, brought: &Brought) -> Result<Self> {
-        match (&brought.bundle, &brought.disk) {
+    pub fn prepare(testbed: &'static Testbed, user_machine: &UserMachine) -> Result<Self> {
+        match (&user_machine.bundle, &user_machine.disk) {
             (Some(bundle), Some(disk)) => {
                 let machine = Machine::copy_of(testbed, FOLDER, disk, &settings_of(disk))?;
                 fs::copy(bundle, machine.work.join(BUNDLE))?;

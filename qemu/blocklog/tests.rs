@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use crate::address::Address;
 use crate::barriers::check;
-use crate::brought::read_settings;
 use crate::image::{Coverage, epochs};
 use crate::log::{Entry, parse};
 use crate::partitions::Partitions;
 use crate::recording::{About, Phase, Recording};
 use crate::strip::letter;
+use crate::user_machine::read_settings;
 use everboot_builder::paths;
 use everboot_core::slot::RootHash;
 use everboot_kit::epoch::{Loss, SectorDamage};

@@ -6,9 +6,9 @@ mod tests;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
-use everboot_blocklog::brought::{Brought, settings_of};
 use everboot_blocklog::crash_images::Failure;
 use everboot_blocklog::strip::OUTCOMES;
+use everboot_blocklog::user_machine::{UserMachine, settings_of};
 use everboot_builder::paths;
 use everboot_testbed::Testbed;
 use serde_json::{Value, json};
@@ -95,7 +95,7 @@ fn run(words: &[&str]) -> Result<ExitCode> {
     };
     let folder = options.check()?;
     let testbed = Testbed::shared()?;
-    options.brought().check_modules(&testbed.kernel.release)?;
+    options.user_machine().check_modules(&testbed.kernel.release)?;
     let (crash, mut wrong) = in_process(testbed, &options, &folder)?;
     let log = block_log(&options, &mut wrong)?;
     let report = json!({
@@ -120,7 +120,7 @@ impl Options {
         };
         let is_other = folder.exists() && !folder.is_dir();
         ensure!(!is_other, "--report {}: expected a folder, found something else", folder.display());
-        self.brought().check()?;
+        self.user_machine().check()?;
         fs::create_dir_all(&folder).with_context(|| format!("--report {}", folder.display()))?;
         Ok(folder)
     }
@@ -130,8 +130,8 @@ impl Options {
         self.disk.as_ref().map(|disk| settings_of(disk).join("everboot.conf"))
     }
 
-    fn brought(&self) -> Brought {
-        Brought { bundle: self.bundle.clone(), disk: self.disk.clone() }
+    fn user_machine(&self) -> UserMachine {
+        UserMachine { bundle: self.bundle.clone(), disk: self.disk.clone() }
     }
 }
 
@@ -171,7 +171,7 @@ fn block_log(options: &Options, wrong: &mut Vec<String>) -> Result<Value> {
         seconds: options.minutes * 24,
         seed: options.seed,
         threads: 2,
-        brought: options.brought(),
+        user_machine: options.user_machine(),
     };
     let in_memory = Mutex::new(Instant::now());
     let report = everboot_blocklog::run(&wanted, &|step, counts| tell(&in_memory, step, counts))?;

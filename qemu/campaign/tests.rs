@@ -153,14 +153,14 @@ fn a_bundle_that_needs_another_kernel_is_refused_before_the_search() {
     let user = User::new("faults-modules");
     user.bundle("v2", 1, "mine", "kiosk", &["--modules", "6.1.0-1,6.1.0-2"]);
     let bundle = user.path("v2");
-    let brought = |words: &[&str]| parse(words).unwrap().brought();
-    let needs = brought(&["--bundle", &bundle]);
+    let user_machine = |words: &[&str]| parse(words).unwrap().user_machine();
+    let needs = user_machine(&["--bundle", &bundle]);
     needs.check_modules("6.1.0-2").unwrap();
     let said = needs.check_modules("6.1.0-3").unwrap_err().to_string();
     assert!(said.starts_with(&format!("--bundle {bundle}: ")), "{said}");
     assert!(said.contains("found those of 6.1.0-1, 6.1.0-2; pack"), "{said}");
-    brought(&["--bundle", &user.path("v1")]).check_modules("6.1.0-3").unwrap();
-    brought(&[]).check_modules("6.1.0-3").unwrap();
+    user_machine(&["--bundle", &user.path("v1")]).check_modules("6.1.0-3").unwrap();
+    user_machine(&[]).check_modules("6.1.0-3").unwrap();
 }
 
 #[test]

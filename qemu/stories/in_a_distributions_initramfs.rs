@@ -297,7 +297,7 @@ fn module_brings(others: &str, files: &[&str]) {
         content(&build_root().dracut(&words).unwrap())
     };
     let (without, with) = (make(others), make(&format!("{others} everboot")));
-    let brought: Vec<&String> = with.difference(&without).collect();
+    let user_machine: Vec<&String> = with.difference(&without).collect();
     let mut expected = vec![
         "etc/everboot",
         "etc/everboot/everboot.conf",
@@ -311,7 +311,7 @@ fn module_brings(others: &str, files: &[&str]) {
     ];
     expected.extend(files);
     expected.sort_unstable();
-    assert_eq!(brought, expected);
+    assert_eq!(user_machine, expected);
 }
 
 #[test]

@@ -5,8 +5,8 @@
 //! downloads. Which options there are says the table of [`everboot_core::verbs`]. Nobody holds the machine's lock until
 //! the bundle is there.
 
-use super::patchwork::Have;
 use super::problem::{Problem, Result};
+use super::reassembly::Have;
 use super::settings;
 use anyhow::{Context, anyhow};
 use clap::{Arg, ArgAction, Command, Parser, value_parser};

@@ -6,10 +6,10 @@ mod blob;
 mod channel;
 mod download;
 mod partial;
-mod patchwork;
 mod problem;
 mod progress;
 mod ranged;
+mod reassembly;
 mod remote;
 mod settings;
 mod source;
@@ -22,9 +22,9 @@ use everboot_agent::machine::Access;
 use everboot_agent::sys::FileMedium;
 use everboot_core::verbs::Exit;
 use everboot_fetch::arguments::Arguments;
-use patchwork::Have;
 use problem::{Problem, Result, Tries};
 use progress::Progress;
+use reassembly::Have;
 use remote::{Known, Local, Remote};
 use source::Source;
 use std::path::PathBuf;
@@ -90,7 +90,7 @@ fn fetch(arguments: &Arguments, have: Option<&Have>) -> Result<bool> {
         None => PathBuf::from(source.file_name().map_err(wrong)?),
     };
     let (mut remote, mut progress) = (find(source, known, tries)?, Progress::new(!arguments.no_progress));
-    let patched = have.map(|have| patchwork::fetch(&mut *remote, have, &output, tries, &mut progress));
+    let patched = have.map(|have| reassembly::fetch(&mut *remote, have, &output, tries, &mut progress));
     match patched.unwrap_or(Ok(false)) {
         Ok(true) => return Ok(true),
         Ok(false) => {}

@@ -260,5 +260,5 @@ fn at(version: usize, root: SimRoot) -> usize {
 fn stage(world: &mut World, known_at: usize) -> Result<(), Error> {
     // Its own power: the medium that a bundle comes from is no part of the machine.
     let source = SimDisk::of(known()[known_at].file.clone(), &everboot_kit::sim::Power::default(), 0);
-    flow::stage(world.site(), Some(source), flow::Insist::default()).map(drop)
+    flow::stage(world.site(), Some(source), flow::Overrides::default()).map(drop)
 }

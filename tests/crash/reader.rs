@@ -4,9 +4,9 @@
 
 use super::known::{SLOT_PAGES, whole};
 use everboot_core::record::{BadCopy, Copy};
-use everboot_kit::facts::{Facts, Said};
+use everboot_kit::facts::{BothCopies, Facts};
 use everboot_kit::sim::pages::{Pages, mix};
-use everboot_kit::sim::{DurableState, Looked, RECORD, SLOT_A, SLOT_B, UNREADABLE};
+use everboot_kit::sim::{DurableState, PageView, RECORD, SLOT_A, SLOT_B, UNREADABLE};
 use everboot_storage::apply::{Trailer, read_trailer};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ pub const TRAILER_PAGES: usize = 16;
 #[derive(Debug, Default)]
 pub struct Reader {
     copies: HashMap<u64, Arc<Copy>>,
-    records: HashMap<[u64; 2], Said>,
+    records: HashMap<[u64; 2], BothCopies>,
     trailers: HashMap<u64, Option<Arc<Trailer>>>,
 }
 
@@ -48,16 +48,16 @@ impl Reader {
     pub fn trailer(&mut self, slot: &Pages) -> Option<Arc<Trailer>> {
         let first = SLOT_PAGES - TRAILER_PAGES;
         let hash = (first..SLOT_PAGES).fold(0, |hash, page| mix(hash, slot.hash_of_page(page)));
-        let read = || read_trailer(&Looked::all(slot)).ok().flatten().map(Arc::new);
+        let read = || read_trailer(&PageView::all(slot)).ok().flatten().map(Arc::new);
         self.trailers.entry(hash).or_insert_with(read).clone()
     }
 
-    fn record(&mut self, record: &Pages) -> Said {
+    fn record(&mut self, record: &Pages) -> BothCopies {
         let key = [0, record.count() - 1].map(|page| record.hash_of_page(page));
         if let Some(said) = self.records.get(&key) {
             return said.clone();
         }
-        let said = Said::of(&Looked::all(record));
+        let said = BothCopies::of(&PageView::all(record));
         self.records.insert(key, said.clone());
         said
     }

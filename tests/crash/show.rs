@@ -4,7 +4,7 @@ use super::known::{FILLED, known};
 use everboot_core::record::Copy;
 use everboot_kit::picture;
 use everboot_kit::sim::pages::{PAGE, Pages};
-use everboot_kit::sim::{DurableState, Looked, RECORD, SLOT_A, SLOT_B};
+use everboot_kit::sim::{DurableState, PageView, RECORD, SLOT_A, SLOT_B};
 use everboot_storage::apply::read_trailer;
 
 /// One line for each copy of the record, for each slot, and for the staging area.
@@ -55,7 +55,7 @@ fn slot(slot: &Pages) -> String {
         }
     };
     let blocks: String = (0..FILLED).map(block).collect();
-    let trailer = match read_trailer(&Looked::all(slot)).ok().flatten() {
+    let trailer = match read_trailer(&PageView::all(slot)).ok().flatten() {
         None => "no trailer".to_owned(),
         Some(trailer) => match trailer.mark {
             None => "trailer".to_owned(),

@@ -9,12 +9,12 @@
 //! A disk that an earlier story of the same process has left too is not booted again. Of an act with more than
 //! [`MOST`] changes a sample at a fixed stride is cut, its first and its last change among it.
 
-use super::facts::{Facts, Said};
+use super::facts::{BothCopies, Facts};
 use super::invariants::*;
 use super::owned::Owned;
 use super::sim::pages::{hash_of, mix};
 use super::sim::power::{Event, MediumId};
-use super::sim::{DurableState, Looked, RECORD, SLOT_A, SLOT_B, SURVIVORS, SimMachine, UNREADABLE};
+use super::sim::{DurableState, PageView, RECORD, SLOT_A, SLOT_B, SURVIVORS, SimMachine, UNREADABLE};
 use super::timeline::{Timeline, hash, without_history};
 use super::violation::Check;
 
@@ -256,8 +256,8 @@ fn is_new(state: u64) -> bool {
 /// What a disk says.
 fn facts(durable: &DurableState) -> Facts {
     let slots = [&durable.parts[SLOT_A], &durable.parts[SLOT_B]];
-    let trailer = |slot| read_trailer(&Looked::all(slot)).ok().flatten().map(Arc::new);
-    Facts::new(Said::of(&Looked::all(&durable.parts[RECORD])), slots.map(whole), slots.map(trailer))
+    let trailer = |slot| read_trailer(&PageView::all(slot)).ok().flatten().map(Arc::new);
+    Facts::new(BothCopies::of(&PageView::all(&durable.parts[RECORD])), slots.map(whole), slots.map(trailer))
 }
 
 /// The image that a slot's trailer names, when the slot holds it: its tree is made anew, and has to be there, and to
@@ -269,7 +269,7 @@ fn whole(slot: &super::sim::pages::Pages) -> Option<RootHash> {
         return *found;
     }
     let find = || {
-        let trailer = read_trailer(&Looked::all(slot)).ok().flatten()?;
+        let trailer = read_trailer(&PageView::all(slot)).ok().flatten()?;
         let payload = Manifest::parse(&trailer.signed.manifest).ok()?.payload;
         let layout = Layout::new(slot.len() as u64, payload.size).ok()?;
         let mut image = vec![0; (layout.image_len + layout.tree_len) as usize];

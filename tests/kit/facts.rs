@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// What both copies of the record say together.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Said {
+pub struct BothCopies {
     /// The current record, and its generation.
     pub current: Option<(u64, Arc<Record>)>,
     /// The record in the other copy.
@@ -18,7 +18,7 @@ pub struct Said {
     pub copies: [bool; 2],
 }
 
-impl Said {
+impl BothCopies {
     /// Reads the record's partition.
     pub fn of(record: &impl Medium) -> Self {
         let loaded = store::load(record);
@@ -56,8 +56,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    pub fn new(said: Said, whole: [Option<RootHash>; 2], trailers: [Option<Arc<Trailer>>; 2]) -> Self {
-        let Said { current: record, older, copies } = said;
+    pub fn new(said: BothCopies, whole: [Option<RootHash>; 2], trailers: [Option<Arc<Trailer>>; 2]) -> Self {
+        let BothCopies { current: record, older, copies } = said;
         Self { record, older, copies, whole, trailers }
     }
 

@@ -4,7 +4,7 @@ use crate::cuts::{Act, Tape};
 use crate::owned::Owned;
 use crate::sim::{Power, SimDisk};
 use crate::sim::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, UNREADABLE};
-use everboot_agent::flow::{self, Destination, Insist, Outcome, Site};
+use everboot_agent::flow::{self, Destination, Outcome, Overrides, Site};
 use everboot_core::config::Config;
 use everboot_core::manifest::{Manifest, Payload};
 use everboot_core::record::{Record, Selection, Side};
@@ -179,19 +179,19 @@ impl World {
 
     #[track_caller]
     pub fn stage(&mut self, bundle: Vec<u8>) -> Result<flow::StagedNow, flow::Error> {
-        self.stage_insisting(bundle, Insist::default())
+        self.stage_insisting(bundle, Overrides::default())
     }
 
     #[track_caller]
     pub fn stage_forced(&mut self, bundle: Vec<u8>) -> Result<flow::StagedNow, flow::Error> {
-        self.stage_insisting(bundle, Insist { force: true, insecure: false })
+        self.stage_insisting(bundle, Overrides { force: true, insecure: false })
     }
 
     #[track_caller]
     pub fn stage_insisting(
         &mut self,
         bundle: Vec<u8>,
-        insist: Insist,
+        insist: Overrides,
     ) -> Result<flow::StagedNow, flow::Error> {
         let source = SimDisk::with_power(bundle, &Power::default());
         flow::stage(self.site(), Some(source), insist)

@@ -43,7 +43,7 @@ fn stage_fetched(world: &mut World) {
         area.sync_dir()
     });
     if fetched.is_ok() {
-        let _ = flow::stage(world.site(), None, flow::Insist::default());
+        let _ = flow::stage(world.site(), None, flow::Overrides::default());
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::trust::{
     KEYS, bundle, bytes, endorsed, insecure, install, lose_record, refused_without_a_change, went_to,
 };
-use everboot_agent::flow::{self, Error, Insist};
+use everboot_agent::flow::{self, Error, Overrides};
 use everboot_core::config::Asked;
 use everboot_core::lifecycle::{Refusal, Unfit};
 use everboot_core::manifest::Manifest;
@@ -42,7 +42,7 @@ fn the_floor_rises_when_an_image_is_confirmed_and_not_before() {
     flow::confirm(world.site()).unwrap();
     let manifest = Manifest { floor: "3.0".into(), ..manifest(3) };
     let insecure = bundle(manifest, &|_| UNSIGNED.to_vec());
-    world.stage_insisting(insecure, Insist { force: false, insecure: true }).unwrap();
+    world.stage_insisting(insecure, Overrides { force: false, insecure: true }).unwrap();
     flow::activate(world.site()).unwrap();
     assert_eq!(world.boot_version(), Some(3));
     flow::confirm(world.site()).unwrap();
@@ -58,7 +58,7 @@ fn no_image_below_the_floor_is_staged_prepared_or_applied() {
     let old = Manifest { version: "1.9".into(), ..manifest(3) };
     let old = assemble(old, &image(3, SimRoot::Boots), &|bytes| KEYS[0].sign(bytes, &[])).unwrap();
     world.keys.allow_insecure();
-    let insist = Insist { force: true, insecure: true };
+    let insist = Overrides { force: true, insecure: true };
     let error = refused_without_a_change(&mut world, old.clone(), insist);
     assert_eq!(error.to_string(), "refused: version: expected 2.0 (the floor) or higher, found 1.9");
     assert!(matches!(error, Error::Unfit(Unfit::Version(_))));

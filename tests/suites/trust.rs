@@ -2,7 +2,7 @@
 
 use crate::bundle::TempDir;
 use crate::fixture::Fixture;
-use everboot_agent::flow::{self, Destination, Error, Insist, Outcome};
+use everboot_agent::flow::{self, Destination, Error, Outcome, Overrides};
 use everboot_core::lifecycle::{Refusal, Unfit};
 use everboot_core::manifest::Manifest;
 use everboot_kit::sim::{RECORD, SLOT_A, SimRoot};
@@ -106,7 +106,7 @@ pub fn bytes(world: &World) -> (Vec<Vec<u8>>, Vec<String>) {
 }
 
 #[track_caller]
-pub fn refused_without_a_change(world: &mut World, bundle: Vec<u8>, insist: Insist) -> Error {
+pub fn refused_without_a_change(world: &mut World, bundle: Vec<u8>, insist: Overrides) -> Error {
     let before = bytes(world);
     let error = world.stage_insisting(bundle, insist).unwrap_err();
     assert!(bytes(world) == before, "{error}");
@@ -199,16 +199,16 @@ fn a_revoked_key_is_never_believed_again() {
 
 #[test]
 fn an_insecure_image_comes_only_where_configuration_and_operator_say_so() {
-    let insisting = Insist { force: false, insecure: true };
+    let insisting = Overrides { force: false, insecure: true };
     let by_another = || bundle(manifest(2), &|bytes| KEYS[1].sign(bytes, &[]));
     for bundle in [unsigned(2), by_another()] {
         let mut world = World::running();
-        let error = refused_without_a_change(&mut world, bundle.clone(), Insist::default());
+        let error = refused_without_a_change(&mut world, bundle.clone(), Overrides::default());
         assert!(matches!(error, Error::Bundle(ref error) if error.fault() == Fault::Refused), "{error}");
         let error = refused_without_a_change(&mut world, bundle.clone(), insisting);
         assert!(matches!(error, Error::Refused(Refusal::NotInsecure)), "{error}");
         world.keys.allow_insecure();
-        let error = refused_without_a_change(&mut world, bundle.clone(), Insist::default());
+        let error = refused_without_a_change(&mut world, bundle.clone(), Overrides::default());
         assert!(matches!(error, Error::Bundle(BundleError::Trust(_))), "{error}");
         world.stage_insisting(bundle, insisting).unwrap();
         prepare(&mut world);
@@ -219,7 +219,7 @@ fn an_insecure_image_comes_only_where_configuration_and_operator_say_so() {
 
 #[test]
 fn a_forged_or_damaged_bundle_is_refused_also_where_insecure_ones_are_not() {
-    let insisting = Insist { force: true, insecure: true };
+    let insisting = Overrides { force: true, insecure: true };
     let mut world = World::running();
     world.keys.allow_insecure();
     let forged = bundle(manifest(2), &|_| KEYS[0].sign(b"something else", &[]));
@@ -239,7 +239,7 @@ fn a_forged_or_damaged_bundle_is_refused_also_where_insecure_ones_are_not() {
 pub fn insecure() -> World {
     let mut world = World::running();
     world.keys.allow_insecure();
-    world.stage_insisting(unsigned(2), Insist { force: false, insecure: true }).unwrap();
+    world.stage_insisting(unsigned(2), Overrides { force: false, insecure: true }).unwrap();
     flow::activate(world.site()).unwrap();
     assert_eq!(world.boot_version(), Some(2));
     world
@@ -278,7 +278,7 @@ fn early_boot_neither_applies_nor_tries_an_insecure_image_unless_its_own_configu
         let mut world = World::running();
         let strict = world.keys.clone();
         world.keys.allow_insecure();
-        world.stage_insisting(unsigned(2), Insist { force: false, insecure: true }).unwrap();
+        world.stage_insisting(unsigned(2), Overrides { force: false, insecure: true }).unwrap();
         if prepared {
             flow::prepare(world.site()).unwrap();
         }

@@ -8,7 +8,7 @@ pub use everboot_core::verbs::Exit;
 
 /// What a verb says. A report can be shown to a person or given to a program; which it is, its caller knows.
 #[derive(Debug)]
-pub enum Said {
+pub enum VerbOutput {
     /// Lines for a person.
     Text(String),
     /// The state of the machine.
@@ -19,7 +19,7 @@ pub enum Said {
     Health(HealthReport),
 }
 
-impl Said {
+impl VerbOutput {
     /// For a person.
     pub fn text(&self) -> String {
         match self {
@@ -35,7 +35,7 @@ impl Said {
 #[derive(Debug)]
 pub struct Answer {
     /// For standard output.
-    pub said: Said,
+    pub said: VerbOutput,
     /// Not [`Exit::Done`] where the answer itself is bad news.
     pub exit: Exit,
 }
@@ -51,6 +51,6 @@ impl Answer {
 
     /// These lines, and a code.
     pub fn text(text: String, exit: Exit) -> Self {
-        Self { said: Said::Text(text), exit }
+        Self { said: VerbOutput::Text(text), exit }
     }
 }

@@ -1,6 +1,6 @@
 //! `doctor`: disks and settings everywhere, and in the running system the machine itself.
 
-use super::answer::{Answer, Exit, Outcome, Said};
+use super::answer::{Answer, Exit, Outcome, VerbOutput};
 use super::health::HealthReport;
 use super::session::Session;
 use crate::flow::{self, Findings, Host};
@@ -20,7 +20,7 @@ pub(crate) fn doctor(session: &mut Session, host: Option<HostChecks>) -> Outcome
     }
     let report = HealthReport::new(found.0, host.is_some());
     let exit = if report.sound { Exit::Done } else { Exit::Unsound };
-    Ok(Answer { said: Said::Health(report), exit })
+    Ok(Answer { said: VerbOutput::Health(report), exit })
 }
 
 /// [`HostChecks`] of a running system.

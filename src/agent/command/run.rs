@@ -1,6 +1,6 @@
 //! What each verb does: one function of `flow`, and the words for its outcome.
 
-use super::answer::{Answer, Exit, Failure, Outcome, Said};
+use super::answer::{Answer, Exit, Failure, Outcome, VerbOutput};
 use super::arguments::{Arguments, Request, usage};
 #[cfg(feature = "repair")]
 use super::blocks::repair;
@@ -32,7 +32,7 @@ pub struct System {
     /// Checks the machine that runs.
     pub host: HostChecks,
     /// What was said as one line of JSON; text as it is.
-    pub json: fn(&Said) -> String,
+    pub json: fn(&VerbOutput) -> String,
 }
 
 /// Where a verb was given.
@@ -60,7 +60,7 @@ pub fn carry_out(context: Context, request: &Request) -> Outcome {
         Request::Verb(arguments) => {
             let mut answer = run(context, arguments).map_err(|failure| failure.of(arguments.verb))?;
             if let Some(system) = context.system.filter(|_| arguments.has("json")) {
-                answer.said = Said::Text((system.json)(&answer.said));
+                answer.said = VerbOutput::Text((system.json)(&answer.said));
             }
             Ok(answer)
         }
@@ -133,7 +133,7 @@ fn without_machine(context: Context, arguments: &Arguments) -> Outcome {
 
 fn with_machine(context: Context, session: &mut Session, arguments: &Arguments) -> Outcome {
     match arguments.verb.action {
-        Action::Status => Ok(answer(Said::Status(Box::new(status(session)?)))),
+        Action::Status => Ok(answer(VerbOutput::Status(Box::new(status(session)?)))),
         Action::Slots => Ok(Answer::done(status(session)?.slots_text())),
         Action::Explain => explain(session, arguments),
         Action::Why => tell_why(session, arguments.has("disk")),
@@ -179,7 +179,7 @@ fn not_here() -> Failure {
     Failure::new(Exit::Failed, "this verb cannot be carried out here")
 }
 
-fn answer(said: Said) -> Answer {
+fn answer(said: VerbOutput) -> Answer {
     Answer { said, exit: Exit::Done }
 }
 
@@ -200,7 +200,7 @@ fn status(session: &mut Session) -> Result<StatusReport, Failure> {
 
 fn explain(session: &mut Session, arguments: &Arguments) -> Outcome {
     let status = flow::status(session.site(), arguments.text("slot").as_deref())?;
-    Ok(answer(Said::Explanation(Box::new(Explanation::new(&status)))))
+    Ok(answer(VerbOutput::Explanation(Box::new(Explanation::new(&status)))))
 }
 
 fn tell_why(session: &mut Session, is_file: bool) -> Outcome {
@@ -234,8 +234,8 @@ fn named_bundle(arguments: &Arguments) -> Result<Option<FileMedium>, Failure> {
     open_bundle(&arguments.argument(0).unwrap_or_default()).map(Some)
 }
 
-fn insist(arguments: &Arguments) -> flow::Insist {
-    flow::Insist { force: arguments.has("force"), insecure: arguments.has("insecure") }
+fn insist(arguments: &Arguments) -> flow::Overrides {
+    flow::Overrides { force: arguments.has("force"), insecure: arguments.has("insecure") }
 }
 
 fn stage(session: &mut Session, arguments: &Arguments) -> Outcome {

@@ -26,7 +26,7 @@ pub use inspect::{SlotReport, Staging as StagingReport, Status, bootable, slot_d
 pub use prepare::prepare;
 pub use record::{init, repair};
 pub use repair::{BlockSource, repair_blocks};
-pub use stage::{Insist, Receiver, StagedNow, receive, slots, stage};
+pub use stage::{Overrides, Receiver, StagedNow, receive, slots, stage};
 pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
 pub use view::View;
 

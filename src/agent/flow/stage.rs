@@ -20,7 +20,7 @@ const STEP: usize = 1 << 20;
 
 /// What may be staged beside the usual.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Insist {
+pub struct Overrides {
     /// An image that failed here before, or that is installed already.
     pub force: bool,
     /// One that no trusted key has signed, where the configuration allows that.
@@ -85,7 +85,7 @@ type File<M> = <<M as Machine>::Staging as Staging>::File;
 pub fn stage<M: Machine>(
     mut site: Site<'_, M>,
     source: Option<File<M>>,
-    Insist { force, insecure }: Insist,
+    Overrides { force, insecure }: Overrides,
 ) -> Result<StagedNow, Error> {
     if insecure && !site.keys.allows_insecure() {
         return Err(lifecycle::Refusal::NotInsecure.into());

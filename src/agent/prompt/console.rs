@@ -16,7 +16,7 @@ const LONGEST: usize = 200;
 
 /// What came of the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum Input {
     /// A byte.
     Byte(u8),
     /// Nothing until the deadline.
@@ -57,12 +57,12 @@ impl Console {
     }
 
     /// The next byte, if it comes before `until`.
-    pub(crate) fn hear(&self, until: u64) -> Heard {
+    pub(crate) fn hear(&self, until: u64) -> Input {
         if !wait_for_input(until.saturating_sub(monotonic_ms())) {
-            return Heard::Nothing;
+            return Input::Nothing;
         }
         // One at a time: what is typed ahead may be for a program that is run next.
-        read_byte().map_or(Heard::End, Heard::Byte)
+        read_byte().map_or(Input::End, Input::Byte)
     }
 
     /// The key that a byte completes.
@@ -87,9 +87,9 @@ impl Console {
             }
             let until = end - (left - 1) * 1000;
             match if ears { self.hear(until) } else { sleep_until(until) } {
-                Heard::Byte(_) => break true,
-                Heard::End => ears = false,
-                Heard::Nothing => {}
+                Input::Byte(_) => break true,
+                Input::End => ears = false,
+                Input::Nothing => {}
             }
         };
         if let Some(terminal) = self.terminal.as_ref().filter(|_| stopped) {
@@ -142,15 +142,15 @@ impl Console {
         let mut typed = String::new();
         loop {
             match self.hear(end) {
-                Heard::Byte(byte) => match self.key(byte) {
+                Input::Byte(byte) => match self.key(byte) {
                     Some(Key::Char(c)) if typed.len() < LONGEST => typed.push(c),
                     Some(Key::Backspace) => drop(typed.pop()),
                     Some(Key::CutLeft | Key::Cancel) => typed.clear(),
                     Some(Key::Enter) => return Some(typed.into_bytes()),
                     _ => {}
                 },
-                Heard::Nothing if monotonic_ms() < end => {}
-                Heard::Nothing | Heard::End => return None,
+                Input::Nothing if monotonic_ms() < end => {}
+                Input::Nothing | Input::End => return None,
             }
         }
     }
@@ -162,7 +162,7 @@ pub(crate) fn say(text: &str) {
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
-fn sleep_until(end: u64) -> Heard {
+fn sleep_until(end: u64) -> Input {
     std::thread::sleep(std::time::Duration::from_millis(end.saturating_sub(monotonic_ms())));
-    Heard::Nothing
+    Input::Nothing
 }

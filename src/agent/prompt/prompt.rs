@@ -1,7 +1,7 @@
 //! A line from a person: edited where there is a terminal, as it comes where there is none.
 
 use super::complete::{Names, Options, common};
-use super::console::{Console, Heard, say};
+use super::console::{Console, Input, say};
 use super::editor::{Editor, Outcome};
 use super::idle::{Due, Idle};
 use crate::runtime::text::wrap;
@@ -13,7 +13,7 @@ const WARNING: &str = "\neverboot: nobody seems to be here: in 60 s this goes on
 
 /// What a prompt led to.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Said {
+pub(crate) enum PromptOutcome {
     /// A line.
     Line(String),
     /// Somebody wants to leave.
@@ -40,7 +40,7 @@ impl Prompt {
     }
 
     /// The next line; Tab completes these names.
-    pub(crate) fn line(&mut self, console: &mut Console, names: Names<'_>) -> Said {
+    pub(crate) fn line(&mut self, console: &mut Console, names: Names<'_>) -> PromptOutcome {
         let Some(mut editor) = self.editor.take() else { return self.plain_line(console) };
         console.raw();
         let said = self.edited_line(console, &mut editor, names);
@@ -49,7 +49,7 @@ impl Prompt {
         said
     }
 
-    fn edited_line(&mut self, console: &mut Console, editor: &mut Editor, names: Names<'_>) -> Said {
+    fn edited_line(&mut self, console: &mut Console, editor: &mut Editor, names: Names<'_>) -> PromptOutcome {
         show(editor);
         loop {
             let byte = match self.hear(console) {
@@ -68,15 +68,15 @@ impl Prompt {
             }
             say(&out);
             match outcome {
-                Outcome::Line(line) => return Said::Line(line),
-                Outcome::End => return Said::End,
+                Outcome::Line(line) => return PromptOutcome::Line(line),
+                Outcome::End => return PromptOutcome::End,
                 Outcome::Typing | Outcome::Complete => {}
             }
         }
     }
 
     /// A line of a pipe, or of a terminal that edits lines itself.
-    fn plain_line(&mut self, console: &mut Console) -> Said {
+    fn plain_line(&mut self, console: &mut Console) -> PromptOutcome {
         let ask = || {
             if console.terminal.is_some() {
                 say(PROMPT)
@@ -89,39 +89,39 @@ impl Prompt {
                 Ok(Some(b'\n')) => break,
                 Ok(Some(byte)) => line.push(byte),
                 Ok(None) => {}
-                Err(Said::Gone) if !line.is_empty() => break,
+                Err(PromptOutcome::Gone) if !line.is_empty() => break,
                 Err(said) => return said,
             }
         }
-        Said::Line(String::from_utf8_lossy(&line).into_owned())
+        PromptOutcome::Line(String::from_utf8_lossy(&line).into_owned())
     }
 
     /// The next byte; nothing after a warning.
-    fn hear(&mut self, console: &mut Console) -> Result<Option<u8>, Said> {
+    fn hear(&mut self, console: &mut Console) -> Result<Option<u8>, PromptOutcome> {
         loop {
             let until = self.idle.as_ref().map_or(u64::MAX, Idle::next);
             let heard = console.hear(until);
             let now = monotonic_ms();
             let due = self.idle.as_mut().and_then(|idle| {
-                if let Heard::Byte(_) = heard {
+                if let Input::Byte(_) = heard {
                     idle.key(now);
                 }
                 idle.due(now)
             });
             match (heard, due) {
-                (_, Some(Due::End)) => return Err(Said::Nobody),
-                (Heard::End, _) => return Err(Said::Gone),
-                (Heard::Byte(byte), due) => {
+                (_, Some(Due::End)) => return Err(PromptOutcome::Nobody),
+                (Input::End, _) => return Err(PromptOutcome::Gone),
+                (Input::Byte(byte), due) => {
                     if due.is_some() {
                         say(WARNING);
                     }
                     return Ok(Some(byte));
                 }
-                (Heard::Nothing, Some(Due::Warning)) => {
+                (Input::Nothing, Some(Due::Warning)) => {
                     say(WARNING);
                     return Ok(None);
                 }
-                (Heard::Nothing, None) => {}
+                (Input::Nothing, None) => {}
             }
         }
     }

@@ -6,7 +6,7 @@
 
 use super::complete::Names;
 use super::console::{Console, say};
-use super::prompt::{Prompt, Said};
+use super::prompt::{Prompt, PromptOutcome};
 use super::words;
 use crate::command::answer::{Answer, Exit};
 use crate::command::arguments::{Arguments, Request, usage};
@@ -104,11 +104,11 @@ impl Shell {
         loop {
             let names = Names { slots: &self.config.slots, programs: self.context.programs() };
             let line = match prompt.line(console, names) {
-                Said::Line(line) => line,
-                Said::End => return Leave::Exit,
+                PromptOutcome::Line(line) => line,
+                PromptOutcome::End => return Leave::Exit,
                 // A console that hangs up is left as if nobody had been there.
-                Said::Gone => return Leave::Nobody,
-                Said::Nobody => {
+                PromptOutcome::Gone => return Leave::Nobody,
+                PromptOutcome::Nobody => {
                     say("\neverboot: nobody is here: going on\n");
                     return Leave::Nobody;
                 }

@@ -46,7 +46,7 @@ struct Reader<'a> {
 
 /// What headers before a member's own say of it.
 #[derive(Default)]
-struct Said {
+struct ExtendedHeader {
     name: Option<Vec<u8>>,
     link: Option<Vec<u8>>,
     records: Records,
@@ -54,7 +54,7 @@ struct Said {
 
 impl Reader<'_> {
     fn next(&mut self) -> Result<Option<Entry>> {
-        let mut said = Said { records: self.global.clone(), ..Said::default() };
+        let mut said = ExtendedHeader { records: self.global.clone(), ..ExtendedHeader::default() };
         loop {
             let Some(header) = self.header()? else { return Ok(None) };
             match header.entry_type() {
@@ -106,7 +106,7 @@ impl Reader<'_> {
         Ok(text)
     }
 
-    fn entry(&mut self, header: &Header, said: &Said) -> Result<Entry> {
+    fn entry(&mut self, header: &Header, said: &ExtendedHeader) -> Result<Entry> {
         let name = pax::value(&said.records, "path").map(<[u8]>::to_vec);
         let name = name.or_else(|| said.name.clone()).unwrap_or_else(|| header.path_bytes().into_owned());
         let path = name::parts(&name)?;
@@ -115,7 +115,7 @@ impl Reader<'_> {
         Ok(Entry { path, meta, kind })
     }
 
-    fn kind(&mut self, header: &Header, said: &Said, name: &[u8]) -> Result<Kind> {
+    fn kind(&mut self, header: &Header, said: &ExtendedHeader, name: &[u8]) -> Result<Kind> {
         let kind = header.entry_type();
         let is_sparse =
             kind == EntryType::GNUSparse || said.records.keys().any(|key| key.starts_with("GNU.sparse."));

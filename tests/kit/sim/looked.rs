@@ -6,13 +6,13 @@ use std::io::ErrorKind;
 
 /// A part of some pages.
 #[derive(Debug)]
-pub struct Looked<'a> {
+pub struct PageView<'a> {
     pages: &'a Pages,
     start: u64,
     len: u64,
 }
 
-impl<'a> Looked<'a> {
+impl<'a> PageView<'a> {
     /// All of them.
     pub fn all(pages: &'a Pages) -> Self {
         Self::part(pages, 0, pages.len() as u64)
@@ -24,7 +24,7 @@ impl<'a> Looked<'a> {
     }
 }
 
-impl Medium for Looked<'_> {
+impl Medium for PageView<'_> {
     fn len(&self) -> u64 {
         self.len
     }

@@ -82,17 +82,17 @@ pub(crate) fn fetch(
         return Err(Problem::lasting(Exit::Untrusted, anyhow!(text)));
     }
     let (payload, Carried::Whole(tree, packed)) = bundle.carried() else { return Ok(false) };
-    let patchwork = Patchwork::new(&ranged, &have.parts, tree, packed, payload)?;
+    let reassembly = Reassembly::new(&ranged, &have.parts, tree, packed, payload)?;
     let is_begun = part.origin().is_some_and(|origin| origin.source == patched);
     let rest = ranged.len().saturating_sub(part.len());
-    if !is_begun && ranged.fetched() + patchwork.missing() > rest / 100 * WORTH {
+    if !is_begun && ranged.fetched() + reassembly.missing() > rest / 100 * WORTH {
         return Ok(false);
     }
     if !is_begun {
         part.begin(Origin { source: patched, validator: None, total: None })?;
     }
     part.check_free_space(ranged.len())?;
-    if let Err(mut problem) = patchwork.write(&signed, &mut part, progress) {
+    if let Err(mut problem) = reassembly.write(&signed, &mut part, progress) {
         if !problem.is_passing() {
             part.forget()?;
         }
@@ -109,7 +109,7 @@ pub(crate) fn fetch(
     Ok(true)
 }
 
-struct Patchwork<'a, 'b> {
+struct Reassembly<'a, 'b> {
     ranged: &'a Ranged<'b>,
     parts: &'a [FileMedium],
     payload: &'a Payload,
@@ -118,7 +118,7 @@ struct Patchwork<'a, 'b> {
     places: Vec<LocalBlock>,
 }
 
-impl<'a, 'b> Patchwork<'a, 'b> {
+impl<'a, 'b> Reassembly<'a, 'b> {
     /// Looks where the blocks of the image are. Memory: 64 bytes for each of them.
     fn new(
         ranged: &'a Ranged<'b>,

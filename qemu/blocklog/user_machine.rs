@@ -24,14 +24,14 @@ const MIB: u64 = 1 << 20;
 
 /// What a user brings.
 #[derive(Debug, Clone, Default)]
-pub struct Brought {
+pub struct UserMachine {
     /// A bundle.
     pub bundle: Option<PathBuf>,
     /// The disk image of the machine that it is for; its configuration and keys are in `FILE.config`.
     pub disk: Option<PathBuf>,
 }
 
-impl Brought {
+impl UserMachine {
     /// Whether the campaign can be run on it, as far as that can be told before anything is built.
     pub fn check(&self) -> Result<()> {
         self.bundle.iter().chain(&self.disk).try_for_each(|path| check_place(path))?;
