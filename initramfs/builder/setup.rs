@@ -31,7 +31,7 @@ const BUILD: &[Tool] = &[
     tool("minisign", "minisign"),
 ];
 
-/// What the demo takes beside that and [`BED`].
+/// What the demo takes beside that and [`TESTBED`].
 const DEMO: &[Tool] = &[tool("e2fsprogs", "mke2fs")];
 
 /// What the tests take that boot nothing.
@@ -59,7 +59,7 @@ const CHECK: &[Tool] = &[
 ];
 
 /// What virtual machines and their images take.
-const BED: &[Tool] = &[
+const TESTBED: &[Tool] = &[
     tool("qemu-system-x86", "qemu-system-x86_64"),
     tool("mmdebstrap", "mmdebstrap"),
     tool("busybox-static", "busybox"),
@@ -107,7 +107,7 @@ pub fn prepare(level: Level) -> Result<()> {
         wanted.extend(DEMO);
     }
     if level >= Level::Testbed || level == Level::Demo {
-        wanted.extend(BED);
+        wanted.extend(TESTBED);
         if !is_root() {
             wanted.extend(WITHOUT_ROOT);
         }

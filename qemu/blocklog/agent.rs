@@ -26,7 +26,7 @@ pub struct Ending {
     /// Its exit code; none when it was killed.
     pub code: Option<i32>,
     /// What it printed.
-    pub said: String,
+    pub output: String,
     /// What it complained of.
     pub errors: String,
 }
@@ -96,7 +96,7 @@ impl WorkingCopy {
         wait_within(&mut child, LIMIT)?;
         let output = child.wait_with_output().context("read what the agent says")?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Ok(Ending { code: output.status.code(), said: text(output.stdout), errors: text(output.stderr) })
+        Ok(Ending { code: output.status.code(), output: text(output.stdout), errors: text(output.stderr) })
     }
 
     /// What is on the disk now.

@@ -52,7 +52,7 @@ pub struct Booted {
     /// The version that said that it is up; those of others may say what they like.
     pub up: Option<usize>,
     /// What the console said.
-    pub said: String,
+    pub output: String,
     /// The disk then.
     pub disk: Pages,
 }
@@ -113,10 +113,10 @@ impl Snapshot {
             let (which, _) = vm.wait_for_any(&[UP[0], UP[1], UP[2], STUCK[0]], LIMIT)?;
             up = Some(which).filter(|which| *which < UP.len());
         }
-        let said = vm.kill()?;
+        let output = vm.kill()?;
         let disk = pages(&image)?;
         fs::remove_file(&image)?;
-        Ok(Booted { slot, up, said, disk })
+        Ok(Booted { slot, up, output, disk })
     }
 }
 
@@ -192,7 +192,7 @@ fn invariant_real_boot_agrees(expected: &Outcome, found: &Booted, says_up: bool)
     hold(found.slot == Some(expected.slot) && is_up, "real_boot_agrees", || {
         format!(
             "expected {expected:?}, found slot {:?}, version {:?}; the console said:\n{}",
-            found.slot, found.up, found.said
+            found.slot, found.up, found.output
         )
     })
 }

@@ -100,7 +100,7 @@ pub struct Sandbox<'a> {
 }
 
 impl Sandbox<'_> {
-    /// An oracle at a bench of its own.
+    /// An oracle with a working copy of its own.
     pub fn oracle<'a>(&self, name: &str, recorded: &'a Recorded<'a>) -> Result<Oracle<'a>> {
         let folder = self.folder.join(name);
         let (len, data) = (recorded.recording.before.len(), recorded.recording.parts.data);

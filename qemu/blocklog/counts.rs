@@ -31,7 +31,7 @@ pub struct Counts {
     /// Of these: with a staging area that could not be read.
     pub staging_lost: u64,
     /// Damages that no power cut leaves, each of which the oracle saw.
-    pub bites: u64,
+    pub damages_seen: u64,
     /// Runs of the agent.
     pub agent_runs: u64,
     /// Kinds of outcomes: recording, phase, what was written, where the boot went.
@@ -56,7 +56,7 @@ impl fmt::Display for Counts {
             f,
             "checked     {} distinct images of {} made, by {} runs of the agent; {} with an unsure write, {} without \
              a staging area; {} damages were seen",
-            self.images, self.made, self.agent_runs, self.unsure, self.staging_lost, self.bites
+            self.images, self.made, self.agent_runs, self.unsure, self.staging_lost, self.damages_seen
         )?;
         write!(f, "booted     {} images in QEMU; {} kinds of outcomes", self.boots, self.kinds)
     }

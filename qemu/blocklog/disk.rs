@@ -15,7 +15,7 @@ use std::path::Path;
 const PAGE: u64 = 4096;
 
 /// A partition of a disk in memory, to be looked at.
-pub fn looked(disk: &Pages, at: Extent) -> PageView<'_> {
+pub fn view(disk: &Pages, at: Extent) -> PageView<'_> {
     PageView::part(disk, at.start, at.length)
 }
 
@@ -26,7 +26,7 @@ pub fn pages_of(at: Extent) -> Range<usize> {
 
 /// The current record on a disk.
 pub fn record_on(disk: &Pages, parts: &Partitions) -> Option<Record> {
-    match store::load(&looked(disk, parts.record)).selection {
+    match store::load(&view(disk, parts.record)).selection {
         Selection::Current { record, .. } => Some(*record),
         Selection::Newer { .. } | Selection::Lost => None,
     }

@@ -87,12 +87,15 @@ pub fn untouched(was: &Disk, is: &Disk, parts: &Partitions, known: &Known) -> Ch
 /// The slot that the agent says it entered. [`invariant_no_strand`]: a recording has a good slot at every moment, so
 /// that a boot which names none has broken it, whatever else is found on the disk.
 pub fn entered(was: &Facts, ending: &Ending, parts: &Partitions) -> Result<SlotId, Violation> {
-    let name = ending.said.split_once(':').map_or("", |(name, _)| name);
+    let name = ending.output.split_once(':').map_or("", |(name, _)| name);
     let slot = parts.slot(name).filter(|_| ending.code == Some(0)).map(|slot| SlotId(slot as u8));
-    let said = || format!("{:?}: {}{}", ending.code, ending.said, ending.errors);
+    let output = || format!("{:?}: {}{}", ending.code, ending.output, ending.errors);
     let entered = slot.map(|slot| Entered { slot: Some(slot), after_recovery: false });
-    invariant_no_strand(was, entered, said)?;
-    slot.ok_or_else(|| Violation { invariant: "no_strand", what: format!("the boot ended with {}", said()) })
+    invariant_no_strand(was, entered, output)?;
+    slot.ok_or_else(|| Violation {
+        invariant: "no_strand",
+        what: format!("the boot ended with {}", output()),
+    })
 }
 
 /// What is entered holds the version that was good, or the one that was brought. Particular to a recording: the other
@@ -100,7 +103,7 @@ pub fn entered(was: &Facts, ending: &Ending, parts: &Partitions) -> Result<SlotI
 fn invariant_entered_slot_is_whole(entered: SlotId, boot: &Boot<'_>) -> Check {
     let found = boot.known.version(boot.is.facts.whole[entered.index()]);
     hold(found == Some(OLD) || found == Some(NEW), "entered_slot_is_whole", || {
-        format!("{}, and the slot holds version {found:?}", boot.ending.said.trim())
+        format!("{}, and the slot holds version {found:?}", boot.ending.output.trim())
     })
 }
 

@@ -1,6 +1,6 @@
 //! The images that the slots of a recording may hold, and what a disk says.
 
-use super::disk::{looked, pages_of};
+use super::disk::{pages_of, view};
 use super::partitions::Partitions;
 use super::recording::Recording;
 use anyhow::{Result, ensure};
@@ -56,9 +56,9 @@ impl Known {
 
     /// What a disk says.
     pub fn facts(&self, disk: &Pages, parts: &Partitions) -> Facts {
-        let trailer = |at| read_trailer(&looked(disk, at)).ok().flatten().map(Arc::new);
+        let trailer = |at| read_trailer(&view(disk, at)).ok().flatten().map(Arc::new);
         let whole = parts.slots.map(|slot| self.whole(disk, slot));
-        Facts::new(BothCopies::of(&looked(disk, parts.record)), whole, parts.slots.map(trailer))
+        Facts::new(BothCopies::of(&view(disk, parts.record)), whole, parts.slots.map(trailer))
     }
 
     /// The image whose every byte of image and tree is in a slot.
@@ -95,11 +95,11 @@ impl Image {
     /// The image that a slot's trailer names, when the slot holds it: its tree is made anew, and has to be there, and
     /// to have the root hash that is signed.
     fn of(disk: &Pages, slot: Extent) -> Result<Option<Self>> {
-        let Some(trailer) = read_trailer(&looked(disk, slot))? else { return Ok(None) };
+        let Some(trailer) = read_trailer(&view(disk, slot))? else { return Ok(None) };
         let payload = Manifest::parse(&trailer.signed.manifest)?.payload;
         let Ok(layout) = Layout::new(slot.length, payload.size) else { return Ok(None) };
         let mut image = vec![0; (layout.image_len + layout.tree_len) as usize];
-        looked(disk, slot).read_at(0, &mut image)?;
+        view(disk, slot).read_at(0, &mut image)?;
         let (image, there) = image.split_at(layout.image_len as usize);
         let made = tree(image, &payload.salt);
         if !made.is_some_and(|(tree, root)| tree == there && root == payload.root_hash) {

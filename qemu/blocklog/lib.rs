@@ -1,22 +1,22 @@
 //! Crash images of a real disk: real updates are recorded in QEMU under a block log, and everything that a power
 //! cut may have left of them is given to the agent.
 //!
-//! `subject` is the machine and the update, the campaign's own or what a user `user_machine`; `recording` runs the update,
-//! and `log` reads what QEMU wrote down of it; `image` makes the crash images, out of the ways
-//! that `epoch` enumerates for simulated media too; `replay` has the agent boot each and checks it by
-//! `invariants`; `campaign` does that for all; `boots` has the real kernel boot a `sample`. `in_memory` compares the log
-//! with what the media of the same flows in memory were told, and `bite` shows that the oracle sees damage.
+//! `subject` is the machine and the update, the campaign's own or a `user_machine`; `recording` runs the
+//! update, and `log` reads what QEMU wrote down of it; `image` makes the crash images, out of the ways that `epoch`
+//! enumerates for simulated media too; `replay` has the agent boot each and checks it by `invariants`; `campaign` does
+//! that for all; `boots` has the real kernel boot a `sample`. `barriers` compares the log with what the media of the
+//! same flows in memory were told, and `damage_check` shows that the oracle sees damage.
 #![allow(missing_docs, reason = "read by tests alone")]
 
 pub mod address;
 pub mod agent;
 pub mod barriers;
-pub mod bite;
 pub mod boots;
 pub mod campaign;
 pub mod console;
 pub mod counts;
 pub mod crash_images;
+pub mod damage_check;
 pub mod disk;
 pub mod disk_sizes;
 pub mod image;
@@ -75,7 +75,7 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
     let recordings = recording::record(testbed, &scene.subject)?;
     step("record");
     let all_images = scene.all_images(&recordings, options.seed, &mut counts)?;
-    counts.bites = bite::run(&all_images[0], &scene.sandbox())?;
+    counts.damages_seen = damage_check::run(&all_images[0], &scene.sandbox())?;
     step("compare barriers, enumerate");
     let until = Instant::now() + Duration::from_secs(options.seconds) * 2 / 3;
     let Found { counts, checked, mut failures } =
@@ -123,9 +123,9 @@ pub fn replay(path: &str) -> Result<(String, Result<String, Violation>)> {
     let snapshot =
         Snapshot::take(testbed, &scene.subject, &scene.folder.join("boots"), recordings[0].before.len())?;
     let until = Instant::now() + everboot_testbed::machine::LIMIT;
-    let said = checked.outcome.said.clone();
+    let output = checked.outcome.output.clone();
     let (_, failed) = boots::run(testbed, &snapshot, &all_images, &[checked], 1, until, &|_| ())?;
-    Ok((picture, failed.into_iter().next().map_or(Ok(said), |failure| Err(failure.violation))))
+    Ok((picture, failed.into_iter().next().map_or(Ok(output), |failure| Err(failure.violation))))
 }
 
 /// Where all of it happens: a folder in memory that goes with its owner.

@@ -248,8 +248,8 @@ impl<'a> Session<'a> {
         ensure!(which == 0, "the machine does not boot; log: {}", vm.log().display());
         let mut marks = vec![(phase.to_owned(), log.metadata()?.len())];
         for (phase, command) in typed {
-            let (code, said) = vm.shell(command, LIMIT)?;
-            ensure!(code == 0, "`{command}` ended with {code} in the virtual machine:\n{said}");
+            let (code, output) = vm.shell(command, LIMIT)?;
+            ensure!(code == 0, "`{command}` ended with {code} in the virtual machine:\n{output}");
             marks.push(((*phase).to_owned(), log.metadata()?.len()));
         }
         vm.send_line("poweroff -f")?;

@@ -63,7 +63,7 @@ pub struct Outcome {
     /// The version in it.
     pub version: usize,
     /// What the agent said.
-    pub said: String,
+    pub output: String,
     /// Whether the staging area could be read.
     pub has_staging: bool,
 }
@@ -115,7 +115,7 @@ impl<'a> Recorded<'a> {
     }
 }
 
-/// One who oracles, with a bench of its own.
+/// An oracle, with a working copy of its own.
 #[derive(Debug)]
 pub struct Oracle<'a> {
     recorded: &'a Recorded<'a>,
@@ -123,13 +123,13 @@ pub struct Oracle<'a> {
     pub copy: WorkingCopy,
     cache: StagingCache,
     /// Staging areas that were looked at, and whether they hold the bundle.
-    looked: HashMap<u64, bool>,
+    view: HashMap<u64, bool>,
 }
 
 impl<'a> Oracle<'a> {
     /// An oracle.
     pub fn new(recorded: &'a Recorded<'a>, copy: WorkingCopy, cache: StagingCache) -> Self {
-        Self { recorded, copy, cache, looked: HashMap::new() }
+        Self { recorded, copy, cache, view: HashMap::new() }
     }
 
     /// Boots an image, and what follows.
@@ -150,7 +150,7 @@ impl<'a> Oracle<'a> {
         let outcome = Outcome {
             slot: entered.index(),
             version: recorded.known.version(after.facts.whole[entered.index()]).unwrap_or(usize::MAX),
-            said: ending.said.trim().to_owned(),
+            output: ending.output.trim().to_owned(),
             has_staging: matches!(staged, Staged::Files(..)),
         };
         let key = mix(decisive(&after.pages, parts), staged.hash());
@@ -167,12 +167,12 @@ impl<'a> Oracle<'a> {
 
     fn has_bundle(&mut self, staged: &Staged) -> Result<bool> {
         let Staged::Files(folder, hash) = staged else { return Ok(false) };
-        if let Some(known) = self.looked.get(hash) {
+        if let Some(known) = self.view.get(hash) {
             return Ok(*known);
         }
         let file = folder.join(STAGED);
         let has = file.exists() && fs::read(file)? == self.recorded.bundle;
-        self.looked.insert(*hash, has);
+        self.view.insert(*hash, has);
         Ok(has)
     }
 
@@ -201,7 +201,7 @@ impl<'a> Oracle<'a> {
         let ending = self.copy.run(words)?;
         let done = ending.code == Some(0);
         hold(done, "verbs_do_what_they_are_asked_for", || {
-            format!("{words:?}: {}{}", ending.said, ending.errors)
+            format!("{words:?}: {}{}", ending.output, ending.errors)
         })?;
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! The staging area of a crash image: read out of the ext4 in its data partition, journal replayed, as files for
 //! an agent that runs on the host.
 
-use super::disk::{looked, pages_of};
+use super::disk::{pages_of, view};
 use anyhow::{Context, Result};
 use everboot_builder::paths;
 use everboot_kit::sim::pages::{Pages, mix};
@@ -99,7 +99,7 @@ pub fn check(disk: &Pages, data: Extent) -> Result<()> {
 
 fn bytes_of(disk: &Pages, data: Extent) -> Result<Vec<u8>> {
     let mut bytes = vec![0; data.length as usize];
-    looked(disk, data).read_at(0, &mut bytes)?;
+    view(disk, data).read_at(0, &mut bytes)?;
     Ok(bytes)
 }
 

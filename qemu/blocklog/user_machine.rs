@@ -1,7 +1,7 @@
 //! What a user brings for a campaign: a bundle, and the disk of the machine that it is for. Whether it can be used is
 //! told before anything is made of it, in one line that names the file.
 
-use super::disk::{good_default, looked, pages, record_on};
+use super::disk::{good_default, pages, record_on, view};
 use super::disk_sizes::{DiskSizes, check_disk_size};
 use super::partitions::Partitions;
 use super::staging;
@@ -140,7 +140,7 @@ pub fn check_idle(disk: &Pages, parts: &Partitions) -> Result<()> {
         "expected a machine without an update under way, found one; see `everboot --disk FILE cancel`"
     );
     let name = &parts.names[good.index()];
-    let trailer = read_trailer(&looked(disk, parts.slots[good.index()]))?;
+    let trailer = read_trailer(&view(disk, parts.slots[good.index()]))?;
     let trailer =
         trailer.with_context(|| format!("{name}: expected an image that everboot wrote, found none"))?;
     check_sealed(&Manifest::parse(&trailer.signed.manifest)?).with_context(|| name.clone())

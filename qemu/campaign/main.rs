@@ -81,7 +81,7 @@ fn replay(path: &str) -> Result<ExitCode> {
     let (picture, checked) = everboot_blocklog::replay(path)?;
     print!("{picture}");
     match checked {
-        Ok(said) => println!("every promise holds: {said}"),
+        Ok(output) => println!("every promise holds: {output}"),
         Err(violation) => bail!("{}: {}", violation.invariant, violation.what),
     }
     Ok(ExitCode::SUCCESS)

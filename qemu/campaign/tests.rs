@@ -137,15 +137,15 @@ fn a_bundle_that_cannot_be_used_is_refused_in_one_line() {
         ("large", "do not fit: expected a slot of"),
         ("open", "expected a sealed image"),
     ] {
-        let said = user.refused(bundle);
-        assert!(said.starts_with("--bundle") && said.contains(expected), "{bundle}: {said}");
+        let output = user.refused(bundle);
+        assert!(output.starts_with("--bundle") && output.contains(expected), "{bundle}: {output}");
     }
     let below = paths::work("faults-below").unwrap().join("v1");
     fs::copy(user.path("v1"), &below).unwrap();
-    let said = refused(&["--bundle", &below.to_string_lossy()]);
-    assert!(said.contains("out/work, which a campaign empties"), "{said}");
-    let said = refused(&["--bundle", &user.path("unsigned")]);
-    assert!(said.contains("expected member manifest.json.minisig"), "{said}");
+    let output = refused(&["--bundle", &below.to_string_lossy()]);
+    assert!(output.contains("out/work, which a campaign empties"), "{output}");
+    let output = refused(&["--bundle", &user.path("unsigned")]);
+    assert!(output.contains("expected member manifest.json.minisig"), "{output}");
 }
 
 #[test]
@@ -156,9 +156,9 @@ fn a_bundle_that_needs_another_kernel_is_refused_before_the_search() {
     let user_machine = |words: &[&str]| parse(words).unwrap().user_machine();
     let needs = user_machine(&["--bundle", &bundle]);
     needs.check_modules("6.1.0-2").unwrap();
-    let said = needs.check_modules("6.1.0-3").unwrap_err().to_string();
-    assert!(said.starts_with(&format!("--bundle {bundle}: ")), "{said}");
-    assert!(said.contains("found those of 6.1.0-1, 6.1.0-2; pack"), "{said}");
+    let output = needs.check_modules("6.1.0-3").unwrap_err().to_string();
+    assert!(output.starts_with(&format!("--bundle {bundle}: ")), "{output}");
+    assert!(output.contains("found those of 6.1.0-1, 6.1.0-2; pack"), "{output}");
     user_machine(&["--bundle", &user.path("v1")]).check_modules("6.1.0-3").unwrap();
     user_machine(&[]).check_modules("6.1.0-3").unwrap();
 }
@@ -168,8 +168,11 @@ fn an_image_is_too_large_when_the_disk_that_is_made_for_it_is() {
     let disk =
         |mebibytes: usize| DiskSizes::of((mebibytes * MIB) as u64, (mebibytes * MIB) as u64).unwrap().disk();
     check_disk_size(disk(300), "").unwrap();
-    let said = check_disk_size(disk(400), "pack a smaller one").unwrap_err().to_string();
-    assert!(said.contains("of 1024 MiB at most, found one of 13") && said.ends_with("smaller one"), "{said}");
+    let output = check_disk_size(disk(400), "pack a smaller one").unwrap_err().to_string();
+    assert!(
+        output.contains("of 1024 MiB at most, found one of 13") && output.ends_with("smaller one"),
+        "{output}"
+    );
 }
 
 #[test]
@@ -182,8 +185,8 @@ fn a_disk_that_cannot_be_used_is_refused_in_one_line() {
         let [config, disk] = ["disk.img.config/everboot.conf", "disk.img"].map(|name| user.path(name));
         let (text, bytes) = (fs::read(&config).unwrap(), fs::read(&disk).unwrap());
         damage();
-        let said = user.refused("v2");
-        assert!(said.contains(expected), "expected {expected}: {said}");
+        let output = user.refused("v2");
+        assert!(output.contains(expected), "expected {expected}: {output}");
         fs::write(&config, text).unwrap();
         fs::write(&disk, bytes).unwrap();
     };

@@ -58,7 +58,7 @@ fn a_machine_follows_a_delta_and_a_channel_and_mends_the_root_that_it_runs() {
     assert!(came > 0 && came < whole / 2, "{came} of {whole} bytes came");
     off(vm);
 
-    let at = rot(&machine, "slot-a");
+    let at = corrupt(&machine, "slot-a");
     let mut vm = boot(&machine, "v3", "UP 3");
     expect(&mut vm, "everboot confirm", 0, "slot-a: confirmed");
     expect(&mut vm, &format!("everboot install {url}"), 0, "nothing newer than 3");
@@ -138,7 +138,7 @@ fn off(mut vm: Vm) {
 }
 
 /// Lets a block of the precious file rot in a slot; returns where in the slot the file is.
-fn rot(machine: &Machine, slot: &str) -> u64 {
+fn corrupt(machine: &Machine, slot: &str) -> u64 {
     let len = MEBIBYTES as usize * 1024 * 1024;
     let (image, precious) = (machine.disk.read(slot, 0, len).unwrap(), precious());
     let at = image.chunks(4096).position(|block| block == &precious[..4096]).unwrap() * 4096;

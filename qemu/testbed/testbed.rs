@@ -63,8 +63,8 @@ impl Testbed {
 
     /// The bed of this process, prepared by the first who asks for it.
     pub fn shared() -> Result<&'static Testbed> {
-        static BED: Mutex<Option<&'static Testbed>> = Mutex::new(None);
-        let mut testbed = BED.lock().unwrap_or_else(PoisonError::into_inner);
+        static TESTBED: Mutex<Option<&'static Testbed>> = Mutex::new(None);
+        let mut testbed = TESTBED.lock().unwrap_or_else(PoisonError::into_inner);
         match *testbed {
             Some(testbed) => Ok(testbed),
             None => Ok(testbed.insert(Box::leak(Box::new(Testbed::prepare()?)))),

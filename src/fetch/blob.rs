@@ -24,7 +24,7 @@ impl Blob {
     pub(crate) fn find(name: &str) -> Result<Self> {
         let named = || format!("oci:{name}");
         let registry = Registry::new(name).with_context(named)?;
-        let (manifest, _) = registry.top().map_err(|error| judge(error).context(named()))?;
+        let (manifest, _) = registry.top().map_err(|error| check_digest(error).context(named()))?;
         let layer =
             layer(&manifest).map_err(|error| Problem::lasting(Exit::Untrusted, error).context(named()))?;
         registry.sign_in();
@@ -89,7 +89,7 @@ impl Remote for Blob {
         // A range from 0 on: so nobody but us compares the sum.
         let asked =
             client.pull_blob_stream_partial(name, &self.layer, from.unwrap_or(0), len.map(|len| len as u64));
-        let reply = self.registry.wait(asked).map_err(|error| judge(error.into()))?;
+        let reply = self.registry.wait(asked).map_err(|error| check_digest(error.into()))?;
         let (from, is_whole, mut stream) = match reply {
             BlobResponse::Full(stream) => (0, true, stream.stream),
             BlobResponse::Partial(stream) => (from.unwrap_or(0), false, stream.stream),
@@ -105,7 +105,7 @@ impl Remote for Blob {
 }
 
 /// Whether a registry may answer otherwise the next time.
-fn judge(error: anyhow::Error) -> Problem {
+fn check_digest(error: anyhow::Error) -> Problem {
     use OciDistributionError::{IoError, RequestError, ServerError};
     match error.downcast_ref() {
         Some(RequestError(_) | IoError(_)) => Problem::passing(error),

@@ -57,7 +57,8 @@ fn read(url: &Url, keys: &Keys, tries: Tries) -> Result<Vec<u8>> {
     let mut signature_url = url.clone();
     signature_url.set_path(&format!("{}.minisig", url.path()));
     let web = Web::new()?;
-    let read = || tries.insist(|| Ok((web.text(url, LIST_MAX)?, web.text(&signature_url, SIGNATURE_MAX)?)));
+    let read =
+        || tries.with_retries(|| Ok((web.text(url, LIST_MAX)?, web.text(&signature_url, SIGNATURE_MAX)?)));
     let (mut list, mut signature) = read()?;
     let mut verdict = keys.check(&list, &signature);
     if let Err(TrustError::Forged) = verdict {

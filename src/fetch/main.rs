@@ -112,7 +112,7 @@ fn fetch(arguments: &Arguments, have: Option<&Have>) -> Result<bool> {
 fn find(source: Source, known: Known, tries: Tries) -> Result<Box<dyn Remote>> {
     match source {
         Source::Registry(name) => {
-            let mut blob = tries.insist(|| blob::Blob::find(&name))?;
+            let mut blob = tries.with_retries(|| blob::Blob::find(&name))?;
             blob.check(&known)?;
             Ok(Box::new(blob))
         }

@@ -95,7 +95,7 @@ impl Tries {
     }
 
     /// Does something that may have to be tried again.
-    pub(crate) fn insist<T>(mut self, mut act: impl FnMut() -> Result<T>) -> Result<T> {
+    pub(crate) fn with_retries<T>(mut self, mut act: impl FnMut() -> Result<T>) -> Result<T> {
         loop {
             match act() {
                 Ok(done) => return Ok(done),

@@ -35,7 +35,7 @@ struct Inner<'a> {
 impl<'a> Ranged<'a> {
     /// Asks for the beginning; nothing when that is not to be had. Whoever asks for the whole then is told why.
     pub(crate) fn open(remote: &'a mut dyn Remote, tries: Tries) -> Result<Option<Self>> {
-        let first = tries.insist(|| remote.piece(&Rest { from: 0, validator: None }, AHEAD));
+        let first = tries.with_retries(|| remote.piece(&Rest { from: 0, validator: None }, AHEAD));
         let Piece { bytes, total, validator } = match first {
             Ok(Some(piece)) => piece,
             Err(problem) if problem.is_passing() => return Err(problem),
@@ -94,7 +94,7 @@ impl Inner<'_> {
         }
         let rest = Rest { from, validator: self.validator.clone() };
         let remote = &mut *self.remote;
-        let piece = self.tries.insist(|| remote.piece(&rest, len))?;
+        let piece = self.tries.with_retries(|| remote.piece(&rest, len))?;
         let Some(piece) = piece.filter(|piece| piece.total == total && piece.bytes.len() == len) else {
             let text = "what the server has is not any more what it was";
             return Err(Problem::lasting(Exit::Failed, anyhow!(text)));

@@ -254,7 +254,7 @@ impl Explorer {
     }
 
     /// Copies of the record are lost beside what the crash did.
-    fn rot(&mut self, trail: usize, now: &DurableState) -> Result<(), (Violation, usize, Step)> {
+    fn damage_copy(&mut self, trail: usize, now: &DurableState) -> Result<(), (Violation, usize, Step)> {
         for (which, _) in CopyDamage::ALL {
             let lost = which.of(now);
             // Where the other copy is torn, none is left, and one may be read tomorrow: the machine boots, and waits
@@ -264,7 +264,7 @@ impl Explorer {
             }
             let image = hash(&lost);
             if self.is_new(image, false) {
-                let checked = self.oracle.rot(now, which);
+                let checked = self.oracle.damage_copy(now, which);
                 checked.map_err(|violation| (violation, trail, Step::CopyDamage(which)))?;
                 self.counts.rotten += u64::from(self.checked(image, false));
             }
@@ -317,7 +317,7 @@ impl Explorer {
             if let Some(trail) =
                 self.step_to(node, step, MachineState { durable: now.clone(), entered: None }, 1, false)
             {
-                self.rot(trail, &now)?;
+                self.damage_copy(trail, &now)?;
             }
         }
         for loss in page_losses(&open) {

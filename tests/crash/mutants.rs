@@ -90,7 +90,7 @@ const FIRST: &[(&str, &[&str])] = &[
 ];
 
 impl Planted {
-    /// Makes this thread's everboot, and the media of a oracle, have the bug.
+    /// Makes this thread's everboot, and the media of an oracle, have the bug.
     pub fn plant_in(self, oracle: &mut Oracle) {
         match self {
             Self::Library(bug) => plant(Some(bug)),

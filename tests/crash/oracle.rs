@@ -127,7 +127,7 @@ impl Outcome {
     }
 }
 
-/// the oracle, with what it remembers of states that it has seen.
+/// The oracle, with what it remembers of states that it has seen.
 pub struct Oracle {
     pub actor: Actor,
     /// What the latest boot reached.
@@ -237,7 +237,7 @@ impl Oracle {
     }
 
     /// One copy of the record, or both, are lost by themselves while power is off.
-    pub fn rot(&mut self, durable: &DurableState, which: CopyDamage) -> Check {
+    pub fn damage_copy(&mut self, durable: &DurableState, which: CopyDamage) -> Check {
         let durable = which.of(durable);
         let is = self.reader.facts(&durable);
         invariant_eligible_slots_are_whole(&is)?;

@@ -100,7 +100,7 @@ fn follow(
         }
         Step::CopyDamage(which) => {
             let durable = which.of(&state.durable);
-            oracle.rot(&state.durable, *which).map_err(|violation| (violation, durable.clone()))?;
+            oracle.damage_copy(&state.durable, *which).map_err(|violation| (violation, durable.clone()))?;
             Ok(off(durable))
         }
         Step::Fault { act, call, how, kept } => {

@@ -48,9 +48,12 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Clean(act) => f.write_str(act.name()),
-            Self::CopyDamage(which) => {
-                f.write_str(CopyDamage::ALL.iter().find(|(rot, _)| rot == which).map_or("", |(_, name)| name))
-            }
+            Self::CopyDamage(which) => f.write_str(
+                CopyDamage::ALL
+                    .iter()
+                    .find(|(damage_copy, _)| damage_copy == which)
+                    .map_or("", |(_, name)| name),
+            ),
             Self::Crash { act, cut, lies: 0, loss } => write!(f, "{}@{cut}.{loss}", act.name()),
             Self::Crash { act, cut, lies, loss } => write!(f, "{}@{cut}~{lies}.{loss}", act.name()),
             Self::Fault { act, call, how, kept } => {
@@ -92,9 +95,11 @@ impl Step {
             let how = TROUBLE_NAMES.iter().find(|(_, name)| *name == how)?.0;
             return Some(Self::Fault { act: Act::parse(act)?, call, how, kept: words.next()? == "kept" });
         }
-        let rot =
-            CopyDamage::ALL.iter().find(|(_, name)| *name == text).map(|(rot, _)| Self::CopyDamage(*rot));
-        rot.or_else(|| Act::parse(text).map(Self::Clean))
+        let damage_copy = CopyDamage::ALL
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(damage_copy, _)| Self::CopyDamage(*damage_copy));
+        damage_copy.or_else(|| Act::parse(text).map(Self::Clean))
     }
 }
 

@@ -168,8 +168,8 @@ fn a_normal_form_tells_apart_what_matters() {
     let mut normal =
         |durable: &DurableState| oracle.normal(&MachineState { durable: durable.clone(), entered: None });
     let mut all = vec![normal(&durable)];
-    for (rot, _) in CopyDamage::ALL {
-        all.push(normal(&rot.of(&durable)));
+    for (damage_copy, _) in CopyDamage::ALL {
+        all.push(normal(&damage_copy.of(&durable)));
     }
     for (part, at) in [(1, 0), (1, 13 * PAGE + 9), (2, 5 * PAGE), (2, 48 * PAGE)] {
         let mut other = durable.clone();

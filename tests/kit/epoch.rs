@@ -81,7 +81,7 @@ pub fn losses(writes: &[Open], samples: usize, seed: &mut Seed) -> Losses {
         }
         found.sampled = samples;
     }
-    odd_sectors(writes, differs.len(), found.is_exhaustive, &mut found.all);
+    damaged_sectors(writes, differs.len(), found.is_exhaustive, &mut found.all);
     found
 }
 
@@ -119,7 +119,7 @@ fn families(writes: &[Open], count: usize, all: &mut Vec<Loss>) {
     }
 }
 
-fn odd_sectors(writes: &[Open], count: usize, with_all: bool, all: &mut Vec<Loss>) {
+fn damaged_sectors(writes: &[Open], count: usize, with_all: bool, all: &mut Vec<Loss>) {
     let mut from = 0;
     for write in writes {
         for sector in from..from + write.differs.len() {

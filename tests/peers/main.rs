@@ -1,9 +1,9 @@
 //! `tests/bench`: everboot beside its peers, in one run on this machine.
 //!
-//! `memory_folder` (memory, cleaned up) holds a `test_disk` (a disk behind `loops`) for each image; on it `rounds` has `ours`
-//! and the `peers` install in turns, each run taken by `measure` as a `cost`. `sizes` is everboot alone at five sizes,
-//! `deltas` the bytes to ship for the update that `pair` makes. `report` writes what was found: `row`s in a `table`,
-//! and two `picture`s. No test asserts any of it.
+//! `memory_folder` (memory, cleaned up) holds a `test_disk` (a disk behind `loops`) for each image; on it `rounds` has
+//! `ours` and the `peers` install in turns, each run taken by `measure` as a `cost`. `sizes` is everboot alone at five
+//! sizes, `deltas` the bytes to ship for the update that `pair` makes. `report` writes what was found: `row`s in a
+//! `table`, and two `picture`s. No test asserts any of it.
 
 mod cost;
 mod deltas;

@@ -29,13 +29,13 @@ const TICKS: f64 = 100.0;
 const LAST_LINES: usize = 6;
 
 /// Runs programs connected by pipes, all begun at one moment. Returns the cost, and what they said.
-/// `scratch` is a folder for notes.
-pub(super) fn pipeline(steps: &[Command], scratch: &Path) -> Result<(Cost, String)> {
-    let said = scratch.join("said");
+/// `temp_dir` is a folder for notes.
+pub(super) fn pipeline(steps: &[Command], temp_dir: &Path) -> Result<(Cost, String)> {
+    let said = temp_dir.join("said");
     let out = File::create(&said).with_context(|| format!("create {}", said.display()))?;
     let begin = now()? + LEAD;
     let accounts: Vec<PathBuf> =
-        (0..steps.len()).map(|step| scratch.join(format!("account-{step}"))).collect();
+        (0..steps.len()).map(|step| temp_dir.join(format!("account-{step}"))).collect();
     let mut running = Vec::new();
     let mut input = Stdio::null();
     for (step, account) in steps.iter().zip(&accounts) {
@@ -60,8 +60,8 @@ pub(super) fn pipeline(steps: &[Command], scratch: &Path) -> Result<(Cost, Strin
 }
 
 /// What it costs to run nothing: less memory than this cannot be told from it.
-pub(super) fn floor(scratch: &Path) -> Result<Cost> {
-    Ok(pipeline(&[Command::new("true")], scratch)?.0)
+pub(super) fn floor(temp_dir: &Path) -> Result<Cost> {
+    Ok(pipeline(&[Command::new("true")], temp_dir)?.0)
 }
 
 fn helper(step: &Command, account: &Path, begin: Duration) -> Command {

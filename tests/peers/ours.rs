@@ -35,7 +35,7 @@ impl Everboot<'_> {
     pub(super) fn stage(&self) -> Result<Cost> {
         paths::remove_tree(&self.test_disk.staging())?;
         self.test_disk.set_record(&self.fresh)?;
-        Ok(measure::pipeline(&[stage(self.test_disk, &self.bundle)], self.scratch())?.0)
+        Ok(measure::pipeline(&[stage(self.test_disk, &self.bundle)], self.temp_dir())?.0)
     }
 }
 
@@ -52,7 +52,7 @@ impl Tool for Everboot<'_> {
         vec![self.test_disk.agent(&["prepare"])]
     }
 
-    fn scratch(&self) -> &Path {
+    fn temp_dir(&self) -> &Path {
         &self.test_disk.folder
     }
 
@@ -61,7 +61,7 @@ impl Tool for Everboot<'_> {
     }
 
     fn install(&self) -> Result<Cost> {
-        let (cost, said) = measure::pipeline(&self.steps(), self.scratch())?;
+        let (cost, said) = measure::pipeline(&self.steps(), self.temp_dir())?;
         ensure!(said.contains(": prepared, "), "prepare said: {said}");
         Ok(cost)
     }

@@ -17,7 +17,7 @@ pub(super) trait Tool {
     fn steps(&self) -> Vec<Command>;
 
     /// A folder for notes.
-    fn scratch(&self) -> &Path;
+    fn temp_dir(&self) -> &Path;
 
     /// Makes what an install leaves behind beside the slot as it was before. Not measured.
     fn reset(&self) -> Result<()> {
@@ -26,7 +26,7 @@ pub(super) trait Tool {
 
     /// One install, measured.
     fn install(&self) -> Result<Cost> {
-        Ok(measure::pipeline(&self.steps(), self.scratch())?.0)
+        Ok(measure::pipeline(&self.steps(), self.temp_dir())?.0)
     }
 
     /// Whether what is left of an install that was killed half-way takes less than a new one: it is measured then.

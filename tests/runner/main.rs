@@ -83,8 +83,8 @@ fn run(quick: bool) -> ExitCode {
     if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The test that looks for each planted bug. Of the whole workspace: cargo gives libraries the features that all members
-/// ask for, and so does not compile them anew for this test.
+/// The test that looks for each planted bug. Of the whole workspace: cargo gives libraries the features that all
+/// members ask for, and so does not compile them anew for this test.
 const PLANTED: [&str; 5] = ["--workspace", "--features", "everboot-crash/mutants", "--test", "planted"];
 
 /// How many tests libtest runs at once where it is told, in the words that tell it.

@@ -36,7 +36,7 @@ impl Drop for Fixture {
 }
 
 /// Exit codes with which the answer is on standard output.
-const SAID: [i32; 3] = [0, 8, 10];
+const ANSWERED: [i32; 3] = [0, 8, 10];
 
 /// Outcome of one command.
 pub(crate) struct Ran {
@@ -148,10 +148,10 @@ impl Fixture {
     #[track_caller]
     pub(crate) fn check(&self, line: &str, code: i32, text: &str) -> Ran {
         let ran = self.run(line);
-        let told = if SAID.contains(&code) { &ran.out } else { &ran.err };
+        let told = if ANSWERED.contains(&code) { &ran.out } else { &ran.err };
         assert_eq!(ran.code, code, "{line}\n{}{}", ran.out, ran.err);
         assert!(told.contains(text), "{line}: expected {text:?} in\n{told}");
-        if !SAID.contains(&code) {
+        if !ANSWERED.contains(&code) {
             let line = line.split_whitespace().take_while(|word| !word.contains('.')).next().unwrap_or("");
             let error = errors(&ran.err).join("");
             assert!(error.starts_with("everboot: ") && error.contains(line), "{error}");

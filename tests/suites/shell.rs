@@ -21,7 +21,7 @@ struct Person {
     line: File,
     before: Termios,
     shell: Child,
-    heard: String,
+    output: String,
     /// Waits look from here on.
     seen: usize,
 }
@@ -41,7 +41,7 @@ impl Person {
         command.args(["--ctty", "--wait"]).arg(program("everboot")).args(["--disk", "disk", "shell"]);
         command.stdin(end()).stdout(end()).stderr(end()).env("TERM", term).env("PS1", "sh> ");
         let shell = command.current_dir(fixture.path("")).spawn().unwrap();
-        Self { terminal, line, before, shell, heard: String::new(), seen: 0 }
+        Self { terminal, line, before, shell, output: String::new(), seen: 0 }
     }
 
     fn types(&mut self, keys: &str) {
@@ -52,16 +52,16 @@ impl Person {
     #[track_caller]
     fn sees(&mut self, text: &str) {
         loop {
-            if let Some(at) = self.heard[self.seen..].find(text) {
+            if let Some(at) = self.output[self.seen..].find(text) {
                 self.seen += at + text.len();
                 return;
             }
             let mut wanted = [PollFd::from_borrowed_fd(self.terminal.as_fd(), PollFlags::IN)];
             let limit = Timespec { tv_sec: PATIENCE, tv_nsec: 0 };
-            assert!(poll(&mut wanted, Some(&limit)).unwrap() > 0, "no {text:?} in\n{}", self.heard);
+            assert!(poll(&mut wanted, Some(&limit)).unwrap() > 0, "no {text:?} in\n{}", self.output);
             let mut bytes = [0; 4096];
             let count = rustix::io::read(&self.terminal, &mut bytes).unwrap();
-            self.heard.push_str(&String::from_utf8_lossy(&bytes[..count]).replace("\r\n", "\n"));
+            self.output.push_str(&String::from_utf8_lossy(&bytes[..count]).replace("\r\n", "\n"));
         }
     }
 
@@ -154,7 +154,7 @@ fn a_dumb_terminal_gets_no_escape_sequence() {
     person.asks("slots", "slot-a");
     person.sees("everboot> ");
     person.types("exit\r");
-    assert!(!person.heard.contains('\x1b'), "{:?}", person.heard);
+    assert!(!person.output.contains('\x1b'), "{:?}", person.output);
     assert_eq!(person.leaves(), 0);
 }
 

@@ -79,8 +79,8 @@ impl Drive {
     }
 }
 
-/// A request may consist of 1022 pages and not of 254 only: whether 1 MiB of a virtual machine's memory is more pages than that
-/// changes from boot to boot, and with it the number of writes.
+/// A request may consist of 1022 pages and not of 254 only: whether 1 MiB of a virtual machine's memory is more pages
+/// than that changes from boot to boot, and with it the number of writes.
 fn device(index: usize) -> String {
     format!("virtio-blk-pci,queue-size=1024,drive={},id={}", node(index), slot(index))
 }

@@ -27,8 +27,8 @@ pub use serial::last_lines;
 use everboot_builder::command::{program, wait_within};
 use everboot_builder::kernel::Kernel;
 
-/// Has the virtual machine's kernel take the processor's clock for one of 250 MHz, whatever its speed is, and believe it. A disk
-/// that comes takes our time, so everboot waits for it as long as ever.
+/// Has the virtual machine's kernel take the processor's clock for one of 250 MHz, whatever its speed is, and believe
+/// it. A disk that comes takes our time, so everboot waits for it as long as ever.
 const QUICK_CLOCK: &str = "tsc=reliable tsc_early_khz=250000 everboot.timeout=300";
 
 /// What the shell of root asks with, on machines that are called as those of the test bed.
@@ -100,7 +100,8 @@ impl VmOptions {
         self
     }
 
-    /// The virtual machine's clock runs about ten times as fast as ours: for stories in which the virtual machine waits, not the host.
+    /// The virtual machine's clock runs about ten times as fast as ours: for stories in which the virtual machine
+    /// waits, not the host.
     pub fn quick_clock(self) -> VmOptions {
         self.append(QUICK_CLOCK)
     }
@@ -269,8 +270,8 @@ impl Vm {
         self.qmp("cont")
     }
 
-    /// The same, but the disk never answers its next write of data. Such a virtual machine has to be killed: QEMU itself waits
-    /// for it, too.
+    /// The same, but the disk never answers its next write of data. Such a virtual machine has to be killed: QEMU
+    /// itself waits for it, too.
     pub fn carry_on_without_an_answer(&mut self, disk: usize) -> Result<()> {
         // Only QEMU's prompt for people can hold a request back.
         let line = format!("qemu-io fault{disk} \"break write_aio held\"");
@@ -294,8 +295,8 @@ impl Vm {
         self.qmp.execute_with(command, arguments, Instant::now() + CONTROL_LIMIT)
     }
 
-    /// Writes all of the virtual machine's memory and devices into a file, from which a virtual machine with the same options and
-    /// `-incoming` goes on; the virtual machine stands still from here on.
+    /// Writes all of the virtual machine's memory and devices into a file, from which a virtual machine with the same
+    /// options and `-incoming` goes on; the virtual machine stands still from here on.
     pub fn save_to(&mut self, file: &Path) -> Result<()> {
         let deadline = Instant::now() + CONTROL_LIMIT;
         self.qmp.execute("stop", deadline)?;
@@ -316,8 +317,8 @@ impl Vm {
         }
     }
 
-    /// Lets a virtual machine go on whose memory comes from a file; it stands still until all of it is there, and what is
-    /// typed before is lost.
+    /// Lets a virtual machine go on whose memory comes from a file; it stands still until all of it is there, and what
+    /// is typed before is lost.
     pub fn go_on(&mut self) -> Result<()> {
         let deadline = Instant::now() + CONTROL_LIMIT;
         loop {

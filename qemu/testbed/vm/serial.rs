@@ -20,7 +20,7 @@ pub struct Line {
 }
 
 #[derive(Default)]
-struct Heard {
+struct Transcript {
     text: String,
     /// Where each line begins in `text`, and when it did.
     begins: Vec<(usize, Duration)>,
@@ -29,7 +29,7 @@ struct Heard {
 
 /// The reading end.
 pub(super) struct Serial {
-    heard: Arc<(Mutex<Heard>, Condvar)>,
+    transcript: Arc<(Mutex<Transcript>, Condvar)>,
     reader: Option<JoinHandle<()>>,
     /// Waits look from here on.
     seen: usize,
@@ -38,35 +38,35 @@ pub(super) struct Serial {
 impl Serial {
     pub(super) fn start(output: ChildStdout, log: &Path) -> Result<Serial> {
         let log = File::create(log).with_context(|| format!("create {}", log.display()))?;
-        let heard = Arc::new((Mutex::new(Heard::default()), Condvar::new()));
-        let shared = Arc::clone(&heard);
+        let transcript = Arc::new((Mutex::new(Transcript::default()), Condvar::new()));
+        let shared = Arc::clone(&transcript);
         let reader = std::thread::spawn(move || listen(output, log, &shared));
-        Ok(Serial { heard, reader: Some(reader), seen: 0 })
+        Ok(Serial { transcript, reader: Some(reader), seen: 0 })
     }
 
     pub(super) fn wait_for_any(&mut self, texts: &[&str], limit: Duration) -> Result<(usize, Duration)> {
         let deadline = Instant::now() + limit;
-        let (mutex, news) = &*self.heard;
-        let mut heard = mutex.lock().unwrap_or_else(PoisonError::into_inner);
+        let (mutex, news) = &*self.transcript;
+        let mut transcript = mutex.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             let found = texts.iter().enumerate().filter_map(|(index, text)| {
-                let at = self.seen + heard.text[self.seen..].find(text)?;
+                let at = self.seen + transcript.text[self.seen..].find(text)?;
                 Some((at, index, at + text.len()))
             });
             if let Some((at, index, end)) = found.min() {
                 self.seen = end;
-                return Ok((index, heard.time_at(at)));
+                return Ok((index, transcript.time_at(at)));
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if heard.ended || left.is_zero() {
-                let why = if heard.ended { "the virtual machine ended" } else { "no answer" };
+            if transcript.ended || left.is_zero() {
+                let why = if transcript.ended { "the virtual machine ended" } else { "no answer" };
                 let seconds = limit.as_secs();
                 bail!(
                     "{why} while waiting {seconds} s for {texts:?}; last lines:\n{}",
-                    last_lines(&heard.text)
+                    last_lines(&transcript.text)
                 );
             }
-            heard = news.wait_timeout(heard, left).unwrap_or_else(PoisonError::into_inner).0;
+            transcript = news.wait_timeout(transcript, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -89,25 +89,25 @@ impl Serial {
     }
 
     pub(super) fn lines(&self) -> Vec<Line> {
-        let heard = self.lock();
-        let ends = heard.begins.iter().skip(1).map(|(at, _)| *at);
-        heard
+        let transcript = self.lock();
+        let ends = transcript.begins.iter().skip(1).map(|(at, _)| *at);
+        transcript
             .begins
             .iter()
             .zip(ends)
             .map(|((begin, time), end)| Line {
                 time: *time,
-                text: heard.text[*begin..end].trim_end().to_owned(),
+                text: transcript.text[*begin..end].trim_end().to_owned(),
             })
             .collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Heard> {
-        self.heard.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Transcript> {
+        self.transcript.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Heard {
+impl Transcript {
     fn take(&mut self, bytes: &[u8], time: Duration) {
         if self.begins.is_empty() {
             self.begins.push((0, time));
@@ -127,14 +127,14 @@ impl Heard {
     }
 }
 
-fn listen(mut output: ChildStdout, mut log: File, shared: &(Mutex<Heard>, Condvar)) {
+fn listen(mut output: ChildStdout, mut log: File, shared: &(Mutex<Transcript>, Condvar)) {
     let start = Instant::now();
     let mut chunk = [0; 4096];
     loop {
         let length = output.read(&mut chunk).unwrap_or(0);
-        let mut heard = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.ended = length == 0;
-        heard.take(&chunk[..length], start.elapsed());
+        let mut transcript = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+        transcript.ended = length == 0;
+        transcript.take(&chunk[..length], start.elapsed());
         // The log is for people; a full disk shows elsewhere.
         let _ = log.write_all(&chunk[..length]);
         shared.1.notify_all();

@@ -35,7 +35,7 @@ impl VerbOutput {
 #[derive(Debug)]
 pub struct Answer {
     /// For standard output.
-    pub said: VerbOutput,
+    pub output: VerbOutput,
     /// Not [`Exit::Done`] where the answer itself is bad news.
     pub exit: Exit,
 }
@@ -51,6 +51,6 @@ impl Answer {
 
     /// These lines, and a code.
     pub fn text(text: String, exit: Exit) -> Self {
-        Self { said: VerbOutput::Text(text), exit }
+        Self { output: VerbOutput::Text(text), exit }
     }
 }

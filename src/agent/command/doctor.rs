@@ -20,7 +20,7 @@ pub(crate) fn doctor(session: &mut Session, host: Option<HostChecks>) -> Outcome
     }
     let report = HealthReport::new(found.0, host.is_some());
     let exit = if report.sound { Exit::Done } else { Exit::Unsound };
-    Ok(Answer { said: VerbOutput::Health(report), exit })
+    Ok(Answer { output: VerbOutput::Health(report), exit })
 }
 
 /// [`HostChecks`] of a running system.

@@ -22,7 +22,7 @@ pub fn complain(failure: &Failure) -> Exit {
 /// Prints the answer. A reader that has seen enough (`| head`) is no failure.
 fn print(answer: &Answer) -> Exit {
     let mut out = stdout().lock();
-    match out.write_all(answer.said.text().as_bytes()).and_then(|()| out.flush()) {
+    match out.write_all(answer.output.text().as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Failed,
         _ => answer.exit,
     }

@@ -60,7 +60,7 @@ pub fn carry_out(context: Context, request: &Request) -> Outcome {
         Request::Verb(arguments) => {
             let mut answer = run(context, arguments).map_err(|failure| failure.of(arguments.verb))?;
             if let Some(system) = context.system.filter(|_| arguments.has("json")) {
-                answer.said = VerbOutput::Text((system.json)(&answer.said));
+                answer.output = VerbOutput::Text((system.json)(&answer.output));
             }
             Ok(answer)
         }
@@ -179,8 +179,8 @@ fn not_here() -> Failure {
     Failure::new(Exit::Failed, "this verb cannot be carried out here")
 }
 
-fn answer(said: VerbOutput) -> Answer {
-    Answer { said, exit: Exit::Done }
+fn answer(output: VerbOutput) -> Answer {
+    Answer { output, exit: Exit::Done }
 }
 
 /// `confirm`, as [`System`] has it.
@@ -234,13 +234,13 @@ fn named_bundle(arguments: &Arguments) -> Result<Option<FileMedium>, Failure> {
     open_bundle(&arguments.argument(0).unwrap_or_default()).map(Some)
 }
 
-fn insist(arguments: &Arguments) -> flow::Overrides {
+fn overrides(arguments: &Arguments) -> flow::Overrides {
     flow::Overrides { force: arguments.has("force"), insecure: arguments.has("insecure") }
 }
 
 fn stage(session: &mut Session, arguments: &Arguments) -> Outcome {
     let source = named_bundle(arguments)?;
-    let staged = flow::stage(session.site(), source, insist(arguments))?;
+    let staged = flow::stage(session.site(), source, overrides(arguments))?;
     Ok(Answer::done(format!("staged version {}, {} bytes\n", staged.version, staged.bytes)))
 }
 
@@ -264,8 +264,8 @@ fn prepare(session: &mut Session) -> Outcome {
 
 /// What the early boot does with an image that is due.
 fn apply(session: &mut Session) -> Outcome {
-    let written = prepare(session)?.said.text();
-    Ok(Answer::done(written + &activate(session)?.said.text()))
+    let written = prepare(session)?.output.text();
+    Ok(Answer::done(written + &activate(session)?.output.text()))
 }
 
 fn amount(progress: Progress) -> String {
@@ -283,15 +283,15 @@ fn activate(session: &mut Session) -> Outcome {
 fn install(session: &mut Session, arguments: &Arguments) -> Outcome {
     let source = named_bundle(arguments)?;
     let mut text = String::new();
-    match flow::stage(session.site(), source, insist(arguments)) {
+    match flow::stage(session.site(), source, overrides(arguments)) {
         Ok(staged) => text.push_str(&format!("staged version {}\n", staged.version)),
         Err(flow::Error::Refused(Refusal::AlreadyInstalled)) => {
             return Ok(Answer::done("the default slot already holds this image\n"));
         }
         Err(error) => return Err(error.into()),
     }
-    text.push_str(&prepare(session)?.said.text());
-    text.push_str(&activate(session)?.said.text());
+    text.push_str(&prepare(session)?.output.text());
+    text.push_str(&activate(session)?.output.text());
     Ok(Answer::done(text))
 }
 

@@ -71,7 +71,8 @@ impl<M: Machine> Site<'_, M> {
             trouble = Some(Trouble::Ambiguous(names.collect()));
         }
         let disk = chosen.map(|at| at.disk);
-        let trouble = trouble.or_else(|| medium.as_ref().and_then(|_| judge(&loaded, &survey, disk)));
+        let trouble =
+            trouble.or_else(|| medium.as_ref().and_then(|_| record_trouble(&loaded, &survey, disk)));
         self.interpret(survey, disk, medium, loaded, trouble)
     }
 
@@ -220,7 +221,7 @@ fn adopt(mut record: Record, implied: &Record) -> Option<Record> {
 }
 
 /// What is wrong with the copies, if anything that matters.
-fn judge(loaded: &Loaded, survey: &Survey, disk: Option<usize>) -> Option<Trouble> {
+fn record_trouble(loaded: &Loaded, survey: &Survey, disk: Option<usize>) -> Option<Trouble> {
     let disk = disk.map(|disk| survey.disks[disk].guid);
     let why = || {
         let mut why = loaded.faults.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();

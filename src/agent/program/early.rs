@@ -21,14 +21,14 @@ pub(crate) struct Early {
     /// What was done so far, with the milliseconds that it took.
     steps: Vec<(&'static str, u64)>,
     /// Whether this is somebody else's initramfs, who has the lock and whom a failure is told.
-    is_guest: bool,
+    is_in_distribution: bool,
 }
 
 impl Early {
-    /// Begins; `notes` is what was noticed before there was a log. With `is_guest` in somebody else's initramfs,
+    /// Begins; `notes` is what was noticed before there was a log. With `is_in_distribution` in somebody else's initramfs,
     /// with the lock of the machine.
-    pub(crate) fn begin(notes: Vec<String>, is_guest: bool) -> Self {
-        Self { notes, steps: vec![("kernel", sys::uptime_ms())], is_guest }
+    pub(crate) fn begin(notes: Vec<String>, is_in_distribution: bool) -> Self {
+        Self { notes, steps: vec![("kernel", sys::uptime_ms())], is_in_distribution }
     }
 
     /// Boots: waits for the devices, decides, applies, mounts, and tells the booted system. The root is
@@ -52,7 +52,7 @@ impl Early {
         self.step("set up");
 
         let kind = Kind::Linux(LinuxMachine::early(Roots::default(), command_line.init, sysroot));
-        let operator = Recovery::new(command_line.breakpoints, self.is_guest);
+        let operator = Recovery::new(command_line.breakpoints, self.is_in_distribution);
         let (config, keys) = (&settings.config, &settings.keys);
         let watchdog = (config.watchdog != Watchdog::Off).then(|| sys::Watchdog::new(Roots::default()));
         let mut machine = AnyMachine {

@@ -28,16 +28,16 @@ const EMERGENCY_WAIT: u64 = 60;
 #[derive(Debug)]
 pub(crate) struct Recovery {
     breakpoints: Vec<Breakpoint>,
-    is_guest: bool,
+    is_in_distribution: bool,
     /// Whether nothing was left to boot before.
     was_stuck: bool,
 }
 
 impl Recovery {
-    /// For a boot that stops at these points. With `is_guest` the initramfs is somebody else's: it is told when
+    /// For a boot that stops at these points. With `is_in_distribution` the initramfs is somebody else's: it is told when
     /// recovery did not help, and this process holds the lock of the machine.
-    pub(crate) fn new(breakpoints: Vec<Breakpoint>, is_guest: bool) -> Self {
-        Self { breakpoints, is_guest, was_stuck: false }
+    pub(crate) fn new(breakpoints: Vec<Breakpoint>, is_in_distribution: bool) -> Self {
+        Self { breakpoints, is_in_distribution, was_stuck: false }
     }
 
     fn open(&self, opening: &Opening, wait: Option<u64>, is_offered: bool) -> OperatorChoice {
@@ -46,7 +46,7 @@ impl Recovery {
         if !is_offered {
             config.shell = ShellAccess::Closed;
         }
-        console::recover(config, self.is_guest, opening, wait)
+        console::recover(config, self.is_in_distribution, opening, wait)
     }
 }
 
@@ -54,7 +54,7 @@ impl Operator for Recovery {
     fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice {
         log::error!("RECOVERY: {}", notice.reason);
         sys::warn_anew();
-        if std::mem::replace(&mut self.was_stuck, true) && self.is_guest {
+        if std::mem::replace(&mut self.was_stuck, true) && self.is_in_distribution {
             return OperatorChoice::Leave;
         }
         let opening = Opening {

@@ -48,11 +48,11 @@ const KNOWN: [Magic; 9] = [
 ];
 
 /// Bytes from the beginning that are looked at.
-const LOOKED_AT: usize = 65536 + 4096;
+const PROBED: usize = 65536 + 4096;
 
 /// The file system in `part`; `None` when it holds none that is known. An error is the device's.
 pub(super) fn detect(part: &impl Medium) -> Result<Option<FileSystem>, medium::Error> {
-    let len = part.len().min(LOOKED_AT as u64) as usize;
+    let len = part.len().min(PROBED as u64) as usize;
     let mut head = vec![0; len];
     part.read_at(0, &mut head)?;
     let holds = |known: &&Magic| head.get(known.at..).is_some_and(|rest| rest.starts_with(known.bytes));

@@ -33,16 +33,16 @@ fn start(logger: &'static dyn Log, level: LevelFilter) {
 }
 
 /// The warnings since [`warn_anew`].
-static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+static LOGGED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Lets each warning be said once more. Whatever runs looks at the disks several times, and each look would say the
 /// same of one that is not well.
 pub fn warn_anew() {
-    said().clear();
+    logged().clear();
 }
 
-fn said() -> MutexGuard<'static, Vec<String>> {
-    SAID.lock().unwrap_or_else(PoisonError::into_inner)
+fn logged() -> MutexGuard<'static, Vec<String>> {
+    LOGGED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether this is a warning that was said already.
@@ -50,10 +50,10 @@ fn is_old(record: &Record<'_>, text: &str) -> bool {
     if record.level() != Level::Warn {
         return false;
     }
-    let mut said = said();
-    let is_old = said.iter().any(|old| old == text);
+    let mut logged = logged();
+    let is_old = logged.iter().any(|old| old == text);
     if !is_old {
-        said.push(text.to_owned());
+        logged.push(text.to_owned());
     }
     is_old
 }

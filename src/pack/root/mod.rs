@@ -49,7 +49,7 @@ pub(crate) struct Arguments {
 /// An image in a file; what was made on the way goes with it.
 pub(crate) struct Image {
     pub path: PathBuf,
-    _scratch: Option<TempDir>,
+    _temp_dir: Option<TempDir>,
 }
 
 /// Where files come from.
@@ -98,12 +98,12 @@ pub(crate) fn image(from: &Path, arguments: &Arguments, open: bool, output: &Pat
         let is_asked = arguments.fs.is_some() || arguments.size.is_some() || arguments.platform.is_some();
         let named = from.display();
         ensure!(!is_asked, "{named}: --fs, --size and --platform are for files, and this is a file system");
-        return Ok(Image { path: from.to_owned(), _scratch: None });
+        return Ok(Image { path: from.to_owned(), _temp_dir: None });
     };
     let named = || from.display().to_string();
     let temp_dir = TempDir::beside(output)?;
     let tree = source.tree(arguments.platform.as_ref(), &temp_dir).with_context(named)?;
     let options = Options { kind: arguments.fs.unwrap_or(FileSystem::Ext4), size: arguments.size, open };
     let path = mkfs::make(&tree, options, &temp_dir).with_context(named)?;
-    Ok(Image { path, _scratch: Some(temp_dir) })
+    Ok(Image { path, _temp_dir: Some(temp_dir) })
 }

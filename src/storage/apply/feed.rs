@@ -96,7 +96,8 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
 
     /// Makes the tree that a delta tells in the slot, whose trailer was erased before; returns the bytes written. A
     /// cut leaves parts of it, which are written again: a slot without a trailer says nothing of itself. In a slot
-    /// that is repaired, blocks of the tree that are wrong are made right, if all of it is known: its root hash says so.
+    /// that is repaired, blocks of the tree that are wrong are made right, if all of it is known: its root hash says
+    /// so.
     pub(super) fn prepare(&mut self) -> Result<u64, Error> {
         let (Self::Delta { made, payload, .. } | Self::Slots { made, payload, .. }) = self else {
             return Ok(0);

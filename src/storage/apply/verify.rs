@@ -61,7 +61,7 @@ pub fn verify<M: Medium>(
     let hasher = &Hasher::new(&payload.salt);
     worker_pool::work(&mut verify, threads.at_most(THREADS), &|| {
         let mut there = Aligned::default();
-        Box::new(move |step: Step| step.judge(part, hasher, &mut there))
+        Box::new(move |step: Step| step.check_digest(part, hasher, &mut there))
     });
     Ok(verify.found)
 }
@@ -74,7 +74,7 @@ struct Step {
 
 impl Step {
     /// How many blocks were judged, and those that are wrong or cannot be read.
-    fn judge<M: Medium>(self, part: &M, hasher: &Hasher, there: &mut Aligned) -> (u64, Vec<u64>) {
+    fn check_digest<M: Medium>(self, part: &M, hasher: &Hasher, there: &mut Aligned) -> (u64, Vec<u64>) {
         there.resize(self.digests.len() * BLOCK);
         let is_there = worker::read(part, self.first * BLOCK as u64, there, true);
         let (mut judged, mut wrong) = (0, Vec::new());

@@ -73,7 +73,7 @@ enum Verb {
         path: String,
     },
     /// Plants every bug, one after the other; all have to be found.
-    Bite,
+    Mutants,
     /// Names the scenarios and the bugs.
     List,
 }
@@ -86,7 +86,7 @@ fn main() -> ExitCode {
     let outcome = policy.and_then(|()| match &options.verb {
         None => campaign(&options),
         Some(Verb::Replay { path }) => show_path(path, options.bug()),
-        Some(Verb::Bite) => bite_all(&options),
+        Some(Verb::Mutants) => find_all(&options),
         Some(Verb::List) => {
             list();
             Ok(())
@@ -138,7 +138,7 @@ impl Options {
 
 fn campaign(options: &Options) -> Result<()> {
     if let Some(bug) = options.bug()? {
-        return bite_one(bug, options);
+        return find_one(bug, options);
     }
     let mut begun = Campaign::begin(&options.scenarios()?, options.seed);
     if let Some(file) = &options.keep {
@@ -286,14 +286,14 @@ fn show_path(path: &str, bug: Result<Option<Planted>>) -> Result<()> {
     }
 }
 
-fn bite_one(bug: Planted, options: &Options) -> Result<()> {
+fn find_one(bug: Planted, options: &Options) -> Result<()> {
     let Some(caught) = bug.hunt(options.seed) else { bail!("the bug was planted, and not found") };
     tell(caught.scenario, options, &caught.failure, Some(bug));
     println!("found after {} crash states", caught.states);
     Ok(())
 }
 
-fn bite_all(options: &Options) -> Result<()> {
+fn find_all(options: &Options) -> Result<()> {
     let found = mutants::hunt_all(options.seed, options.threads);
     report::print_bugs(&found);
     if let Some(folder) = &options.report {

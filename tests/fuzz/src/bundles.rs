@@ -19,7 +19,7 @@ const KEY: &str = include_str!("../../golden/key.pub");
 const SIGNED: usize = 2048;
 const TREE: usize = 10752;
 /// What a thread needs for frames or groups, and the tables of them.
-const ROOM: usize = 16 << 20;
+const BUFFER: usize = 16 << 20;
 
 fn keys() -> Keys {
     Keys::parse(KEY).expect("the golden key")
@@ -57,7 +57,7 @@ fn member(name: &str, content: &[u8]) -> Vec<u8> {
 
 /// Opens a bundle, and unpacks all of it where that can be.
 fn open(bytes: &[u8]) {
-    within(ROOM + 2 * bytes.len(), || {
+    within(BUFFER + 2 * bytes.len(), || {
         let Ok(mut bundle) = Bundle::open(Bytes::of(bytes), &keys()) else { return };
         assert!(bundle.total_len() <= bytes.len() as u64);
         let mut sources = Sources::none();

@@ -4,14 +4,14 @@
 //! operations fail, the flow ends as it can, and [`SimDisk::crash`] decides what the caches lose.
 
 mod disk;
-mod looked;
 mod machine;
+mod page_view;
 pub mod pages;
 pub mod power;
 mod staging;
 
 pub use disk::{SURVIVORS, SimDisk, Survives, UNREADABLE};
-pub use looked::PageView;
 pub use machine::{DurableState, RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot};
+pub use page_view::PageView;
 pub use power::Power;
 pub use staging::SimStaging;

@@ -17,17 +17,17 @@ pub(super) const BMAPTOOL: &str = "bmaptool copy";
 /// A tool that has one command line, and nothing to put back.
 pub(super) struct Plain {
     name: &'static str,
-    scratch: PathBuf,
+    temp_dir: PathBuf,
     steps: Vec<(&'static str, Vec<String>)>,
 }
 
 impl Plain {
     pub(super) fn new(
         name: &'static str,
-        scratch: PathBuf,
+        temp_dir: PathBuf,
         steps: Vec<(&'static str, Vec<String>)>,
     ) -> Box<Plain> {
-        Box::new(Plain { name, scratch, steps })
+        Box::new(Plain { name, temp_dir, steps })
     }
 }
 
@@ -45,8 +45,8 @@ impl Tool for Plain {
         self.steps.iter().map(command).collect()
     }
 
-    fn scratch(&self) -> &Path {
-        &self.scratch
+    fn temp_dir(&self) -> &Path {
+        &self.temp_dir
     }
 }
 

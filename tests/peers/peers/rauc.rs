@@ -133,13 +133,13 @@ impl Tool for Rauc {
         vec![command]
     }
 
-    fn scratch(&self) -> &Path {
+    fn temp_dir(&self) -> &Path {
         &self.folder
     }
 
     fn install(&self) -> Result<Cost> {
         let (_bus, service) = self.start()?;
-        let (client, _) = measure::pipeline(&self.steps(), self.scratch())?;
+        let (client, _) = measure::pipeline(&self.steps(), self.temp_dir())?;
         Ok(client.beside(measure::used_by(&service.0)?))
     }
 }

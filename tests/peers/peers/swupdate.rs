@@ -60,7 +60,7 @@ impl Tool for Swupdate {
         vec![command]
     }
 
-    fn scratch(&self) -> &Path {
+    fn temp_dir(&self) -> &Path {
         &self.folder
     }
 }

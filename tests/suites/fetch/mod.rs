@@ -3,7 +3,7 @@
 mod agent;
 mod artifact;
 mod channel;
-mod patchwork;
+mod reassembly;
 mod web;
 
 use crate::bundle::TempDir;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Runs a tool that must succeed, and returns what it printed.
-fn said(program: &str, arguments: &[&str], image: &Path) -> Vec<u8> {
+fn described(program: &str, arguments: &[&str], image: &Path) -> Vec<u8> {
     let path = "/usr/sbin:/usr/bin:/sbin:/bin";
     let output = Command::new(program).args(arguments).arg(image).env("PATH", path).output();
     let output =
@@ -16,7 +16,7 @@ fn said(program: &str, arguments: &[&str], image: &Path) -> Vec<u8> {
 }
 
 fn text(program: &str, arguments: &[&str], image: &Path) -> String {
-    String::from_utf8_lossy(&said(program, arguments, image)).into_owned()
+    String::from_utf8_lossy(&described(program, arguments, image)).into_owned()
 }
 
 /// Path, what `describe` says of it, and how many names it has.
@@ -61,7 +61,7 @@ fn field<'a>(text: &'a str, key: &str) -> &'a str {
 }
 
 pub fn ext4(image: &Path) {
-    said("e2fsck", &["-f", "-n"], image);
+    described("e2fsck", &["-f", "-n"], image);
     let debugfs = |request: String| text("debugfs", &["-R", &request], image);
     let describe = |path: &str| {
         let stat = debugfs(format!("stat {path}"));
@@ -92,10 +92,10 @@ pub fn ext4(image: &Path) {
         assert!(describe(path).unwrap().2.contains(numbers), "{path}");
     }
     for (path, content) in files() {
-        assert_eq!(said("debugfs", &["-R", &format!("cat {path}")], image), content, "{path}");
+        assert_eq!(described("debugfs", &["-R", &format!("cat {path}")], image), content, "{path}");
     }
     for (path, name, value) in ATTRIBUTES {
-        let found = said("debugfs", &["-R", &format!("ea_get -V {path} {name}")], image);
+        let found = described("debugfs", &["-R", &format!("ea_get -V {path} {name}")], image);
         assert_eq!(found, [value, b"\n"].concat(), "{name}");
     }
 }
@@ -130,7 +130,7 @@ pub fn squashfs(image: &Path) {
     );
     GONE.iter().for_each(|path| assert!(line(path).is_none(), "{path} is there"));
     for (path, content) in files() {
-        assert_eq!(said("rdsquashfs", &["--cat", &path], image), content, "{path}");
+        assert_eq!(described("rdsquashfs", &["--cat", &path], image), content, "{path}");
     }
     for (path, name, value) in ATTRIBUTES {
         let found = text("rdsquashfs", &["--xattr", path], image);
@@ -163,7 +163,7 @@ pub fn erofs(image: &Path, folder: &Path) {
         assert!(links == 0 || field(&stat, "Links: ") == links.to_string(), "{path}: {stat}");
     }
     GONE.iter().for_each(|path| assert!(!describe(path).contains("Uid:"), "{path} is there"));
-    said("fsck.erofs", &[&format!("--extract={}", folder.display())], image);
+    described("fsck.erofs", &[&format!("--extract={}", folder.display())], image);
     for (path, content) in files() {
         assert_eq!(std::fs::read(format!("{}{path}", folder.display())).unwrap(), content, "{path}");
     }

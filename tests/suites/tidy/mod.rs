@@ -2,6 +2,7 @@
 //! compiles, comments that fit a window.
 
 mod graph;
+mod names;
 mod sources;
 
 use graph::{Imports, add_imports, by_folder, cycles, imports};
@@ -228,6 +229,35 @@ fn comments_fit_a_window() {
         }
     }
     assert!(wide.is_empty(), "comments may have {COMMENT_WIDTH} characters a line:\n{}", wide.join("\n"));
+}
+
+#[test]
+fn no_name_has_a_banned_word() {
+    let banned = names::banned();
+    let mut found = Vec::new();
+    for path in all_files() {
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let file = syn::parse_file(&fs::read_to_string(&path).unwrap()).unwrap();
+        for (line, name) in [(1, stem)].into_iter().chain(names::defined(&file)) {
+            for (word, instead) in
+                names::words(&name).iter().filter_map(|word| banned.get_key_value(word.as_str()))
+            {
+                found.push(format!("{}:{line} {name}: instead of \"{word}\": {instead}", named(&path)));
+            }
+        }
+    }
+    assert!(found.is_empty(), "names with a banned word:\n{}", found.join("\n"));
+}
+
+#[test]
+fn a_banned_word_would_be_seen() {
+    for name in ["BadWish", "bad_wish", "BAD_WISH", "wish2_bad", "Wish"] {
+        assert!(names::words(name).iter().any(|word| word.trim_end_matches('2') == "wish"), "{name}");
+    }
+    let file =
+        syn::parse_file("struct A { b: u8 } enum C { D } mod e { fn f() {} } trait G { fn h(); }").unwrap();
+    let names: Vec<String> = names::defined(&file).into_iter().map(|(_, name)| name).collect();
+    assert_eq!(names, ["A", "b", "C", "D", "e", "f", "G", "h"]);
 }
 
 #[test]

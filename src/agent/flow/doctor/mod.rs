@@ -23,7 +23,7 @@
 //! | `floor` *       | a slot is below the floor: it boots only when no other does                  |
 //! | `slot-size`     | a slot is too small for the largest image that is installed                  |
 //! | `staging`       | the staging area cannot be opened                                            |
-//! | `staging-free_space`  | it has no room for another bundle like the one that is staged                |
+//! | `staging-room`        | it has no room for another bundle like the one that is staged                |
 //! | `boot`          | this boot did not come through everboot                                      |
 //! | `agent`         | the everboot in the initramfs that booted has another version                |
 //! | `panic`         | the kernel stays where it is after a crash                                   |
