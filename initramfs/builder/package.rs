@@ -2,7 +2,8 @@
 //! each of `everboot-pack` and `everboot-fetch`.
 //!
 //! Their control files, units and presets are in `initramfs/system`, their manual comes from the command line's own
-//! tables. The same bytes for the same inputs, of which the time that everything in them has is one.
+//! tables and from `src/manual`. The same bytes for the same inputs, of which the time that everything in them has is
+//! one.
 
 use std::fs::{self, File, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -100,7 +101,9 @@ fn everboot(agent: &Agent, share: &Path) -> Result<Overlay> {
             &system.join("80-everboot.preset"),
         );
     files = about(files, "everboot", share);
-    for folder in ["man/man5", "doc"] {
+    let page = "man/man8/everboot-init.8.gz";
+    files = files.host_file(&format!("/usr/share/{page}"), 0o644, &share.join(page));
+    for folder in ["man/man5", "man/man7", "doc"] {
         files = files.host_folder(&format!("/usr/share/{folder}"), &share.join(folder))?;
     }
     for (from, to) in [

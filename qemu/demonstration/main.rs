@@ -27,7 +27,7 @@ const CUT: u32 = 100;
 const USAGE: &str = "\
 qemu/demo            the main job on a real Debian
 qemu/demo --shell    its console
-qemu/demo --figures  the figures of the README, measured here";
+qemu/demo --figures  the figures of everboot-testing(7), measured here";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();

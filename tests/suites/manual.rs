@@ -89,6 +89,23 @@ fn everboot_fetch_has_a_page_and_completions() {
     }
 }
 
+/// A page that nobody makes would be installed by no package.
+#[test]
+fn every_page_that_is_written_by_hand_is_made() {
+    let manual = Manual::make("written");
+    let mut found = 0;
+    for entry in fs::read_dir(everboot_kit::program::repo().join("src/manual")).unwrap() {
+        let file = entry.unwrap().file_name().into_string().unwrap();
+        let page = file.strip_suffix(".md").unwrap();
+        let (name, section) = page.rsplit_once('.').unwrap();
+        let text = manual.page(&format!("man{section}/{page}"));
+        assert!(text.starts_with(&format!("{}({section})", name.to_uppercase())), "{text}");
+        assert!(text.contains(&format!("NAME {name} - ")) && text.contains("SEE ALSO"), "{text}");
+        found += 1;
+    }
+    assert!(found >= 6, "{found}");
+}
+
 #[test]
 fn the_example_configuration_says_what_is_the_default_anyway() {
     let manual = Manual::make("example");

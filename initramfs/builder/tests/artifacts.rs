@@ -84,8 +84,14 @@ fn the_packages_are_the_same_bytes_each_time_and_hold_everything() {
         "/usr/lib/everboot/everboot-init",
         "/etc/everboot/keys/",
         "/usr/share/man/man8/everboot.8.gz",
+        "/usr/share/man/man5/everboot.conf.5.gz",
     ] {
         has(path);
+    }
+    for entry in fs::read_dir(paths::repo().join("src/manual")).unwrap() {
+        let page = entry.unwrap().file_name().into_string().unwrap();
+        let page = page.trim_end_matches(".md");
+        has(&format!("/usr/share/man/man{}/{page}.gz", page.rsplit('.').next().unwrap()));
     }
     for (from, to) in [
         ("dracut-module/90everboot", "/usr/lib/dracut/modules.d/90everboot"),

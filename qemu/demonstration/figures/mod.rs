@@ -1,4 +1,4 @@
-//! `qemu/demo --figures`: the numbers of the README, measured here and now.
+//! `qemu/demo --figures`: the figures of everboot-testing(7), measured here and now.
 //!
 //! Who is compared runs in turns, and the median counts. No test asserts any of this.
 

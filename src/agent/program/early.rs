@@ -25,8 +25,8 @@ pub(crate) struct Early {
 }
 
 impl Early {
-    /// Begins; `notes` is what was noticed before there was a log. With `is_in_distribution` in somebody else's initramfs,
-    /// with the lock of the machine.
+    /// Begins; `notes` is what was noticed before there was a log. With `is_in_distribution` in somebody else's
+    /// initramfs, with the lock of the machine.
     pub(crate) fn begin(notes: Vec<String>, is_in_distribution: bool) -> Self {
         Self { notes, steps: vec![("kernel", sys::uptime_ms())], is_in_distribution }
     }

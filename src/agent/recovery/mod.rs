@@ -34,8 +34,8 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
-    /// For a boot that stops at these points. With `is_in_distribution` the initramfs is somebody else's: it is told when
-    /// recovery did not help, and this process holds the lock of the machine.
+    /// For a boot that stops at these points. With `is_in_distribution` the initramfs is somebody else's: it is told
+    /// when recovery did not help, and this process holds the lock of the machine.
     pub(crate) fn new(breakpoints: Vec<Breakpoint>, is_in_distribution: bool) -> Self {
         Self { breakpoints, is_in_distribution, was_stuck: false }
     }

@@ -1,6 +1,9 @@
-//! `manual`: man pages, and completions for bash, zsh and fish, from the tables that the programs obey.
+//! `manual`: man pages, and completions for bash, zsh and fish, from the tables that the programs obey; and the pages
+//! that are written by hand in `src/manual`.
 
 mod bash;
+mod chapters;
+mod markdown;
 mod page;
 mod pages;
 
@@ -24,6 +27,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { folder, date } = arguments;
     write(folder, "man/man8/everboot.8", pages::everboot(date))?;
     write(folder, "man/man5/everboot.conf.5", pages::configuration(date))?;
+    for chapter in chapters::pages(date) {
+        let (path, text) = chapter?;
+        write(folder, &path, text)?;
+    }
     write(folder, "doc/everboot/examples/everboot.conf", pages::example())?;
     write(folder, "bash-completion/completions/everboot", bash::script())?;
     let (everboot, fetch) = (everboot::command(), everboot_fetch::arguments::Arguments::command());

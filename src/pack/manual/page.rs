@@ -16,14 +16,29 @@ impl Page {
     /// Begins it; `summary` completes "NAME -".
     pub(super) fn new(name: &str, section: &str, date: &str, summary: &str) -> Self {
         let mut page = Self { roff: Roff::new(), at_start: false };
-        page.roff.control("TH", [&*name.to_uppercase(), section, date, SOURCE, "System Administration"]);
+        let manual = match section {
+            "5" => "File Formats",
+            "7" => "Miscellaneous Information",
+            _ => "System Administration",
+        };
+        page.roff.control("TH", [&*name.to_uppercase(), section, date, SOURCE, manual]);
         page.section("NAME");
         page.plain(vec![roman(format!("{name} - {summary}"))]);
         page
     }
 
+    /// Ends lines where the words end, and breaks no word: names of tests are longer than half a line.
+    pub(super) fn ragged(&mut self) {
+        self.roff.control("ad", ["l"]).control("nh", []);
+    }
+
     pub(super) fn section(&mut self, title: &str) {
         self.roff.control("SH", [title]);
+        self.at_start = true;
+    }
+
+    pub(super) fn subsection(&mut self, title: &str) {
+        self.roff.control("SS", [title]);
         self.at_start = true;
     }
 
@@ -45,6 +60,46 @@ impl Page {
         self.roff.control("TP", []);
         self.roff.text(term);
         self.roff.text(marked(text));
+    }
+
+    /// A term, and what it means, both set already.
+    pub(super) fn described(&mut self, term: Vec<Inline>, text: Vec<Inline>) {
+        self.roff.control("TP", []);
+        self.roff.text(term);
+        self.roff.text(text);
+        self.at_start = false;
+    }
+
+    /// An item of a list; with an empty mark a further paragraph of it.
+    pub(super) fn item(&mut self, mark: &str, text: Vec<Inline>) {
+        self.roff.control("IP", [mark, "4"]);
+        self.roff.text(text);
+        self.at_start = false;
+    }
+
+    /// What follows belongs to the item before it.
+    pub(super) fn indent(&mut self) {
+        self.roff.control("RS", ["4"]);
+    }
+
+    /// The opposite of [`indent`](Self::indent).
+    pub(super) fn outdent(&mut self) {
+        self.roff.control("RE", []);
+    }
+
+    /// Lines that stay as they are, indented; with a mark in an item of a list.
+    pub(super) fn code(&mut self, mark: Option<&str>, lines: &str) {
+        match mark {
+            Some(mark) => drop(self.roff.control("IP", [mark, "4"])),
+            None if std::mem::take(&mut self.at_start) => {}
+            None => drop(self.roff.control("PP", [])),
+        }
+        self.roff.control("nf", []);
+        for line in lines.lines() {
+            self.roff.text([roman(if line.is_empty() { String::new() } else { format!("    {line}") })]);
+        }
+        self.roff.control("fi", []);
+        self.at_start = false;
     }
 
     /// A further paragraph of a term's description.

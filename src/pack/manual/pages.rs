@@ -58,7 +58,10 @@ pub(super) fn everboot(date: &str) -> String {
         page.term(vec![bold(path)], meaning);
     }
     page.section("SEE ALSO");
-    page.paragraph("`everboot.conf`(5), `everboot-fetch`(8), `everboot-pack`(1)");
+    page.paragraph(
+        "`everboot.conf`(5), `everboot-init`(8), `everboot-fetch`(8), `everboot-pack`(1), `everboot-install`(7), \
+         `everboot-images`(7), `everboot-trust`(7), `everboot-recovery`(7), `everboot-testing`(7)",
+    );
     page.render()
 }
 
@@ -80,7 +83,7 @@ pub(super) fn configuration(date: &str) -> String {
     page.section("EXAMPLE");
     page.verbatim("compatible = box-x86_64\nslot = slot-a\nslot = slot-b\ntries = 3");
     page.section("SEE ALSO");
-    page.paragraph("`everboot`(8)");
+    page.paragraph("`everboot`(8), `everboot-install`(7), `everboot-trust`(7)");
     page.render()
 }
 

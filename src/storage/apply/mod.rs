@@ -5,8 +5,9 @@
 //! erase the trailer → blocks and tree → read back → trailer → (the caller's) record
 //!
 //! Frames are unpacked, compared and written by all processors at once ([`crate::worker_pool`]). Each thread has one
-//! request under way, a plain pread or pwrite of at most a frame: io_uring was measured and moves no more (README).
-//! Reading back a run of blocks goes on beside the writing of later ones; the engine says why that is safe.
+//! request under way, a plain pread or pwrite of at most a frame: io_uring was measured and moves no more, see
+//! everboot-testing(7). Reading back a run of blocks goes on beside the writing of later ones; the engine says why that
+//! is safe.
 //!
 //! Crash argument: without a trailer a slot says nothing of itself, so a cut before the last barrier leaves
 //! a slot that nobody boots. Repeating the apply reads what is there and writes what is not right. While nothing on
