@@ -4,7 +4,7 @@
 //! memory. So the same flows run in the initramfs, in the running system, on a file, and under simulation.
 
 use everboot_core::config::Breakpoint;
-use everboot_core::slot::Uuid;
+use everboot_core::slot::{RootFault, Uuid};
 use everboot_storage::medium::{self, Medium, Staging};
 use everboot_storage::worker_pool::Threads;
 use std::fmt;
@@ -129,7 +129,7 @@ pub trait Machine {
 pub trait EarlyBoot: Machine {
     /// Mounts the root of a slot and checks all that can be checked before the hand-off. On success the
     /// root stays mounted, ready for the hand-off; on failure nothing stays mounted.
-    fn enter(&mut self, root: &Root) -> Result<(), RootFailure>;
+    fn enter(&mut self, root: &Root) -> Result<(), RootError>;
 
     /// Shows the notice, and waits; whoever sits at the console may cut the wait short.
     fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice;
@@ -193,23 +193,29 @@ pub struct Root {
     pub open: bool,
 }
 
-/// Why a root could not be entered, with the system's words.
+/// A root could not be entered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RootFailure {
-    /// The device is not there, or answers with I/O errors: says nothing about the image.
-    Device(String),
-    /// The device reads, and holds no file system that can be mounted.
-    NotMountable(String),
-    /// The file system has no init that can be run.
-    NoInit(String),
+pub struct RootError {
+    /// What the decision reads.
+    pub fault: RootFault,
+    /// What the system said, for people.
+    pub why: String,
 }
 
-impl fmt::Display for RootFailure {
+impl RootError {
+    /// A fault, with what the system said.
+    pub fn new(fault: RootFault, why: impl ToString) -> Self {
+        Self { fault, why: why.to_string() }
+    }
+
+    /// [`RootFault::Device`], with what the system said.
+    pub fn device(why: impl ToString) -> Self {
+        Self::new(RootFault::Device, why)
+    }
+}
+
+impl fmt::Display for RootError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Device(why) => write!(f, "its device failed: {why}"),
-            Self::NotMountable(why) => write!(f, "its root could not be mounted: {why}"),
-            Self::NoInit(why) => write!(f, "no init in its root: {why}"),
-        }
+        write!(f, "{}: {}", self.fault, self.why)
     }
 }

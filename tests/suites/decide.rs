@@ -1,8 +1,9 @@
 //! The boot decision, row by row.
 
 use everboot_core::config::{Assess, Policy};
-use everboot_core::decide::{Decision, Failure, Observation, Reason, Request, Seen, Target, decide};
+use everboot_core::decide::{Decision, Observation, Reason, Request, Seen, Target, decide};
 use everboot_core::record::Record;
+use everboot_core::slot::RootFault;
 use everboot_kit::picture::{POLICY, record, show};
 
 /// What is seen: one word a slot, `.` present, `-` missing, `dev`, `mount`, `init`, `unproven` failed that way; then
@@ -21,15 +22,15 @@ fn observation(record: &Record, text: &str) -> Observation {
         match word {
             "." => seen.slots.push(Seen::Present),
             "-" => seen.slots.push(Seen::Missing),
-            "dev" => seen.slots.push(Seen::Failed(Failure::Device)),
-            "mount" => seen.slots.push(Seen::Failed(Failure::NotMountable)),
-            "unproven" => seen.slots.push(Seen::Failed(Failure::Unproven)),
-            "init" => seen.slots.push(Seen::Failed(Failure::NoInit)),
+            "dev" => seen.slots.push(Seen::Failed(RootFault::Device)),
+            "mount" => seen.slots.push(Seen::Failed(RootFault::NotMountable)),
+            "unproven" => seen.slots.push(Seen::Failed(RootFault::Unproven)),
+            "init" => seen.slots.push(Seen::Failed(RootFault::NoInit)),
             "norecord" => seen.can_persist = false,
             "applyfailed" => seen.apply_failed = true,
             "waited" => seen.recovery_waited = true,
             "rescue" => seen.recovery = Seen::Present,
-            "norescue" => seen.recovery = Seen::Failed(Failure::NoInit),
+            "norescue" => seen.recovery = Seen::Failed(RootFault::NoInit),
             "recovery" => seen.request = Some(Request::Recovery { shell: false }),
             "shell" => seen.request = Some(Request::Recovery { shell: true }),
             _ => {
@@ -352,13 +353,13 @@ fn walk(mut record: Record, mut seen: Observation) {
                 {
                     assert!(!seen.can_persist || tries_left < before, "{}", show(&record));
                 }
-                seen.slots[id.index()] = Seen::Failed(Failure::NotMountable);
+                seen.slots[id.index()] = Seen::Failed(RootFault::NotMountable);
             }
             Target::Apply(id) => {
                 assert!(seen.can_persist && record.default != Some(id), "{}", show(&record));
                 seen.apply_failed = true;
             }
-            Target::RecoverySlot => seen.recovery = Seen::Failed(Failure::NoInit),
+            Target::RecoverySlot => seen.recovery = Seen::Failed(RootFault::NoInit),
             Target::Recovery { wait, .. } => {
                 assert!((10..=600).contains(&wait));
                 if seen.recovery_waited || seen.request.is_none() {

@@ -8,16 +8,16 @@
 
 use super::sources::SourceSlots;
 use super::{Error, Site, View};
-use crate::machine::{Access, EarlyBoot, Machine, OperatorChoice, RecoveryNotice, Root, RootFailure};
+use crate::machine::{Access, EarlyBoot, Machine, OperatorChoice, RecoveryNotice, Root, RootError};
 use everboot_core::config::{Asked, Breakpoint};
-use everboot_core::decide::{self, Decision, Failure, Observation, Reason, Request, Seen, Settled, Target};
+use everboot_core::decide::{self, Decision, Observation, Reason, Request, Seen, Settled, Target};
 use everboot_core::lifecycle;
 use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::Record;
 use everboot_core::record::history::Kind;
-use everboot_core::slot::{BadReason, SlotId, Uuid};
-use everboot_storage::{apply, medium};
+use everboot_core::slot::{RootFault, SlotId, Uuid};
+use everboot_storage::apply;
 
 /// Where the boot goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,10 +157,8 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     fn enter(&mut self, id: SlotId, decision: &Decision) -> Option<Outcome> {
-        let tried = self.root(id, decision.reason).and_then(|root| {
-            let entered = self.site.machine.enter(&root).map(|()| root);
-            entered.map_err(|failure| (failure_of(&failure), failure.to_string()))
-        });
+        let tried = self.root(id, decision.reason);
+        let tried = tried.and_then(|root| self.site.machine.enter(&root).map(|()| root));
         self.step("enter");
         match tried {
             Ok(root) => {
@@ -174,10 +172,10 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
                 }
                 Some(self.finish(Destination::Root(id, root), decision))
             }
-            Err((failure, why)) => {
-                self.note(format!("{}: {why}", self.view.name(id)));
-                self.seen.slots[id.index()] = Seen::Failed(failure);
-                if failure == Failure::Device && self.seen.can_persist {
+            Err(error) => {
+                self.note(format!("{}: {error}", self.view.name(id)));
+                self.seen.slots[id.index()] = Seen::Failed(error.fault);
+                if error.fault == RootFault::Device && self.seen.can_persist {
                     self.give_back(id);
                 }
                 None
@@ -192,9 +190,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         self.step("enter");
         match tried {
             Ok(()) => Some(self.finish(Destination::RecoverySlot(root), decision)),
-            Err(failure) => {
-                self.note(format!("recovery slot: {failure}"));
-                self.seen.recovery = Seen::Failed(failure_of(&failure));
+            Err(error) => {
+                self.note(format!("recovery slot: {error}"));
+                self.seen.recovery = Seen::Failed(error.fault);
                 None
             }
         }
@@ -213,26 +211,27 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     /// The root of a slot, when its trailer names the image that the record names: a record that is older
     /// than the slot must not have it booted; and when an image that no trusted key has signed may be booted here.
     /// Recovery asks for no such proof; it has nothing to lose.
-    fn root(&mut self, id: SlotId, reason: Reason) -> Result<Root, (Failure, String)> {
+    fn root(&mut self, id: SlotId, reason: Reason) -> Result<Root, RootError> {
         let Some(at) = self.view.parts[id.index()] else {
-            return Err((Failure::Device, "its partition is not there".to_owned()));
+            return Err(RootError::device("its partition is not there"));
         };
         let slot = self.view.record.slot(id);
         let image = slot.image.as_ref();
         let open = image.is_some_and(|image| image.open);
         let is_forbidden = image.is_some_and(|image| image.insecure) && !self.site.keys.allows_insecure();
         if is_forbidden && reason != Reason::RecoveryRetry {
-            return Err((Failure::Unproven, "INSECURE, and insecure = yes is not set here".to_owned()));
+            let why = "INSECURE, and insecure = yes is not set here";
+            return Err(RootError::new(RootFault::Unproven, why));
         }
         let expected = slot.root_hash();
         let is_trusted = reason == Reason::RecoveryRetry || mutant::is(Mutant::TrailerUnread);
         if let (Some(expected), false) = (expected, is_trusted) {
-            let device = |error: medium::Error| (Failure::Device, error.to_string());
-            let part = self.site.machine.open(at, Access::Read).map_err(device)?;
-            let trailer = apply::read_trailer(&part).map_err(device)?;
+            let part = self.site.machine.open(at, Access::Read).map_err(RootError::device)?;
+            let trailer = apply::read_trailer(&part).map_err(RootError::device)?;
             let named = trailer.and_then(|trailer| Manifest::parse(&trailer.signed.manifest).ok());
             if named.map(|manifest| manifest.payload.root_hash) != Some(expected) {
-                return Err((Failure::Unproven, BadReason::Unproven.to_string()));
+                let why = "its trailer does not name the image that the record names";
+                return Err(RootError::new(RootFault::Unproven, why));
             }
         }
         Ok(Root { at, open })
@@ -382,14 +381,6 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         let now = self.site.machine.uptime_ms();
         self.steps.push((what, now.saturating_sub(self.since)));
         self.since = now;
-    }
-}
-
-fn failure_of(failure: &RootFailure) -> Failure {
-    match failure {
-        RootFailure::Device(_) => Failure::Device,
-        RootFailure::NotMountable(_) => Failure::NotMountable,
-        RootFailure::NoInit(_) => Failure::NoInit,
     }
 }
 

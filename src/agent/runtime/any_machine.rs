@@ -3,7 +3,7 @@
 
 use super::progress::Progress;
 use crate::machine::{
-    Access, EarlyBoot, Machine, Operator, OperatorChoice, PartitionRef, RecoveryNotice, Root, RootFailure,
+    Access, EarlyBoot, Machine, Operator, OperatorChoice, PartitionRef, RecoveryNotice, Root, RootError,
     Survey,
 };
 use crate::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Watchdog};
@@ -101,7 +101,7 @@ impl Machine for AnyMachine {
 }
 
 impl EarlyBoot for AnyMachine {
-    fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
+    fn enter(&mut self, root: &Root) -> Result<(), RootError> {
         either!(mut self, machine => machine.enter(root))
     }
 

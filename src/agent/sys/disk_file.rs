@@ -9,7 +9,7 @@ use super::progress::Progress;
 use super::staging::DirStaging;
 use super::table::{self, Extent};
 use super::threads;
-use crate::machine::{Access, Machine, PartitionRef, Root, RootFailure, Survey};
+use crate::machine::{Access, Machine, PartitionRef, Root, RootError, Survey};
 use everboot_core::slot::Uuid;
 use everboot_storage::medium::{Error, Medium, Op};
 use everboot_storage::worker_pool::Threads;
@@ -98,10 +98,10 @@ impl Machine for DiskFileMachine {
 
 impl DiskFileMachine {
     /// Whether the root could be entered: its device can be read.
-    pub fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
+    pub fn enter(&mut self, root: &Root) -> Result<(), RootError> {
         let opened = Machine::open(self, root.at, Access::Read);
         let read = opened.and_then(|part| part.read_at(0, &mut [0; everboot_core::slot::BLOCK]));
-        read.map_err(|error| RootFailure::Device(error.to_string()))
+        read.map_err(|error| RootError::device(error))
     }
 }
 

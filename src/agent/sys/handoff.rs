@@ -12,7 +12,8 @@ use super::initramfs;
 use super::linux::LinuxMachine;
 use super::mounting::{in_words, mount, move_mount, unmount};
 use super::roots::Roots;
-use crate::machine::{Access, Machine, Root, RootFailure};
+use crate::machine::{Access, Machine, Root, RootError};
+use everboot_core::slot::RootFault::{Device, NotMountable};
 use nix::libc::{EBADMSG, EFBIG, EINVAL, EUCLEAN};
 use nix::mount::MsFlags;
 use std::ffi::CString;
@@ -34,7 +35,7 @@ impl LinuxMachine {
         }
     }
 
-    fn check_entered(&self, asked: Option<&str>) -> Result<Entered, RootFailure> {
+    fn check_entered(&self, asked: Option<&str>) -> Result<Entered, RootError> {
         let root = NewRoot::at(&self.sysroot)?;
         root.check_directories()?;
         if is_of_systemd(&self.roots) {
@@ -48,18 +49,17 @@ impl LinuxMachine {
     /// [`EarlyBoot::enter`].
     ///
     /// [`EarlyBoot::enter`]: crate::machine::EarlyBoot::enter
-    pub fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
-        let failed = |error: everboot_storage::medium::Error| RootFailure::Device(error.to_string());
+    pub fn enter(&mut self, root: &Root) -> Result<(), RootError> {
+        let failed = |error: everboot_storage::medium::Error| RootError::device(error);
         let node = self.node(root.at).map_err(failed)?.path.clone();
         let part = FileMedium::open(&node, Access::Read).map_err(failed)?;
         let found = file_system::detect(&part).map_err(failed)?;
         let name = node.display();
         let none =
-            || RootFailure::NotMountable(format!("expected a file system on {name}, found none known"));
+            || RootError::new(NotMountable, format!("expected a file system on {name}, found none known"));
         mount_root(&node, &self.sysroot, found.ok_or_else(none)?, root.open).map_err(|(driver, error)| {
-            let is_the_image = tells_of_the_image(&error);
-            let text = format!("mount {name} as {driver}: {}", in_words(error));
-            if is_the_image { RootFailure::NotMountable(text) } else { RootFailure::Device(text) }
+            let fault = if tells_of_the_image(&error) { NotMountable } else { Device };
+            RootError::new(fault, format!("mount {name} as {driver}: {}", in_words(error)))
         })?;
         match self.check_entered(self.init.as_deref()) {
             Ok(entered) => self.entered = Some(entered),

@@ -3,10 +3,11 @@
 //! Every path is resolved inside the root (openat2 with RESOLVE_IN_ROOT, Linux 5.6), so an absolute symlink
 //! means what it will mean to the booted system.
 //!
-//! Invariant: [`RootFailure::NoInit`] speaks of the image alone. A device that does not read, memory that is
-//! short, or a kernel without openat2 is [`RootFailure::Device`].
+//! Invariant: [`NoInit`] speaks of the image alone. A device that does not read, memory that is
+//! short, or a kernel without openat2 is [`Device`].
 
-use crate::machine::RootFailure::{self, Device, NoInit};
+use crate::machine::RootError;
+use everboot_core::slot::RootFault::{Device, NoInit};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
 use rustix::io::{Errno, pread};
 use std::fs::File;
@@ -33,28 +34,28 @@ pub(super) struct NewRoot(File);
 
 impl NewRoot {
     /// The root at `path`.
-    pub(super) fn at(path: &Path) -> Result<Self, RootFailure> {
-        let failed = |error| Device(format!("{}: {error}", path.display()));
+    pub(super) fn at(path: &Path) -> Result<Self, RootError> {
+        let failed = |error| RootError::device(format!("{}: {error}", path.display()));
         File::open(path).map(Self).map_err(failed)
     }
 
     /// The path of the init to be run: `asked` when it can be run, else the usual one. An asked one that
     /// cannot be run is a warning, since it says nothing about the root. When none can be run, and of one of
     /// them that cannot be told, the device is to blame.
-    pub(super) fn init(&self, asked: Option<&str>) -> Result<String, RootFailure> {
+    pub(super) fn init(&self, asked: Option<&str>) -> Result<String, RootError> {
         let mut failure = None;
-        let mut blame = |why| {
-            if failure.is_none() || matches!(why, Device(_)) {
-                failure = Some(why);
+        let mut blame = |error: RootError| {
+            if failure.is_none() || error.fault == Device {
+                failure = Some(error);
             }
         };
         if let Some(path) = asked {
             match self.check(path) {
                 Ok(()) => return Ok(path.to_owned()),
-                Err(why) => {
-                    log::warn!("init={path} is ignored: {why}");
-                    if matches!(why, Device(_)) {
-                        blame(why);
+                Err(error) => {
+                    log::warn!("init={path} is ignored: {error}");
+                    if error.fault == Device {
+                        blame(error);
                     }
                 }
             }
@@ -62,14 +63,14 @@ impl NewRoot {
         for path in USUAL {
             match self.check(path) {
                 Ok(()) => return Ok(path.to_owned()),
-                Err(why) => blame(why),
+                Err(error) => blame(error),
             }
         }
-        Err(failure.unwrap_or_else(|| NoInit(String::new())))
+        Err(failure.unwrap_or_else(|| RootError::new(NoInit, "")))
     }
 
     /// Whether the directories are there that the hand-off needs.
-    pub(super) fn check_directories(&self) -> Result<(), RootFailure> {
+    pub(super) fn check_directories(&self) -> Result<(), RootError> {
         for name in MOVED {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
@@ -81,7 +82,7 @@ impl NewRoot {
 
     /// Whether the file is there that systemd's switch-root asks for, os-release(5), whose absence it learns when
     /// there is no way back.
-    pub(super) fn check_os_release(&self) -> Result<(), RootFailure> {
+    pub(super) fn check_os_release(&self) -> Result<(), RootError> {
         let found = self.open("/etc/os-release", OFlags::PATH);
         let found = found.or_else(|_| self.open("/usr/lib/os-release", OFlags::PATH));
         found
@@ -90,27 +91,28 @@ impl NewRoot {
     }
 
     /// Whether `path` is a program that can be run, with its interpreter if it has one.
-    fn check(&self, path: &str) -> Result<(), RootFailure> {
+    fn check(&self, path: &str) -> Result<(), RootError> {
         let head = self.executable("", path)?;
         let interpreter = match head.strip_prefix(b"#!") {
             Some(line) => {
-                let none = || NoInit(format!("{path}: a script of no interpreter"));
+                let none = || RootError::new(NoInit, format!("{path}: a script of no interpreter"));
                 Some(script_interpreter(line).ok_or_else(none)?)
             }
-            None => elf_interpreter(&head).map_err(|why| NoInit(format!("{path}: {why}")))?,
+            None => elf_interpreter(&head).map_err(|why| RootError::new(NoInit, format!("{path}: {why}")))?,
         };
         let Some(interpreter) = interpreter else { return Ok(()) };
         self.executable(&format!("interpreter of {path}: "), &interpreter).map(drop)
     }
 
     /// The first bytes of an executable file; `role` stands before its path in what is said of it.
-    fn executable(&self, role: &str, path: &str) -> Result<Vec<u8>, RootFailure> {
+    fn executable(&self, role: &str, path: &str) -> Result<Vec<u8>, RootError> {
         let what = format!("{role}{path}");
         let failed = |error: Errno| failed(error, &what);
         let stat = fstat(self.open(path, OFlags::PATH).map_err(failed)?).map_err(failed)?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile || stat.st_mode & 0o111 == 0 {
             let mode = stat.st_mode;
-            return Err(NoInit(format!("{what}: expected an executable file, found mode {mode:o}")));
+            let text = format!("{what}: expected an executable file, found mode {mode:o}");
+            return Err(RootError::new(NoInit, text));
         }
         let file = self.open(path, OFlags::RDONLY | OFlags::NONBLOCK).map_err(failed)?;
         let mut head = vec![0; 4096];
@@ -126,16 +128,16 @@ impl NewRoot {
 
 /// What it means that `what` cannot be looked at: these errors tell what the image is like, all others that
 /// it could not be seen.
-fn failed(error: Errno, what: &str) -> RootFailure {
-    let text = format!("{what}: {error}");
-    match error {
+fn failed(error: Errno, what: &str) -> RootError {
+    let fault = match error {
         Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG | Errno::ACCESS | Errno::INVAL => {
-            NoInit(text)
+            NoInit
         }
         // What file systems say of damage that they found (EFSCORRUPTED, EFSBADCRC).
-        Errno::UCLEAN | Errno::BADMSG => NoInit(text),
-        _ => Device(text),
-    }
+        Errno::UCLEAN | Errno::BADMSG => NoInit,
+        _ => Device,
+    };
+    RootError::new(fault, format!("{what}: {error}"))
 }
 
 fn script_interpreter(line: &[u8]) -> Option<String> {

@@ -1,11 +1,11 @@
 //! The table of the module's documentation, in its order.
 
-use super::{Failure, Observation, Reason, Request, Seen, Settled, Target};
+use super::{Observation, Reason, Request, Seen, Settled, Target};
 use crate::config::{Assess, Policy};
 use crate::lifecycle;
 use crate::mutant::{self, Mutant};
 use crate::record::{LastBoot, Record, Update};
-use crate::slot::{SlotId, SlotState};
+use crate::slot::{RootFault, SlotId, SlotState};
 
 /// Seconds of the first wait in recovery; each further round doubles it, up to [`LONGEST_WAIT`].
 pub const FIRST_WAIT: u64 = 10;
@@ -159,7 +159,7 @@ fn uncounted(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId
 /// The slot that recovery tries once it has waited: the last good one, else the one that was confirmed last,
 /// else any that holds an image. Also one whose trailer is damaged: there is nothing left to lose.
 fn last_resort(record: &Record, seen: &Observation) -> Option<SlotId> {
-    let untried = [Some(&Seen::Present), Some(&Seen::Failed(Failure::Unproven))];
+    let untried = [Some(&Seen::Present), Some(&Seen::Failed(RootFault::Unproven))];
     let whole = |id: SlotId| untried.contains(&seen.slots.get(id.index())) && record.slot(id).image.is_some();
     let known = || record.ids().filter(|(id, _)| whole(*id)).max_by_key(|(_, slot)| slot.confirmed);
     let found = record.default.filter(|id| whole(*id)).or_else(|| known().map(|(id, _)| id));

@@ -30,7 +30,7 @@ pub use choose::{FIRST_WAIT, LONGEST_WAIT};
 
 use crate::config::Policy;
 use crate::record::Record;
-use crate::slot::{BadReason, SlotId};
+use crate::slot::{BadReason, RootFault, SlotId};
 use core::fmt;
 
 /// What this boot has seen of a slot so far.
@@ -41,20 +41,7 @@ pub enum Seen {
     /// Its partition is not there.
     Missing,
     /// Entering it failed in this boot.
-    Failed(Failure),
-}
-
-/// How entering a slot failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Failure {
-    /// The device did not answer: says nothing about the image.
-    Device,
-    /// It holds nothing that can be mounted.
-    NotMountable,
-    /// It has no init.
-    NoInit,
-    /// Its trailer does not name the image that the record names, or it may not be booted without a signature.
-    Unproven,
+    Failed(RootFault),
 }
 
 /// Where a boot is asked to go.

@@ -1,11 +1,11 @@
 //! Conclusions that hold whatever is chosen: a trial whose counters are used up or whose image is broken is
 //! bad; an apply that brings nothing, or failed, is given up.
 
-use super::{Failure, Observation, Seen, Settled};
+use super::{Observation, Seen, Settled};
 use crate::lifecycle;
 use crate::mutant::{self, Mutant};
 use crate::record::{Record, Update};
-use crate::slot::{BadReason, SlotId, SlotState};
+use crate::slot::{BadReason, RootFault, SlotId, SlotState};
 use alloc::vec::Vec;
 
 /// Draws them in `record`, and says which.
@@ -34,15 +34,13 @@ pub(super) fn settle(record: &mut Record, seen: &Observation) -> Vec<Settled> {
 /// Why the trial at `id` is bad, if it is. A device that does not answer is no reason.
 fn verdict(record: &Record, seen: &Observation, id: SlotId) -> Option<BadReason> {
     match (seen.slots.get(id.index()), record.slot(id).state) {
-        (Some(Seen::Failed(Failure::NotMountable)), _) => Some(BadReason::NotMountable),
-        (Some(Seen::Failed(Failure::NoInit)), _) => Some(BadReason::NoInit),
-        (Some(Seen::Failed(Failure::Unproven)), _) => Some(BadReason::Unproven),
-        // The attempt of this very boot is already counted, and may still be under way: a trial that was
-        // entered on its last try and failed by its device is passed over, and judged at the next boot.
-        (Some(Seen::Failed(Failure::Device)), _) if mutant::is(Mutant::DeviceMakesBad) => {
+        (Some(Seen::Failed(RootFault::Device)), _) if mutant::is(Mutant::DeviceMakesBad) => {
             Some(BadReason::NotMountable)
         }
-        (Some(Seen::Failed(Failure::Device)), _) => None,
+        // Before the counters: the attempt of this very boot is already counted, and may still be under way. A
+        // trial that was entered on its last try and failed by its device is passed over, and judged at the next
+        // boot.
+        (Some(Seen::Failed(fault)), _) => BadReason::of(*fault),
         _ if mutant::is(Mutant::TriesNeverEnd) => None,
         (_, SlotState::Trial { tries_left: 0, .. }) => Some(BadReason::TriesExhausted),
         (_, SlotState::Trial { handoffs_left: 0, .. }) => Some(BadReason::HandoffsExhausted),

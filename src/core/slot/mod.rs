@@ -4,6 +4,7 @@
 
 mod block;
 mod checksum;
+mod fault;
 mod hash;
 mod name;
 mod state;
@@ -11,6 +12,7 @@ mod state;
 use alloc::string::String;
 pub use block::{is_zero, same};
 pub use checksum::checksum;
+pub use fault::RootFault;
 pub use hash::to_hex;
 pub use hash::{Digest, ParseHexError, RootHash, Uuid};
 pub use hash::{bytes, from_hex};

@@ -1,5 +1,6 @@
 //! The state of a slot, as the record keeps it.
 
+use super::RootFault;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -35,16 +36,15 @@ pub enum BadReason {
     TriesExhausted,
     /// The hard number of hand-offs was reached without a confirmation.
     HandoffsExhausted,
-    /// Its root file system could not be mounted.
+    /// Its root had [`RootFault::NotMountable`].
     NotMountable,
-    /// Its root file system has no init that can be run.
+    /// Its root had [`RootFault::NoInit`].
     NoInit,
     /// The running system or an operator rejected it.
     Rejected,
     /// An operator returned to the previous good slot while this one was on trial.
     RolledBack,
-    /// Its trailer does not name the image that the record names, or it may not be booted without a signature. Says
-    /// nothing about the image.
+    /// Its root had [`RootFault::Unproven`], which says nothing about the image.
     Unproven,
 }
 
@@ -79,16 +79,28 @@ impl fmt::Display for SlotState {
     }
 }
 
+impl BadReason {
+    /// Why a trial whose root has this fault is bad; `None` when it stays a trial, because its image is not to blame.
+    pub fn of(fault: RootFault) -> Option<Self> {
+        match fault {
+            RootFault::Device => None,
+            RootFault::NotMountable => Some(Self::NotMountable),
+            RootFault::NoInit => Some(Self::NoInit),
+            RootFault::Unproven => Some(Self::Unproven),
+        }
+    }
+}
+
 impl fmt::Display for BadReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::TriesExhausted => "all tries used without a confirmation",
-            Self::HandoffsExhausted => "all hand-offs used without a confirmation",
-            Self::NotMountable => "its root could not be mounted",
-            Self::NoInit => "no init in its root",
-            Self::Rejected => "rejected",
-            Self::RolledBack => "rolled back by the operator",
-            Self::Unproven => "its trailer does not prove the image that the record names",
-        })
+        match self {
+            Self::TriesExhausted => f.write_str("all tries used without a confirmation"),
+            Self::HandoffsExhausted => f.write_str("all hand-offs used without a confirmation"),
+            Self::NotMountable => RootFault::NotMountable.fmt(f),
+            Self::NoInit => RootFault::NoInit.fmt(f),
+            Self::Rejected => f.write_str("rejected"),
+            Self::RolledBack => f.write_str("rolled back by the operator"),
+            Self::Unproven => RootFault::Unproven.fmt(f),
+        }
     }
 }

@@ -5,10 +5,10 @@ use super::power::DIRECTORY;
 use super::{Power, SimDisk, SimStaging, Survives};
 use everboot_agent::machine::{
     Access, Disk, EarlyBoot, Machine, OperatorChoice, Partition, PartitionRef, RecoveryNotice, Root,
-    RootFailure, Survey,
+    RootError, Survey,
 };
 use everboot_core::config::Breakpoint;
-use everboot_core::slot::Uuid;
+use everboot_core::slot::{RootFault, Uuid};
 use everboot_storage::medium::{Error, Medium, Op};
 use everboot_storage::worker_pool::Threads;
 use std::collections::BTreeMap;
@@ -209,20 +209,21 @@ impl Machine for SimMachine {
 }
 
 impl EarlyBoot for SimMachine {
-    fn enter(&mut self, root: &Root) -> Result<(), RootFailure> {
-        let device = |error: Error| RootFailure::Device(error.to_string());
+    fn enter(&mut self, root: &Root) -> Result<(), RootError> {
         let mut magic = [0; 8];
-        self.open(root.at, Access::Read).and_then(|part| part.read_at(0, &mut magic)).map_err(device)?;
+        self.open(root.at, Access::Read)
+            .and_then(|part| part.read_at(0, &mut magic))
+            .map_err(RootError::device)?;
         if self.unbootable.contains(&root.at.part) {
-            return Err(RootFailure::NoInit("/sbin/init is not there".into()));
+            return Err(RootError::new(RootFault::NoInit, "/sbin/init is not there"));
         }
         if self.enters_any_root || magic == *SimRoot::Boots.magic() {
             self.entered = Some(*root);
             Ok(())
         } else if magic == *SimRoot::NoInit.magic() {
-            Err(RootFailure::NoInit("/sbin/init is not there".into()))
+            Err(RootError::new(RootFault::NoInit, "/sbin/init is not there"))
         } else {
-            Err(RootFailure::NotMountable("no file system".into()))
+            Err(RootError::new(RootFault::NotMountable, "no file system"))
         }
     }
 
