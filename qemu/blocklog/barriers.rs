@@ -14,6 +14,7 @@ use everboot_agent::machine::{Machine, Partition};
 use everboot_agent::sys::DiskFileMachine;
 use everboot_core::config::Config;
 use everboot_kit::epoch::SECTOR;
+use everboot_kit::owned::boot;
 use everboot_kit::sim::pages::Pages;
 use everboot_kit::sim::power::{Event, Power};
 use everboot_kit::sim::{DurableState, SimDisk, SimMachine};
@@ -97,8 +98,7 @@ fn in_memory(recording: &Recording, folder: &Path, config: &Config, keys: &Keys)
 fn act(phase: &str, site: Site<'_, SimMachine>, bundle: &SimDisk) -> Result<()> {
     match phase {
         "apply" | "boot" | "trial" => {
-            site.machine.entered = None;
-            let outcome = flow::boot(site, None);
+            let outcome = boot(site, None);
             ensure!(matches!(outcome.destination, Destination::Root(..)), "{:?}", outcome.notes);
         }
         "confirm" | "confirm-old" => drop(flow::confirm(site)?),

@@ -127,9 +127,14 @@ pub trait Machine {
 
 /// What only the early boot does.
 pub trait EarlyBoot: Machine {
+    /// The way into a root that is ready. To hold or to drop it changes nothing; whoever the boot hands it to consumes
+    /// it.
+    type HandOff;
+
     /// Mounts the root of a slot and checks all that can be checked before the hand-off. On success the
-    /// root stays mounted, ready for the hand-off; on failure nothing stays mounted.
-    fn enter(&mut self, root: &Root) -> Result<(), RootError>;
+    /// root stays mounted, ready for the hand-off; on failure nothing stays mounted. Does nothing that a restart of
+    /// the machine would not undo: a power cut here finds the attempt counted, and nothing else.
+    fn enter(&mut self, root: &Root) -> Result<Self::HandOff, RootError>;
 
     /// Shows the notice, and waits; whoever sits at the console may cut the wait short.
     fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice;

@@ -221,8 +221,8 @@ fn perform(world: &mut World, act: Act) -> Ending {
     if act == Act::Boot {
         let outcome = world.boot();
         return match outcome.destination {
-            Destination::Root(_, root) => Ending::Entered(root, outcome.reason),
-            Destination::RecoverySlot(_) => Ending::RecoverySlot,
+            Destination::Root(_, root, _) => Ending::Entered(root, outcome.reason),
+            Destination::RecoverySlot(..) => Ending::RecoverySlot,
             Destination::Recovery => Ending::Recovery(outcome.notes.join("; ")),
         };
     }

@@ -11,14 +11,14 @@
 
 use super::facts::{BothCopies, Facts};
 use super::invariants::*;
-use super::owned::Owned;
+use super::owned::{Outcome, Owned};
 use super::sim::pages::{hash_of, mix};
 use super::sim::power::{Event, MediumId};
 use super::sim::{DurableState, PageView, RECORD, SLOT_A, SLOT_B, SURVIVORS, SimMachine, UNREADABLE};
 use super::timeline::{Timeline, hash, without_history};
 use super::violation::Check;
 
-use everboot_agent::flow::{self, Destination, Outcome};
+use everboot_agent::flow::{self, Destination};
 use everboot_core::decide::Reason;
 use everboot_core::manifest::Manifest;
 use everboot_core::slot::{RootHash, SlotId};
@@ -213,8 +213,8 @@ fn running(world: &Owned) -> Option<usize> {
 fn entered(outcome: &Outcome) -> Option<Entered> {
     let after_recovery = outcome.reason == Reason::RecoveryRetry.to_string();
     let slot = match &outcome.destination {
-        Destination::Root(_, root) => root.at.part.checked_sub(SLOT_A).filter(|slot| *slot < 2),
-        Destination::RecoverySlot(_) => None,
+        Destination::Root(_, root, _) => root.at.part.checked_sub(SLOT_A).filter(|slot| *slot < 2),
+        Destination::RecoverySlot(..) => None,
         Destination::Recovery => return None,
     };
     Some(Entered { slot: slot.map(|slot| SlotId(slot as u8)), after_recovery })

@@ -1,9 +1,23 @@
 //! A simulated machine, with what its owner says of it, whose story is not told again.
 
-use crate::sim::SimMachine;
-use everboot_agent::flow::{self, Outcome, Site};
-use everboot_core::config::Config;
+use crate::sim::{SimHandOff, SimMachine};
+use everboot_agent::flow::{self, Site};
+use everboot_core::config::{Asked, Config};
 use everboot_storage::bundle::Keys;
+
+/// The outcome of a boot of such a machine.
+pub type Outcome = flow::Outcome<SimHandOff>;
+
+/// Boots, and goes where the boot leads.
+pub fn boot(site: Site<'_, SimMachine>, asked: Option<&Asked>) -> Outcome {
+    let Site { machine, config, keys } = site;
+    machine.entered = None;
+    let outcome = flow::boot(Site { machine: &mut *machine, config, keys }, asked);
+    if let Some(hand_off) = outcome.destination.clone().hand_off() {
+        hand_off.go(machine);
+    }
+    outcome
+}
 
 /// The machine.
 pub struct Owned {
@@ -20,7 +34,6 @@ impl Owned {
 
     /// Boots it.
     pub fn boot(&mut self) -> Outcome {
-        self.machine.entered = None;
-        flow::boot(self.site(), None)
+        boot(self.site(), None)
     }
 }

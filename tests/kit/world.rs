@@ -1,11 +1,11 @@
 //! A simulated machine with keys, a configuration, and images to put on it.
 
 use crate::cuts::{Act, Tape};
-use crate::owned::Owned;
+use crate::owned::{Outcome, Owned, boot};
 use crate::sim::{Power, SimDisk};
 use crate::sim::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, UNREADABLE};
-use everboot_agent::flow::{self, Destination, Outcome, Overrides, Site};
-use everboot_core::config::Config;
+use everboot_agent::flow::{self, Destination, Overrides, Site};
+use everboot_core::config::{Asked, Config};
 use everboot_core::manifest::{Manifest, Payload};
 use everboot_core::record::{Record, Selection, Side};
 use everboot_core::slot::RootHash;
@@ -199,15 +199,20 @@ impl World {
 
     #[track_caller]
     pub fn boot(&mut self) -> Outcome {
-        self.machine.entered = None;
-        flow::boot(self.site(), None)
+        self.boot_asked(None)
+    }
+
+    /// Boots with what the kernel command line asks for.
+    #[track_caller]
+    pub fn boot_asked(&mut self, asked: Option<&Asked>) -> Outcome {
+        boot(self.site(), asked)
     }
 
     /// Boots, and returns the version of the root that was entered. The whole image has to be there.
     #[track_caller]
     pub fn boot_version(&mut self) -> Option<u8> {
         let outcome = self.boot();
-        let Destination::Root(_, root) = outcome.destination else { return None };
+        let Destination::Root(_, root, _) = outcome.destination else { return None };
         self.version_in(root.at.part)
     }
 

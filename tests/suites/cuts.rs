@@ -228,5 +228,5 @@ fn an_apply_that_is_cut_again_and_again_is_given_up() {
     }
     let outcome = world.boot();
     assert!(outcome.notes.iter().any(|note| note.contains("abandoned")), "{:?}", outcome.notes);
-    assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+    assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_A));
 }

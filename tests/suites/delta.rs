@@ -34,7 +34,9 @@ fn a_delta_is_staged_prepared_and_booted_like_a_whole_bundle() {
 
 fn boots_the_new_slot(world: &mut World, case: &str) {
     let outcome = world.boot();
-    let flow::Destination::Root(_, root) = outcome.destination else { panic!("{case}: {:?}", outcome.notes) };
+    let flow::Destination::Root(_, root, _) = outcome.destination else {
+        panic!("{case}: {:?}", outcome.notes)
+    };
     assert_eq!(root.at.part, SLOT_B, "{case}: {:?}", outcome.notes);
     assert!(world.machine.parts[SLOT_B].content()[..new_image().len()] == new_image(), "{case}");
 }

@@ -97,7 +97,7 @@ fn a_slot_below_the_floor_is_chosen_by_nobody_unless_forced_and_is_still_the_way
     assert!(bytes(&world) == before);
     flow::bootable(world.site(), "slot-b").unwrap();
     let asked = Asked::Slot(SlotName::new("slot-a").unwrap());
-    let outcome = flow::boot(world.site(), Some(&asked));
+    let outcome = world.boot_asked(Some(&asked));
     assert_eq!(went_to(&outcome), Some(SLOT_B));
     assert!(outcome.notes.iter().any(|note| note.contains("below the floor")), "{:?}", outcome.notes);
     // Nothing else boots.

@@ -51,7 +51,7 @@ fn a_broken_image_is_found_out_in_the_same_boot() {
         let mut world = World::running();
         due(&mut world, bundle(manifest(2), &image(2, root)));
         let outcome = world.boot();
-        assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+        assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_A));
         assert!(outcome.reason.contains("rolled back"), "{}", outcome.reason);
         assert_eq!(world.boot_version(), Some(1));
     }
@@ -124,7 +124,7 @@ fn a_bundle_that_goes_bad_after_staging_is_given_up_and_not_retried() {
     file.write_at(at, &[0xee; 64]).unwrap();
     file.sync().unwrap();
     let outcome = world.boot();
-    assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+    assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_A));
     assert!(outcome.notes.iter().any(|note| note.contains("given up")), "{:?}", outcome.notes);
     assert_eq!(world.picture(), "slot-a:good*? slot-b:writing");
     assert_eq!(world.boot_version(), Some(1));
@@ -187,7 +187,7 @@ fn without_a_writable_record_nothing_is_tried() {
     world.machine.parts[RECORD].fail_writes(true);
     let outcome = world.boot();
     assert!(outcome.reason.contains("record cannot be written"), "{}", outcome.reason);
-    assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+    assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_A));
     world.machine.parts[RECORD].fail_writes(false);
     assert_eq!(world.boot_version(), Some(2), "the trial has lost nothing");
 }
@@ -203,7 +203,7 @@ fn two_disks_with_the_same_identity_boot_without_a_write() {
     let before: Vec<_> = world.machine.parts.iter().map(|part| part.content()).collect();
     let outcome = world.boot();
     assert!(outcome.notes.iter().any(|note| note.contains("found it on sim and sim")), "{:?}", outcome.notes);
-    assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+    assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_A));
     let after: Vec<_> = world.machine.parts.iter().map(|part| part.content()).collect();
     assert!(before == after);
 }
@@ -231,7 +231,7 @@ fn a_slot_that_the_record_calls_good_is_not_booted_without_its_trailer() {
     let slot = world.machine.parts[SLOT_B].clone();
     slot.write_zeroes(slot.len() - 65536, 65536).unwrap();
     let outcome = world.boot();
-    assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+    assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_A));
     assert!(outcome.notes.iter().any(|note| note.contains("trailer")), "{:?}", outcome.notes);
 }
 

@@ -49,7 +49,7 @@ fn what_is_changed_at_a_breakpoint_counts() {
     world.machine.choices = vec![OperatorChoice::Boot { slot: "no-such".into(), keep: false }];
     let outcome = world.boot();
     assert!(outcome.notes.iter().any(|note| note.contains("expected a slot")), "{:?}", outcome.notes);
-    assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_B));
+    assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_B));
 }
 
 #[test]
@@ -58,7 +58,7 @@ fn the_recovery_slot_is_booted_when_waiting_did_not_help() {
     world.machine.add_recovery(SimRoot::Boots);
     world.machine.patience = 1;
     let outcome = world.boot();
-    assert!(matches!(outcome.destination, Destination::RecoverySlot(_)), "{outcome:?}");
+    assert!(matches!(outcome.destination, Destination::RecoverySlot(..)), "{outcome:?}");
     assert_eq!(outcome.part, Some(everboot_core::slot::Uuid([0xee; 16])));
     assert_eq!(world.machine.waits, [10]);
     assert!(!world.machine.notice.as_ref().unwrap().shell);
@@ -75,13 +75,13 @@ fn recovery_may_be_asked_for_and_ends_in_the_usual_boot() {
     let mut world = World::running();
     world.machine.patience = 1;
     let before = world.record();
-    let outcome = flow::boot(world.site(), Some(&Asked::Shell));
-    assert!(matches!(outcome.destination, Destination::Root(_, root) if root.at.part == SLOT_A));
+    let outcome = world.boot_asked(Some(&Asked::Shell));
+    assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_A));
     assert_eq!(world.machine.waits, [60]);
     assert_eq!(world.record().recovery_rounds, before.recovery_rounds);
     world.config.lock = true;
     world.machine.waits.clear();
-    let outcome = flow::boot(world.site(), Some(&Asked::Shell));
+    let outcome = world.boot_asked(Some(&Asked::Shell));
     assert!(outcome.notes.iter().any(|note| note.contains("overrides are locked")), "{:?}", outcome.notes);
     assert!(world.machine.waits.is_empty());
 }

@@ -2,9 +2,10 @@
 
 use crate::bundle::TempDir;
 use crate::fixture::Fixture;
-use everboot_agent::flow::{self, Destination, Error, Outcome, Overrides};
+use everboot_agent::flow::{self, Destination, Error, Overrides};
 use everboot_core::lifecycle::{Refusal, Unfit};
 use everboot_core::manifest::Manifest;
+use everboot_kit::owned::Outcome;
 use everboot_kit::sim::{RECORD, SLOT_A, SimRoot};
 use everboot_kit::world::{World, image, manifest};
 use everboot_storage::bundle::sign::{NewKeys, Signer, UNSIGNED};
@@ -94,7 +95,7 @@ pub fn lose_record(world: &World) {
 
 pub fn went_to(outcome: &Outcome) -> Option<usize> {
     match &outcome.destination {
-        Destination::Root(_, root) => Some(root.at.part),
+        Destination::Root(_, root, _) => Some(root.at.part),
         _ => None,
     }
 }

@@ -342,10 +342,10 @@ fn boot(session: &mut Session, request: Option<&str>) -> Outcome {
     let asked = asked.map_err(|error| usage(Verb::find("boot"), &error.to_string()))?.map(Asked::Slot);
     let outcome = flow::boot(session.site(), asked.as_ref());
     match &outcome.destination {
-        Destination::Root(id, _) => {
+        Destination::Root(id, ..) => {
             Ok(Answer::done(format!("{}: {}\n", name(&outcome.record, *id), outcome.reason)))
         }
-        Destination::RecoverySlot(_) => Ok(Answer::done(format!("recovery slot: {}\n", outcome.reason))),
+        Destination::RecoverySlot(..) => Ok(Answer::done(format!("recovery slot: {}\n", outcome.reason))),
         Destination::Recovery => Err(Failure::new(Exit::Failed, format!("recovery: {}", outcome.reason))),
     }
 }

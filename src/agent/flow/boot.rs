@@ -21,20 +21,30 @@ use everboot_storage::apply;
 
 /// Where the boot goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Destination {
+pub enum Destination<H> {
     /// The root of this slot is mounted and ready for the hand-off.
-    Root(SlotId, Root),
+    Root(SlotId, Root, H),
     /// The same of the recovery slot.
-    RecoverySlot(Root),
+    RecoverySlot(Root, H),
     /// Nothing can be booted, and nobody waits here for that to change.
     Recovery,
 }
 
+impl<H> Destination<H> {
+    /// The hand-off to what was entered.
+    pub fn hand_off(self) -> Option<H> {
+        match self {
+            Self::Root(_, _, hand_off) | Self::RecoverySlot(_, hand_off) => Some(hand_off),
+            Self::Recovery => None,
+        }
+    }
+}
+
 /// The outcome of an early boot, for the hand-off and for `/run/everboot/boot.json`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Outcome<H> {
     /// Where it goes.
-    pub destination: Destination,
+    pub destination: Destination<H>,
     /// The GUID of the partition whose root was entered.
     pub part: Option<Uuid>,
     /// Why.
@@ -50,7 +60,7 @@ pub struct Outcome {
 /// Boots: returns when a root is entered, or when there is nobody who would wait in recovery.
 ///
 /// `asked` is where the kernel command line asks the boot to go.
-pub fn boot<M: EarlyBoot>(site: Site<'_, M>, asked: Option<&Asked>) -> Outcome {
+pub fn boot<M: EarlyBoot>(site: Site<'_, M>, asked: Option<&Asked>) -> Outcome<M::HandOff> {
     let choice = site.machine.breakpoint(Breakpoint::Observe);
     let mut boot = Boot::new(site, asked);
     if let Some(choice) = choice {
@@ -85,7 +95,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     /// One turn of the loop.
-    fn round(&mut self) -> Option<Outcome> {
+    fn round(&mut self) -> Option<Outcome<M::HandOff>> {
         self.pause_at(Breakpoint::Decide);
         let decision = decide::decide(&self.view.record, &self.seen, &self.site.config.policy());
         if matches!(decision.target, Target::Apply(_)) && self.pause_at(Breakpoint::Apply) {
@@ -156,12 +166,12 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         saved.is_ok()
     }
 
-    fn enter(&mut self, id: SlotId, decision: &Decision) -> Option<Outcome> {
+    fn enter(&mut self, id: SlotId, decision: &Decision) -> Option<Outcome<M::HandOff>> {
         let tried = self.root(id, decision.reason);
-        let tried = tried.and_then(|root| self.site.machine.enter(&root).map(|()| root));
+        let tried = tried.and_then(|root| Ok((root, self.site.machine.enter(&root)?)));
         self.step("enter");
         match tried {
-            Ok(root) => {
+            Ok((root, hand_off)) => {
                 if mutant::is(Mutant::SaveAfterHandoff) {
                     self.persist(decision);
                 }
@@ -170,7 +180,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
                 {
                     self.note(format!("{slot} comes too late: another slot is mounted, and counted"));
                 }
-                Some(self.finish(Destination::Root(id, root), decision))
+                Some(self.finish(Destination::Root(id, root, hand_off), decision))
             }
             Err(error) => {
                 self.note(format!("{}: {error}", self.view.name(id)));
@@ -184,12 +194,12 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     /// Nothing of the recovery slot is in the record: it is entered if it can be.
-    fn enter_recovery(&mut self, decision: &Decision) -> Option<Outcome> {
+    fn enter_recovery(&mut self, decision: &Decision) -> Option<Outcome<M::HandOff>> {
         let root = self.view.recovery.map(|at| Root { at, open: false })?;
         let tried = self.site.machine.enter(&root);
         self.step("enter");
         match tried {
-            Ok(()) => Some(self.finish(Destination::RecoverySlot(root), decision)),
+            Ok(hand_off) => Some(self.finish(Destination::RecoverySlot(root, hand_off), decision)),
             Err(error) => {
                 self.note(format!("recovery slot: {error}"));
                 self.seen.recovery = Seen::Failed(error.fault);
@@ -261,7 +271,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         }
     }
 
-    fn recover(&mut self, wait: u64, shell: bool, decision: &Decision) -> Option<Outcome> {
+    fn recover(&mut self, wait: u64, shell: bool, decision: &Decision) -> Option<Outcome<M::HandOff>> {
         let notice = RecoveryNotice {
             reason: decision.reason.to_string(),
             notes: self.notes.clone(),
@@ -285,19 +295,19 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         None
     }
 
-    fn finish(&mut self, destination: Destination, decision: &Decision) -> Outcome {
-        if let Destination::Root(id, _) = &destination {
+    fn finish(&mut self, destination: Destination<M::HandOff>, decision: &Decision) -> Outcome<M::HandOff> {
+        if let Destination::Root(id, ..) = &destination {
             self.report_doubts(*id);
         }
         let (slot, root) = match &destination {
-            Destination::Root(id, root) => (self.view.name(*id).as_str(), Some(root)),
-            Destination::RecoverySlot(root) => ("recovery slot", Some(root)),
+            Destination::Root(id, root, _) => (self.view.name(*id).as_str(), Some(root)),
+            Destination::RecoverySlot(root, _) => ("recovery slot", Some(root)),
             Destination::Recovery => ("recovery", None),
         };
         let part = root.map(|root| self.view.survey.partition(root.at).guid);
         let reason = decision.reason.to_string();
         let image = match &destination {
-            Destination::Root(id, _) => self.view.record.slot(*id).image.as_ref(),
+            Destination::Root(id, ..) => self.view.record.slot(*id).image.as_ref(),
             _ => None,
         };
         let version = image.map_or(String::new(), |image| format!(", version {}", image.label()));

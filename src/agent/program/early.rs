@@ -9,7 +9,7 @@ use crate::runtime::failure::Failure;
 use crate::runtime::lock;
 use crate::runtime::progress::Progress;
 use crate::settings::{DIRECTORY, Settings};
-use crate::sys::{self, LinuxMachine, Roots};
+use crate::sys::{self, HandOff, LinuxMachine, Roots};
 use everboot_core::config::{KernelCommandLine, Watchdog};
 use everboot_core::verbs::Exit;
 use std::path::{Path, PathBuf};
@@ -32,8 +32,9 @@ impl Early {
     }
 
     /// Boots: waits for the devices, decides, applies, mounts, and tells the booted system. The root is
-    /// mounted at `sysroot`, by default `/sysroot`.
-    pub(crate) fn boot(mut self, sysroot: Option<PathBuf>) -> (Outcome, Kind) {
+    /// mounted at `sysroot`, by default `/sysroot`. Whatever else was mounted for the boot is unmounted again when
+    /// this returns, so that nothing is left to do but the hand-off.
+    pub(crate) fn boot(mut self, sysroot: Option<PathBuf>) -> Outcome<Option<HandOff>> {
         let (mut command_line, ignored) =
             KernelCommandLine::parse(&sys::kernel_command_line(&Roots::default()));
         let settings = Settings::read(Path::new(DIRECTORY));
@@ -74,7 +75,7 @@ impl Early {
         if let (Watchdog::Left(seconds), Destination::Root(..)) = (config.watchdog, &outcome.destination) {
             sys::leave_watchdog(&Roots::default(), seconds);
         }
-        (outcome, machine.kind)
+        outcome
     }
 
     fn wait_for_devices(&mut self, site: &mut Site<'_, AnyMachine>, seconds: u32) {
@@ -107,9 +108,8 @@ pub(crate) fn mount_root(sysroot: PathBuf) -> Result<(), Failure> {
     // Whoever started this may have given it no console, or a pipe: a unit that asks for one fails without.
     sys::open_console(&Roots::default());
     sys::log_to_kernel(&Roots::default(), log::LevelFilter::Info);
-    let (outcome, _) = Early::begin(Vec::new(), true).boot(Some(sysroot));
-    match outcome.destination {
-        Destination::Root(..) | Destination::RecoverySlot(_) => Ok(()),
+    match Early::begin(Vec::new(), true).boot(Some(sysroot)).destination {
+        Destination::Root(..) | Destination::RecoverySlot(..) => Ok(()),
         Destination::Recovery => Err(Failure::new(Exit::Failed, "nothing can be booted")),
     }
 }

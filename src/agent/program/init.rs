@@ -5,8 +5,6 @@
 //! hand-off fails uses up its tries, and a machine that cannot go on never spins.
 
 use super::early::Early;
-use crate::flow::Destination;
-use crate::runtime::any_machine::Kind;
 use crate::sys::{self, Roots};
 use everboot_core::decide::{FIRST_WAIT, LONGEST_WAIT};
 use std::path::Path;
@@ -25,12 +23,9 @@ pub(crate) fn run(arguments: &[String]) -> ! {
     let early = Early::begin(sys::set_up(&Roots::default()), false);
     sys::log_to_kernel(&Roots::default(), log::LevelFilter::Info);
     sys::load_modules(Path::new(MODULES));
-    match early.boot(None) {
-        (outcome, Kind::Linux(machine)) if outcome.destination != Destination::Recovery => {
-            let error = machine.hand_off(arguments);
-            stop(&format!("the hand-off failed: {error}"))
-        }
-        _ => stop("nothing can be booted"),
+    match early.boot(None).destination.hand_off().flatten() {
+        Some(hand_off) => stop(&format!("the hand-off failed: {}", hand_off.go(arguments))),
+        None => stop("nothing can be booted"),
     }
 }
 

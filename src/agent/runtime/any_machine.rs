@@ -6,7 +6,7 @@ use crate::machine::{
     Access, EarlyBoot, Machine, Operator, OperatorChoice, PartitionRef, RecoveryNotice, Root, RootError,
     Survey,
 };
-use crate::sys::{self, DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Watchdog};
+use crate::sys::{self, DirStaging, DiskFileMachine, FileMedium, HandOff, LinuxMachine, Watchdog};
 use everboot_core::config::Breakpoint;
 use everboot_core::slot::Uuid;
 use everboot_storage::medium::Error;
@@ -101,8 +101,14 @@ impl Machine for AnyMachine {
 }
 
 impl EarlyBoot for AnyMachine {
-    fn enter(&mut self, root: &Root) -> Result<(), RootError> {
-        either!(mut self, machine => machine.enter(root))
+    /// Absent for a disk image in a file: no process can go on in its root.
+    type HandOff = Option<HandOff>;
+
+    fn enter(&mut self, root: &Root) -> Result<Option<HandOff>, RootError> {
+        match &mut self.kind {
+            Kind::Linux(machine) => machine.enter(root).map(Some),
+            Kind::File(machine) => machine.enter(root).map(|()| None),
+        }
     }
 
     fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice {

@@ -84,10 +84,10 @@ impl BootReport {
     }
 
     /// The report of an outcome. `before` is what happened before the flow began.
-    pub fn new(outcome: &Outcome, before: &[(&'static str, u64)], notes: &[String]) -> Self {
+    pub fn new<H>(outcome: &Outcome<H>, before: &[(&'static str, u64)], notes: &[String]) -> Self {
         let slot = match &outcome.destination {
-            Destination::Root(id, _) => Some(outcome.record.slot(*id)),
-            Destination::RecoverySlot(_) | Destination::Recovery => None,
+            Destination::Root(id, ..) => Some(outcome.record.slot(*id)),
+            Destination::RecoverySlot(..) | Destination::Recovery => None,
         };
         let tries_left = match slot.map(|slot| slot.state) {
             Some(SlotState::Trial { tries_left, handoffs_left }) => Some(tries_left.min(handoffs_left)),

@@ -1,10 +1,8 @@
 //! From the initramfs into the root of a slot.
 //!
-//! [`LinuxMachine::enter`] mounts the root and checks all that can be checked; [`LinuxMachine::hand_off`] then
-//! does what cannot be undone, in the order of `switch_root`(8): move the mounts, make the root the root,
-//! free the initramfs, run init.
+//! [`LinuxMachine::enter`] mounts the root and checks all that can be checked; what it returns is the way into that
+//! root. Nothing that cannot be undone is done before [`HandOff::go`], which returns only when it failed.
 
-use super::entered::Entered;
 use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
 use super::init_check::{MOVED, NewRoot};
@@ -12,7 +10,7 @@ use super::initramfs;
 use super::linux::LinuxMachine;
 use super::mounting::{in_words, mount, move_mount, unmount};
 use super::roots::Roots;
-use crate::machine::{Access, Machine, Root, RootError};
+use crate::machine::{Access, Root, RootError};
 use everboot_core::slot::RootFault::{Device, NotMountable};
 use nix::libc::{EBADMSG, EFBIG, EINVAL, EUCLEAN};
 use nix::mount::MsFlags;
@@ -22,38 +20,55 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-impl LinuxMachine {
-    /// Hands off to the root that [`LinuxMachine::enter`] made ready: runs its init as this process, with
-    /// `arguments` after its name. Returns only when that failed, with what failed. While `/sysroot` is still
-    /// a mount nothing has changed that the boot needs; after that there is nothing to go back to.
-    pub fn hand_off(mut self, arguments: &[String]) -> io::Error {
-        let Some(entered) = self.entered.take() else { return io::Error::other("no root was entered") };
-        self.close_staging();
-        match switch(&self.roots, &self.sysroot, &entered, arguments) {
+/// The way into a root that is ready.
+#[derive(Debug)]
+pub enum HandOff {
+    /// By the kernel that runs: the root becomes `/`, and its init this process.
+    SwitchRoot(SwitchRoot),
+}
+
+impl HandOff {
+    /// Hands off: the system in the root goes on with this process, `arguments` after the name of its init. Returns
+    /// only when that failed, with what failed.
+    pub fn go(self, arguments: &[String]) -> io::Error {
+        let gone = match self {
+            Self::SwitchRoot(ready) => ready.go(arguments),
+        };
+        match gone {
             Ok(never) => match never {},
             Err(error) => error,
         }
     }
+}
 
-    fn check_entered(&self, asked: Option<&str>) -> Result<Entered, RootError> {
+/// A root that is mounted and passed all checks.
+#[derive(Debug)]
+pub struct SwitchRoot {
+    roots: Roots,
+    /// Where it is mounted.
+    sysroot: PathBuf,
+    /// The absolute path of its init, as seen from inside.
+    init: String,
+}
+
+impl LinuxMachine {
+    fn check_entered(&self) -> Result<SwitchRoot, RootError> {
         let root = NewRoot::at(&self.sysroot)?;
         root.check_directories()?;
         if is_of_systemd(&self.roots) {
             root.check_os_release()?;
         }
-        Ok(Entered { init: root.init(asked)? })
+        let init = root.init(self.init.as_deref())?;
+        Ok(SwitchRoot { roots: self.roots.clone(), sysroot: self.sysroot.clone(), init })
     }
-}
 
-impl LinuxMachine {
     /// [`EarlyBoot::enter`].
     ///
     /// [`EarlyBoot::enter`]: crate::machine::EarlyBoot::enter
-    pub fn enter(&mut self, root: &Root) -> Result<(), RootError> {
-        let failed = |error: everboot_storage::medium::Error| RootError::device(error);
-        let node = self.node(root.at).map_err(failed)?.path.clone();
-        let part = FileMedium::open(&node, Access::Read).map_err(failed)?;
-        let found = file_system::detect(&part).map_err(failed)?;
+    pub fn enter(&mut self, root: &Root) -> Result<HandOff, RootError> {
+        let node = self.node(root.at).map_err(RootError::device)?.path.clone();
+        let part = FileMedium::open(&node, Access::Read).map_err(RootError::device)?;
+        let found = file_system::detect(&part).map_err(RootError::device)?;
         let name = node.display();
         let none =
             || RootError::new(NotMountable, format!("expected a file system on {name}, found none known"));
@@ -61,16 +76,13 @@ impl LinuxMachine {
             let fault = if tells_of_the_image(&error) { NotMountable } else { Device };
             RootError::new(fault, format!("mount {name} as {driver}: {}", in_words(error)))
         })?;
-        match self.check_entered(self.init.as_deref()) {
-            Ok(entered) => self.entered = Some(entered),
-            Err(why) => {
-                if let Err(error) = unmount(&self.sysroot) {
-                    log::warn!("unmount {}: {error}", self.sysroot.display());
-                }
-                return Err(why);
-            }
+        let entered = self.check_entered();
+        if entered.is_err()
+            && let Err(error) = unmount(&self.sysroot)
+        {
+            log::warn!("unmount {}: {error}", self.sysroot.display());
         }
-        Ok(())
+        entered.map(HandOff::SwitchRoot)
     }
 }
 
@@ -100,34 +112,35 @@ fn mount_root(
     mount(node, at, found.driver, flags, options).map_err(|error| (found.driver, error))
 }
 
-fn switch(
-    roots: &Roots,
-    sysroot: &Path,
-    entered: &Entered,
-    arguments: &[String],
-) -> io::Result<std::convert::Infallible> {
-    let mut words = vec![entered.init.as_str()];
-    words.extend(arguments.iter().map(String::as_str));
-    let words: Result<Vec<CString>, _> = words.into_iter().map(CString::new).collect();
-    let words = words?;
-    let old = File::open(&roots.root)?;
-    let is_initramfs = initramfs::is_in_memory(&old)?;
-    if old.metadata()?.dev() == std::fs::metadata(sysroot)?.dev() {
-        return Err(io::Error::other("expected a file system to switch to, found the initramfs"));
+impl SwitchRoot {
+    /// What `switch_root`(8) does, in its order: move the mounts, make the root the root, free the initramfs, run
+    /// init. While `sysroot` is still a mount nothing has changed that the boot needs; after that there is nothing to
+    /// go back to.
+    fn go(self, arguments: &[String]) -> io::Result<std::convert::Infallible> {
+        let Self { roots, sysroot, init } = self;
+        let mut words = vec![init.as_str()];
+        words.extend(arguments.iter().map(String::as_str));
+        let words: Result<Vec<CString>, _> = words.into_iter().map(CString::new).collect();
+        let words = words?;
+        let old = File::open(&roots.root)?;
+        let is_initramfs = initramfs::is_in_memory(&old)?;
+        if old.metadata()?.dev() == std::fs::metadata(&sysroot)?.dev() {
+            return Err(io::Error::other("expected a file system to switch to, found the initramfs"));
+        }
+        move_all(&roots, &sysroot, old.metadata()?.dev())?;
+        nix::unistd::chdir(&sysroot)?;
+        move_mount(Path::new("."), Path::new("/"))?;
+        nix::unistd::chroot(".")?;
+        nix::unistd::chdir("/")?;
+        // From here on the old root is reached by its descriptor alone.
+        if is_initramfs {
+            initramfs::free(&old);
+        }
+        drop(old);
+        initramfs::open_console(&roots);
+        default_sigpipe();
+        Ok(nix::unistd::execv(&words[0], &words)?)
     }
-    move_all(roots, sysroot, old.metadata()?.dev())?;
-    nix::unistd::chdir(sysroot)?;
-    move_mount(Path::new("."), Path::new("/"))?;
-    nix::unistd::chroot(".")?;
-    nix::unistd::chdir("/")?;
-    // From here on the old root is reached by its descriptor alone.
-    if is_initramfs {
-        initramfs::free(&old);
-    }
-    drop(old);
-    initramfs::open_console(roots);
-    default_sigpipe();
-    Ok(nix::unistd::execv(&words[0], &words)?)
 }
 
 /// Rust's runtime ignores SIGPIPE, and execve(2) leaves an ignored signal ignored. The signal mask needs no
@@ -190,6 +203,25 @@ mod tests {
         // SAFETY: as the runtime had it.
         unsafe { nix::libc::signal(nix::libc::SIGPIPE, nix::libc::SIG_IGN) };
         assert!(!ignored);
+    }
+
+    /// Nothing is mounted at the root, so there is nowhere to go.
+    #[test]
+    fn a_hand_off_that_cannot_go_says_why_and_moves_nothing() {
+        let temp_dir = TempDir::new("no-way");
+        for name in MOVED {
+            std::fs::create_dir_all(temp_dir.path().join("sysroot").join(name)).unwrap();
+        }
+        temp_dir.file("dev/null", b"");
+        let (roots, sysroot) = (Roots::under(temp_dir.path()), temp_dir.path().join("sysroot"));
+        let ready = |init: &str| {
+            let (roots, sysroot) = (roots.clone(), sysroot.clone());
+            HandOff::SwitchRoot(SwitchRoot { roots, sysroot, init: init.to_owned() })
+        };
+        let error = ready("/sbin/init").go(&["quiet".to_owned()]).to_string();
+        assert!(error.contains("found the initramfs"), "{error}");
+        assert_eq!(ready("/sbin/init").go(&["a\0b".to_owned()]).kind(), io::ErrorKind::InvalidInput);
+        assert!(temp_dir.path().join("dev/null").exists() && !sysroot.join("dev/null").exists());
     }
 
     #[test]

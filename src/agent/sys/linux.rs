@@ -6,7 +6,6 @@
 //! - no partition is written but through the [`FileMedium`] that the caller asked for. (Mounting the staging
 //!   file system may replay its journal.)
 
-use super::entered::{Entered, NEW_ROOT};
 use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
 use super::mounting::{in_words, mount, unmount};
@@ -27,6 +26,8 @@ use std::path::PathBuf;
 
 /// The directory of the staging area in its file system.
 const STAGING_DIRECTORY: &str = "everboot";
+/// Where the root is mounted before the hand-off, when nobody says otherwise.
+const NEW_ROOT: &str = "/sysroot";
 
 /// This machine.
 #[derive(Debug)]
@@ -43,7 +44,6 @@ pub struct LinuxMachine {
     progress: Progress,
     /// The init that the kernel command line asks for.
     pub(super) init: Option<String>,
-    pub(super) entered: Option<Entered>,
 }
 
 impl LinuxMachine {
@@ -59,7 +59,6 @@ impl LinuxMachine {
             sysroot: NEW_ROOT.into(),
             progress: Progress::new(),
             init: None,
-            entered: None,
         }
     }
 

@@ -63,7 +63,7 @@ pub struct SimMachine {
     pub breakpoints: Vec<Breakpoint>,
     /// What whoever sits at the console chooses, last first.
     pub choices: Vec<OperatorChoice>,
-    /// The root that was entered.
+    /// The root that runs, once a hand-off has gone there.
     pub entered: Option<Root>,
     /// Partitions that cannot be opened.
     pub dead: Vec<usize>,
@@ -71,6 +71,17 @@ pub struct SimMachine {
     pub unbootable: Vec<usize>,
     /// Whether every root can be entered: slots hold real file systems, and nobody looks into them.
     pub enters_any_root: bool,
+}
+
+/// The way into a root of this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SimHandOff(Root);
+
+impl SimHandOff {
+    /// The system in that root runs from now on.
+    pub fn go(self, machine: &mut SimMachine) {
+        machine.entered = Some(self.0);
+    }
 }
 
 pub const RECORD: usize = 0;
@@ -209,7 +220,9 @@ impl Machine for SimMachine {
 }
 
 impl EarlyBoot for SimMachine {
-    fn enter(&mut self, root: &Root) -> Result<(), RootError> {
+    type HandOff = SimHandOff;
+
+    fn enter(&mut self, root: &Root) -> Result<SimHandOff, RootError> {
         let mut magic = [0; 8];
         self.open(root.at, Access::Read)
             .and_then(|part| part.read_at(0, &mut magic))
@@ -218,8 +231,7 @@ impl EarlyBoot for SimMachine {
             return Err(RootError::new(RootFault::NoInit, "/sbin/init is not there"));
         }
         if self.enters_any_root || magic == *SimRoot::Boots.magic() {
-            self.entered = Some(*root);
-            Ok(())
+            Ok(SimHandOff(*root))
         } else if magic == *SimRoot::NoInit.magic() {
             Err(RootError::new(RootFault::NoInit, "/sbin/init is not there"))
         } else {

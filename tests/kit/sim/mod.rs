@@ -11,7 +11,7 @@ pub mod power;
 mod staging;
 
 pub use disk::{SURVIVORS, SimDisk, Survives, UNREADABLE};
-pub use machine::{DurableState, RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot};
+pub use machine::{DurableState, RECORD, SLOT_A, SLOT_B, SimHandOff, SimMachine, SimRoot};
 pub use page_view::PageView;
 pub use power::Power;
 pub use staging::SimStaging;
