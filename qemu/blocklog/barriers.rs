@@ -17,7 +17,7 @@ use everboot_kit::epoch::SECTOR;
 use everboot_kit::owned::boot;
 use everboot_kit::sim::pages::Pages;
 use everboot_kit::sim::power::{Event, Power};
-use everboot_kit::sim::{DurableState, SimDisk, SimMachine};
+use everboot_kit::sim::{DurableState, SimDisk, SimMachine, SimOperator};
 use everboot_storage::bundle::Keys;
 use everboot_testbed::disk::Extent;
 use std::collections::{BTreeMap, BTreeSet};
@@ -98,7 +98,7 @@ fn in_memory(recording: &Recording, folder: &Path, config: &Config, keys: &Keys)
 fn act(phase: &str, site: Site<'_, SimMachine>, bundle: &SimDisk) -> Result<()> {
     match phase {
         "apply" | "boot" | "trial" => {
-            let outcome = boot(site, None);
+            let outcome = boot(site, &mut SimOperator::default(), None);
             ensure!(matches!(outcome.destination, Destination::Root(..)), "{:?}", outcome.notes);
         }
         "confirm" | "confirm-old" => drop(flow::confirm(site)?),

@@ -136,12 +136,6 @@ pub trait EarlyBoot: Machine {
     /// the machine would not undo: a power cut here finds the attempt counted, and nothing else.
     fn enter(&mut self, root: &Root) -> Result<Self::HandOff, RootError>;
 
-    /// Shows the notice, and waits; whoever sits at the console may cut the wait short.
-    fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice;
-
-    /// Whether somebody wants to look around at this point of the boot, and what they choose then. Asks once.
-    fn breakpoint(&mut self, point: Breakpoint) -> Option<OperatorChoice>;
-
     /// Milliseconds since the kernel started (CLOCK_BOOTTIME), for the report of the boot only: no decision
     /// depends on a clock.
     fn uptime_ms(&self) -> u64;
@@ -154,6 +148,20 @@ pub trait Operator {
 
     /// Whether somebody wants to look around at this point of the boot, and what they choose then. Asks once.
     fn breakpoint(&mut self, point: Breakpoint) -> Option<OperatorChoice>;
+}
+
+/// No operator: the boot never stops, and gives up where recovery would wait.
+#[derive(Debug)]
+pub struct Nobody;
+
+impl Operator for Nobody {
+    fn recover(&mut self, _: &RecoveryNotice) -> OperatorChoice {
+        OperatorChoice::Leave
+    }
+
+    fn breakpoint(&mut self, _: Breakpoint) -> Option<OperatorChoice> {
+        None
+    }
 }
 
 /// Why a machine is in recovery, and what it will do, in words for whoever sits at its console.

@@ -164,9 +164,10 @@ impl Actor {
     /// The machine with these bytes on its disk.
     fn machine(&self, durable: &DurableState, entered: Option<Root>) -> World {
         let mut machine = SimMachine::of(self.survey.clone(), durable);
-        machine.patience = PATIENCE;
         machine.entered = entered;
-        World::untold(machine, self.config.clone(), self.keys.clone())
+        let mut world = World::untold(machine, self.config.clone(), self.keys.clone());
+        world.operator.patience = PATIENCE;
+        world
     }
 
     /// Does an act.

@@ -14,7 +14,9 @@ use super::invariants::*;
 use super::owned::{Outcome, Owned};
 use super::sim::pages::{hash_of, mix};
 use super::sim::power::{Event, MediumId};
-use super::sim::{DurableState, PageView, RECORD, SLOT_A, SLOT_B, SURVIVORS, SimMachine, UNREADABLE};
+use super::sim::{
+    DurableState, PageView, RECORD, SLOT_A, SLOT_B, SURVIVORS, SimMachine, SimOperator, UNREADABLE,
+};
 use super::timeline::{Timeline, hash, without_history};
 use super::violation::Check;
 
@@ -133,8 +135,8 @@ impl Act {
         let mut machine = SimMachine::of(old.survey.clone(), durable);
         (machine.kernel, machine.dead) = (old.kernel.clone(), old.dead.clone());
         (machine.unbootable, machine.has_staging) = (old.unbootable.clone(), old.has_staging);
-        machine.patience = 1;
-        Owned { machine, config: self.before.config.clone(), keys: self.before.keys.clone() }
+        let (config, keys) = (self.before.config.clone(), self.before.keys.clone());
+        Owned { machine, config, keys, operator: SimOperator::of_patience(1) }
     }
 
     /// Whether nothing but the disk stands in the way of a boot.

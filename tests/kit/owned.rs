@@ -1,6 +1,6 @@
 //! A simulated machine, with what its owner says of it, whose story is not told again.
 
-use crate::sim::{SimHandOff, SimMachine};
+use crate::sim::{SimHandOff, SimMachine, SimOperator};
 use everboot_agent::flow::{self, Site};
 use everboot_core::config::{Asked, Config};
 use everboot_storage::bundle::Keys;
@@ -9,10 +9,10 @@ use everboot_storage::bundle::Keys;
 pub type Outcome = flow::Outcome<SimHandOff>;
 
 /// Boots, and goes where the boot leads.
-pub fn boot(site: Site<'_, SimMachine>, asked: Option<&Asked>) -> Outcome {
+pub fn boot(site: Site<'_, SimMachine>, operator: &mut SimOperator, asked: Option<&Asked>) -> Outcome {
     let Site { machine, config, keys } = site;
     machine.entered = None;
-    let outcome = flow::boot(Site { machine: &mut *machine, config, keys }, asked);
+    let outcome = flow::boot(Site { machine: &mut *machine, config, keys }, operator, asked);
     if let Some(hand_off) = outcome.destination.clone().hand_off() {
         hand_off.go(machine);
     }
@@ -24,6 +24,7 @@ pub struct Owned {
     pub machine: SimMachine,
     pub config: Config,
     pub keys: Keys,
+    pub operator: SimOperator,
 }
 
 impl Owned {
@@ -34,6 +35,7 @@ impl Owned {
 
     /// Boots it.
     pub fn boot(&mut self) -> Outcome {
-        boot(self.site(), None)
+        let Self { machine, config, keys, operator } = self;
+        boot(Site { machine, config, keys }, operator, None)
     }
 }

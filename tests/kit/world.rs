@@ -2,7 +2,7 @@
 
 use crate::cuts::{Act, Tape};
 use crate::owned::{Outcome, Owned, boot};
-use crate::sim::{Power, SimDisk};
+use crate::sim::{Power, SimDisk, SimOperator};
 use crate::sim::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, UNREADABLE};
 use everboot_agent::flow::{self, Destination, Overrides, Site};
 use everboot_core::config::{Asked, Config};
@@ -75,6 +75,7 @@ pub struct World {
     pub machine: SimMachine,
     pub config: Config,
     pub keys: Keys,
+    pub operator: SimOperator,
     /// What was done, to be told again with power cuts; none where that would have no end.
     tape: Option<Tape>,
 }
@@ -91,12 +92,12 @@ impl World {
     /// A machine whose story is told again with power cuts once it is over: see [`cuts`](super::cuts).
     fn recorded(machine: SimMachine, config: Config, keys: Keys) -> Self {
         machine.power.tell_flows_apart();
-        Self { machine, config, keys, tape: Some(Tape::default()) }
+        Self { machine, config, keys, operator: SimOperator::default(), tape: Some(Tape::default()) }
     }
 
     /// One that is left alone.
     pub fn untold(machine: SimMachine, config: Config, keys: Keys) -> Self {
-        Self { machine, config, keys, tape: None }
+        Self { machine, config, keys, operator: SimOperator::default(), tape: None }
     }
 
     /// Tells what was done until now again with power cuts after every change, and how many there were.
@@ -128,7 +129,8 @@ impl World {
             let mut machine = SimMachine::of(old.survey.clone(), &old.durable());
             (machine.kernel, machine.dead) = (old.kernel.clone(), old.dead.clone());
             (machine.unbootable, machine.has_staging) = (old.unbootable.clone(), old.has_staging);
-            let before = Owned { machine, config: self.config.clone(), keys: self.keys.clone() };
+            let (config, keys) = (self.config.clone(), self.keys.clone());
+            let before = Owned { machine, config, keys, operator: SimOperator::default() };
             tape.acts.push(Act { before, files: old.staging.numbers(), at, events: Vec::new() });
         }
     }
@@ -174,7 +176,9 @@ impl World {
 
     /// The same world on media of its own.
     pub fn fork(&self) -> Self {
-        Self::recorded(self.machine.fork(), self.config.clone(), self.keys.clone())
+        let mut other = Self::recorded(self.machine.fork(), self.config.clone(), self.keys.clone());
+        other.operator.patience = self.operator.patience;
+        other
     }
 
     #[track_caller]
@@ -205,7 +209,9 @@ impl World {
     /// Boots with what the kernel command line asks for.
     #[track_caller]
     pub fn boot_asked(&mut self, asked: Option<&Asked>) -> Outcome {
-        boot(self.site(), asked)
+        self.begin_act(Location::caller());
+        let Self { machine, config, keys, operator, .. } = self;
+        boot(Site { machine, config, keys }, operator, asked)
     }
 
     /// Boots, and returns the version of the root that was entered. The whole image has to be there.

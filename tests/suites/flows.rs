@@ -213,11 +213,11 @@ fn everything_broken_waits_longer_and_longer_and_tries_the_last_good_slot() {
     let mut world = World::running();
     let slot = world.machine.parts[SLOT_A].clone();
     slot.write_at(0, b"rotten!!").unwrap();
-    world.machine.patience = 4;
+    world.operator.patience = 4;
     assert_eq!(world.boot().destination, Destination::Recovery);
-    assert_eq!(world.machine.waits, [10, 20, 40, 80, 160]);
+    assert_eq!(world.operator.waits, [10, 20, 40, 80, 160]);
     slot.write_at(0, SimRoot::Boots.magic()).unwrap();
-    world.machine.waits.clear();
+    world.operator.waits.clear();
     let outcome = world.boot();
     assert!(matches!(outcome.destination, Destination::Root(..)), "the cause is gone");
 }
@@ -277,9 +277,9 @@ fn the_only_good_slot_boots_after_a_wait_when_its_trailer_is_damaged() {
     let mut world = World::running();
     let slot = world.machine.parts[SLOT_A].clone();
     slot.write_at(slot.len() - 65536, &[0xff; 4096]).unwrap();
-    world.machine.patience = 1;
+    world.operator.patience = 1;
     assert_eq!(world.boot_version(), Some(1));
-    assert_eq!(world.machine.waits, [10]);
+    assert_eq!(world.operator.waits, [10]);
 }
 
 #[test]
@@ -290,7 +290,7 @@ fn a_record_is_not_rebuilt_from_slots_that_cannot_be_read() {
     world.machine.dead = vec![SLOT_A, SLOT_B];
     assert_eq!(world.boot().destination, Destination::Recovery);
     world.machine.dead.clear();
-    world.machine.waits.clear();
+    world.operator.waits.clear();
     assert_eq!(world.boot_version(), Some(1), "the slots answer again");
     assert_eq!(world.picture(), "slot-a:good*? slot-b:empty");
 }
@@ -303,7 +303,7 @@ fn a_record_is_not_rebuilt_by_an_initramfs_without_keys() {
     let keys = std::mem::take(&mut world.keys);
     assert_eq!(world.boot().destination, Destination::Recovery);
     world.keys = keys;
-    world.machine.waits.clear();
+    world.operator.waits.clear();
     assert_eq!(world.boot_version(), Some(1));
 }
 

@@ -21,19 +21,19 @@ fn recovery_shows_what_happened_and_does_what_whoever_sits_there_wishes() {
     for slot in [SLOT_A, SLOT_B] {
         world.machine.parts[slot].write_at(0, b"BROKEN!!").unwrap();
     }
-    world.machine.patience = 2;
-    world.machine.choices = vec![OperatorChoice::Boot { slot: "slot-a".into(), keep: false }];
+    world.operator.patience = 2;
+    world.operator.choices = vec![OperatorChoice::Boot { slot: "slot-a".into(), keep: false }];
     let outcome = world.boot();
     assert_eq!(outcome.destination, Destination::Recovery);
-    let notice = world.machine.notice.clone().unwrap();
+    let notice = world.operator.notice.clone().unwrap();
     assert_eq!(notice.slots, ["slot-a: good, version 1.0", "slot-b: good, version 2.0"]);
     assert!(notice.notes.iter().any(|note| note.contains("slot-a: its root could not be mounted")));
     assert!(notice.shell && notice.reason == "no slot left to boot", "{notice:?}");
     // Mended meanwhile, and asked for by name.
     world.machine.parts[SLOT_A].write_at(0, SimRoot::Boots.magic()).unwrap();
-    world.machine.waits.clear();
-    world.machine.breakpoints = vec![Breakpoint::Decide];
-    world.machine.choices = vec![OperatorChoice::Boot { slot: "slot-a".into(), keep: true }];
+    world.operator.waits.clear();
+    world.operator.breakpoints = vec![Breakpoint::Decide];
+    world.operator.choices = vec![OperatorChoice::Boot { slot: "slot-a".into(), keep: true }];
     assert_eq!(world.boot_version(), Some(1));
     assert_eq!(world.picture(), "slot-a:good*? slot-b:good rounds(3)");
 }
@@ -42,11 +42,11 @@ fn recovery_shows_what_happened_and_does_what_whoever_sits_there_wishes() {
 fn what_is_changed_at_a_breakpoint_counts() {
     let mut world = World::running();
     due(&mut world, good(2));
-    world.machine.breakpoints = vec![Breakpoint::Observe, Breakpoint::Apply, Breakpoint::Handoff];
+    world.operator.breakpoints = vec![Breakpoint::Observe, Breakpoint::Apply, Breakpoint::Handoff];
     assert_eq!(world.boot_version(), Some(2));
-    assert!(world.machine.breakpoints.is_empty());
-    world.machine.breakpoints = vec![Breakpoint::Observe];
-    world.machine.choices = vec![OperatorChoice::Boot { slot: "no-such".into(), keep: false }];
+    assert!(world.operator.breakpoints.is_empty());
+    world.operator.breakpoints = vec![Breakpoint::Observe];
+    world.operator.choices = vec![OperatorChoice::Boot { slot: "no-such".into(), keep: false }];
     let outcome = world.boot();
     assert!(outcome.notes.iter().any(|note| note.contains("expected a slot")), "{:?}", outcome.notes);
     assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_B));
@@ -56,32 +56,32 @@ fn what_is_changed_at_a_breakpoint_counts() {
 fn the_recovery_slot_is_booted_when_waiting_did_not_help() {
     let mut world = stranded();
     world.machine.add_recovery(SimRoot::Boots);
-    world.machine.patience = 1;
+    world.operator.patience = 1;
     let outcome = world.boot();
     assert!(matches!(outcome.destination, Destination::RecoverySlot(..)), "{outcome:?}");
     assert_eq!(outcome.part, Some(everboot_core::slot::Uuid([0xee; 16])));
-    assert_eq!(world.machine.waits, [10]);
-    assert!(!world.machine.notice.as_ref().unwrap().shell);
+    assert_eq!(world.operator.waits, [10]);
+    assert!(!world.operator.notice.as_ref().unwrap().shell);
     assert!(matches!(flow::confirm(world.site()), Err(Error::Refused(Refusal::NotBooted))));
     let mut world = stranded();
     world.machine.add_recovery(SimRoot::NoInit);
-    world.machine.patience = 2;
+    world.operator.patience = 2;
     assert_eq!(world.boot().destination, Destination::Recovery);
-    assert!(world.machine.notice.as_ref().unwrap().shell);
+    assert!(world.operator.notice.as_ref().unwrap().shell);
 }
 
 #[test]
 fn recovery_may_be_asked_for_and_ends_in_the_usual_boot() {
     let mut world = World::running();
-    world.machine.patience = 1;
+    world.operator.patience = 1;
     let before = world.record();
     let outcome = world.boot_asked(Some(&Asked::Shell));
     assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_A));
-    assert_eq!(world.machine.waits, [60]);
+    assert_eq!(world.operator.waits, [60]);
     assert_eq!(world.record().recovery_rounds, before.recovery_rounds);
     world.config.lock = true;
-    world.machine.waits.clear();
+    world.operator.waits.clear();
     let outcome = world.boot_asked(Some(&Asked::Shell));
     assert!(outcome.notes.iter().any(|note| note.contains("overrides are locked")), "{:?}", outcome.notes);
-    assert!(world.machine.waits.is_empty());
+    assert!(world.operator.waits.is_empty());
 }

@@ -303,9 +303,9 @@ fn an_insecure_image_that_is_the_only_good_one_boots_after_a_wait_where_it_is_fo
     flow::confirm(world.site()).unwrap();
     flow::reject(world.site(), Some("slot-a")).unwrap();
     world.keys = World::blank().keys.clone();
-    world.machine.patience = 1;
+    world.operator.patience = 1;
     assert_eq!(world.boot_version(), Some(2));
-    assert_eq!(world.machine.waits, [10]);
+    assert_eq!(world.operator.waits, [10]);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::session::{Session, open_bundle};
 use super::status::{StatusReport, name};
 use super::{fetch, help, mount};
 use crate::flow::{self, Destination};
+use crate::machine::Nobody;
 use crate::runtime::boot_report::BootReport;
 use crate::runtime::text::list;
 use crate::sys::{self, FileMedium, Roots};
@@ -340,7 +341,7 @@ fn boot_once(session: &mut Session, arguments: &Arguments) -> Outcome {
 fn boot(session: &mut Session, request: Option<&str>) -> Outcome {
     let asked = request.map(SlotName::new).transpose();
     let asked = asked.map_err(|error| usage(Verb::find("boot"), &error.to_string()))?.map(Asked::Slot);
-    let outcome = flow::boot(session.site(), asked.as_ref());
+    let outcome = flow::boot(session.site(), &mut Nobody, asked.as_ref());
     match &outcome.destination {
         Destination::Root(id, ..) => {
             Ok(Answer::done(format!("{}: {}\n", name(&outcome.record, *id), outcome.reason)))

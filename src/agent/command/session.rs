@@ -49,7 +49,6 @@ impl Session {
             kind,
             kernel: arguments.text("kernel"),
             progress: Progress::new(!arguments.has("no-progress")),
-            operator: None,
             watchdog: None,
         };
         Ok(Self { machine, config: settings.config, keys: settings.keys, complaints, _lock: lock })

@@ -8,7 +8,7 @@
 
 use super::sources::SourceSlots;
 use super::{Error, Site, View};
-use crate::machine::{Access, EarlyBoot, Machine, OperatorChoice, RecoveryNotice, Root, RootError};
+use crate::machine::{Access, EarlyBoot, Machine, Operator, OperatorChoice, RecoveryNotice, Root, RootError};
 use everboot_core::config::{Asked, Breakpoint};
 use everboot_core::decide::{self, Decision, Observation, Reason, Request, Seen, Settled, Target};
 use everboot_core::lifecycle;
@@ -59,10 +59,14 @@ pub struct Outcome<H> {
 
 /// Boots: returns when a root is entered, or when there is nobody who would wait in recovery.
 ///
-/// `asked` is where the kernel command line asks the boot to go.
-pub fn boot<M: EarlyBoot>(site: Site<'_, M>, asked: Option<&Asked>) -> Outcome<M::HandOff> {
-    let choice = site.machine.breakpoint(Breakpoint::Observe);
-    let mut boot = Boot::new(site, asked);
+/// `operator` is asked in recovery and at breakpoints; `asked` is where the kernel command line asks the boot to go.
+pub fn boot<M: EarlyBoot>(
+    site: Site<'_, M>,
+    operator: &mut dyn Operator,
+    asked: Option<&Asked>,
+) -> Outcome<M::HandOff> {
+    let choice = operator.breakpoint(Breakpoint::Observe);
+    let mut boot = Boot::new(site, operator, asked);
     if let Some(choice) = choice {
         boot.follow(choice);
     }
@@ -75,6 +79,7 @@ pub fn boot<M: EarlyBoot>(site: Site<'_, M>, asked: Option<&Asked>) -> Outcome<M
 
 struct Boot<'a, M: EarlyBoot> {
     site: Site<'a, M>,
+    operator: &'a mut dyn Operator,
     view: View<M::Disk>,
     seen: Observation,
     notes: Vec<String>,
@@ -83,12 +88,12 @@ struct Boot<'a, M: EarlyBoot> {
 }
 
 impl<'a, M: EarlyBoot> Boot<'a, M> {
-    fn new(mut site: Site<'a, M>, asked: Option<&Asked>) -> Self {
+    fn new(mut site: Site<'a, M>, operator: &'a mut dyn Operator, asked: Option<&Asked>) -> Self {
         let since = site.machine.uptime_ms();
         let view = site.look();
         let mut seen = view.observation();
         seen.request = asked.filter(|_| !site.config.lock).and_then(|asked| request(&view.record, asked));
-        let mut boot = Self { site, view, seen, notes: Vec::new(), steps: Vec::new(), since };
+        let mut boot = Self { site, operator, view, seen, notes: Vec::new(), steps: Vec::new(), since };
         boot.report_look(asked);
         boot.step("observe");
         boot
@@ -122,7 +127,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
 
     /// Lets somebody look around, if that is asked for here. Whether it was: then everything was looked at anew.
     fn pause_at(&mut self, point: Breakpoint) -> bool {
-        let choice = self.site.machine.breakpoint(point);
+        let choice = self.operator.breakpoint(point);
         choice.map(|choice| self.look_again(choice)).is_some()
     }
 
@@ -175,8 +180,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
                 if mutant::is(Mutant::SaveAfterHandoff) {
                     self.persist(decision);
                 }
-                if let Some(OperatorChoice::Boot { slot, .. }) =
-                    self.site.machine.breakpoint(Breakpoint::Handoff)
+                if let Some(OperatorChoice::Boot { slot, .. }) = self.operator.breakpoint(Breakpoint::Handoff)
                 {
                     self.note(format!("{slot} comes too late: another slot is mounted, and counted"));
                 }
@@ -284,7 +288,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             shell,
         };
         self.view.note(Kind::Boot, format!("recovery: {}\n{}", notice.reason, self.notes.join("\n")));
-        let choice = self.site.machine.recover(&notice);
+        let choice = self.operator.recover(&notice);
         if choice == OperatorChoice::Leave {
             return Some(self.finish(Destination::Recovery, decision));
         }

@@ -53,21 +53,15 @@ impl Early {
         self.step("set up");
 
         let kind = Kind::Linux(LinuxMachine::early(Roots::default(), command_line.init, sysroot));
-        let operator = Recovery::new(command_line.breakpoints, self.is_in_distribution);
+        let mut operator = Recovery::new(command_line.breakpoints, self.is_in_distribution);
         let (config, keys) = (&settings.config, &settings.keys);
         let watchdog = (config.watchdog != Watchdog::Off).then(|| sys::Watchdog::new(Roots::default()));
-        let mut machine = AnyMachine {
-            kind,
-            kernel: None,
-            progress: Progress::new(true),
-            operator: Some(Box::new(operator)),
-            watchdog,
-        };
+        let mut machine = AnyMachine { kind, kernel: None, progress: Progress::new(true), watchdog };
         let mut site = Site { machine: &mut machine, config, keys };
         self.wait_for_devices(&mut site, command_line.timeout.unwrap_or(config.timeout));
         self.step("devices");
 
-        let outcome = flow::boot(site, command_line.asked.as_ref());
+        let outcome = flow::boot(site, &mut operator, command_line.asked.as_ref());
         if let Err(why) = BootReport::new(&outcome, &self.steps, &self.notes).write() {
             log::warn!("boot.json: {why}");
         }

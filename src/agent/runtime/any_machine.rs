@@ -2,12 +2,8 @@
 //! the binary once.
 
 use super::progress::Progress;
-use crate::machine::{
-    Access, EarlyBoot, Machine, Operator, OperatorChoice, PartitionRef, RecoveryNotice, Root, RootError,
-    Survey,
-};
+use crate::machine::{Access, EarlyBoot, Machine, PartitionRef, Root, RootError, Survey};
 use crate::sys::{self, DirStaging, DiskFileMachine, FileMedium, HandOff, LinuxMachine, Watchdog};
-use everboot_core::config::Breakpoint;
 use everboot_core::slot::Uuid;
 use everboot_storage::medium::Error;
 use everboot_storage::worker_pool::Threads;
@@ -29,8 +25,6 @@ pub struct AnyMachine {
     pub kernel: Option<String>,
     /// How far a long step is.
     pub progress: Progress,
-    /// Who is asked when an early boot is stuck; absent where nobody would wait, as for a disk image in a file.
-    pub operator: Option<Box<dyn Operator>>,
     /// The watchdog over an apply in early boot; absent where nobody wants it. The staging area is open there for
     /// as long as an apply takes, whose starts are counted: no machine is restarted for ever.
     pub watchdog: Option<Watchdog>,
@@ -109,14 +103,6 @@ impl EarlyBoot for AnyMachine {
             Kind::Linux(machine) => machine.enter(root).map(Some),
             Kind::File(machine) => machine.enter(root).map(|()| None),
         }
-    }
-
-    fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice {
-        self.operator.as_mut().map_or(OperatorChoice::Leave, |operator| operator.recover(notice))
-    }
-
-    fn breakpoint(&mut self, point: Breakpoint) -> Option<OperatorChoice> {
-        self.operator.as_mut()?.breakpoint(point)
     }
 
     fn uptime_ms(&self) -> u64 {

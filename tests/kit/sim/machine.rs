@@ -4,10 +4,8 @@ use super::pages::Pages;
 use super::power::DIRECTORY;
 use super::{Power, SimDisk, SimStaging, Survives};
 use everboot_agent::machine::{
-    Access, Disk, EarlyBoot, Machine, OperatorChoice, Partition, PartitionRef, RecoveryNotice, Root,
-    RootError, Survey,
+    Access, Disk, EarlyBoot, Machine, Partition, PartitionRef, Root, RootError, Survey,
 };
-use everboot_core::config::Breakpoint;
 use everboot_core::slot::{RootFault, Uuid};
 use everboot_storage::medium::{Error, Medium, Op};
 use everboot_storage::worker_pool::Threads;
@@ -54,15 +52,6 @@ pub struct SimMachine {
     /// Whether the staging file system can be mounted.
     pub has_staging: bool,
     pub kernel: Option<String>,
-    /// Waits of recovery, in seconds; the machine gives up waiting after [`SimMachine::patience`] of them.
-    pub waits: Vec<u64>,
-    pub patience: usize,
-    /// What recovery showed last.
-    pub notice: Option<RecoveryNotice>,
-    /// Where somebody wants to look around.
-    pub breakpoints: Vec<Breakpoint>,
-    /// What whoever sits at the console chooses, last first.
-    pub choices: Vec<OperatorChoice>,
     /// The root that runs, once a hand-off has gone there.
     pub entered: Option<Root>,
     /// Partitions that cannot be opened.
@@ -121,11 +110,6 @@ impl SimMachine {
             staging: SimStaging::of(&durable.files, &power),
             has_staging: true,
             kernel: None,
-            waits: vec![],
-            patience: 0,
-            notice: None,
-            breakpoints: vec![],
-            choices: vec![],
             entered: None,
             dead: vec![],
             unbootable: vec![],
@@ -162,7 +146,6 @@ impl SimMachine {
         other.staging = self.staging.fork(&other.power);
         other.has_staging = self.has_staging;
         other.kernel = self.kernel.clone();
-        other.patience = self.patience;
         other.dead = self.dead.clone();
         other
     }
@@ -237,21 +220,6 @@ impl EarlyBoot for SimMachine {
         } else {
             Err(RootError::new(RootFault::NotMountable, "no file system"))
         }
-    }
-
-    fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice {
-        self.waits.push(notice.wait);
-        self.notice = Some(notice.clone());
-        match self.waits.len() <= self.patience {
-            true => self.choices.pop().unwrap_or(OperatorChoice::LookAgain),
-            false => OperatorChoice::Leave,
-        }
-    }
-
-    fn breakpoint(&mut self, point: Breakpoint) -> Option<OperatorChoice> {
-        let wanted = self.breakpoints.iter().position(|wanted| *wanted == point)?;
-        self.breakpoints.remove(wanted);
-        Some(self.choices.pop().unwrap_or(OperatorChoice::LookAgain))
     }
 
     fn uptime_ms(&self) -> u64 {

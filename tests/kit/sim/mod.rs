@@ -5,6 +5,7 @@
 
 mod disk;
 mod machine;
+mod operator;
 mod page_view;
 pub mod pages;
 pub mod power;
@@ -12,6 +13,7 @@ mod staging;
 
 pub use disk::{SURVIVORS, SimDisk, Survives, UNREADABLE};
 pub use machine::{DurableState, RECORD, SLOT_A, SLOT_B, SimHandOff, SimMachine, SimRoot};
+pub use operator::SimOperator;
 pub use page_view::PageView;
 pub use power::Power;
 pub use staging::SimStaging;
