@@ -5,6 +5,7 @@
 
 use everboot_core::config::Breakpoint;
 use everboot_core::slot::{RootFault, Uuid};
+use everboot_core::wall_clock::WallClock;
 use everboot_storage::medium::{self, Medium, Staging};
 use everboot_storage::worker_pool::Threads;
 use std::fmt;
@@ -119,6 +120,12 @@ pub trait Machine {
     /// Release of the running kernel (`uname -r`); `None` when it will not be the one that boots the image,
     /// as for a disk image in a file.
     fn kernel_release(&self) -> Option<String>;
+
+    /// What the wall clock shows, for the history only: nothing is decided by it.
+    fn wall_clock(&self) -> WallClock;
+
+    /// The kernel's id of this boot, for the history only; `None` when it is not known, as for a disk image in a file.
+    fn boot_id(&self) -> Option<Uuid>;
 
     /// The unique GUID of the partition that the running system's `/` is mounted from; `None` when it is
     /// none, or not known, as for a disk image in a file.

@@ -66,3 +66,4 @@ pub mod record;
 pub mod slot;
 pub mod tree;
 pub mod verbs;
+pub mod wall_clock;

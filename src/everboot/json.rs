@@ -9,6 +9,7 @@ pub fn json(said: &VerbOutput) -> String {
         VerbOutput::Text(text) => return text.clone(),
         VerbOutput::Status(report) => to_string(report),
         VerbOutput::Explanation(report) => to_string(report),
+        VerbOutput::Log(report) => to_string(report),
         VerbOutput::Health(report) => to_string(report),
     };
     // Text and numbers always have a JSON form.

@@ -248,11 +248,13 @@ fn a_save_that_is_cut_leaves_the_old_record_or_the_new_one() {
 
 #[test]
 fn the_history_is_a_ring_that_survives_damage() {
-    use everboot_core::record::history::Kind;
+    use everboot_core::record::history::{Kind, Stamp};
+    use everboot_core::wall_clock::WallClock;
     let disk = SimDisk::new(LEN);
+    let stamp = Stamp { clock: WallClock::NotSet(1), boot: None, program: "0.1.0".into() };
     for number in 1..=100 {
         let mut history = store::History::load(&disk);
-        history.append(&disk, Kind::Verb, format!("entry {number}")).unwrap();
+        history.append(&disk, stamp.clone(), Kind::Verb, format!("entry {number}")).unwrap();
     }
     let history = store::History::load(&disk);
     assert_eq!(history.entries.len(), 64);

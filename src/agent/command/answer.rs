@@ -2,6 +2,7 @@
 
 use super::explain::Explanation;
 use super::health::HealthReport;
+use super::history::LogReport;
 use super::status::StatusReport;
 pub use crate::runtime::failure::Failure;
 pub use everboot_core::verbs::Exit;
@@ -15,6 +16,8 @@ pub enum VerbOutput {
     Status(Box<StatusReport>),
     /// The next boot.
     Explanation(Box<Explanation>),
+    /// What happened.
+    Log(LogReport),
     /// Whether the installation is sound.
     Health(HealthReport),
 }
@@ -26,6 +29,7 @@ impl VerbOutput {
             Self::Text(text) => text.clone(),
             Self::Status(report) => report.text(),
             Self::Explanation(report) => report.text(),
+            Self::Log(report) => report.text(),
             Self::Health(report) => report.text(),
         }
     }

@@ -1,5 +1,6 @@
 //! `explain` and `why`: the decision of the next boot, and that of this one, in words.
 
+use super::history::Event;
 use super::status::{NextBoot, name};
 use super::status_text::next;
 use crate::flow::Status;
@@ -161,7 +162,11 @@ fn because(record: &Record, decision: &Decision, can_persist: bool) -> &'static 
 /// `why`: this boot as its report tells it, and the latest boot that the history tells of.
 pub(crate) fn why(report: Option<String>, entry: Option<&Entry>) -> String {
     let mut out = report.unwrap_or_default();
-    let lines: Vec<_> = entry.map_or(Vec::new(), |entry| entry.text.lines().map(str::to_owned).collect());
+    let lines = entry.map(Event::new).map_or(Vec::new(), |event| {
+        let mut lines = event.lines();
+        lines[0] = format!("{}  {}", event.when().trim_end(), lines[0]);
+        lines
+    });
     list(&mut out, "last event", &lines, "no boot out of the ordinary is recorded");
     out
 }

@@ -11,6 +11,7 @@ mod explain;
 mod fetch;
 mod health;
 pub mod help;
+mod history;
 mod mount;
 pub mod output;
 pub mod parse;

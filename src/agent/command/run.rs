@@ -7,13 +7,13 @@ use super::blocks::repair;
 use super::blocks::verify;
 use super::doctor::{HostChecks, doctor};
 use super::explain::{Explanation, facts, why};
+use super::history::{Event, LogReport};
 use super::session::{Session, open_bundle};
 use super::status::{StatusReport, name};
 use super::{fetch, help, mount};
 use crate::flow::{self, Destination};
 use crate::machine::Nobody;
 use crate::runtime::boot_report::BootReport;
-use crate::runtime::text::list;
 use crate::sys::{self, FileMedium, Roots};
 use everboot_core::config::Asked;
 use everboot_core::lifecycle::{Activated, Refusal};
@@ -211,20 +211,9 @@ fn tell_why(session: &mut Session, is_file: bool) -> Outcome {
 }
 
 fn log(session: &mut Session) -> Outcome {
-    let mut text = String::new();
-    for entry in session.site().look().history().entries {
-        let lines: Vec<_> = entry.text.lines().map(str::to_owned).collect();
-        let kind = match entry.kind {
-            Kind::Boot => "boot",
-            Kind::Update => "update",
-            Kind::Verb => "verb",
-        };
-        list(&mut text, kind, &lines, "-");
-    }
-    if session.linux().is_some() {
-        list(&mut text, "this run", &sys::kernel_lines(&Roots::default()), "nothing");
-    }
-    Ok(Answer::done(text))
+    let history = session.site().look().history().entries.iter().map(Event::new).collect();
+    let this_run = session.linux().map(|_| sys::kernel_lines(&Roots::default()));
+    Ok(answer(VerbOutput::Log(LogReport { history, this_run })))
 }
 
 /// The bundle that is named; absent for the one that was fetched.

@@ -1,5 +1,6 @@
 //! `status`: the facts, gathered once and shown in two ways.
 
+use super::history::Event;
 use crate::flow::{StagingReport, Status};
 use everboot_core::decide::{Decision, Target};
 use everboot_core::lifecycle::Blocked;
@@ -45,8 +46,8 @@ pub struct StatusReport {
     pub(crate) blocked_reason: Option<String>,
     /// What is wrong with the staging area.
     pub(crate) staging_trouble: Option<String>,
-    /// First lines of what happened last, oldest first.
-    pub(crate) history: Vec<String>,
+    /// What happened last, oldest first.
+    pub(crate) history: Vec<Event>,
 }
 
 /// A slot.
@@ -153,7 +154,6 @@ impl StatusReport {
         };
         let copy = |fault: &Option<BadCopy>| fault.as_ref().map_or("good".to_owned(), ToString::to_string);
         let recent = status.history.len().saturating_sub(HISTORY);
-        let first_line = |text: &str| text.lines().next().unwrap_or("").to_owned();
         Self {
             version: env!("CARGO_PKG_VERSION"),
             compatible: compatible.to_owned(),
@@ -179,7 +179,7 @@ impl StatusReport {
             blocked_code: status.next_target.as_ref().err().map(Blocked::code),
             blocked_reason: status.next_target.as_ref().err().map(ToString::to_string),
             staging_trouble,
-            history: status.history[recent..].iter().map(|entry| first_line(&entry.text)).collect(),
+            history: status.history[recent..].iter().map(Event::new).collect(),
         }
     }
 }

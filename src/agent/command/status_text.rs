@@ -34,8 +34,9 @@ impl StatusReport {
             line("staging", why);
         }
         self.table(&mut out);
-        for text in &self.history {
-            let _ = writeln!(out, "history    {}", cut(text, WIDTH - 12));
+        for event in &self.history {
+            let what = format!("{}  {}", event.when(), event.lines()[0]);
+            let _ = writeln!(out, "history    {}", cut(&what, WIDTH - 12));
         }
         out
     }

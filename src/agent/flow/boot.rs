@@ -287,7 +287,11 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             wait,
             shell,
         };
-        self.view.note(Kind::Boot, format!("recovery: {}\n{}", notice.reason, self.notes.join("\n")));
+        self.site.note(
+            &self.view,
+            Kind::Boot,
+            format!("recovery: {}\n{}", notice.reason, self.notes.join("\n")),
+        );
         let choice = self.operator.recover(&notice);
         if choice == OperatorChoice::Leave {
             return Some(self.finish(Destination::Recovery, decision));
@@ -319,7 +323,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         // A boot in which nothing happened leaves no trace beyond the record.
         if decision.reason != Reason::Default || !self.notes.is_empty() {
             let text = [vec![format!("{slot}: {reason}")], self.notes.clone()].concat().join("\n");
-            self.view.note(Kind::Boot, text);
+            self.site.note(&self.view, Kind::Boot, text);
         }
         let (notes, steps) = (std::mem::take(&mut self.notes), std::mem::take(&mut self.steps));
         Outcome { destination, part, reason, record: self.view.record.clone(), notes, steps }

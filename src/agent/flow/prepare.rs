@@ -42,6 +42,6 @@ pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress)
     site.machine.close_staging();
     let progress = applied?;
     view.save(lifecycle::prepared(&view.record))?;
-    view.note(Kind::Update, view.record.slot(target).to_string());
+    site.note(&view, Kind::Update, view.record.slot(target).to_string());
     Ok((name, progress))
 }

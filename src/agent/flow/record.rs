@@ -31,7 +31,7 @@ pub fn init<M: Machine>(
     if let Some((name, version)) = good {
         adopt(&mut record, name, version)?;
     }
-    write(view, record, "record made from the slots")
+    write(&site, view, record, "record made from the slots")
 }
 
 /// Declares a slot good that has no trailer.
@@ -79,11 +79,12 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
         Some(Trouble::OneCopy(_)) if !force => lifecycle::end_trial(&view.record)?,
         _ => view.record.clone(),
     };
-    write(view, record, "record repaired")
+    write(&site, view, record, "record repaired")
 }
 
-fn write<D: everboot_storage::medium::Medium>(
-    mut view: View<D>,
+fn write<M: Machine>(
+    site: &Site<'_, M>,
+    mut view: View<M::Disk>,
     record: Record,
     text: &str,
 ) -> Result<Record, Error> {
@@ -99,6 +100,6 @@ fn write<D: everboot_storage::medium::Medium>(
         _ => return Err(SaveError::ReadBack.into()),
     }
     view.can_persist = true;
-    view.note(Kind::Verb, text.to_owned());
+    site.note(&view, Kind::Verb, text.to_owned());
     Ok(record)
 }

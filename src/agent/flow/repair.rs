@@ -76,7 +76,7 @@ pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     let (slot, progress) = (view.record.slot(id), progress?);
     let (repaired, wrong) = (progress.bytes_written / BLOCK as u64, progress.blocks - progress.proven);
     if repaired + wrong > 0 {
-        view.note(Kind::Verb, format!("{}: {repaired} blocks repaired, {wrong} are wrong", slot.name));
+        site.note(&view, Kind::Verb, format!("{}: {repaired} blocks repaired, {wrong} are wrong", slot.name));
     }
     Ok((slot.name.clone(), slot.state, progress))
 }

@@ -135,7 +135,7 @@ pub fn stage<M: Machine>(
     site.machine.close_staging();
     copied?;
     view.save(next)?;
-    view.note(Kind::Update, format!("staged version {version}"));
+    site.note(&view, Kind::Update, format!("staged version {version}"));
     Ok(StagedNow { version, bytes: len })
 }
 

@@ -49,22 +49,32 @@ impl<M: Machine> Site<'_, M> {
     }
 }
 
-fn save<D: Medium>(view: &mut View<D>, next: Record, text: String) -> Result<(), Error> {
+fn save<M: Machine>(
+    site: &Site<'_, M>,
+    view: &mut View<M::Disk>,
+    next: Record,
+    text: String,
+) -> Result<(), Error> {
     if next != view.record || !view.loaded.is_whole() {
         view.save(next)?;
-        view.note(Kind::Verb, text);
+        site.note(view, Kind::Verb, text);
     }
     Ok(())
 }
 
 /// Saves what was said of a slot: in both copies, before whoever said it is told that it is done.
-fn save_verdict<D: Medium>(view: &mut View<D>, next: Record, text: String) -> Result<(), Error> {
+fn save_verdict<M: Machine>(
+    site: &Site<'_, M>,
+    view: &mut View<M::Disk>,
+    next: Record,
+    text: String,
+) -> Result<(), Error> {
     if mutant::is(Mutant::VerdictInOneCopy) {
-        return save(view, next, text);
+        return save(site, view, next, text);
     }
     if next != view.record || !view.loaded.agree {
         view.save_in_both(next)?;
-        view.note(Kind::Verb, text);
+        site.note(view, Kind::Verb, text);
     }
     Ok(())
 }
@@ -84,7 +94,7 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
         site.refuse_open_source(&view, id)?;
     }
     let name = view.name(id).clone();
-    save(&mut view, next, format!("{name}: {what}"))?;
+    save(&site, &mut view, next, format!("{name}: {what}"))?;
     Ok((activated, name))
 }
 
@@ -124,7 +134,7 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
         let part = site.machine.open(at, Access::Shared).map_err(failed)?;
         apply::mark(&part, generation, image).map_err(failed)?;
     }
-    save_verdict(&mut view, confirmation.record, format!("{}: confirmed", slot.name))?;
+    save_verdict(&site, &mut view, confirmation.record, format!("{}: confirmed", slot.name))?;
     site.sweep(&view);
     Ok(slot.name)
 }
@@ -137,7 +147,7 @@ pub fn reject<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>) -> Result<S
     let id = slot.map_or_else(running, |name| view.slot(name))?;
     let name = view.name(id).clone();
     let next = lifecycle::reject(&view.record, id)?;
-    save_verdict(&mut view, next, format!("{name}: rejected"))?;
+    save_verdict(&site, &mut view, next, format!("{name}: rejected"))?;
     site.unmark(&view, id);
     site.sweep(&view);
     Ok(name)
@@ -153,7 +163,7 @@ pub fn boot_once<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>, force: b
         }
         None => (lifecycle::not_once(&view.record), "no slot boots once".to_owned()),
     };
-    save(&mut view, next, text)
+    save(&site, &mut view, next, text)
 }
 
 /// Returns to the previous good slot at the next boot, or to the one that is named; with `force` also below the floor.
@@ -163,7 +173,7 @@ pub fn rollback<M: Machine>(mut site: Site<'_, M>, to: Option<&str>, force: bool
     let (next, target) = lifecycle::rollback(&view.record, to, force)?;
     let name = view.name(target).clone();
     let left = view.record.trial();
-    save_verdict(&mut view, next, format!("{name}: default again, by rollback"))?;
+    save_verdict(&site, &mut view, next, format!("{name}: default again, by rollback"))?;
     if let Some(id) = left {
         site.unmark(&view, id);
     }
@@ -175,7 +185,7 @@ pub fn rollback<M: Machine>(mut site: Site<'_, M>, to: Option<&str>, force: bool
 pub fn cancel<M: Machine>(mut site: Site<'_, M>) -> Result<(), Error> {
     let mut view = site.look().writable()?;
     let next = lifecycle::cancel(&view.record)?;
-    save(&mut view, next, "update cancelled".to_owned())?;
+    save(&site, &mut view, next, "update cancelled".to_owned())?;
     site.sweep(&view);
     Ok(())
 }

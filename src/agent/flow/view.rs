@@ -7,7 +7,7 @@ use everboot_core::decide::{Observation, Seen};
 use everboot_core::lifecycle::{self, Blocked, Found, MachineFacts, image_of, rebuild};
 use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
-use everboot_core::record::history::Kind;
+use everboot_core::record::history::{Kind, Stamp};
 use everboot_core::record::{LastBoot, Record, Selection};
 use everboot_core::slot::{RootHash, SlotId, SlotName, Uuid};
 use everboot_storage::apply;
@@ -99,6 +99,19 @@ impl<M: Machine> Site<'_, M> {
                 let medium = self.machine.open(at, Access::Read).map_err(|error| error.to_string())?;
                 Ok((medium, Some(Trouble::ReadOnly(error.to_string()))))
             }
+        }
+    }
+
+    /// Adds to the history of the record that was found. A failure is logged and changes nothing.
+    pub(super) fn note(&self, view: &View<M::Disk>, kind: Kind, text: String) {
+        let Some(medium) = view.medium.as_ref().filter(|_| view.can_persist) else { return };
+        let stamp = Stamp {
+            clock: self.machine.wall_clock(),
+            boot: self.machine.boot_id(),
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        if let Err(error) = History::load(medium).append(medium, stamp, kind, text) {
+            log::warn!("history: {error}");
         }
     }
 
@@ -288,14 +301,6 @@ impl<D: Medium> View<D> {
     /// Saves a record that names a slot *writing*.
     pub(super) fn save_writing(&mut self, record: Record) -> Result<(), SaveError> {
         if mutant::is(Mutant::WritingInOneCopy) { self.save(record) } else { self.save_in_both(record) }
-    }
-
-    /// Adds to the history. A failure is logged and changes nothing.
-    pub fn note(&self, kind: Kind, text: String) {
-        let Some(medium) = self.medium.as_ref().filter(|_| self.can_persist) else { return };
-        if let Err(error) = History::load(medium).append(medium, kind, text) {
-            log::warn!("history: {error}");
-        }
     }
 
     /// The history.

@@ -5,6 +5,7 @@ use super::progress::Progress;
 use crate::machine::{Access, EarlyBoot, Machine, PartitionRef, Root, RootError, Survey};
 use crate::sys::{self, DirStaging, DiskFileMachine, FileMedium, HandOff, LinuxMachine, Watchdog};
 use everboot_core::slot::Uuid;
+use everboot_core::wall_clock::WallClock;
 use everboot_storage::medium::Error;
 use everboot_storage::worker_pool::Threads;
 
@@ -87,6 +88,14 @@ impl Machine for AnyMachine {
 
     fn kernel_release(&self) -> Option<String> {
         self.kernel.clone().or_else(|| either!(self, machine => machine.kernel_release()))
+    }
+
+    fn wall_clock(&self) -> WallClock {
+        either!(self, machine => machine.wall_clock())
+    }
+
+    fn boot_id(&self) -> Option<Uuid> {
+        either!(self, machine => machine.boot_id())
     }
 
     fn root_partition(&self) -> Option<Uuid> {

@@ -1,5 +1,6 @@
-//! The clocks, for reports and bounded waits only.
+//! The clocks, for reports, the history and bounded waits only.
 
+use everboot_core::wall_clock::WallClock;
 use nix::time::{ClockId, clock_gettime};
 
 /// Milliseconds since the kernel started, suspended time included (CLOCK_BOOTTIME).
@@ -10,6 +11,12 @@ pub fn uptime_ms() -> u64 {
 /// Milliseconds of a clock that only goes forward (CLOCK_MONOTONIC).
 pub fn monotonic_ms() -> u64 {
     milliseconds(ClockId::CLOCK_MONOTONIC)
+}
+
+/// What the wall clock shows (CLOCK_REALTIME). A time before 1970 is as little set as 1970 is.
+pub(super) fn wall_clock() -> WallClock {
+    let now = clock_gettime(ClockId::CLOCK_REALTIME);
+    WallClock::showing(now.map_or(0, |now| u64::try_from(now.tv_sec()).unwrap_or(0)))
 }
 
 /// Every kernel has both clocks; 0 is for the type.

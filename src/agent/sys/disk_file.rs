@@ -8,9 +8,10 @@ use super::lock::{Lock, LockError};
 use super::progress::Progress;
 use super::staging::DirStaging;
 use super::table::{self, Extent};
-use super::threads;
+use super::{clock, threads};
 use crate::machine::{Access, Machine, PartitionRef, Root, RootError, Survey};
 use everboot_core::slot::Uuid;
+use everboot_core::wall_clock::WallClock;
 use everboot_storage::medium::{Error, Medium, Op};
 use everboot_storage::worker_pool::Threads;
 use std::fs::File;
@@ -91,6 +92,15 @@ impl Machine for DiskFileMachine {
         None
     }
 
+    fn wall_clock(&self) -> WallClock {
+        clock::wall_clock()
+    }
+
+    /// The boot that runs here is none of the machine whose disk this is.
+    fn boot_id(&self) -> Option<Uuid> {
+        None
+    }
+
     fn root_partition(&self) -> Option<Uuid> {
         None
     }
@@ -101,7 +111,7 @@ impl DiskFileMachine {
     pub fn enter(&mut self, root: &Root) -> Result<(), RootError> {
         let opened = Machine::open(self, root.at, Access::Read);
         let read = opened.and_then(|part| part.read_at(0, &mut [0; everboot_core::slot::BLOCK]));
-        read.map_err(|error| RootError::device(error))
+        read.map_err(RootError::device)
     }
 }
 

@@ -14,9 +14,10 @@ use super::roots::Roots;
 use super::small_file::{read_text, read_value};
 use super::staging::DirStaging;
 use super::survey::{self, Found, Node};
-use super::{boot_facts, ioctl, mountinfo, threads};
+use super::{boot_facts, boot_id, clock, ioctl, mountinfo, threads};
 use crate::machine::{Access, Machine, PartitionRef, Survey};
 use everboot_core::slot::Uuid;
+use everboot_core::wall_clock::WallClock;
 use everboot_storage::medium::{Error, Op};
 use everboot_storage::worker_pool::Threads;
 use nix::mount::MsFlags;
@@ -226,6 +227,14 @@ impl Machine for LinuxMachine {
 
     fn kernel_release(&self) -> Option<String> {
         rustix::system::uname().release().to_str().ok().map(str::to_owned)
+    }
+
+    fn wall_clock(&self) -> WallClock {
+        clock::wall_clock()
+    }
+
+    fn boot_id(&self) -> Option<Uuid> {
+        boot_id::boot_id(&self.roots)
     }
 
     fn root_partition(&self) -> Option<Uuid> {

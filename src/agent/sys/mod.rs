@@ -4,6 +4,7 @@
 //! here decides anything; a partition table is only ever read.
 
 mod boot_facts;
+mod boot_id;
 mod child;
 mod clock;
 mod disk_file;

@@ -105,9 +105,12 @@ pub static VERBS: &[Verb] = &[
     Verb {
         action: Action::Log,
         name: "log",
+        flags: &[JSON],
         summary: "show what happened, newest last",
         about: "Changes nothing. All that the history beside the record keeps, then what everboot said in the \
-                kernel's log since this machine started.",
+                kernel's log since this machine started. Times are in UTC; clock not set stands where the clock \
+                showed a time before everboot was built, as that of a machine without a battery does at its \
+                start. A kind with a number was written by a newer everboot.",
         ..LOOKS
     },
     Verb {

@@ -2,7 +2,7 @@
 
 use crate::medium::{self, Medium};
 use crate::store::MIN_LEN;
-use everboot_core::record::history::{Entry, Kind, decode, encode};
+use everboot_core::record::history::{Entry, Kind, Stamp, decode, encode};
 use everboot_core::slot::BLOCK;
 
 const BLOCKS: u64 = 64;
@@ -35,9 +35,15 @@ impl History {
     }
 
     /// Adds an entry. No barrier: the next one of the record, or of the file system, carries it along.
-    pub fn append(&mut self, medium: &impl Medium, kind: Kind, text: String) -> Result<(), medium::Error> {
+    pub fn append(
+        &mut self,
+        medium: &impl Medium,
+        stamp: Stamp,
+        kind: Kind,
+        text: String,
+    ) -> Result<(), medium::Error> {
         let sequence = self.entries.last().map_or(1, |entry| entry.sequence.saturating_add(1));
-        let entry = Entry { sequence, kind, text };
+        let entry = Entry { sequence, stamp, kind, text };
         if medium.len() >= MIN_LEN {
             medium.write_at(offset(medium.len(), sequence), &encode(&entry)[..])?;
         }

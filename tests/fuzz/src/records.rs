@@ -25,7 +25,10 @@ pub fn record(data: &[u8]) {
         let again = history::decode(&history::encode(&entry));
         let cut = again.expect("an entry that was written");
         assert!(
-            (cut.sequence, cut.kind) == (entry.sequence, entry.kind) && entry.text.starts_with(&cut.text)
+            (cut.sequence, cut.kind) == (entry.sequence, entry.kind)
+                && (cut.stamp.clock, cut.stamp.boot) == (entry.stamp.clock, entry.stamp.boot)
+                && entry.stamp.program.starts_with(&cut.stamp.program)
+                && entry.text.starts_with(&cut.text)
         );
     }
 }

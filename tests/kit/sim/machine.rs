@@ -7,6 +7,7 @@ use everboot_agent::machine::{
     Access, Disk, EarlyBoot, Machine, Partition, PartitionRef, Root, RootError, Survey,
 };
 use everboot_core::slot::{RootFault, Uuid};
+use everboot_core::wall_clock::WallClock;
 use everboot_storage::medium::{Error, Medium, Op};
 use everboot_storage::worker_pool::Threads;
 use std::collections::BTreeMap;
@@ -52,6 +53,9 @@ pub struct SimMachine {
     /// Whether the staging file system can be mounted.
     pub has_staging: bool,
     pub kernel: Option<String>,
+    /// What its clock shows, all the time.
+    pub clock: WallClock,
+    pub boot_id: Option<Uuid>,
     /// The root that runs, once a hand-off has gone there.
     pub entered: Option<Root>,
     /// Partitions that cannot be opened.
@@ -110,6 +114,8 @@ impl SimMachine {
             staging: SimStaging::of(&durable.files, &power),
             has_staging: true,
             kernel: None,
+            clock: WallClock::NotSet(0),
+            boot_id: None,
             entered: None,
             dead: vec![],
             unbootable: vec![],
@@ -195,6 +201,14 @@ impl Machine for SimMachine {
 
     fn kernel_release(&self) -> Option<String> {
         self.kernel.clone()
+    }
+
+    fn wall_clock(&self) -> WallClock {
+        self.clock
+    }
+
+    fn boot_id(&self) -> Option<Uuid> {
+        self.boot_id
     }
 
     fn root_partition(&self) -> Option<Uuid> {
