@@ -13,6 +13,7 @@ use everboot_agent::flow::{self, Destination, Site};
 use everboot_agent::machine::{Machine, Partition};
 use everboot_agent::sys::DiskFileMachine;
 use everboot_core::config::Config;
+use everboot_core::record::Formats;
 use everboot_kit::epoch::SECTOR;
 use everboot_kit::owned::boot;
 use everboot_kit::sim::pages::Pages;
@@ -88,7 +89,7 @@ fn in_memory(recording: &Recording, folder: &Path, config: &Config, keys: &Keys)
     machine.enters_any_root = true;
     let bundle = SimDisk::of(Pages::of(&fs::read(&recording.bundle)?), &Power::default(), 0);
     for phase in &recording.phases {
-        let site = Site { machine: &mut machine, config, keys };
+        let site = Site { machine: &mut machine, config, keys, formats: Formats::CURRENT };
         act(&phase.name, site, &bundle).with_context(|| format!("{} in memory", phase.name))?;
     }
     Ok(machine.power.take_events())

@@ -14,6 +14,7 @@ use everboot_agent::flow::{self, FETCHED, Receiver, Site};
 use everboot_agent::machine::Machine;
 use everboot_agent::settings::DIRECTORY;
 use everboot_agent::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Roots};
+use everboot_core::record::Formats;
 use everboot_core::verbs::{Exit, Flag, GLOBAL, VERBS, Verb};
 use everboot_fetch::arguments::Arguments;
 use everboot_storage::medium::Staging;
@@ -48,7 +49,7 @@ where
     let config = settings::config(&folder)?;
     // Where they cannot be read `everboot stage` says so.
     let keys = settings::keys(&folder.join("keys")).unwrap_or_default();
-    let mut site = Site { machine, config: &config, keys: &keys };
+    let mut site = Site { machine, config: &config, keys: &keys, formats: Formats::CURRENT };
     let Receiver { area, installed, bad_images, blocked } = flow::receive(&mut site).map_err(problem)?;
     let mut arguments = Arguments::parse_from([OsString::new(), "--".into(), asked.source.clone().into()]);
     arguments.config = folder;

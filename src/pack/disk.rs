@@ -12,6 +12,7 @@ use everboot_agent::machine::{Access, Machine, PartitionRef};
 use everboot_agent::settings;
 use everboot_agent::sys::DiskFileMachine;
 use everboot_core::config::{Config, Locator};
+use everboot_core::record::Formats;
 use everboot_storage::apply::{self, Layout};
 use everboot_storage::bundle::{Bundle, Keys, Sources};
 use gpt::partition_types::{LINUX_FS, Type};
@@ -134,7 +135,7 @@ fn make(
     let written = apply::apply(bundle, &mut Sources::none(), &slot, machine.threads(), &mut |_| ())?;
     apply::mark(&slot, 1, bundle.manifest().payload.root_hash)?;
     fill_data(&mut machine, find(&plan[plan.len() - 1].label), arguments.data.as_deref())?;
-    let site = Site { machine: &mut machine, config, keys };
+    let site = Site { machine: &mut machine, config, keys, formats: Formats::CURRENT };
     let record = flow::init(site, None, false)?;
     let first = &record.slots[0];
     println!(

@@ -35,12 +35,14 @@ pub fn hash(reader: &mut Reader, durable: &DurableState, entered: Option<usize>)
     hasher.finish()
 }
 
-fn order(copies: &[Arc<Copy>; 2]) -> Option<std::cmp::Ordering> {
+/// Which is newer, and whether one lacks more than the last save.
+fn order(copies: &[Arc<Copy>; 2]) -> Option<(std::cmp::Ordering, bool)> {
     let generation = |copy: &Copy| match copy {
         Copy::Valid { generation, .. } | Copy::Newer { generation, .. } => Some(*generation),
         Copy::Bad(_) => None,
     };
-    Some(generation(&copies[0])?.cmp(&generation(&copies[1])?))
+    let [first, last] = [generation(&copies[0])?, generation(&copies[1])?];
+    Some((first.cmp(&last), first.abs_diff(last) > 1))
 }
 
 /// Every generation of a mark, in order.
@@ -63,14 +65,14 @@ fn rank(ranks: &[u64], generation: u64) -> usize {
 
 fn copy_form(copy: &Copy, ranks: &[u64], hasher: &mut impl Hasher) {
     match copy {
-        Copy::Valid { record, .. } => {
+        Copy::Valid { record, version, .. } => {
             let mut record = record.clone();
             for slot in &mut record.slots {
                 slot.confirmed = rank(ranks, slot.confirmed) as u64;
             }
-            (1, record).hash(hasher);
+            (1, version, record).hash(hasher);
         }
-        Copy::Newer { version, .. } => (2, version).hash(hasher),
+        Copy::Newer { unread, order, record, .. } => (2, unread, order, record).hash(hasher),
         Copy::Bad(BadCopy::Unreadable(_)) => 4.hash(hasher),
         Copy::Bad(_) => 3.hash(hasher),
     }

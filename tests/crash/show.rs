@@ -29,7 +29,7 @@ pub fn disk(durable: &DurableState) -> String {
 
 fn copy(record: &Pages, page: usize) -> String {
     match Copy::decode(record.page(page)) {
-        Copy::Valid { generation, record } => {
+        Copy::Valid { generation, record, .. } => {
             let text = picture::show(&record);
             // Of a root hash the first byte says nothing to a reader.
             let words = text.split(' ').map(|word| {
@@ -39,7 +39,7 @@ fn copy(record: &Pages, page: usize) -> String {
             });
             format!("{generation}: {}", words.collect::<Vec<_>>().join(" "))
         }
-        Copy::Newer { version, .. } => format!("of format version {version}"),
+        Copy::Newer { unread, .. } => unread.to_string(),
         Copy::Bad(why) => why.to_string(),
     }
 }

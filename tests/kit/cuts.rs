@@ -23,9 +23,11 @@ use super::violation::Check;
 use everboot_agent::flow::{self, Destination};
 use everboot_core::decide::Reason;
 use everboot_core::manifest::Manifest;
+use everboot_core::record::Selection;
 use everboot_core::slot::{RootHash, SlotId};
 use everboot_storage::apply::{Layout, read_trailer};
 use everboot_storage::bundle::write::tree;
+use everboot_storage::store;
 use std::collections::{HashMap, HashSet};
 use std::panic::Location;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
@@ -122,10 +124,11 @@ impl Act {
 
     /// A number for all that a boot depends on beside the disk.
     fn place(&self) -> u64 {
-        let Owned { machine, config, keys, .. } = &self.before;
+        let Owned { machine, config, keys, formats, .. } = &self.before;
         let SimMachine { survey, kernel, dead, unbootable, has_staging, .. } = machine;
         hash_of(
-            format!("{survey:?}{kernel:?}{dead:?}{unbootable:?}{has_staging}{config:?}{keys:?}").as_bytes(),
+            format!("{survey:?}{kernel:?}{dead:?}{unbootable:?}{has_staging}{config:?}{keys:?}{formats:?}")
+                .as_bytes(),
         )
     }
 
@@ -135,8 +138,9 @@ impl Act {
         let mut machine = SimMachine::of(old.survey.clone(), durable);
         (machine.kernel, machine.dead) = (old.kernel.clone(), old.dead.clone());
         (machine.unbootable, machine.has_staging) = (old.unbootable.clone(), old.has_staging);
-        let (config, keys) = (self.before.config.clone(), self.before.keys.clone());
-        Owned { machine, config, keys, operator: SimOperator::of_patience(1) }
+        let Owned { config, keys, formats, .. } = &self.before;
+        let operator = SimOperator::of_patience(1);
+        Owned { machine, config: config.clone(), keys: keys.clone(), operator, formats: *formats }
     }
 
     /// Whether nothing but the disk stands in the way of a boot.
@@ -157,11 +161,17 @@ impl Act {
             && !keys.is_empty()
     }
 
+    /// Whether the agent may save the record.
+    fn is_understood(&self, now: &DurableState) -> bool {
+        let loaded = store::load_with(&PageView::all(&now.parts[RECORD]), self.before.formats);
+        !matches!(loaded.selection, Selection::Newer { .. })
+    }
+
     /// The boot after a cut, and those after it.
     fn recover(&self, now: &DurableState, was: &Facts) -> Check {
         let mut world = self.machine(now);
         let outcome = world.boot();
-        if !self.is_healthy(was) {
+        if !self.is_healthy(was) || !self.is_understood(now) {
             return Ok(());
         }
         let (entered, durable) = (entered(&outcome), world.machine.durable());

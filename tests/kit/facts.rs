@@ -1,11 +1,14 @@
 //! What is on a disk, as the invariants see it.
 
-use everboot_core::record::{Copy, Record, Selection, Side};
+use everboot_core::record::{Copy, Formats, Record, Selection, Side};
 use everboot_core::slot::{BLOCK, RootHash, SlotId};
 use everboot_storage::apply::Trailer;
 use everboot_storage::medium::Medium;
 use everboot_storage::store;
 use std::sync::Arc;
+
+/// An agent of the next format version, which understands one critical extension. Facts are read as it does.
+pub const NEXT: Formats = Formats { newest: 2, extensions: &[900] };
 
 /// What both copies of the record say together.
 #[derive(Debug, Clone, PartialEq)]
@@ -21,17 +24,18 @@ pub struct BothCopies {
 impl BothCopies {
     /// Reads the record's partition.
     pub fn of(record: &impl Medium) -> Self {
-        let loaded = store::load(record);
+        let loaded = store::load_with(record, NEXT);
         let copies = loaded.faults.map(|fault| fault.is_none());
         let (current, older) = match loaded.selection {
             Selection::Current { generation, record: current, side, .. } => {
                 let other = if side == Side::First { record.len() - BLOCK as u64 } else { 0 };
                 let mut block = [0; BLOCK];
-                let older =
-                    record.read_at(other, &mut block).ok().and_then(|()| match Copy::decode(&block) {
+                let older = record.read_at(other, &mut block).ok().and_then(|()| {
+                    match Copy::decode_with(&block, &NEXT) {
                         Copy::Valid { record, .. } => Some(Arc::new(*record)),
                         Copy::Newer { .. } | Copy::Bad(_) => None,
-                    });
+                    }
+                });
                 (Some((generation, Arc::from(current))), older)
             }
             Selection::Newer { .. } | Selection::Lost => (None, None),

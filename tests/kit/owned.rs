@@ -3,6 +3,7 @@
 use crate::sim::{SimHandOff, SimMachine, SimOperator};
 use everboot_agent::flow::{self, Site};
 use everboot_core::config::{Asked, Config};
+use everboot_core::record::Formats;
 use everboot_storage::bundle::Keys;
 
 /// The outcome of a boot of such a machine.
@@ -10,9 +11,9 @@ pub type Outcome = flow::Outcome<SimHandOff>;
 
 /// Boots, and goes where the boot leads.
 pub fn boot(site: Site<'_, SimMachine>, operator: &mut SimOperator, asked: Option<&Asked>) -> Outcome {
-    let Site { machine, config, keys } = site;
+    let Site { machine, config, keys, formats } = site;
     machine.entered = None;
-    let outcome = flow::boot(Site { machine: &mut *machine, config, keys }, operator, asked);
+    let outcome = flow::boot(Site { machine: &mut *machine, config, keys, formats }, operator, asked);
     if let Some(hand_off) = outcome.destination.clone().hand_off() {
         hand_off.go(machine);
     }
@@ -25,17 +26,19 @@ pub struct Owned {
     pub config: Config,
     pub keys: Keys,
     pub operator: SimOperator,
+    pub formats: Formats,
 }
 
 impl Owned {
     /// What a verb or a boot works on.
     pub fn site(&mut self) -> Site<'_, SimMachine> {
-        Site { machine: &mut self.machine, config: &self.config, keys: &self.keys }
+        Site { machine: &mut self.machine, config: &self.config, keys: &self.keys, formats: self.formats }
     }
 
     /// Boots it.
     pub fn boot(&mut self) -> Outcome {
-        let Self { machine, config, keys, operator } = self;
-        boot(Site { machine, config, keys }, operator, None)
+        let Self { machine, config, keys, operator, formats } = self;
+        let formats = *formats;
+        boot(Site { machine, config, keys, formats }, operator, None)
     }
 }

@@ -3,8 +3,8 @@
 //! `*` after a slot is the default, `!` the booted and confirmed one, `?` the booted and unconfirmed one.
 
 use everboot_core::config::{Assess, Policy};
-use everboot_core::record::{LastBoot, Record, Slot, Staged, Update};
-use everboot_core::slot::{BadReason, Image, RootHash, SlotId, SlotName, SlotState, Uuid};
+use everboot_core::record::{Extension, LastBoot, Owner, Record, Slot, Staged, Update};
+use everboot_core::slot::{BadReason, Image, RootHash, SlotId, SlotName, SlotState, Tagged, Uuid};
 
 pub const POLICY: Policy = Policy { tries: 3, handoffs: 10, apply_starts: 5, assess: Assess::Always };
 
@@ -23,6 +23,21 @@ fn numbers(text: &str) -> Vec<u8> {
     text.split(',').map(|number| number.parse().unwrap()).collect()
 }
 
+/// What only a newer agent knows: a tag, then its body.
+fn tagged(text: &str) -> Tagged {
+    let numbers = numbers(text);
+    Tagged::new(numbers[0], &numbers[1..]).unwrap()
+}
+
+fn numbered(tagged: &Tagged) -> String {
+    let body = tagged.body().iter().map(|byte| format!(",{byte}"));
+    format!("{}{}", tagged.tag(), body.collect::<String>())
+}
+
+fn inner<'a>(text: &'a str, before: &str) -> &'a str {
+    text.strip_prefix(before).and_then(|rest| rest.strip_suffix(')')).expect(text)
+}
+
 fn state(text: &str) -> SlotState {
     let bad = |reason| SlotState::Bad { reason };
     match text {
@@ -37,6 +52,8 @@ fn state(text: &str) -> SlotState {
         "bad(rejected)" => bad(BadReason::Rejected),
         "bad(unproven)" => bad(BadReason::Unproven),
         "bad(rolledback)" => bad(BadReason::RolledBack),
+        _ if text.starts_with("other(") => SlotState::Other(tagged(inner(text, "other("))),
+        _ if text.starts_with("bad(other-") => bad(BadReason::Other(tagged(inner(text, "bad(other-")))),
         _ => {
             let inner = text.strip_prefix("trial(").and_then(|rest| rest.strip_suffix(')')).expect(text);
             let counts = numbers(inner);
@@ -60,7 +77,9 @@ fn show_state(state: SlotState) -> String {
             BadReason::Rejected => "bad(rejected)".into(),
             BadReason::RolledBack => "bad(rolledback)".into(),
             BadReason::Unproven => "bad(unproven)".into(),
+            BadReason::Other(reason) => format!("bad(other-{})", numbered(&reason)),
         },
+        SlotState::Other(state) => format!("other({})", numbered(&state)),
     }
 }
 
@@ -76,6 +95,7 @@ pub fn record(picture: &str) -> Record {
         recovery_rounds: 0,
         once: None,
         floor: String::new(),
+        extensions: vec![],
     };
     for word in picture.split_whitespace() {
         if let Some((name, rest)) = word.split_once(':') {
@@ -95,6 +115,21 @@ pub fn record(picture: &str) -> Record {
                 let (name, starts) = inner.split_once(',').unwrap();
                 let (target, starts_left) = (record.find(name).unwrap(), starts.parse().unwrap());
                 record.update = Update::Due { bundle: bundle(), target, starts_left };
+            }
+            "other" => {
+                let (tag, target) = inner.split_once(',').unwrap_or((inner, ""));
+                let (step, target) = (tagged(tag), record.find(target));
+                record.update = Update::Other { step, bundle: Some(bundle()), target };
+            }
+            "ext" | "critical" => {
+                let (kind, owner) = inner.split_once(',').unwrap_or((inner, ""));
+                let owner = match (owner, record.find(owner)) {
+                    (_, Some(id)) => Owner::Slot(id, record.slot(id).root_hash()),
+                    ("update", None) => Owner::Update(bundle().manifest),
+                    _ => Owner::Record,
+                };
+                let (kind, is_critical, body) = (kind.parse().unwrap(), what == "critical", vec![1, 2, 3]);
+                record.extensions.push(Extension { kind, is_critical, owner, body });
             }
             "bad" => {
                 record.bad_images = numbers(inner).into_iter().map(|hash| RootHash([hash; 32])).collect()
@@ -154,6 +189,10 @@ pub fn show(record: &Record) -> String {
         Update::Due { target, starts_left, .. } => {
             words.push(format!("due({},{starts_left})", record.slot(*target).name));
         }
+        Update::Other { step, target, .. } => {
+            let target = target.map_or(String::new(), |id| format!(",{}", record.slot(id).name));
+            words.push(format!("other({}{target})", step.tag()));
+        }
     }
     if !record.bad_images.is_empty() {
         let hashes = record.bad_images.iter().map(|hash| hash.0[0].to_string()).collect::<Vec<_>>();
@@ -168,6 +207,15 @@ pub fn show(record: &Record) -> String {
     if !record.floor.is_empty() {
         words.push(format!("floor({})", record.floor));
     }
+    for extension in &record.extensions {
+        let what = if extension.is_critical { "critical" } else { "ext" };
+        let owner = match extension.owner {
+            Owner::Record => String::new(),
+            Owner::Slot(id, _) => format!(",{}", record.slot(id).name),
+            Owner::Update(_) => ",update".into(),
+        };
+        words.push(format!("{what}({}{owner})", extension.kind));
+    }
     words.join(" ")
 }
 
@@ -180,6 +228,8 @@ fn a_picture_reads_back() {
         "a:good b:good*! c:bad(rolledback) preparing(c)",
         "a:good*! b:good once(b) rounds(1)",
         "a:good b:good*! floor(1.5)",
+        "a:good*! b:other(9,1,2) c:bad(other-200,7) other(77,c)",
+        "a:good*! b:good staged ext(300) ext(301,b) ext(302,update) critical(303)",
     ] {
         assert_eq!(show(&record(picture)), picture);
         record(picture).check().unwrap();

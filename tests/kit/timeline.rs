@@ -4,6 +4,7 @@
 //! The history ring is left out: no decision reads it, which a test shows.
 
 use crate::epoch::{Loss, Open, SECTOR, SectorDamage};
+use crate::facts::NEXT;
 use crate::seed::Seed;
 use crate::sim::pages::{PAGE, Pages};
 use crate::sim::power::{Event, FIRST_FILE, MediumId};
@@ -260,10 +261,12 @@ pub fn without_history(durable: &DurableState) -> DurableState {
 /// The records that were saved, one after the other; a slot that was written stands between them.
 pub fn saves(events: &[Event]) -> Vec<Option<Record>> {
     let of = |event: &Event| match event {
-        Event::Write { medium: RECORD, data, .. } => match Copy::decode(data[..].try_into().ok()?) {
-            Copy::Valid { record, .. } => Some(Some(*record)),
-            Copy::Newer { .. } | Copy::Bad(_) => None,
-        },
+        Event::Write { medium: RECORD, data, .. } => {
+            match Copy::decode_with(data[..].try_into().ok()?, &NEXT) {
+                Copy::Valid { record, .. } => Some(Some(*record)),
+                Copy::Newer { .. } | Copy::Bad(_) => None,
+            }
+        }
         Event::Write { medium: SLOT_A | SLOT_B, .. } => Some(None),
         _ => None,
     };
@@ -284,6 +287,7 @@ pub fn hash(durable: &DurableState) -> u64 {
 mod tests {
     use super::*;
     use crate::epoch::losses;
+    use crate::facts::NEXT;
 
     fn durable() -> DurableState {
         let old = || Pages::of(&[1; 8192]);

@@ -7,7 +7,7 @@ use crate::sim::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, UNREADABLE};
 use everboot_agent::flow::{self, Destination, Overrides, Site};
 use everboot_core::config::{Asked, Config};
 use everboot_core::manifest::{Manifest, Payload};
-use everboot_core::record::{Record, Selection, Side};
+use everboot_core::record::{Formats, Record, Selection, Side};
 use everboot_core::slot::RootHash;
 use everboot_storage::bundle::{Keys, sign::Signer, write::assemble};
 use everboot_storage::medium::Medium;
@@ -76,6 +76,8 @@ pub struct World {
     pub config: Config,
     pub keys: Keys,
     pub operator: SimOperator,
+    /// Those of the agent that works on it.
+    pub formats: Formats,
     /// What was done, to be told again with power cuts; none where that would have no end.
     tape: Option<Tape>,
 }
@@ -92,12 +94,20 @@ impl World {
     /// A machine whose story is told again with power cuts once it is over: see [`cuts`](super::cuts).
     fn recorded(machine: SimMachine, config: Config, keys: Keys) -> Self {
         machine.power.tell_flows_apart();
-        Self { machine, config, keys, operator: SimOperator::default(), tape: Some(Tape::default()) }
+        let (operator, tape) = (SimOperator::default(), Some(Tape::default()));
+        Self { machine, config, keys, operator, formats: Formats::CURRENT, tape }
     }
 
     /// One that is left alone.
     pub fn untold(machine: SimMachine, config: Config, keys: Keys) -> Self {
-        Self { machine, config, keys, operator: SimOperator::default(), tape: None }
+        Self {
+            machine,
+            config,
+            keys,
+            operator: SimOperator::default(),
+            formats: Formats::CURRENT,
+            tape: None,
+        }
     }
 
     /// Tells what was done until now again with power cuts after every change, and how many there were.
@@ -130,7 +140,8 @@ impl World {
             (machine.kernel, machine.dead) = (old.kernel.clone(), old.dead.clone());
             (machine.unbootable, machine.has_staging) = (old.unbootable.clone(), old.has_staging);
             let (config, keys) = (self.config.clone(), self.keys.clone());
-            let before = Owned { machine, config, keys, operator: SimOperator::default() };
+            let before =
+                Owned { machine, config, keys, operator: SimOperator::default(), formats: self.formats };
             tape.acts.push(Act { before, files: old.staging.numbers(), at, events: Vec::new() });
         }
     }
@@ -171,14 +182,15 @@ impl World {
     #[track_caller]
     pub fn site(&mut self) -> Site<'_, SimMachine> {
         self.begin_act(Location::caller());
-        Site { machine: &mut self.machine, config: &self.config, keys: &self.keys }
+        Site { machine: &mut self.machine, config: &self.config, keys: &self.keys, formats: self.formats }
     }
 
     /// The same world on media of its own.
     pub fn fork(&self) -> Self {
-        let mut other = Self::recorded(self.machine.fork(), self.config.clone(), self.keys.clone());
-        other.operator.patience = self.operator.patience;
-        other
+        let mut fork = Self::recorded(self.machine.fork(), self.config.clone(), self.keys.clone());
+        fork.operator.patience = self.operator.patience;
+        fork.formats = self.formats;
+        fork
     }
 
     #[track_caller]
@@ -210,8 +222,9 @@ impl World {
     #[track_caller]
     pub fn boot_asked(&mut self, asked: Option<&Asked>) -> Outcome {
         self.begin_act(Location::caller());
-        let Self { machine, config, keys, operator, .. } = self;
-        boot(Site { machine, config, keys }, operator, asked)
+        let Self { machine, config, keys, operator, formats, .. } = self;
+        let formats = *formats;
+        boot(Site { machine, config, keys, formats }, operator, asked)
     }
 
     /// Boots, and returns the version of the root that was entered. The whole image has to be there.

@@ -16,6 +16,7 @@ mod fetch;
 mod fixture;
 mod floor;
 mod flows;
+mod formats;
 mod history;
 mod lifecycle;
 mod manual;

@@ -1,7 +1,10 @@
 //! The record's bytes: golden blocks, damaged copies, and what a load makes of them.
 
-use everboot_core::record::{BadCopy, Copy, Record, Selection, Side, Update, encode};
-use everboot_core::slot::SlotId;
+use everboot_core::record::{
+    BadCopy, Copy, Extension, Owner, Record, Selection, Side, Unread, Update, encode,
+};
+use everboot_core::slot::{BadReason, SlotState};
+use everboot_core::slot::{Image, RootHash, SlotId, SlotName, Tagged, Uuid};
 use everboot_kit::picture::{record, show};
 use everboot_kit::sim::SimDisk;
 use everboot_storage::medium::Medium;
@@ -15,6 +18,8 @@ const GOLDEN: &[(&str, u64, &str)] = &[
     ("record-v1-once", 12, "slot-a:good*! slot-b:good once(slot-b)"),
     ("record-v1-floor", 33, "slot-a:good*! slot-b:good once(slot-b) floor(1.0)"),
     ("record-v1-recovery", u64::MAX - 1, "slot-a:bad*? slot-b:bad(rejected) rounds(9)"),
+    ("record-v1-other", 34, "slot-a:good*! slot-b:other(9,1,2) slot-c:bad(other-200,7) other(77,slot-c)"),
+    ("record-v1-extensions", 35, "slot-a:good*! slot-b:good staged ext(300) ext(301,slot-b) ext(302,update)"),
 ];
 
 fn golden(name: &str) -> [u8; 4096] {
@@ -34,19 +39,19 @@ fn golden_blocks_are_read_and_written_to_the_letter() {
     for (name, generation, picture) in GOLDEN {
         let block = golden(name);
         match Copy::decode(&block) {
-            Copy::Valid { generation: found, record } => {
+            Copy::Valid { generation: found, record, version: 1 } => {
                 assert_eq!((found, show(&record).as_str()), (*generation, *picture), "{name}");
             }
             other => panic!("{name}: {other:?}"),
         }
-        assert!(encode(&record(picture), *generation).unwrap()[..] == block[..], "{name}");
+        assert!(encode(&record(picture), *generation, 1).unwrap()[..] == block[..], "{name}");
     }
 }
 
 #[test]
 fn every_flipped_bit_of_the_first_bytes_and_every_torn_write_is_seen() {
     let (old, new) = (golden("record-v1-factory"), golden("record-v1-trial"));
-    for bit in 0..600 * 8 {
+    for bit in 0..700 * 8 {
         let mut block = new;
         block[bit / 8] ^= 1 << (bit % 8);
         assert!(matches!(Copy::decode(&block), Copy::Bad(_)), "bit {bit}");
@@ -62,7 +67,7 @@ fn every_flipped_bit_of_the_first_bytes_and_every_torn_write_is_seen() {
 #[test]
 fn a_valid_checksum_does_not_excuse_values_out_of_range() {
     let legal = record("a:good* b:trial(2,9)");
-    let break_it: [fn(&mut Record); 10] = [
+    let break_it: [fn(&mut Record); 9] = [
         |record| record.slots.clear(),
         |record| record.default = Some(SlotId(2)),
         |record| record.slots[1].name = record.slots[0].name.clone(),
@@ -70,7 +75,6 @@ fn a_valid_checksum_does_not_excuse_values_out_of_range() {
         |record| record.slots[0].image = None,
         |record| record.slots[1].image.as_mut().unwrap().version = "1\n2".into(),
         |record| record.slots[1].image.as_mut().unwrap().tries = 101,
-        |record| record.bad_images = vec![everboot_core::slot::RootHash([0; 32]); 17],
         |record| record.slots[0].state = record.slots[1].state,
         |record| record.floor = "1\n2".into(),
     ];
@@ -78,35 +82,98 @@ fn a_valid_checksum_does_not_excuse_values_out_of_range() {
         let mut broken = legal.clone();
         change(&mut broken);
         assert!(broken.check().is_err(), "case {case}");
-        let block = encode(&broken, 5).unwrap();
+        let block = encode(&broken, 5, 1).unwrap();
         assert!(matches!(Copy::decode(&block), Copy::Bad(BadCopy::OutOfRange(_))), "case {case}");
     }
 }
 
+/// They are read before memory is taken for them.
 #[test]
-fn insecure_images_and_the_floor_stand_behind_the_body() {
-    let mut before = record("a:good* b:writing due(b,5) floor(2.0)");
+fn more_slots_or_bad_images_than_the_limits_are_malformed() {
+    let mut many = record("a:good* b:empty");
+    many.bad_images = vec![RootHash([0; 32]); 17];
+    assert_eq!(Copy::decode(&encode(&many, 5, 1).unwrap()), Copy::Bad(BadCopy::Malformed));
+    let many = record("a:good* b:empty c:empty d:empty e:empty f:empty g:empty h:empty i:empty");
+    assert_eq!(Copy::decode(&encode(&many, 5, 1).unwrap()), Copy::Bad(BadCopy::Malformed));
+}
+
+fn read(block: &[u8; 4096]) -> Record {
+    match Copy::decode(block) {
+        Copy::Valid { record, .. } => *record,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn floor_once_and_insecure_images_are_read_back() {
+    let mut before = record("a:good* b:writing due(b,5) floor(2.0) once(a)");
     before.slots[0].image.as_mut().unwrap().insecure = true;
     let Update::Due { bundle, .. } = &mut before.update else { panic!() };
     bundle.image.insecure = true;
     before.floor = "9".repeat(64);
-    let read = |block: &[u8; 4096]| match Copy::decode(block) {
-        Copy::Valid { record, .. } => *record,
-        other => panic!("{other:?}"),
-    };
-    let block = encode(&before, 1).unwrap();
-    assert_eq!(read(&block), before);
-    assert_eq!((&block[4018..4082], &block[4082..4091]), (&[b'9'; 64][..], &[1, 0, 0, 0, 0, 0, 0, 0, 1][..]));
-    // One that does not know these bytes writes zeroes.
-    let mut forgot = *block;
-    forgot[4018..4091].fill(0);
-    let forgot = read(&sealed(forgot));
-    assert!(forgot.floor.is_empty() && !forgot.slots[0].image.as_ref().unwrap().insecure);
+    assert_eq!(read(&encode(&before, 1, 1).unwrap()), before);
     before.floor.push('9');
-    assert!(encode(&before, 1).is_err() && before.check().is_err());
-    let mut no_text = *block;
-    no_text[4018] = 0xff;
-    assert_eq!(Copy::decode(&sealed(no_text)), Copy::Bad(BadCopy::Malformed));
+    assert!(before.check().is_err());
+}
+
+/// As many slots, bad images and so on as there may be, each as long as it may be.
+fn largest() -> Record {
+    let image = |number: u8| Image {
+        version: "9".repeat(64),
+        root_hash: Some(RootHash([number; 32])),
+        open: true,
+        tries: 100,
+        insecure: true,
+    };
+    let slot = |number: u8| everboot_core::record::Slot {
+        name: SlotName::new(&format!("{number}{}", "x".repeat(35))).unwrap(),
+        part: Uuid([number; 16]),
+        state: SlotState::Bad { reason: BadReason::Other(Tagged::new(255, &[255; 13]).unwrap()) },
+        image: Some(image(number)),
+        confirmed: u64::MAX,
+    };
+    let bundle = everboot_core::record::Staged { manifest: [255; 32], image: image(255) };
+    Record {
+        slots: (0..8).map(slot).collect(),
+        update: Update::Other {
+            step: Tagged::new(255, &[255; 14]).unwrap(),
+            bundle: Some(bundle),
+            target: Some(SlotId(7)),
+        },
+        bad_images: vec![RootHash([255; 32]); 16],
+        recovery_rounds: 255,
+        once: Some(SlotId(1)),
+        floor: "9".repeat(64),
+        ..record("a:good*!")
+    }
+}
+
+/// The limits leave room: for the partitions of three more parts of each slot, and for extensions.
+#[test]
+fn the_largest_record_has_less_than_3500_bytes() {
+    let mut largest = largest();
+    largest.check().unwrap();
+    let length = |record: &Record| {
+        let block = encode(record, 1, 1).unwrap();
+        assert_eq!(&read(&block), record);
+        148 + usize::from(u16::from_le_bytes([block[10], block[11]])) + 4
+    };
+    let without = length(&largest);
+    let parts = 8 * 3 * 16;
+    largest.extensions =
+        vec![Extension { kind: u16::MAX, is_critical: false, owner: Owner::Record, body: vec![1; 64] }; 4];
+    let found = length(&largest) + parts;
+    assert!(found < 3500, "{without} bytes without extensions, {found} with all");
+}
+
+#[test]
+fn a_record_that_does_not_fit_is_refused() {
+    let mut record = record("a:good* b:empty");
+    let extension = Extension { kind: 300, is_critical: false, owner: Owner::Record, body: vec![1; 4000] };
+    record.extensions.push(extension);
+    assert!(encode(&record, 1, 1).is_err());
+    let disk = SimDisk::new(LEN);
+    assert!(matches!(store::save(&disk, &store::load(&disk), &record), Err(SaveError::Encode(_))));
 }
 
 #[test]
@@ -123,6 +190,61 @@ fn bytes_behind_the_body_and_unknown_variants_are_malformed() {
     assert_eq!(Copy::decode(&sealed(version_0)), Copy::Bad(BadCopy::Malformed));
 }
 
+/// A choice that may grow: its number and its body stay what they are, in whatever they stand.
+#[test]
+fn states_reasons_and_updates_that_are_not_known_are_written_back() {
+    for tag in 0..=255 {
+        for len in 0..=14 {
+            let tagged = Tagged::new(tag, &vec![7; len]).unwrap();
+            let mut before = record("a:good* b:other(9) c:bad(rejected) other(9,b)");
+            before.slots[1].state = SlotState::Other(tagged);
+            if len < 14 {
+                before.slots[2].state = SlotState::Bad { reason: BadReason::Other(tagged) };
+            }
+            let Update::Other { step, .. } = &mut before.update else { panic!() };
+            *step = tagged;
+            let block = encode(&before, 1, 1).unwrap();
+            // A trial with 7 tries, say, is known, and is the same bytes.
+            if let Copy::Valid { record, .. } = Copy::decode(&block) {
+                assert!(encode(&record, 1, 1).unwrap()[148..4092] == block[148..4092], "{tag}, {len} bytes");
+            }
+            if tag > 5 {
+                assert_eq!(read(&block).slots[1], before.slots[1]);
+                assert_eq!(read(&block).update, before.update);
+            }
+            if tag > 6 {
+                assert_eq!(read(&block), before);
+            }
+        }
+    }
+    assert_eq!(Tagged::new(1, &[0; 15]), None);
+}
+
+#[test]
+fn every_copy_says_what_would_be_booted_without_counting() {
+    let rows = [
+        ("a:good* b:empty", "0"),
+        ("a:good b:good* c:trial(3,10)", "1 0"),
+        ("a:good b:good c:good*", "2 1 0"),
+        ("a:good b:good c:good* floor(2.0)", "2 1 0"),
+        ("a:proven b:good c:good* d:good#1 floor(2.0)", "2 1 3 0"),
+        ("a:bad b:writing c:other(9) d:bad(other-9)", ""),
+    ];
+    for (picture, expected) in rows {
+        let mut record = record(picture);
+        // All zero is no GUID.
+        record.slots.iter_mut().for_each(|slot| slot.part.0[1] = 1);
+        let block = encode(&record, 1, 1).unwrap();
+        // The place is the same in all format versions.
+        let mut newer = *block;
+        newer[8] = 2;
+        newer[148..4092].fill(0xff);
+        let Copy::Newer { order, record: None, .. } = Copy::decode(&sealed(newer)) else { panic!() };
+        let found: Vec<_> = order.iter().map(|part| part.0[0].to_string()).collect();
+        assert_eq!(found.join(" "), expected, "{picture}");
+    }
+}
+
 #[test]
 fn any_bytes_under_a_valid_checksum_are_read_without_a_panic() {
     let mut state = 1_u64;
@@ -130,7 +252,7 @@ fn any_bytes_under_a_valid_checksum_are_read_without_a_panic() {
         let mut block = golden("record-v1-due");
         for _ in 0..4 {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            block[20 + (state >> 33) as usize % 300] = (state >> 56) as u8;
+            block[148 + (state >> 33) as usize % 300] = (state >> 56) as u8;
         }
         let _ = Copy::decode(&sealed(block));
     }
@@ -187,10 +309,10 @@ fn a_newer_format_is_never_overwritten_while_it_is_the_newest() {
     let disk = disk(&golden("record-v1-trial"), &newer(300));
     let loaded = store::load(&disk);
     let refused = store::save(&disk, &loaded, &record("a:good* b:empty"));
-    assert!(matches!(refused, Err(SaveError::Newer { version: 2 })));
+    assert!(matches!(refused, Err(SaveError::Newer(Unread::Version(2)))));
     assert_eq!(store::load(&disk), loaded);
     match loaded.selection {
-        Selection::Newer { readable: Some(record), .. } => assert_eq!(show(&record), GOLDEN[1].2),
+        Selection::Newer { older: Some(record), .. } => assert_eq!(show(&record), GOLDEN[1].2),
         other => panic!("{other:?}"),
     }
 }

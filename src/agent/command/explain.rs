@@ -118,6 +118,7 @@ fn update(record: &Record) -> String {
             format!("{version} due for {}, {starts_left} starts left", name(record, *target))
         }
         Update::Kept(_) => format!("{version} kept"),
+        Update::Other { .. } => format!("{version} of a newer everboot"),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::runtime::progress::Progress;
 use crate::settings::{DIRECTORY, Settings};
 use crate::sys::{DiskFileMachine, FileMedium, LinuxMachine, Lock, Roots};
 use everboot_core::config::Config;
+use everboot_core::record::Formats;
 use everboot_storage::bundle::Keys;
 use std::path::{Path, PathBuf};
 
@@ -69,7 +70,7 @@ impl Session {
 
     /// The machine together with what its owner says of it.
     pub fn site(&mut self) -> Site<'_, AnyMachine> {
-        Site { machine: &mut self.machine, config: &self.config, keys: &self.keys }
+        Site { machine: &mut self.machine, config: &self.config, keys: &self.keys, formats: Formats::CURRENT }
     }
 }
 

@@ -54,7 +54,7 @@ pub struct StatusReport {
 #[derive(Debug, Serialize)]
 pub struct SlotFacts {
     pub(crate) name: String,
-    /// `empty`, `writing`, `proven`, `trial`, `good` or `bad`.
+    /// `empty`, `writing`, `proven`, `trial`, `good`, `bad` or, when only a newer everboot knows it, `other`.
     pub(crate) state: &'static str,
     /// Why it is bad, or comes behind others.
     pub(crate) reason: Option<String>,
@@ -84,7 +84,7 @@ pub struct SlotFacts {
 /// The update.
 #[derive(Debug, Serialize)]
 pub struct UpdateFacts {
-    /// `none`, `staged`, `preparing`, `due` or `kept`.
+    /// `none`, `staged`, `preparing`, `due`, `kept` or, when only a newer everboot knows it, `other`.
     pub(crate) state: &'static str,
     pub(crate) version: Option<String>,
     /// Whether no trusted key had signed it.
@@ -199,6 +199,7 @@ fn slot_facts(status: &Status, id: SlotId, slot: &Slot) -> SlotFacts {
         state: state_word(slot.state),
         reason: match slot.state {
             SlotState::Bad { reason } => Some(reason.to_string()),
+            SlotState::Other(_) => Some(slot.state.to_string()),
             _ if everboot_core::lifecycle::below_floor(&status.record, id) => {
                 Some("below the floor".to_owned())
             }
@@ -228,6 +229,7 @@ fn state_word(state: SlotState) -> &'static str {
         SlotState::Trial { .. } => "trial",
         SlotState::Good => "good",
         SlotState::Bad { .. } => "bad",
+        SlotState::Other(_) => "other",
     }
 }
 
@@ -238,6 +240,7 @@ fn update_facts(record: &Record, bundle: Option<bool>) -> UpdateFacts {
         Update::Preparing { .. } => ("preparing", None),
         Update::Due { starts_left, .. } => ("due", Some(*starts_left)),
         Update::Kept(_) => ("kept", None),
+        Update::Other { .. } => ("other", None),
     };
     let image = record.update.bundle().map(|bundle| &bundle.image);
     UpdateFacts {

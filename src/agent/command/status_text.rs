@@ -120,6 +120,7 @@ fn update(update: &UpdateFacts) -> String {
         "preparing" => format!("{version} half written to {target}: run `everboot prepare`"),
         "due" => format!("{version} due: the next boot applies it to {target}"),
         "kept" => format!("{version} was applied; its bundle is kept until the next confirm"),
+        "other" => format!("{version} is in the hands of a newer everboot"),
         _ => "none".to_owned(),
     };
     if update.insecure {

@@ -35,6 +35,7 @@ pub use view::View;
 pub use everboot_core::lifecycle::Trouble;
 
 use everboot_core::config::Config;
+use everboot_core::record::Formats;
 use everboot_storage::bundle::Keys;
 
 /// A machine together with what its owner says of it.
@@ -46,6 +47,8 @@ pub struct Site<'a, M> {
     pub config: &'a Config,
     /// The keys that it trusts.
     pub keys: &'a Keys,
+    /// The formats of the record that it reads and writes.
+    pub formats: Formats,
 }
 
 /// Name of the staged bundle in the staging area.

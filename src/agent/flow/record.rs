@@ -52,14 +52,16 @@ fn adopt(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
 pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, Error> {
     let view = site.look();
     match &view.trouble {
-        None if view.loaded.is_whole() => return Ok(view.record),
+        None if view.loaded.is_whole() && view.loaded.lag == 0 => return Ok(view.record),
         None | Some(Trouble::Lost(_) | Trouble::OtherDisk(_) | Trouble::OneCopy(_)) => {}
         Some(Trouble::Newer(_) | Trouble::Unreadable(_)) if force => {}
         Some(trouble) => return Err(Error::Record(trouble.to_string())),
     }
     let is_read = matches!(
         view.loaded.selection,
-        Selection::Current { .. } | Selection::Newer { readable: Some(_), .. }
+        Selection::Current { .. }
+            | Selection::Newer { record: Some(_), .. }
+            | Selection::Newer { older: Some(_), .. }
     );
     // Of slots that say nothing comes a record that boots nothing, and is never made anew.
     if !is_read && view.record.slots.iter().all(|slot| slot.image.is_none()) {
@@ -74,18 +76,22 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
     if let (Some(index), false) = (view.parts.iter().position(Option::is_none), is_ours) {
         return Err(Error::SlotMissing(view.record.slots[index].name.clone()));
     }
-    let record = match view.trouble {
+    let mut record = match view.trouble {
         // An attempt may stand in the copy that is lost, and must not be given back.
         Some(Trouble::OneCopy(_)) if !force => lifecycle::end_trial(&view.record)?,
         _ => view.record.clone(),
     };
+    // Somebody insists that this everboot can save the record again.
+    if let Some(Trouble::Newer(_)) = view.trouble {
+        record.extensions.retain(|extension| !extension.is_critical);
+    }
     write(&site, view, record, "record repaired")
 }
 
 fn write<M: Machine>(
     site: &Site<'_, M>,
     mut view: View<M::Disk>,
-    record: Record,
+    mut record: Record,
     text: &str,
 ) -> Result<Record, Error> {
     if let Some(trouble @ (Trouble::Unusable(_) | Trouble::ReadOnly(_) | Trouble::Ambiguous(_))) =
@@ -93,6 +99,7 @@ fn write<M: Machine>(
     {
         return Err(Error::Record(trouble.to_string()));
     }
+    record.drop_orphans();
     let medium = view.medium.as_ref().ok_or_else(|| Error::Record(Trouble::NoPartition.to_string()))?;
     view.loaded = store::save_both(medium, &view.loaded, &record)?;
     match &view.loaded.selection {

@@ -35,6 +35,9 @@ pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     let view = site.look();
     let (id, part, manifest) = site.treed(&view, slot, Access::Beneath)?;
     let payload = &manifest.payload;
+    if let SlotState::Other(_) = view.record.slot(id).state {
+        return Err(Refusal::NewerState.into());
+    }
     if payload.open {
         return Err(Refusal::Open(id).into());
     }

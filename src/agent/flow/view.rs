@@ -59,7 +59,7 @@ impl<M: Machine> Site<'_, M> {
         if let Some(at) = chosen {
             match self.open_record(at) {
                 Ok((opened, why)) => {
-                    loaded = store::load(&opened);
+                    loaded = store::load_with(&opened, self.formats);
                     medium = Some(opened);
                     trouble = why;
                 }
@@ -80,7 +80,8 @@ impl<M: Machine> Site<'_, M> {
     fn choose_record(&mut self, candidates: &[PartitionRef]) -> Option<PartitionRef> {
         let readable = |at: &&PartitionRef| {
             let opened = self.machine.open(**at, Access::Read);
-            opened.is_ok_and(|medium| matches!(store::load(&medium).selection, Selection::Current { .. }))
+            let load = |medium: M::Disk| store::load_with(&medium, self.formats).selection;
+            opened.is_ok_and(|medium| matches!(load(medium), Selection::Current { .. }))
         };
         match candidates {
             [] => None,
@@ -125,10 +126,15 @@ impl<M: Machine> Site<'_, M> {
         trouble: Option<Trouble>,
     ) -> View<M::Disk> {
         let stored = match &loaded.selection {
-            Selection::Current { record, .. } | Selection::Newer { readable: Some(record), .. } => {
+            Selection::Current { record, .. } | Selection::Newer { record: Some(record), .. } => {
                 Some(Record::clone(record))
             }
-            Selection::Newer { readable: None, .. } | Selection::Lost => None,
+            Selection::Newer { record: None, order, older, .. } => {
+                let (implied, ..) = self.imply_record(&survey, disk);
+                let known = older.as_deref().unwrap_or(&implied).clone();
+                Some(lifecycle::in_order(known, order, &implied))
+            }
+            Selection::Lost => None,
         };
         let is_foreign = matches!(trouble, Some(Trouble::OtherDisk(_)));
         let on_disk = |at: &PartitionRef| disk.is_none_or(|disk| at.disk == disk);
@@ -246,7 +252,7 @@ fn record_trouble(loaded: &Loaded, survey: &Survey, disk: Option<usize>) -> Opti
             Some(Trouble::OtherDisk(record.disk))
         }
         Selection::Current { .. } => loaded.has_unreadable().then(|| Trouble::OneCopy(why())),
-        Selection::Newer { version, .. } => Some(Trouble::Newer(*version)),
+        Selection::Newer { unread, .. } => Some(Trouble::Newer(*unread)),
         Selection::Lost if loaded.has_unreadable() => Some(Trouble::Unreadable(why())),
         Selection::Lost => Some(Trouble::Lost(why())),
     }
@@ -274,7 +280,8 @@ impl<D: Medium> View<D> {
 
     /// Saves the record, unless both copies can be used and it is what is stored already: one that is torn or cannot
     /// be read is written with it.
-    pub fn save(&mut self, record: Record) -> Result<(), SaveError> {
+    pub fn save(&mut self, mut record: Record) -> Result<(), SaveError> {
+        record.drop_orphans();
         let stored = matches!(&self.loaded.selection, Selection::Current { record: old, .. } if **old == record)
             && self.loaded.is_whole();
         if let (Some(medium), false) = (&self.medium, stored) {

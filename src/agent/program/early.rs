@@ -11,6 +11,7 @@ use crate::runtime::progress::Progress;
 use crate::settings::{DIRECTORY, Settings};
 use crate::sys::{self, HandOff, LinuxMachine, Roots};
 use everboot_core::config::{KernelCommandLine, Watchdog};
+use everboot_core::record::Formats;
 use everboot_core::verbs::Exit;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +58,7 @@ impl Early {
         let (config, keys) = (&settings.config, &settings.keys);
         let watchdog = (config.watchdog != Watchdog::Off).then(|| sys::Watchdog::new(Roots::default()));
         let mut machine = AnyMachine { kind, kernel: None, progress: Progress::new(true), watchdog };
-        let mut site = Site { machine: &mut machine, config, keys };
+        let mut site = Site { machine: &mut machine, config, keys, formats: Formats::CURRENT };
         self.wait_for_devices(&mut site, command_line.timeout.unwrap_or(config.timeout));
         self.step("devices");
 

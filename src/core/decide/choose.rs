@@ -160,7 +160,10 @@ fn uncounted(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId
 /// else any that holds an image. Also one whose trailer is damaged: there is nothing left to lose.
 fn last_resort(record: &Record, seen: &Observation) -> Option<SlotId> {
     let untried = [Some(&Seen::Present), Some(&Seen::Failed(RootFault::Unproven))];
-    let whole = |id: SlotId| untried.contains(&seen.slots.get(id.index())) && record.slot(id).image.is_some();
+    let is_known = |id: SlotId| !matches!(record.slot(id).state, SlotState::Other(_));
+    let whole = |id: SlotId| {
+        untried.contains(&seen.slots.get(id.index())) && record.slot(id).image.is_some() && is_known(id)
+    };
     let known = || record.ids().filter(|(id, _)| whole(*id)).max_by_key(|(_, slot)| slot.confirmed);
     let found = record.default.filter(|id| whole(*id)).or_else(|| known().map(|(id, _)| id));
     found.filter(|_| seen.recovery_waited)

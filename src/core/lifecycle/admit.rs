@@ -1,9 +1,9 @@
 //! Whether an image may come onto this machine at all. Asked at staging, and again from the signature on
 //! whenever the image is about to be written.
 
-use super::floor::is_below;
 use crate::manifest::{Manifest, Refusal as VersionRefusal};
 use crate::quoted::Quoted;
+use crate::record::is_below;
 use crate::slot::Image;
 use alloc::borrow::ToOwned;
 use alloc::string::String;

@@ -3,18 +3,12 @@
 //! A good slot below it stays good, and is booted when no other is left: a floor strands no machine. Somebody who
 //! chooses such a slot has to force it.
 
-use crate::manifest::compare_versions;
 use crate::mutant::{self, Mutant};
-use crate::record::Record;
+use crate::record::{Record, is_below};
 use crate::slot::SlotId;
 use alloc::borrow::ToOwned;
 
-/// Whether a version is lower than the floor. An empty floor is none.
-pub(super) fn is_below(floor: &str, version: &str) -> bool {
-    !floor.is_empty() && compare_versions(version, floor).is_lt()
-}
-
-/// Whether the version in a slot is. One that nobody knows is not.
+/// Whether the version in a slot is lower than the floor. One that nobody knows is not.
 pub fn below_floor(record: &Record, id: SlotId) -> bool {
     record.slot(id).version().is_some_and(|version| is_below(&record.floor, version))
 }

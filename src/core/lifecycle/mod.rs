@@ -7,11 +7,14 @@
 //! | prepared | preparing | kept, target *proven* | |
 //! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written; the slot is below the floor; a delta needs an open slot (`flow` finds that) |
 //! | applied | due | kept, target *trial* | |
-//! | confirm | the booted slot *trial* or *good*, or another one while no default is good | *good*, default | no boot is recorded; the slot holds no image; it was rejected or rolled back |
-//! | reject | *trial*, *proven*, *good* | *bad* | it is the only good slot; it holds no image |
+//! | confirm | the booted slot *trial* or *good*, or another one while no default is good | *good*, default | no boot is recorded; the slot holds no image; it was rejected or rolled back; its state is not known here |
+//! | reject | *trial*, *proven*, *good*, not known here | *bad* | it is the only good slot; it holds no image |
 //! | rollback | a trial; two good slots | trial *bad*; the other one, or the one that is named, default | there is no other good slot; the named one is not good; it is below the floor, unless forced |
 //! | boot once | a slot that was proven once | the next boot goes there, and only the next | it holds no image; it is bad or below the floor, unless forced; an update is about to write it |
 //! | cancel | any update; a trial that was not booted | no update; *proven* | the trial is running |
+//!
+//! An update of which only a newer everboot knows where it stands is refused by stage, prepare and activate, and
+//! withdrawn by cancel.
 //!
 //! A verb whose result is already there succeeds and changes nothing. The exception is rollback between two
 //! good slots: doing it again undoes it.
@@ -19,6 +22,7 @@
 mod admit;
 mod blocked;
 mod floor;
+mod newer;
 mod once;
 mod rebuild;
 mod target;
@@ -30,6 +34,7 @@ mod verdict;
 pub use admit::{Machine, Unfit, admit, image_of};
 pub use blocked::Blocked;
 pub use floor::{below_floor, may_choose, raise_floor};
+pub use newer::in_order;
 pub use once::{boot_once, not_once};
 pub use rebuild::{Found, rebuild};
 pub use target::{choose_target, may_write};
@@ -75,6 +80,10 @@ pub enum Refusal {
     NotGood(SlotState),
     /// Somebody said in this boot that the slot is bad.
     Rejected(SlotId),
+    /// Only a newer everboot knows the state of the slot.
+    NewerState,
+    /// Only a newer everboot knows where the update stands.
+    NewerUpdate,
     /// The slot holds an older version than the floor.
     BelowFloor,
     /// The configuration does not allow that an image comes without a trusted signature.
@@ -109,6 +118,12 @@ impl fmt::Display for Refusal {
                 f.write_str("an update is about to write the slot; run `everboot cancel` first")
             }
             Self::Bad(reason) => write!(f, "the slot is bad ({reason}); --force boots it all the same, once"),
+            Self::NewerState => f.write_str(
+                "a newer everboot put the slot into a state that this one does not know; use that one, or `everboot reject` the slot",
+            ),
+            Self::NewerUpdate => f.write_str(
+                "a newer everboot began the update, and this one does not know where it stands; use that one, or run `everboot cancel`",
+            ),
             Self::NotGood(state) => write!(f, "expected a good slot to return to, found one that is {state}"),
             Self::Rejected(_) => f.write_str("it was rejected or rolled back; reboot to leave it"),
             Self::BelowFloor => {

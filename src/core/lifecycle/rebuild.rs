@@ -30,10 +30,18 @@ pub fn rebuild(disk: Uuid, found: &[Found]) -> Record {
     let slots: Vec<Slot> = found.iter().map(slot).collect();
     let good = slots.iter().enumerate().filter(|(_, slot)| slot.state == SlotState::Good);
     let default = good.max_by_key(|(_, slot)| slot.confirmed).map(|(at, _)| SlotId(at as u8));
-    let (last_boot, update) = (None, Update::None);
-    let (bad_images, floor) = (Vec::new(), String::new());
-    let mut record =
-        Record { disk, slots, default, last_boot, update, bad_images, recovery_rounds: 0, once: None, floor };
+    let mut record = Record {
+        disk,
+        slots,
+        default,
+        last_boot: None,
+        update: Update::None,
+        bad_images: Vec::new(),
+        recovery_rounds: 0,
+        once: None,
+        floor: String::new(),
+        extensions: Vec::new(),
+    };
     for found in found.iter().filter(|found| found.mark.is_some()) {
         raise_floor(&mut record, &found.floor);
     }

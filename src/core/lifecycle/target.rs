@@ -29,7 +29,7 @@ fn rank(record: &Record, id: SlotId) -> Option<u8> {
         SlotState::Bad { .. } => Some(2),
         SlotState::Proven => Some(3),
         SlotState::Good => Some(4),
-        SlotState::Trial { .. } => None,
+        SlotState::Trial { .. } | SlotState::Other(_) => None,
     }
 }
 
@@ -37,7 +37,7 @@ fn rank(record: &Record, id: SlotId) -> Option<u8> {
 pub fn may_write(record: &Record, id: SlotId) -> bool {
     match record.slot(id).state {
         _ if record.default == Some(id) => false,
-        SlotState::Trial { .. } => false,
+        SlotState::Trial { .. } | SlotState::Other(_) => false,
         SlotState::Good if mutant::is(Mutant::OtherGoodWritten) => true,
         SlotState::Good => record.default.is_some_and(|default| {
             record.is_good(default) && record.last_boot == Some(LastBoot { slot: default, confirmed: true })

@@ -1,6 +1,6 @@
 //! Why the record cannot be used as it is.
 
-use crate::record::FORMAT_VERSION;
+use crate::record::Unread;
 use crate::slot::Uuid;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,8 +25,8 @@ pub enum Trouble {
     Unreadable(String),
     /// The record belongs to another disk.
     OtherDisk(Uuid),
-    /// A newer everboot wrote it.
-    Newer(u16),
+    /// A newer everboot wrote it, and this one does not understand it.
+    Newer(Unread),
 }
 
 impl Trouble {
@@ -79,12 +79,7 @@ impl fmt::Display for Trouble {
             Self::OtherDisk(disk) => {
                 write!(f, "belongs to the disk {disk}; run `everboot record repair`")
             }
-            Self::Newer(version) => {
-                write!(
-                    f,
-                    "expected format version {FORMAT_VERSION}, found {version}: a newer everboot wrote it"
-                )
-            }
+            Self::Newer(unread) => unread.fmt(f),
         }
     }
 }

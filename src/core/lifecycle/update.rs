@@ -29,12 +29,18 @@ pub fn stage(record: &Record, bundle: Staged, force: bool) -> Result<Record, Ref
     if record.update.bundle() == Some(&bundle) && (record.trial().is_some() || !is_given_up(record)) {
         return Ok(record.clone());
     }
+    not_newer(record)?;
     let mut next = record.clone();
     if force {
         next.bad_images.retain(|bad| Some(*bad) != hash);
     }
     next.update = Update::Staged(bundle);
     Ok(next)
+}
+
+/// Refuses to go on with an update that stands where only a newer everboot knows.
+fn not_newer(record: &Record) -> Result<(), Refusal> {
+    if matches!(record.update, Update::Other { .. }) { Err(Refusal::NewerUpdate) } else { Ok(()) }
 }
 
 /// Whether the kept bundle is in no slot any more from which it could be tried.
@@ -55,6 +61,7 @@ pub fn begin_prepare(record: &Record) -> Result<(Record, SlotId), Refusal> {
         Update::Preparing { bundle, target } => (bundle.clone(), *target),
         Update::Staged(bundle) => (bundle.clone(), choose_target(record)?),
         Update::Due { bundle, .. } => (bundle.clone(), choose_target(record)?),
+        Update::Other { .. } => return Err(Refusal::NewerUpdate),
         Update::None | Update::Kept(_) => return Err(Refusal::NothingStaged),
     };
     let mut next = record.clone();
@@ -121,6 +128,7 @@ pub fn progressed(record: &Record, policy: &Policy) -> Record {
 
 /// Makes due what is staged, or puts on trial what is prepared.
 pub fn activate(record: &Record, policy: &Policy) -> Result<(Record, Activated), Refusal> {
+    not_newer(record)?;
     let mut next = record.clone();
     if let Update::Due { target, .. } = record.update {
         return Ok((next, Activated::Apply(target)));

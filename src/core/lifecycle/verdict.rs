@@ -25,6 +25,9 @@ pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
     if let SlotState::Bad { reason: BadReason::Rejected | BadReason::RolledBack } = record.slot(slot).state {
         return Err(Refusal::Rejected(slot));
     }
+    if matches!(record.slot(slot).state, SlotState::Other(_)) {
+        return Err(Refusal::NewerState);
+    }
     let mut next = record.clone();
     let has_good_default = record.default.is_some_and(|default| record.is_good(default));
     // A slot that was booted by name, once, is no candidate: whoever wants it to be one activates it.
@@ -66,7 +69,7 @@ pub fn reject(record: &Record, id: SlotId) -> Result<Record, Refusal> {
                 next.default = Some(other);
             }
         }
-        SlotState::Trial { .. } | SlotState::Proven => {}
+        SlotState::Trial { .. } | SlotState::Proven | SlotState::Other(_) => {}
     }
     make_bad(&mut next, id, BadReason::Rejected);
     drop_update(&mut next, id);

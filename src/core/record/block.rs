@@ -1,26 +1,19 @@
 //! One copy of the record as a block of 4096 bytes. The layout is specified in `FORMAT.md`.
 
-use super::{MAX_VERSION, OutOfRange, Record};
+use super::{Formats, OutOfRange, Record, Unread, wire};
 use crate::mutant::{self, Mutant};
-use crate::slot::{BLOCK, MAX_SLOTS, SlotId, checksum};
-use alloc::borrow::ToOwned;
+use crate::slot::{BLOCK, MAX_SLOTS, Uuid, checksum};
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
-/// The format version that this everboot writes, and the newest that it reads.
-pub const FORMAT_VERSION: u16 = 1;
-
 const MAGIC: [u8; 8] = *b"everboot";
-const BODY: usize = 20;
+/// The partitions that may be booted without counting.
+const ORDER: usize = 20;
+const UUID: usize = 16;
+const BODY: usize = ORDER + MAX_SLOTS * UUID;
 const CHECKSUM: usize = BLOCK - 4;
-/// The slot that is booted once: its position plus one, or zero.
-const ONCE: usize = CHECKSUM - 1;
-/// Whether the staged image is insecure, and that of each slot.
-const INSECURE_STAGED: usize = ONCE - 1;
-const INSECURE: usize = INSECURE_STAGED - MAX_SLOTS;
-/// The floor.
-const FLOOR: usize = INSECURE - MAX_VERSION;
 
 /// What one copy turned out to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,16 +22,22 @@ pub enum Copy {
     Valid {
         /// Its place in the sequence of saves.
         generation: u64,
+        /// Its format version: the next save keeps it.
+        version: u16,
         /// Its record.
         record: Box<Record>,
     },
-    /// Its checksum is right, and its format is newer than this everboot reads. Never overwritten unasked
-    /// while it is the newest.
+    /// Its checksum is right, and it says what this agent does not know. Never overwritten unasked while it is the
+    /// newest.
     Newer {
-        /// Its format version.
-        version: u16,
+        /// What is not known.
+        unread: Unread,
         /// Its place in the sequence of saves.
         generation: u64,
+        /// Partitions that its writer would boot without counting, best first.
+        order: Vec<Uuid>,
+        /// Its record, where only an extension is not known.
+        record: Option<Box<Record>>,
     },
     /// It cannot be used.
     Bad(BadCopy),
@@ -70,7 +69,7 @@ pub struct EncodeError;
 
 impl fmt::Display for EncodeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the record does not fit: expected a body of at most {} bytes", FLOOR - BODY)
+        write!(f, "the record does not fit: expected a body of at most {} bytes", CHECKSUM - BODY)
     }
 }
 
@@ -97,8 +96,13 @@ fn number<const N: usize>(block: &[u8; BLOCK], at: usize) -> [u8; N] {
 }
 
 impl Copy {
-    /// Reads a block.
+    /// Reads a block as this everboot does.
     pub fn decode(block: &[u8; BLOCK]) -> Self {
+        Self::decode_with(block, &Formats::CURRENT)
+    }
+
+    /// Reads a block as an agent of these formats does.
+    pub fn decode_with(block: &[u8; BLOCK], formats: &Formats) -> Self {
         if number(block, 0) != MAGIC {
             return Self::Bad(BadCopy::NoRecord);
         }
@@ -109,51 +113,41 @@ impl Copy {
         }
         let version = u16::from_le_bytes(number(block, 8));
         let generation = u64::from_le_bytes(number(block, 12));
-        if version > FORMAT_VERSION {
-            return Self::Newer { version, generation };
+        if version > formats.newest {
+            let unread = Unread::Version(version);
+            return Self::Newer { unread, generation, order: order(block), record: None };
         }
         let length = usize::from(u16::from_le_bytes(number(block, 10)));
-        if version != FORMAT_VERSION || length > FLOOR - BODY {
-            return Self::Bad(BadCopy::Malformed);
-        }
-        let Ok((mut record, [])) = postcard::take_from_bytes::<Record>(&block[BODY..BODY + length]) else {
+        let body = block[BODY..CHECKSUM].get(..length).filter(|_| version >= Formats::FIRST);
+        let Some(record) = body.and_then(wire::read).map(Box::new) else {
             return Self::Bad(BadCopy::Malformed);
         };
-        record.once = block[ONCE].checked_sub(1).map(SlotId);
-        for (slot, insecure) in record.slots.iter_mut().zip(&block[INSECURE..INSECURE_STAGED]) {
-            if let Some(image) = &mut slot.image {
-                image.insecure = *insecure != 0;
+        match (record.check(), formats.unknown_in(&record)) {
+            (Err(out), _) => Self::Bad(BadCopy::OutOfRange(out)),
+            (Ok(()), None) => Self::Valid { generation, version, record },
+            (Ok(()), Some(unread)) => {
+                Self::Newer { unread, generation, order: order(block), record: Some(record) }
             }
-        }
-        if let Some(bundle) = record.update.bundle_mut() {
-            bundle.image.insecure = block[INSECURE_STAGED] != 0;
-        }
-        match core::str::from_utf8(&block[FLOOR..INSECURE]) {
-            Ok(floor) => record.floor = floor.trim_end_matches('\0').to_owned(),
-            Err(_) => return Self::Bad(BadCopy::Malformed),
-        }
-        match record.check() {
-            Ok(()) => Self::Valid { generation, record: Box::new(record) },
-            Err(out) => Self::Bad(BadCopy::OutOfRange(out)),
         }
     }
 }
 
-/// The block that holds `record` as the save number `generation`.
-pub fn encode(record: &Record, generation: u64) -> Result<Box<[u8; BLOCK]>, EncodeError> {
+fn order(block: &[u8; BLOCK]) -> Vec<Uuid> {
+    let all = block[ORDER..BODY].as_chunks::<UUID>().0;
+    all.iter().take_while(|guid| **guid != [0; UUID]).map(|guid| Uuid(*guid)).collect()
+}
+
+/// The block that holds `record` as the save number `generation`, in the format of that version.
+pub fn encode(record: &Record, generation: u64, version: u16) -> Result<Box<[u8; BLOCK]>, EncodeError> {
     let mut block = Box::new([0; BLOCK]);
-    let length = postcard::to_slice(record, &mut block[BODY..FLOOR]).map_err(|_| EncodeError)?.len();
+    let length = wire::write(record, &mut block[BODY..CHECKSUM]).ok_or(EncodeError)?;
     block[..8].copy_from_slice(&MAGIC);
-    block[8..10].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
+    block[8..10].copy_from_slice(&version.to_le_bytes());
     block[10..12].copy_from_slice(&(length as u16).to_le_bytes());
     block[12..20].copy_from_slice(&generation.to_le_bytes());
-    let floor = record.floor.as_bytes();
-    block[FLOOR..INSECURE].get_mut(..floor.len()).ok_or(EncodeError)?.copy_from_slice(floor);
-    for (slot, insecure) in record.slots.iter().zip(&mut block[INSECURE..INSECURE_STAGED]) {
-        *insecure = slot.image.as_ref().is_some_and(|image| image.insecure).into();
+    for (room, part) in block[ORDER..BODY].as_chunks_mut::<UUID>().0.iter_mut().zip(record.order()) {
+        *room = part.0;
     }
-    block[INSECURE_STAGED] = record.update.bundle().is_some_and(|bundle| bundle.image.insecure).into();
-    block[ONCE] = record.once.map_or(0, |id| id.0 + 1);
     let checksum = checksum(&[&block[..CHECKSUM]]);
     block[CHECKSUM..].copy_from_slice(&checksum.to_le_bytes());
     Ok(block)

@@ -64,7 +64,7 @@ struct Body<'a> {
     sequence: u64,
     seconds: u64,
     is_set: bool,
-    boot: Option<Uuid>,
+    boot: Option<[u8; 16]>,
     program: &'a str,
     kind: u32,
     text: &'a str,
@@ -107,7 +107,7 @@ pub fn encode(entry: &Entry) -> Box<[u8; BLOCK]> {
         sequence: entry.sequence,
         seconds: entry.stamp.clock.seconds(),
         is_set: entry.stamp.clock.is_set(),
-        boot: entry.stamp.boot,
+        boot: entry.stamp.boot.map(|Uuid(bytes)| bytes),
         program: cut(&entry.stamp.program, MAX_PROGRAM),
         kind: entry.kind.number(),
         text: cut(&entry.text, MAX_TEXT),
@@ -130,7 +130,7 @@ pub fn decode(block: &[u8; BLOCK]) -> Option<Entry> {
     let clock = if body.is_set { WallClock::Set(body.seconds) } else { WallClock::NotSet(body.seconds) };
     Some(Entry {
         sequence: body.sequence,
-        stamp: Stamp { clock, boot: body.boot, program: body.program.to_owned() },
+        stamp: Stamp { clock, boot: body.boot.map(Uuid), program: body.program.to_owned() },
         kind: Kind::of_number(body.kind),
         text: body.text.to_owned(),
     })

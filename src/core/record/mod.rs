@@ -5,17 +5,23 @@
 //! chosen cannot be used. `store` does the I/O.
 
 mod block;
+mod extension;
+mod formats;
 pub mod history;
+mod order;
 mod selection;
+mod wire;
 
 use alloc::string::String;
 use alloc::vec::Vec;
-pub use block::{BadCopy, Copy, EncodeError, FORMAT_VERSION, encode};
+pub use block::{BadCopy, Copy, EncodeError, encode};
+pub use extension::{Extension, Owner};
+pub use formats::{Formats, Unread};
+pub(crate) use order::is_below;
 pub use selection::{Selection, Side};
 
-use crate::slot::{Digest, Image, MAX_COUNT, MAX_SLOTS, RootHash, SlotId, SlotName, SlotState, Uuid};
+use crate::slot::{Digest, Image, MAX_COUNT, MAX_SLOTS, RootHash, SlotId, SlotName, SlotState, Tagged, Uuid};
 use core::fmt;
-use serde::{Deserialize, Serialize};
 
 /// Most bad images that are remembered; the oldest is forgotten first.
 pub const MAX_BAD_IMAGES: usize = 16;
@@ -23,7 +29,7 @@ pub const MAX_BAD_IMAGES: usize = 16;
 pub const MAX_VERSION: usize = 64;
 
 /// The decision fields.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Record {
     /// GUID of the disk that the slots are on.
     pub disk: Uuid,
@@ -39,18 +45,16 @@ pub struct Record {
     pub bad_images: Vec<RootHash>,
     /// Times that recovery waited and tried again since the last confirmation.
     pub recovery_rounds: u8,
-    /// The slot that the next boot goes to, and only the next. Stored behind the body, where an everboot that
-    /// does not know it writes zero.
-    #[serde(skip)]
+    /// The slot that the next boot goes to, and only the next.
     pub once: Option<SlotId>,
-    /// The lowest version that may come onto the machine; empty where there is none. Never lowered. Stored like
-    /// `once`.
-    #[serde(skip)]
+    /// The lowest version that may come onto the machine; empty where there is none. Never lowered.
     pub floor: String,
+    /// What newer agents say beside all this.
+    pub extensions: Vec<Extension>,
 }
 
 /// One slot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Slot {
     /// Its name.
     pub name: SlotName,
@@ -65,7 +69,7 @@ pub struct Slot {
 }
 
 /// The latest hand-off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct LastBoot {
     /// To this slot.
     pub slot: SlotId,
@@ -74,17 +78,16 @@ pub struct LastBoot {
 }
 
 /// A bundle in the staging area.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Staged {
     /// SHA-256 of its `manifest.json`: what was staged and nothing else is applied.
-    #[serde(deserialize_with = "crate::slot::bytes")]
     pub manifest: Digest,
     /// The image that it carries.
     pub image: Image,
 }
 
 /// The way of a staged bundle into a slot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Update {
     /// Nothing is staged.
     None,
@@ -108,6 +111,15 @@ pub enum Update {
     },
     /// It is in a slot. The bundle stays as the source for repair until the next confirmation.
     Kept(Staged),
+    /// It stands where only a newer everboot knows. Nothing is done with it here; `cancel` withdraws it.
+    Other {
+        /// Where it stands.
+        step: Tagged,
+        /// The bundle, if there is one.
+        bundle: Option<Staged>,
+        /// The slot that is being, or will be, written, if there is one.
+        target: Option<SlotId>,
+    },
 }
 
 impl Update {
@@ -117,14 +129,7 @@ impl Update {
             Self::None => None,
             Self::Staged(bundle) | Self::Kept(bundle) => Some(bundle),
             Self::Preparing { bundle, .. } | Self::Due { bundle, .. } => Some(bundle),
-        }
-    }
-
-    fn bundle_mut(&mut self) -> Option<&mut Staged> {
-        match self {
-            Self::None => None,
-            Self::Staged(bundle) | Self::Kept(bundle) => Some(bundle),
-            Self::Preparing { bundle, .. } | Self::Due { bundle, .. } => Some(bundle),
+            Self::Other { bundle, .. } => bundle.as_ref(),
         }
     }
 
@@ -132,6 +137,7 @@ impl Update {
     pub fn target(&self) -> Option<SlotId> {
         match self {
             Self::Preparing { target, .. } | Self::Due { target, .. } => Some(*target),
+            Self::Other { target, .. } => *target,
             Self::None | Self::Staged(_) | Self::Kept(_) => None,
         }
     }

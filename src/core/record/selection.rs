@@ -2,13 +2,15 @@
 //!
 //! | copies                                | selection                                             |
 //! |---------------------------------------|-------------------------------------------------------|
-//! | a newer format is ahead of all others | `Newer`, with the valid copy to decide by, if any     |
+//! | one that is not understood is ahead   | `Newer`, with what can be read to decide by           |
 //! | one or two valid                      | the valid one of the higher generation, the first of equals |
 //! | none valid                            | `Lost`                                                |
 
-use super::{Copy, Record};
+use super::{Copy, Record, Unread};
 use crate::mutant::{self, Mutant};
+use crate::slot::Uuid;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 /// The place of a copy in the record's partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,19 +40,25 @@ pub enum Selection {
         record: Box<Record>,
         /// Its generation.
         generation: u64,
+        /// Its format version.
+        version: u16,
         /// Where it is; the next save goes to the other place.
         side: Side,
     },
-    /// The newest copy is of a format that this everboot does not read. Nothing is saved over it unasked.
+    /// The newest copy says what this agent does not know. Nothing is saved over it unasked.
     Newer {
-        /// Its format version.
-        version: u16,
+        /// What is not known.
+        unread: Unread,
         /// Its generation.
         generation: u64,
         /// Where it is.
         side: Side,
-        /// An older record that can be read: good enough to choose a good slot.
-        readable: Option<Box<Record>>,
+        /// Partitions that its writer would boot without counting, best first.
+        order: Vec<Uuid>,
+        /// Its record, where only an extension is not known.
+        record: Option<Box<Record>>,
+        /// The record of the other copy, which is older: it tells what the slots are called.
+        older: Option<Box<Record>>,
     },
     /// Neither copy can be used.
     Lost,
@@ -59,48 +67,40 @@ pub enum Selection {
 impl Selection {
     /// Compares the first and the last copy.
     pub fn of(first: Copy, last: Copy) -> Self {
-        let newer = newest_unread(&first, &last);
-        let valid = newest_valid(first, last);
-        match (newer, valid) {
-            (Some((version, generation, side)), valid)
-                if valid.as_ref().is_none_or(|(ours, ..)| *ours <= generation) =>
-            {
-                let readable = valid.map(|(_, record, _)| record);
-                Self::Newer { version, generation, side, readable }
+        let copies = [(last, Side::Last), (first, Side::First)];
+        // Of equal generations, what is not understood counts more.
+        let generation = |copy: &Copy| match copy {
+            Copy::Valid { generation, .. } => Some((*generation, false)),
+            Copy::Newer { generation, .. } => Some((*generation, true)),
+            Copy::Bad(_) => None,
+        };
+        let sound = copies.into_iter().filter_map(|(copy, side)| Some((generation(&copy)?, copy, side)));
+        let mut sound: Vec<_> = sound.collect();
+        // Stable, so that the first copy stays behind the last one where they are equal.
+        if !mutant::is(Mutant::FirstValidCopy) {
+            sound.sort_by_key(|(generation, ..)| *generation);
+        }
+        match (sound.pop(), sound.pop()) {
+            (Some((_, Copy::Valid { record, generation, version }, side)), _) => {
+                Self::Current { record, generation, version, side }
             }
-            (_, Some((generation, record, side))) => Self::Current { record, generation, side },
-            (_, None) => Self::Lost,
+            (Some((_, Copy::Newer { unread, generation, order, record }, side)), other) => {
+                let older = match other {
+                    Some((_, Copy::Valid { record, .. }, _)) => Some(record),
+                    Some((_, Copy::Newer { record, .. }, _)) => record,
+                    _ => None,
+                };
+                Self::Newer { unread, generation, side, order, record, older }
+            }
+            _ => Self::Lost,
         }
     }
-}
-
-fn newest_unread(first: &Copy, last: &Copy) -> Option<(u16, u64, Side)> {
-    let read = |copy: &Copy, side| match copy {
-        Copy::Newer { version, generation } => Some((*version, *generation, side)),
-        Copy::Valid { .. } | Copy::Bad(_) => None,
-    };
-    let found = [read(last, Side::Last), read(first, Side::First)];
-    found.into_iter().flatten().max_by_key(|(_, generation, _)| *generation)
-}
-
-fn newest_valid(first: Copy, last: Copy) -> Option<(u64, Box<Record>, Side)> {
-    let read = |copy, side| match copy {
-        Copy::Valid { generation, record } => Some((generation, record, side)),
-        Copy::Newer { .. } | Copy::Bad(_) => None,
-    };
-    // `max_by_key` gives the last of equals: the first copy.
-    let found = [read(last, Side::Last), read(first, Side::First)];
-    if mutant::is(Mutant::FirstValidCopy) {
-        return found.into_iter().flatten().last();
-    }
-    found.into_iter().flatten().max_by_key(|(generation, ..)| *generation)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::BadCopy;
     use super::*;
-    use crate::slot::Uuid;
 
     /// `5`: valid of generation 5, `n7`: newer format of generation 7, `x`: bad.
     fn copy(picture: &str) -> Copy {
@@ -114,26 +114,32 @@ mod tests {
             recovery_rounds: 0,
             once: None,
             floor: String::new(),
+            extensions: vec![],
         };
         match picture.strip_prefix('n') {
-            Some(generation) => Copy::Newer { version: 2, generation: generation.parse().unwrap() },
+            Some(generation) => Copy::Newer {
+                unread: Unread::Version(2),
+                generation: generation.parse().unwrap(),
+                order: vec![],
+                record: None,
+            },
             None if picture == "x" => Copy::Bad(BadCopy::NoRecord),
             None => {
                 let generation = picture.parse().unwrap();
-                Copy::Valid { generation, record: Box::new(record(generation)) }
+                Copy::Valid { generation, version: 1, record: Box::new(record(generation)) }
             }
         }
     }
 
     fn check(first: &str, last: &str, expected: &str) {
         let found = match Selection::of(copy(first), copy(last)) {
-            Selection::Current { generation, side, record } => {
+            Selection::Current { generation, side, record, .. } => {
                 assert_eq!(record.disk.0[0], generation as u8);
                 format!("{generation} {side:?}")
             }
-            Selection::Newer { generation, side, readable, .. } => {
-                let readable = readable.map_or("-".into(), |record| record.disk.0[0].to_string());
-                format!("n{generation} {side:?} {readable}")
+            Selection::Newer { generation, side, older, .. } => {
+                let older = older.map_or("-".into(), |record| record.disk.0[0].to_string());
+                format!("n{generation} {side:?} {older}")
             }
             Selection::Lost => "lost".into(),
         };

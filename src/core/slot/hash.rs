@@ -3,42 +3,17 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use serde::de::{Error, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
 
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
 
 /// The root hash of an image's Merkle tree: the identity of the image.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct RootHash(#[serde(deserialize_with = "bytes")] pub Digest);
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RootHash(pub Digest);
 
 /// A UUID in the byte order in which people write it (RFC 9562), whatever order the disk uses.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Uuid(#[serde(deserialize_with = "bytes")] pub [u8; 16]);
-
-/// Reads an array as serde does, in a loop: its own code has a step for each byte.
-pub fn bytes<'de, D: Deserializer<'de>, const N: usize>(from: D) -> Result<[u8; N], D::Error> {
-    from.deserialize_tuple(N, Bytes)
-}
-
-struct Bytes<const N: usize>;
-
-impl<'de, const N: usize> Visitor<'de> for Bytes<N> {
-    type Value = [u8; N];
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{N} bytes")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut each: A) -> Result<Self::Value, A::Error> {
-        let mut bytes = [0; N];
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = each.next_element()?.ok_or_else(|| A::Error::invalid_length(at, &self))?;
-        }
-        Ok(bytes)
-    }
-}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Uuid(pub [u8; 16]);
 
 /// The text is not the expected number of hexadecimal digits.
 #[derive(Debug, Clone, PartialEq, Eq)]

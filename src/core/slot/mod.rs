@@ -8,18 +8,16 @@ mod fault;
 mod hash;
 mod name;
 mod state;
+mod tagged;
 
 use alloc::string::String;
 pub use block::{is_zero, same};
 pub use checksum::checksum;
 pub use fault::RootFault;
-pub use hash::to_hex;
-pub use hash::{Digest, ParseHexError, RootHash, Uuid};
-pub use hash::{bytes, from_hex};
+pub use hash::{Digest, ParseHexError, RootHash, Uuid, from_hex, to_hex};
 pub use name::{NameError, SlotName};
 pub use state::{BadReason, SlotState};
-
-use serde::{Deserialize, Serialize};
+pub use tagged::Tagged;
 
 /// Images are sequences of blocks of this many bytes; dm-verity's data and hash block size.
 pub const BLOCK: usize = 4096;
@@ -30,7 +28,7 @@ pub const MAX_SLOTS: usize = 8;
 pub const MAX_COUNT: u8 = 100;
 
 /// Position of a slot in the record's list of slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotId(pub u8);
 
 impl SlotId {
@@ -41,7 +39,7 @@ impl SlotId {
 }
 
 /// What is known of the image in a slot.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Image {
     /// Its version, in the manifest's words; empty when nobody said.
     pub version: String,
@@ -51,8 +49,7 @@ pub struct Image {
     pub open: bool,
     /// Attempts that the image asks for when it becomes a trial.
     pub tries: u8,
-    /// Whether it came although no trusted key had signed it. The record keeps this behind its body.
-    #[serde(skip)]
+    /// Whether it came although no trusted key had signed it.
     pub insecure: bool,
 }
 

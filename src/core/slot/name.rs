@@ -3,12 +3,10 @@
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::fmt;
-use serde::{Deserialize, Serialize};
 
 /// A slot's name: 1 to 36 characters (the room in a GPT partition name, UEFI specification 5.3.3) out of
 /// lower-case letters, digits, `.`, `_` and `-`, beginning with a letter or digit.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SlotName(String);
 
 /// The text cannot name a slot.
@@ -39,19 +37,6 @@ impl SlotName {
     /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-}
-
-impl TryFrom<String> for SlotName {
-    type Error = NameError;
-    fn try_from(text: String) -> Result<Self, NameError> {
-        Self::new(&text)
-    }
-}
-
-impl From<SlotName> for String {
-    fn from(name: SlotName) -> Self {
-        name.0
     }
 }
 

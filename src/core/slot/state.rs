@@ -1,11 +1,10 @@
 //! The state of a slot, as the record keeps it.
 
-use super::RootFault;
+use super::{RootFault, Tagged};
 use core::fmt;
-use serde::{Deserialize, Serialize};
 
 /// Where a slot stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SlotState {
     /// Nothing is known to be in it.
     Empty,
@@ -27,10 +26,12 @@ pub enum SlotState {
         /// Why.
         reason: BadReason,
     },
+    /// A newer everboot knows. Neither booted nor written here; `reject` makes it bad.
+    Other(Tagged),
 }
 
 /// Why a slot is bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum BadReason {
     /// All its attempts ended without a confirmation.
     TriesExhausted,
@@ -46,6 +47,8 @@ pub enum BadReason {
     RolledBack,
     /// Its root had [`RootFault::Unproven`], which says nothing about the image.
     Unproven,
+    /// A newer everboot knows.
+    Other(Tagged),
 }
 
 impl SlotState {
@@ -54,13 +57,16 @@ impl SlotState {
         match self {
             Self::Good => true,
             Self::Trial { tries_left, handoffs_left } => tries_left > 0 && handoffs_left > 0,
-            Self::Empty | Self::Writing | Self::Proven | Self::Bad { .. } => false,
+            Self::Empty | Self::Writing | Self::Proven | Self::Bad { .. } | Self::Other(_) => false,
         }
     }
 
     /// Whether its bytes were proven once, whatever became of it since: somebody may boot it by name.
     pub fn was_proven(self) -> bool {
-        !matches!(self, Self::Empty | Self::Writing | Self::Bad { reason: BadReason::Unproven })
+        match self {
+            Self::Empty | Self::Writing | Self::Bad { reason: BadReason::Unproven } | Self::Other(_) => false,
+            Self::Proven | Self::Trial { .. } | Self::Good | Self::Bad { .. } => true,
+        }
     }
 }
 
@@ -75,6 +81,7 @@ impl fmt::Display for SlotState {
             }
             Self::Good => f.write_str("good"),
             Self::Bad { reason } => write!(f, "bad ({reason})"),
+            Self::Other(tagged) => write!(f, "in state {}, which only a newer everboot knows", tagged.tag()),
         }
     }
 }
@@ -101,6 +108,9 @@ impl fmt::Display for BadReason {
             Self::Rejected => f.write_str("rejected"),
             Self::RolledBack => f.write_str("rolled back by the operator"),
             Self::Unproven => RootFault::Unproven.fmt(f),
+            Self::Other(tagged) => {
+                write!(f, "reason {}, which only a newer everboot knows", tagged.tag())
+            }
         }
     }
 }

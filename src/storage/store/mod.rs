@@ -11,7 +11,7 @@ pub use history::History;
 
 use crate::medium::{self, Medium};
 use everboot_core::mutant::{self, Mutant};
-use everboot_core::record::{self, BadCopy, Copy, Record, Selection, Side};
+use everboot_core::record::{self, BadCopy, Copy, Formats, Record, Selection, Side, Unread};
 use everboot_core::slot::BLOCK;
 use std::fmt;
 
@@ -31,13 +31,18 @@ pub struct Loaded {
     pub faults: [Option<BadCopy>; 2],
     /// Whether both copies hold the same record: nothing is lost with one of them.
     pub agree: bool,
+    /// Saves that the older copy lacks beside the last one, where both can be used. A sound medium lacks none: this one
+    /// returned to what it held before.
+    pub lag: u64,
+    /// The formats in which they were read.
+    pub formats: Formats,
 }
 
 impl Default for Loaded {
     /// Nothing was read.
     fn default() -> Self {
         let faults = [Some(BadCopy::NoRecord), Some(BadCopy::NoRecord)];
-        Self { selection: Selection::Lost, faults, agree: false }
+        Self { selection: Selection::Lost, faults, agree: false, lag: 0, formats: Formats::CURRENT }
     }
 }
 
@@ -62,11 +67,8 @@ pub enum SaveError {
     ReadBack,
     /// The record does not fit, or breaks a rule of its format: a fault of the caller.
     Encode(String),
-    /// The newest copy is of a newer format and is not overwritten.
-    Newer {
-        /// Its format version.
-        version: u16,
-    },
+    /// The newest copy is not understood here, and not overwritten.
+    Newer(Unread),
     /// The medium is too small.
     TooSmall {
         /// Its size in bytes.
@@ -80,11 +82,7 @@ impl fmt::Display for SaveError {
             Self::Medium(error) => write!(f, "record: {error}"),
             Self::ReadBack => f.write_str("record: the medium gave other bytes back than were written"),
             Self::Encode(why) => write!(f, "record: {why}"),
-            Self::Newer { version } => write!(
-                f,
-                "record: expected format version up to {}, found {version}; a newer everboot wrote it",
-                record::FORMAT_VERSION
-            ),
+            Self::Newer(unread) => write!(f, "record: {unread}"),
             Self::TooSmall { found } => {
                 write!(f, "record: expected a partition of at least {MIN_LEN} bytes, found {found}")
             }
@@ -101,7 +99,7 @@ fn offset(len: u64, side: Side) -> u64 {
     }
 }
 
-fn read_copy(medium: &impl Medium, side: Side) -> Copy {
+fn read_copy(medium: &impl Medium, side: Side, formats: &Formats) -> Copy {
     let mut block = Box::new([0; BLOCK]);
     if medium.len() < MIN_LEN {
         return Copy::Bad(BadCopy::Unreadable(SaveError::TooSmall { found: medium.len() }.to_string()));
@@ -109,63 +107,85 @@ fn read_copy(medium: &impl Medium, side: Side) -> Copy {
     let mut why = String::new();
     for _ in 0..READS {
         match medium.read_at(offset(medium.len(), side), &mut block[..]) {
-            Ok(()) => return Copy::decode(&block),
+            Ok(()) => return Copy::decode_with(&block, formats),
             Err(error) => why = error.to_string(),
         }
     }
     Copy::Bad(BadCopy::Unreadable(why))
 }
 
-/// Reads and compares both copies. There is no error: what cannot be read is a fault of that copy.
+/// Reads and compares both copies, as this everboot does. There is no error: what cannot be read is a fault of that
+/// copy.
 pub fn load(medium: &impl Medium) -> Loaded {
-    let copies = [read_copy(medium, Side::First), read_copy(medium, Side::Last)];
+    load_with(medium, Formats::CURRENT)
+}
+
+/// The same as an agent of these formats does.
+pub fn load_with(medium: &impl Medium, formats: Formats) -> Loaded {
+    let copies = [read_copy(medium, Side::First, &formats), read_copy(medium, Side::Last, &formats)];
     let faults = copies.each_ref().map(|copy| match copy {
         Copy::Bad(fault) => Some(fault.clone()),
         Copy::Valid { .. } | Copy::Newer { .. } => None,
     });
-    let agree = match &copies {
-        [Copy::Valid { record: one, .. }, Copy::Valid { record: other, .. }] => one == other,
-        _ => false,
+    let (agree, lag) = match &copies {
+        [
+            Copy::Valid { record: one, generation: first, .. },
+            Copy::Valid { record: other, generation: last, .. },
+        ] => (one == other, first.abs_diff(*last).saturating_sub(1)),
+        _ => (false, 0),
     };
     let [first, last] = copies;
-    Loaded { selection: Selection::of(first, last), faults, agree }
+    Loaded { selection: Selection::of(first, last), faults, agree, lag, formats }
 }
 
 /// Saves `record` beside what was `loaded`, and returns what a load would now find.
 pub fn save(medium: &impl Medium, loaded: &Loaded, record: &Record) -> Result<Loaded, SaveError> {
-    let (side, generation) = match &loaded.selection {
-        Selection::Current { generation, side, .. } => (side.other(), generation.saturating_add(1)),
-        Selection::Newer { version, .. } => return Err(SaveError::Newer { version: *version }),
-        Selection::Lost => (Side::First, 1),
+    let (side, generation, version) = match &loaded.selection {
+        Selection::Current { generation, side, version, .. } => {
+            (side.other(), generation.saturating_add(1), *version)
+        }
+        Selection::Newer { unread, .. } => return Err(SaveError::Newer(*unread)),
+        Selection::Lost => (Side::First, 1, Formats::FIRST),
     };
     let side = if mutant::is(Mutant::CurrentOverwritten) { side.other() } else { side };
     let generation = generation - u64::from(mutant::is(Mutant::SameGeneration));
-    write(medium, side, record, generation)?;
+    write(medium, side, record, generation, version)?;
     let mut faults = loaded.faults.clone();
     faults[side as usize] = None;
     let agree = matches!(&loaded.selection, Selection::Current { record: other, .. } if **other == *record);
     let record = Box::new(record.clone());
-    Ok(Loaded { selection: Selection::Current { record, generation, side }, faults, agree })
+    let selection = Selection::Current { record, generation, version, side };
+    Ok(Loaded { selection, faults, agree, lag: 0, formats: loaded.formats })
 }
 
 /// Makes both copies hold `record`, whatever was there, for `record init` and `record repair`.
 ///
 /// The copy that is not current is written first, so that power failing between the two leaves one valid.
 pub fn save_both(medium: &impl Medium, loaded: &Loaded, record: &Record) -> Result<Loaded, SaveError> {
-    let (first, generation) = match &loaded.selection {
-        Selection::Current { generation, side, .. } | Selection::Newer { generation, side, .. } => {
-            (side.other(), generation.saturating_add(1))
+    let (first, generation, version) = match &loaded.selection {
+        Selection::Current { generation, side, version, .. } => {
+            (side.other(), generation.saturating_add(1), *version)
         }
-        Selection::Lost => (Side::First, 1),
+        Selection::Newer { generation, side, .. } => {
+            (side.other(), generation.saturating_add(1), Formats::FIRST)
+        }
+        Selection::Lost => (Side::First, 1, Formats::FIRST),
     };
-    write(medium, first, record, generation)?;
-    write(medium, first.other(), record, generation)?;
-    Ok(load(medium))
+    write(medium, first, record, generation, version)?;
+    write(medium, first.other(), record, generation, version)?;
+    Ok(load_with(medium, loaded.formats))
 }
 
-fn write(medium: &impl Medium, side: Side, record: &Record, generation: u64) -> Result<(), SaveError> {
+fn write(
+    medium: &impl Medium,
+    side: Side,
+    record: &Record,
+    generation: u64,
+    version: u16,
+) -> Result<(), SaveError> {
     record.check().map_err(|out| SaveError::Encode(format!("out of range: {}", out.0)))?;
-    let block = record::encode(record, generation).map_err(|error| SaveError::Encode(error.to_string()))?;
+    let block = record::encode(record, generation, version);
+    let block = block.map_err(|error| SaveError::Encode(error.to_string()))?;
     if medium.len() < MIN_LEN {
         return Err(SaveError::TooSmall { found: medium.len() });
     }

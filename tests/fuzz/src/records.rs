@@ -16,7 +16,7 @@ const BLOCK_OF_SLOTS: usize = BLOCK * size_of::<Slot>();
 /// A copy of the record. Of one that can be used each verb makes another one that can be used.
 pub fn record(data: &[u8]) {
     for bytes in [block(data), sealed(data, b"everboot")] {
-        if let Copy::Valid { record, generation } = within(BLOCK_OF_SLOTS, || Copy::decode(&bytes)) {
+        if let Copy::Valid { record, generation, .. } = within(BLOCK_OF_SLOTS, || Copy::decode(&bytes)) {
             comes_back(&record, generation);
             verbs(&record);
         }
@@ -36,7 +36,7 @@ pub fn record(data: &[u8]) {
 fn comes_back(record: &Record, generation: u64) {
     let bytes = record_bytes(record, generation);
     match Copy::decode(&bytes) {
-        Copy::Valid { record: again, generation: number } => {
+        Copy::Valid { record: again, generation: number, .. } => {
             assert_eq!((&*again, number), (record, generation));
         }
         other => panic!("{record:?} was written, and is read as {other:?}"),
@@ -44,7 +44,7 @@ fn comes_back(record: &Record, generation: u64) {
 }
 
 fn record_bytes(record: &Record, generation: u64) -> Box<[u8; 4096]> {
-    everboot_core::record::encode(record, generation).expect("a record that was read fits")
+    everboot_core::record::encode(record, generation, 1).expect("a record that was read fits")
 }
 
 fn verbs(record: &Record) {

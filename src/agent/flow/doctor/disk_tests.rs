@@ -122,6 +122,7 @@ fn record() -> Record {
         bad_images: vec![],
         recovery_rounds: 0,
         floor: String::new(),
+        extensions: vec![],
     }
 }
 

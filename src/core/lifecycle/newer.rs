@@ -1,0 +1,43 @@
+//! What to decide by where only a newer agent understands the record: the partitions that its writer would boot without
+//! counting, which stand in every copy at the same place.
+
+use crate::record::{Record, Slot};
+use crate::slot::{Image, MAX_SLOTS, SlotId, SlotName, SlotState, Uuid};
+use alloc::string::{String, ToString};
+
+/// A record that boots the partitions of `order` in their order, and other slots only after them. Never to be saved.
+///
+/// `known` tells what the slots are called: an older copy, or else what they say of themselves, which is `implied`.
+/// What is in a slot now only the slot itself can tell: a copy that is older names an image that may be gone.
+pub fn in_order(mut known: Record, order: &[Uuid], implied: &Record) -> Record {
+    for slot in known.slots.iter_mut().filter(|slot| slot.state == SlotState::Good) {
+        slot.state = SlotState::Proven;
+    }
+    known.default = None;
+    for (at, part) in order.iter().enumerate() {
+        let said = implied.slots.iter().find(|slot| slot.part == *part).and_then(|slot| slot.image.clone());
+        let Some(id) = position(&mut known, *part) else { continue };
+        let slot = known.slot_mut(id);
+        slot.state = SlotState::Good;
+        slot.confirmed = (order.len() - at) as u64;
+        slot.image = said.or(slot.image.take()).or_else(|| Some(filled_by_other_means()));
+        known.default = known.default.or(Some(id));
+    }
+    known
+}
+
+/// The slot on a partition; one that nobody named has the partition's GUID as its name.
+fn position(known: &mut Record, part: Uuid) -> Option<SlotId> {
+    let found = known.ids().find(|(_, slot)| slot.part == part).map(|(id, _)| id);
+    if found.is_some() || known.slots.len() >= MAX_SLOTS {
+        return found;
+    }
+    let name = SlotName::new(&part.to_string()).ok()?;
+    known.slots.push(Slot { name, part, state: SlotState::Empty, image: None, confirmed: 0 });
+    Some(SlotId(known.slots.len() as u8 - 1))
+}
+
+/// Sealed, so that nothing is changed in an image that nobody here can tell anything of.
+fn filled_by_other_means() -> Image {
+    Image { version: String::new(), root_hash: None, open: false, tries: 0, insecure: false }
+}

@@ -1,0 +1,47 @@
+//! What a newer agent says in the record, and an older one carries through.
+//!
+//! An extension belongs to something, and is dropped with it, also by agents that do not know what it says: so it never
+//! speaks of an image that is gone. One that is *critical* must be understood by whoever saves the record.
+
+use super::Record;
+use crate::slot::{Digest, RootHash, SlotId};
+use alloc::vec::Vec;
+
+/// An extension.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Extension {
+    /// What it says; each number has one meaning for ever.
+    pub kind: u16,
+    /// Whether an agent that does not know the kind boots the default slot and saves nothing.
+    pub is_critical: bool,
+    /// What it is dropped with.
+    pub owner: Owner,
+    /// Its bytes.
+    pub body: Vec<u8>,
+}
+
+/// What an extension belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// The record: it stays.
+    Record,
+    /// An image in a slot; no root hash for one that was filled by other means.
+    Slot(SlotId, Option<RootHash>),
+    /// The update with the bundle whose `manifest.json` has this SHA-256.
+    Update(Digest),
+}
+
+impl Record {
+    /// Drops the extensions whose owner is gone.
+    pub fn drop_orphans(&mut self) {
+        let (slots, update) = (&self.slots, &self.update);
+        self.extensions.retain(|extension| match extension.owner {
+            Owner::Record => true,
+            Owner::Slot(id, root_hash) => {
+                let image = slots.get(id.index()).and_then(|slot| slot.image.as_ref());
+                image.is_some_and(|image| image.root_hash == root_hash)
+            }
+            Owner::Update(manifest) => update.bundle().is_some_and(|bundle| bundle.manifest == manifest),
+        });
+    }
+}

@@ -1,0 +1,30 @@
+//! The slots that may be booted without counting, best first. Every copy carries their partitions in a place that is
+//! the same in all format versions, for agents that cannot read the rest.
+
+use super::Record;
+use crate::manifest::compare_versions;
+use crate::slot::{SlotId, SlotState, Uuid};
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+
+/// Whether a version is lower than the floor. An empty floor is none.
+pub(crate) fn is_below(floor: &str, version: &str) -> bool {
+    !floor.is_empty() && compare_versions(version, floor).is_lt()
+}
+
+impl Record {
+    /// Their partitions: the default, the other good slots (those below the floor last, else the one that was confirmed
+    /// last first), then what is proven.
+    pub(super) fn order(&self) -> Vec<Uuid> {
+        let is_below =
+            |id: SlotId| self.slot(id).version().is_some_and(|version| is_below(&self.floor, version));
+        let ready = self.ids().filter(|(_, slot)| matches!(slot.state, SlotState::Good | SlotState::Proven));
+        let mut ready: Vec<_> = ready.collect();
+        ready.sort_by_key(|(id, slot)| {
+            let is_good = slot.state == SlotState::Good;
+            let is_default = is_good && self.default == Some(*id);
+            (!is_default, !is_good, is_good && is_below(*id), Reverse(slot.confirmed), *id)
+        });
+        ready.into_iter().map(|(_, slot)| slot.part).collect()
+    }
+}
