@@ -36,6 +36,7 @@ mutants! {
     NotNamedWriting "not-named-writing" "an early apply does not name its slot writing",
     WritingInOneCopy "writing-in-one-copy" "one copy of the record still calls the slot good that is written",
     VerdictInOneCopy "verdict-in-one-copy" "one copy of the record does not know that a slot was confirmed or rejected",
+    AttemptInOneCopy "attempt-in-one-copy" "one copy of the record does not know of an attempt that is begun",
     RecordBeforeMark "record-before-mark" "confirm saves the record before the mark is in the slot",
     BundleBeforeRecord "bundle-before-record" "a new bundle replaces one that the record still names",
     RecordBeforeBundle "record-before-bundle" "the record names a bundle that is not there yet",

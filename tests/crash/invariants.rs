@@ -117,7 +117,7 @@ pub fn no_strand(was: &Facts, run: &Run) -> Check {
 }
 
 /// Whether the medium does not give a copy of the record, so that nothing is saved.
-fn has_unreadable(durable: &DurableState) -> bool {
+pub fn has_unreadable(durable: &DurableState) -> bool {
     let record = &durable.parts[RECORD];
     [0, record.count() - 1].iter().any(|page| record.page(*page) == &UNREADABLE)
 }

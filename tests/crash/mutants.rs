@@ -78,6 +78,7 @@ const FIRST: &[(&str, &[&str])] = &[
             "device-makes-bad",
             "tries-never-end",
             "handoffs-given-back",
+            "attempt-in-one-copy",
         ],
     ),
     ("staged-twice", &["bundle-before-record"]),

@@ -1,7 +1,7 @@
 //! Carries out steps, and holds every outcome against the invariants.
 
 use super::act::{Act, Actor, Ending, Run, slot_on};
-use super::invariants::{self, Boot, Crash, invariant_orderly, no_strand, part_of};
+use super::invariants::{self, Boot, Crash, has_unreadable, invariant_orderly, no_strand, part_of};
 use super::normal;
 use super::reader::Reader;
 use super::verbs;
@@ -9,8 +9,8 @@ use everboot_agent::machine::Root;
 use everboot_core::slot::SlotId;
 use everboot_kit::facts::Facts;
 use everboot_kit::invariants::{
-    invariant_atomic_choice, invariant_bounded_rollback, invariant_eligible_slots_are_whole,
-    invariant_progress, invariant_proof_before_entry,
+    invariant_atomic_choice, invariant_attempts_outlive_a_copy, invariant_bounded_rollback,
+    invariant_eligible_slots_are_whole, invariant_progress, invariant_proof_before_entry,
 };
 use everboot_kit::sim::pages::{PAGE, mix};
 use everboot_kit::sim::power::Trouble;
@@ -52,6 +52,18 @@ impl CopyDamage {
         (Self::UnreadableFirst, "unreadable-first-copy"),
         (Self::UnreadableLast, "unreadable-last-copy"),
     ];
+
+    /// One block of the record, which forgets at each power cycle.
+    const FORGETS: [Self; 2] = [Self::First, Self::Last];
+
+    /// The disk with that block as it was before.
+    fn back_to(self, before: &DurableState, durable: &DurableState) -> DurableState {
+        let mut durable = durable.clone();
+        let record = &before.parts[RECORD];
+        let page = if self == Self::First { 0 } else { record.count() - 1 };
+        durable.parts[RECORD].write(page * PAGE, record.page(page));
+        durable
+    }
 
     /// Whether the copy may be read another time.
     pub fn is_unreadable(self) -> bool {
@@ -180,6 +192,7 @@ impl Oracle {
                 is: &is,
                 durable: &durable,
             })?;
+            self.forgets(state, was, &run)?;
         } else {
             let live = normal::hash(&mut self.reader, &run.end, None);
             let same = normal::hash(&mut self.reader, &durable, None) == live;
@@ -187,6 +200,20 @@ impl Oracle {
             verbs::check_verb(act, &run, was, &is, &state.durable, same)?;
         }
         Ok(run)
+    }
+
+    /// The hand-off, on a disk one block of which has lost what it was told, or has what it held before.
+    fn forgets(&mut self, state: &MachineState, was: &Facts, run: &Run) -> Check {
+        // Where no slot is good and nothing can be saved, any slot is better than none.
+        if has_unreadable(&state.durable) && !was.has_good() {
+            return Ok(());
+        }
+        for which in CopyDamage::FORGETS {
+            for left in [which.of(&run.end), which.back_to(&state.durable, &run.end)] {
+                invariant_attempts_outlive_a_copy(was, run.entered(), &self.reader.facts(&left))?;
+            }
+        }
+        Ok(())
     }
 
     /// An act in which a device fails.
@@ -256,7 +283,7 @@ impl Oracle {
         if self.futures.contains(&(normal, Profile::Sound)) || !self.futures.insert((normal, Profile::Weak)) {
             return Ok(());
         }
-        self.future(next, NewSystem::NeverConfirms, Profile::Weak)
+        self.future(next, NewSystem::NeverConfirms, Profile::Weak, None)
     }
 
     /// All that may come after a boot.
@@ -265,13 +292,25 @@ impl Oracle {
             return Ok(());
         }
         for system in [NewSystem::NeverConfirms, NewSystem::CannotBeEntered, NewSystem::Confirms] {
-            self.future(state.clone(), system, Profile::Sound)?;
+            self.future(state.clone(), system, Profile::Sound, None)?;
+        }
+        let facts = self.reader.facts(&state.durable);
+        if facts.record.is_some_and(|(_, record)| record.trial().is_some()) {
+            for which in CopyDamage::FORGETS {
+                self.future(state.clone(), NewSystem::NeverConfirms, Profile::Sound, Some(which))?;
+            }
         }
         Ok(())
     }
 
-    /// Boots again and again, as a machine does that nobody sits at.
-    fn future(&mut self, mut state: MachineState, system: NewSystem, profile: Profile) -> Check {
+    /// Boots again and again, as a machine does that nobody sits at; with a block that `forgets` at each power cycle.
+    fn future(
+        &mut self,
+        mut state: MachineState,
+        system: NewSystem,
+        profile: Profile,
+        forgets: Option<CopyDamage>,
+    ) -> Check {
         let began = self.reader.facts(&state.durable);
         let mut went = Vec::new();
         for _ in 0..ROUNDS.max(self.actor.tries() + MORE_ROUNDS) {
@@ -291,6 +330,9 @@ impl Oracle {
                     );
                 }
                 state.durable = run.end;
+            }
+            if let Some(which) = forgets {
+                state.durable = which.of(&state.durable);
             }
             let was = self.reader.facts(&state.durable);
             let good = good_slots(&was);

@@ -5,7 +5,7 @@
 //! plain value, or is an invariant of its own beside it.
 
 use super::facts::Facts;
-use super::violation::{Check, hold};
+use super::violation::{Check, Violation, hold};
 use everboot_core::manifest::{Manifest, compare_versions};
 use everboot_core::record::{LastBoot, Record, Staged, Update};
 use everboot_core::slot::{RootHash, SlotId, SlotState};
@@ -192,6 +192,13 @@ pub fn invariant_attempts_are_durable(was: &Facts, entered: Option<Entered>, dur
     hold(counted || after_recovery, "attempts_are_durable", || {
         format!("slot {} is entered; its attempt is not durable: {before:?} before, {after:?} now", id.0)
     })
+}
+
+/// Promise 4 on a disk one block of which forgets: `left` is what the boot left, less one copy of the record, which is
+/// lost or is what it was before.
+pub fn invariant_attempts_outlive_a_copy(was: &Facts, entered: Option<Entered>, left: &Facts) -> Check {
+    let counted = invariant_attempts_are_durable(was, entered, left);
+    counted.map_err(|violation| Violation { invariant: "attempts_outlive_a_copy", ..violation })
 }
 
 /// A root is entered only when its trailer names the image that the record names; recovery has nothing to lose, and a

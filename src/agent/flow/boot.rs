@@ -127,7 +127,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
 
     /// Saves before anything is done.
     fn persist(&mut self, decision: &Decision) -> bool {
-        let saved = self.view.save(decision.record.clone());
+        let saved = self.view.save_counted(decision.record.clone());
         if let Err(error) = &saved {
             self.note(format!("{error}: nothing is tried that would have to be counted"));
         }
@@ -293,8 +293,14 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     fn report_look(&mut self, asked: Option<&Asked>) {
-        if let Some(trouble) = &self.view.trouble {
-            self.note(format!("record: {trouble}"));
+        match &self.view.trouble {
+            Some(trouble) => self.note(format!("record: {trouble}")),
+            None => self
+                .view
+                .loaded
+                .complaints()
+                .into_iter()
+                .for_each(|line| self.note(format!("record: {line}"))),
         }
         for (slot, at) in self.view.record.slots.clone().iter().zip(self.view.parts.clone()) {
             if at.is_none() {

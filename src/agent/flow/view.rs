@@ -305,6 +305,18 @@ impl<D: Medium> View<D> {
         Ok(())
     }
 
+    /// Saves what a boot decided. One that counts an attempt goes into both copies: a block that forgets what it was
+    /// told, or returns to what it held before, gives no attempt back. Power that fails between the two leaves a copy
+    /// that counts and is the newer one, and an attempt that was counted and not made.
+    pub(super) fn save_counted(&mut self, record: Record) -> Result<(), SaveError> {
+        let counts = lifecycle::counts_attempt(&self.record, &record);
+        if counts && !mutant::is(Mutant::AttemptInOneCopy) {
+            self.save_in_both(record)
+        } else {
+            self.save(record)
+        }
+    }
+
     /// Saves a record that names a slot *writing*.
     pub(super) fn save_writing(&mut self, record: Record) -> Result<(), SaveError> {
         if mutant::is(Mutant::WritingInOneCopy) { self.save(record) } else { self.save_in_both(record) }

@@ -20,6 +20,7 @@
 //! good slots: doing it again undoes it.
 
 mod admit;
+mod attempt;
 mod blocked;
 mod floor;
 mod newer;
@@ -32,6 +33,7 @@ mod update;
 mod verdict;
 
 pub use admit::{Machine, Unfit, admit, image_of};
+pub use attempt::counts_attempt;
 pub use blocked::Blocked;
 pub use floor::{below_floor, may_choose, raise_floor};
 pub use newer::in_order;

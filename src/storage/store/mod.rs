@@ -52,6 +52,19 @@ impl Loaded {
         self.faults == [None, None]
     }
 
+    /// What is wrong with copies of a record that can be used all the same. The next saves write them anew, so this is
+    /// the time to say it: a block that loses its bytes again and again is known by nothing else.
+    pub fn complaints(&self) -> Vec<String> {
+        let names = ["first", "last"];
+        let bad = names.iter().zip(&self.faults).filter_map(|(name, fault)| {
+            fault.as_ref().map(|why| format!("the {name} copy is bad ({why}), and is written anew"))
+        });
+        let stale = (self.lag > 0).then(|| {
+            format!("a copy lacks {} saves that its medium had taken, and is written anew", self.lag)
+        });
+        bad.chain(stale).collect()
+    }
+
     /// Whether the medium failed to give a copy's bytes: it may be a good one, to be read another time.
     pub fn has_unreadable(&self) -> bool {
         self.faults.iter().any(|fault| matches!(fault, Some(BadCopy::Unreadable(_))))

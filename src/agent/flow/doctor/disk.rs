@@ -117,6 +117,17 @@ pub(super) fn check_record(trouble: &Option<Trouble>, copies: &[Option<BadCopy>;
     }
 }
 
+/// A copy that its medium has taken back.
+pub(super) fn check_lag(lag: u64, found: &mut Findings) {
+    if lag > 0 {
+        let text = format_args!(
+            "a copy lacks {lag} saves that its medium had taken; run `everboot record repair`, and replace the disk \
+             if it happens again"
+        );
+        found.fault("record-copy", "record", &text);
+    }
+}
+
 /// What the record says of the slots, against the configuration.
 pub(super) fn check_slots(survey: &Survey, config: &Config, record: &Record, found: &mut Findings) {
     for (name, locator) in &config.slots {

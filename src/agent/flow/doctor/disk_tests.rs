@@ -100,6 +100,8 @@ fn the_record_and_each_copy_are_looked_at() {
         &[("record", "both copies are bad (x)")],
     );
     expect(|found| check_record(&Some(Trouble::NoPartition), &sound, found), &[]);
+    expect(|found| check_lag(0, found), &[]);
+    expect(|found| check_lag(2, found), &[("record-copy", "a copy lacks 2 saves")]);
 }
 
 fn record() -> Record {

@@ -13,7 +13,7 @@
 //! | `overlap`       | it overlaps with another partition                                           |
 //! | `part-uuid`     | two partitions have one PARTUUID, on any disk                                |
 //! | `record`        | the record cannot be used                                                    |
-//! | `record-copy`   | one of its copies is bad                                                     |
+//! | `record-copy`   | one of its copies is bad, or lost what was saved in it                       |
 //! | `record-size`   | its partition is smaller than `record/FORMAT.md` says                        |
 //! | `blocked` *     | this machine takes no new image now: code and reason as `status` has them     |
 //! | `slot-moved`    | record and configuration disagree about a slot                               |
@@ -78,6 +78,7 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
     disk::check_places(&view.survey, site.config, found);
     disk::check_uuids(&view.survey, found);
     disk::check_record(&view.trouble, &view.loaded.faults, found);
+    disk::check_lag(view.loaded.lag, found);
     if view.trouble.is_none() {
         disk::check_slots(&view.survey, site.config, &view.record, found);
     }
