@@ -227,7 +227,8 @@ impl Oracle {
         let run = self.run(state, act, Some(fault));
         let durable = Timeline::after(&state.durable, &run.events).durable();
         let (is, sure) = (self.reader.facts(&run.end), self.reader.facts(&durable));
-        verbs::check_faulty(was, &state.durable, &run, &is, &sure)?;
+        let left = CopyDamage::FORGETS.map(|which| self.reader.facts(&which.of(&durable)));
+        verbs::check_faulty(was, &state.durable, &run, &is, &[&sure, &left[0], &left[1]])?;
         if act == Act::Boot {
             verbs::check_faulty_boot(was, &is)?;
         }

@@ -73,8 +73,14 @@ fn invariant_done_is_durable(run: &Run, durable_is_live: bool) -> Check {
     })
 }
 
-/// A run in which a device failed.
-pub fn check_faulty(was: &Facts, before: &DurableState, run: &Run, is: &Facts, durable: &Facts) -> Check {
+/// A run in which a device failed. What is durable is given thrice: as it is, and without either copy of the record.
+pub fn check_faulty(
+    was: &Facts,
+    before: &DurableState,
+    run: &Run,
+    is: &Facts,
+    durable: &[&Facts; 3],
+) -> Check {
     invariant_orderly(run)?;
     untouched(was, before, &run.end)?;
     invariant_atomic_choice(run.entered(), is)?;
@@ -89,8 +95,8 @@ pub fn check_faulty_boot(was: &Facts, is: &Facts) -> Check {
     invariant_bad_for_a_cause(was, is, boots)
 }
 
-/// Promise 5. What could not be counted is not tried while a slot is good.
-fn invariant_no_record_no_trial(was: &Facts, run: &Run, durable: &Facts) -> Check {
+/// Promise 5. What could not be counted, in both copies, is not tried while a slot is good.
+fn invariant_no_record_no_trial(was: &Facts, run: &Run, durable: &[&Facts; 3]) -> Check {
     let Ending::Entered(root, why) = &run.ending else { return Ok(()) };
     let (Some(slot), Some((_, record))) = (slot_on(root.at.part), &was.record) else { return Ok(()) };
     let id = SlotId(slot as u8);
@@ -102,10 +108,10 @@ fn invariant_no_record_no_trial(was: &Facts, run: &Run, durable: &Facts) -> Chec
         return Ok(());
     }
     let left = |facts: &Facts| facts.record.as_ref().and_then(|(_, record)| handoffs_left(record, id));
-    let counted = match (left(was), left(durable)) {
+    let counted = durable.iter().all(|durable| match (left(was), left(durable)) {
         (Some(before), Some(after)) => after < before,
         (None, after) => after.is_some(),
         (Some(_), None) => false,
-    };
+    });
     hold(counted, "no_record_no_trial", || format!("slot {slot} is tried ({why}), and nothing counts it"))
 }

@@ -287,7 +287,6 @@ pub fn hash(durable: &DurableState) -> u64 {
 mod tests {
     use super::*;
     use crate::epoch::losses;
-    use crate::facts::NEXT;
 
     fn durable() -> DurableState {
         let old = || Pages::of(&[1; 8192]);

@@ -1,12 +1,13 @@
 //! One copy of the record fails: it is torn, or the medium does not give it any more.
 
-use everboot_agent::flow::{self, Error};
+use everboot_agent::flow::{self, Error, Findings};
+use everboot_core::record::{Selection, Side};
 use everboot_core::slot::Uuid;
 use everboot_kit::sim::power::Trouble;
 use everboot_kit::sim::{RECORD, SLOT_B, SimRoot, UNREADABLE};
 use everboot_kit::world::lose_copy;
-use everboot_kit::world::{World, bundle, image, manifest};
-use everboot_storage::medium::Medium;
+use everboot_kit::world::{World, bundle, image, manifest, upgraded};
+use everboot_storage::medium::{Medium, Op};
 use everboot_storage::store;
 
 /// A machine on which a trial has confirmed itself, on its last try.
@@ -144,4 +145,94 @@ fn no_attempt_is_given_back_with_a_copy_that_is_written_anew() {
     flow::confirm(world.site()).unwrap();
     assert_eq!(world.picture(), "slot-a:good*! slot-b:proven");
     assert_eq!(world.boot_version(), Some(1));
+}
+
+/// Makes the first or the last block of the record what it was, or nothing.
+fn forget(world: &World, is_first: bool, before: Option<&[u8]>) {
+    let record = &world.machine.parts[RECORD];
+    let at = if is_first { 0 } else { record.len() - 4096 };
+    let bytes = before.map_or(&[0; 4096][..], |before| &before[at as usize..][..4096]);
+    record.write_at(at, bytes).unwrap();
+    record.sync().unwrap();
+}
+
+/// A trial that nobody confirms has its attempts and no more, on a disk one block of which forgets at each power cycle.
+#[test]
+fn a_block_that_forgets_gives_no_attempt_back() {
+    for (is_first, returns) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut world = World::running();
+        world.stage(bundle(manifest(2), &image(2, SimRoot::Boots))).unwrap();
+        flow::prepare(world.site()).unwrap();
+        flow::activate(world.site()).unwrap();
+        let mut went = Vec::new();
+        for _ in 0..8 {
+            let before = returns.then(|| world.machine.parts[RECORD].content());
+            went.push(world.boot_version());
+            forget(&world, is_first, before.as_deref());
+        }
+        let tries = went.iter().filter(|version| **version == Some(2)).count();
+        assert!(tries <= 3 && went.ends_with(&[Some(1); 4]), "first {is_first}, returns {returns}: {went:?}");
+    }
+}
+
+#[test]
+fn a_block_that_forgets_does_not_boot_a_slot_once_again() {
+    for is_first in [false, true] {
+        let mut world = upgraded();
+        flow::boot_once(world.site(), Some("slot-a"), false).unwrap();
+        let before = world.machine.parts[RECORD].content();
+        assert_eq!(world.boot_version(), Some(1));
+        forget(&world, is_first, Some(&before));
+        assert_eq!(world.boot_version(), Some(2), "first {is_first}");
+    }
+}
+
+#[test]
+fn a_copy_that_was_lost_is_said() {
+    let mut world = World::running();
+    for _ in 0..3 {
+        forget(&world, false, None);
+        let notes = world.boot().notes;
+        assert!(notes.iter().any(|note| note.starts_with("record: the last copy is bad")), "{notes:?}");
+        assert_eq!(world.site().look().loaded.complaints(), Vec::<String>::new(), "it was written anew");
+    }
+    assert_eq!(world.boot().notes, Vec::<String>::new());
+}
+
+#[test]
+fn a_copy_that_its_medium_took_back_is_said() {
+    let mut world = World::running();
+    let before = world.machine.parts[RECORD].content();
+    for _ in 0..2 {
+        world.boot();
+        flow::confirm(world.site()).unwrap();
+    }
+    let is_first = matches!(
+        store::load(&world.machine.parts[RECORD]).selection,
+        Selection::Current { side: Side::Last, .. }
+    );
+    forget(&world, is_first, Some(&before));
+    let mut found = Findings::default();
+    flow::examine(world.site(), &mut found);
+    assert!(found.0.iter().any(|found| found.name == "record-copy" && found.fault), "{found:?}");
+    let notes = world.boot().notes;
+    assert!(notes.iter().any(|note| note.contains("saves that its medium had taken")), "{notes:?}");
+    assert_eq!(world.boot().notes, Vec::<String>::new());
+}
+
+/// What is counted costs a second block; what is not costs one, as ever.
+#[test]
+fn a_boot_of_a_good_slot_writes_one_copy_at_most() {
+    let mut world = World::running();
+    for confirms in [true, false, false] {
+        let writes = |world: &World| {
+            world.machine.power.calls().iter().filter(|call| **call == (Op::Write, RECORD)).count()
+        };
+        let before = writes(&world);
+        world.boot();
+        assert!(writes(&world) - before <= 1);
+        if confirms {
+            flow::confirm(world.site()).unwrap();
+        }
+    }
 }

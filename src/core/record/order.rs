@@ -1,7 +1,7 @@
 //! The slots that may be booted without counting, best first. Every copy carries their partitions in a place that is
 //! the same in all format versions, for agents that cannot read the rest.
 
-use super::Record;
+use super::{Record, Slot};
 use crate::manifest::compare_versions;
 use crate::slot::{SlotId, SlotState, Uuid};
 use alloc::vec::Vec;
@@ -20,11 +20,16 @@ impl Record {
             |id: SlotId| self.slot(id).version().is_some_and(|version| is_below(&self.floor, version));
         let ready = self.ids().filter(|(_, slot)| matches!(slot.state, SlotState::Good | SlotState::Proven));
         let mut ready: Vec<_> = ready.collect();
-        ready.sort_by_key(|(id, slot)| {
+        let rank = |(id, slot): &(SlotId, &Slot)| {
             let is_good = slot.state == SlotState::Good;
             let is_default = is_good && self.default == Some(*id);
             (!is_default, !is_good, is_good && is_below(*id), Reverse(slot.confirmed), *id)
-        });
-        ready.into_iter().map(|(_, slot)| slot.part).collect()
+        };
+        let mut order = Vec::new();
+        // The library's sort is 10 kB, for at most eight slots.
+        while let Some(best) = (0..ready.len()).min_by_key(|at| rank(&ready[*at])) {
+            order.push(ready.remove(best).1.part);
+        }
+        order
     }
 }

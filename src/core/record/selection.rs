@@ -67,32 +67,31 @@ pub enum Selection {
 impl Selection {
     /// Compares the first and the last copy.
     pub fn of(first: Copy, last: Copy) -> Self {
-        let copies = [(last, Side::Last), (first, Side::First)];
-        // Of equal generations, what is not understood counts more.
+        // Of equal generations, what is not understood counts more, then the first copy.
         let generation = |copy: &Copy| match copy {
             Copy::Valid { generation, .. } => Some((*generation, false)),
             Copy::Newer { generation, .. } => Some((*generation, true)),
             Copy::Bad(_) => None,
         };
-        let sound = copies.into_iter().filter_map(|(copy, side)| Some((generation(&copy)?, copy, side)));
-        let mut sound: Vec<_> = sound.collect();
-        // Stable, so that the first copy stays behind the last one where they are equal.
-        if !mutant::is(Mutant::FirstValidCopy) {
-            sound.sort_by_key(|(generation, ..)| *generation);
-        }
-        match (sound.pop(), sound.pop()) {
-            (Some((_, Copy::Valid { record, generation, version }, side)), _) => {
+        let is_last = match mutant::is(Mutant::FirstValidCopy) {
+            true => generation(&first).is_none(),
+            false => generation(&last) > generation(&first),
+        };
+        let (newest, other, side) =
+            if is_last { (last, first, Side::Last) } else { (first, last, Side::First) };
+        match newest {
+            Copy::Valid { record, generation, version } => {
                 Self::Current { record, generation, version, side }
             }
-            (Some((_, Copy::Newer { unread, generation, order, record }, side)), other) => {
+            Copy::Newer { unread, generation, order, record } => {
                 let older = match other {
-                    Some((_, Copy::Valid { record, .. }, _)) => Some(record),
-                    Some((_, Copy::Newer { record, .. }, _)) => record,
-                    _ => None,
+                    Copy::Valid { record, .. } => Some(record),
+                    Copy::Newer { record, .. } => record,
+                    Copy::Bad(_) => None,
                 };
                 Self::Newer { unread, generation, side, order, record, older }
             }
-            _ => Self::Lost,
+            Copy::Bad(_) => Self::Lost,
         }
     }
 }
