@@ -40,7 +40,7 @@ const LOG: &[(&str, &str)] = &[
     ("images", "distinct disks, each booted by the agent and checked"),
     ("unsure", "of these, with a write that no flush surely covered"),
     ("staging_lost", "of these, with a staging area that could not be read"),
-    ("bites", "damages that no power cut leaves, each of which was seen"),
+    ("damages_seen", "damages that no power cut leaves, each of which was seen"),
     ("agent_runs", "runs of the agent"),
     ("kinds", "kinds of outcomes"),
     ("boots", "boots in QEMU"),
