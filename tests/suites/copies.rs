@@ -187,6 +187,27 @@ fn a_block_that_forgets_does_not_boot_a_slot_once_again() {
     }
 }
 
+/// What an operator asked for, and was told that it is done, is not undone by a block that forgets before the next boot.
+#[test]
+fn a_block_that_forgets_undoes_no_verb() {
+    for (is_first, returns) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut world = World::running();
+        world.stage(bundle(manifest(2), &image(2, SimRoot::Boots))).unwrap();
+        flow::prepare(world.site()).unwrap();
+        let before = returns.then(|| world.machine.parts[RECORD].content());
+        flow::activate(world.site()).unwrap();
+        forget(&world, is_first, before.as_deref());
+        let due = world.fork();
+        assert_eq!(world.boot_version(), Some(2), "activate; first {is_first}, returns {returns}");
+
+        let mut world = due;
+        let before = returns.then(|| world.machine.parts[RECORD].content());
+        flow::cancel(world.site()).unwrap();
+        forget(&world, is_first, before.as_deref());
+        assert_eq!(world.boot_version(), Some(1), "cancel; first {is_first}, returns {returns}");
+    }
+}
+
 #[test]
 fn a_copy_that_was_lost_is_said() {
     let mut world = World::running();

@@ -374,3 +374,50 @@ fn a_copy_that_is_not_understood_is_no_fault_of_it() {
         [true; 2]
     );
 }
+
+#[test]
+fn one_copy_that_is_lost_lets_nobody_save_over_a_critical_extension() {
+    for newer in [false, true] {
+        let mut world = upgraded();
+        change(&mut world, |record| record.extensions.push(extension(CRITICAL, Owner::Record)));
+        let blank = [0; 4096];
+        put(&world, if newer { Side::First } else { Side::Last }, &blank);
+        assert!(matches!(flow::confirm(world.site()), Err(Error::Record(_))), "{newer}");
+        world.formats = NEXT;
+        assert_eq!(extensions(&mut world), [CRITICAL], "{newer}");
+    }
+}
+
+#[test]
+fn a_newer_record_of_another_disk_boots_what_the_slots_say() {
+    let mut world = upgraded();
+    change(&mut world, |record| record.extensions.push(extension(CRITICAL, Owner::Record)));
+    let disk = &mut world.machine.survey.disks[0];
+    disk.guid.0[0] ^= 1;
+    disk.parts.iter_mut().for_each(|part| part.guid.0[0] ^= 1);
+    assert_eq!(world.boot_version(), Some(2));
+    world.formats = NEXT;
+    assert_eq!(world.boot_version(), Some(2));
+}
+
+#[test]
+fn a_forced_repair_of_a_newer_version_gives_no_attempt_back() {
+    for is_due in [false, true] {
+        let mut world = World::running();
+        due(&mut world, good(2));
+        if !is_due {
+            world.boot();
+        }
+        let record = world.record();
+        assert_eq!(record.trial().is_none(), is_due);
+        let side = match store::load(&world.machine.parts[RECORD]).selection {
+            everboot_core::record::Selection::Current { side, .. } => side.other(),
+            other => panic!("{other:?}"),
+        };
+        put(&world, side, &second_version(&record, 1000));
+        // No cut of it leaves a record that this test's agents of the next version could read either.
+        let mut world = World::untold(world.machine.fork(), world.config.clone(), world.keys.clone());
+        let repaired = flow::repair(world.site(), true).unwrap();
+        assert_eq!((repaired.trial(), repaired.update), (None, Update::None));
+    }
+}

@@ -5,7 +5,7 @@ use super::{Error, Site, Trouble, View};
 use crate::machine::Machine;
 use everboot_core::lifecycle;
 use everboot_core::record::history::Kind;
-use everboot_core::record::{Record, Selection};
+use everboot_core::record::{Record, Selection, Unread};
 use everboot_core::slot::{Image, SlotState};
 use everboot_storage::store::{self, SaveError};
 
@@ -43,7 +43,7 @@ fn adopt(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
         Image { version: version.to_owned(), root_hash: None, open: true, tries: 0, insecure: false };
     slot.image.get_or_insert(untreed);
     slot.state = SlotState::Good;
-    slot.confirmed = highest + 1;
+    slot.confirmed = highest.saturating_add(1);
     record.default = Some(id);
     Ok(())
 }
@@ -72,7 +72,7 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
         return Err(Error::Record("not every slot can be read; repeat it, or --force".to_owned()));
     }
     // Nothing of a record of this disk is taken from the slots.
-    let is_ours = is_read && !matches!(view.trouble, Some(Trouble::OtherDisk(_)));
+    let is_ours = is_read && view.loaded.selection.disk() == Some(view.record.disk);
     if let (Some(index), false) = (view.parts.iter().position(Option::is_none), is_ours) {
         return Err(Error::SlotMissing(view.record.slots[index].name.clone()));
     }
@@ -82,7 +82,11 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
         _ => view.record.clone(),
     };
     // Somebody insists that this everboot can save the record again.
-    if let Some(Trouble::Newer(_)) = view.trouble {
+    if let Some(Trouble::Newer(unread)) = view.trouble {
+        // An older copy may call a slot a trial that the newer one has counted, or judged.
+        if let (Unread::Version(_), Some(id)) = (unread, record.trial()) {
+            record.slot_mut(id).state = SlotState::Proven;
+        }
         record.extensions.retain(|extension| !extension.is_critical);
     }
     write(&site, view, record, "record repaired")

@@ -62,8 +62,9 @@ fn save<M: Machine>(
     Ok(())
 }
 
-/// Saves what was said of a slot: in both copies, before whoever said it is told that it is done.
-fn save_verdict<M: Machine>(
+/// Saves what an operator or the running system asked for: in both copies, before they are told that it is done. A block
+/// that forgets what it was told does not undo it.
+fn save_in_both<M: Machine>(
     site: &Site<'_, M>,
     view: &mut View<M::Disk>,
     next: Record,
@@ -94,7 +95,7 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
         site.refuse_open_source(&view, id)?;
     }
     let name = view.name(id).clone();
-    save(&site, &mut view, next, format!("{name}: {what}"))?;
+    save_in_both(&site, &mut view, next, format!("{name}: {what}"))?;
     Ok((activated, name))
 }
 
@@ -134,7 +135,7 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
         let part = site.machine.open(at, Access::Shared).map_err(failed)?;
         apply::mark(&part, generation, image).map_err(failed)?;
     }
-    save_verdict(&site, &mut view, confirmation.record, format!("{}: confirmed", slot.name))?;
+    save_in_both(&site, &mut view, confirmation.record, format!("{}: confirmed", slot.name))?;
     site.sweep(&view);
     Ok(slot.name)
 }
@@ -147,13 +148,13 @@ pub fn reject<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>) -> Result<S
     let id = slot.map_or_else(running, |name| view.slot(name))?;
     let name = view.name(id).clone();
     let next = lifecycle::reject(&view.record, id)?;
-    save_verdict(&site, &mut view, next, format!("{name}: rejected"))?;
+    save_in_both(&site, &mut view, next, format!("{name}: rejected"))?;
     site.unmark(&view, id);
     site.sweep(&view);
     Ok(name)
 }
 
-/// The next boot goes to this slot, and only the next; without one, the wish is withdrawn.
+/// The next boot goes to this slot, and only the next; without one, the request is withdrawn.
 pub fn boot_once<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>, force: bool) -> Result<(), Error> {
     let mut view = site.look().writable()?;
     let (next, text) = match slot {
@@ -163,7 +164,7 @@ pub fn boot_once<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>, force: b
         }
         None => (lifecycle::not_once(&view.record), "no slot boots once".to_owned()),
     };
-    save(&site, &mut view, next, text)
+    save_in_both(&site, &mut view, next, text)
 }
 
 /// Returns to the previous good slot at the next boot, or to the one that is named; with `force` also below the floor.
@@ -173,7 +174,7 @@ pub fn rollback<M: Machine>(mut site: Site<'_, M>, to: Option<&str>, force: bool
     let (next, target) = lifecycle::rollback(&view.record, to, force)?;
     let name = view.name(target).clone();
     let left = view.record.trial();
-    save_verdict(&site, &mut view, next, format!("{name}: default again, by rollback"))?;
+    save_in_both(&site, &mut view, next, format!("{name}: default again, by rollback"))?;
     if let Some(id) = left {
         site.unmark(&view, id);
     }
@@ -185,7 +186,7 @@ pub fn rollback<M: Machine>(mut site: Site<'_, M>, to: Option<&str>, force: bool
 pub fn cancel<M: Machine>(mut site: Site<'_, M>) -> Result<(), Error> {
     let mut view = site.look().writable()?;
     let next = lifecycle::cancel(&view.record)?;
-    save(&site, &mut view, next, "update cancelled".to_owned())?;
+    save_in_both(&site, &mut view, next, "update cancelled".to_owned())?;
     site.sweep(&view);
     Ok(())
 }

@@ -81,7 +81,7 @@ impl<M: Machine> Site<'_, M> {
         let readable = |at: &&PartitionRef| {
             let opened = self.machine.open(**at, Access::Read);
             let load = |medium: M::Disk| store::load_with(&medium, self.formats).selection;
-            opened.is_ok_and(|medium| matches!(load(medium), Selection::Current { .. }))
+            opened.is_ok_and(|medium| !matches!(load(medium), Selection::Lost))
         };
         match candidates {
             [] => None,
@@ -125,18 +125,22 @@ impl<M: Machine> Site<'_, M> {
         loaded: Loaded,
         trouble: Option<Trouble>,
     ) -> View<M::Disk> {
+        let here = disk.map(|disk| survey.disks[disk].guid);
         let stored = match &loaded.selection {
             Selection::Current { record, .. } | Selection::Newer { record: Some(record), .. } => {
                 Some(Record::clone(record))
             }
             Selection::Newer { record: None, order, older, .. } => {
                 let (implied, ..) = self.imply_record(&survey, disk);
-                let known = older.as_deref().unwrap_or(&implied).clone();
+                // What a record of another disk says of its slots is not said of these.
+                let known =
+                    older.as_deref().filter(|older| Some(older.disk) == here).unwrap_or(&implied).clone();
                 Some(lifecycle::in_order(known, order, &implied))
             }
             Selection::Lost => None,
         };
-        let is_foreign = matches!(trouble, Some(Trouble::OtherDisk(_)));
+        // Whatever else is wrong with it.
+        let is_foreign = loaded.selection.record().is_some_and(|record| Some(record.disk) != here);
         let on_disk = |at: &PartitionRef| disk.is_none_or(|disk| at.disk == disk);
         let find = |locator| survey.find(|part| matches(locator, part)).into_iter().find(on_disk);
         let (staging, recovery) = (find(&self.config.staging), find(&self.config.recovery));
@@ -284,10 +288,13 @@ impl<D: Medium> View<D> {
         record.drop_orphans();
         let stored = matches!(&self.loaded.selection, Selection::Current { record: old, .. } if **old == record)
             && self.loaded.is_whole();
+        let is_newly_critical = record.has_critical()
+            && !self.loaded.selection.record().is_some_and(|stored| stored.has_critical());
         if let (Some(medium), false) = (&self.medium, stored) {
             self.loaded = store::save(medium, &self.loaded, &record)?;
-            // Both were bad: the other one, too.
-            if !self.loaded.is_whole() {
+            // Both were bad: the other one, too. And one copy alone that keeps older agents away would not do so when
+            // it is lost.
+            if !self.loaded.is_whole() || (is_newly_critical && !self.loaded.agree) {
                 self.loaded = store::save(medium, &self.loaded, &record)?;
             }
         }

@@ -1,11 +1,12 @@
 //! What to decide by where only a newer agent understands the record: the partitions that its writer would boot without
 //! counting, which stand in every copy at the same place.
 
-use crate::record::{Record, Slot};
+use crate::record::{Record, Slot, Update};
 use crate::slot::{Image, MAX_SLOTS, SlotId, SlotName, SlotState, Uuid};
 use alloc::string::{String, ToString};
 
-/// A record that boots the partitions of `order` in their order, and other slots only after them. Never to be saved.
+/// A record that boots the partitions of `order` in their order, and other slots only after them. Saved by a forced
+/// repair alone.
 ///
 /// `known` tells what the slots are called: an older copy, or else what they say of themselves, which is `implied`.
 /// What is in a slot now only the slot itself can tell: a copy that is older names an image that may be gone.
@@ -13,13 +14,15 @@ pub fn in_order(mut known: Record, order: &[Uuid], implied: &Record) -> Record {
     for slot in known.slots.iter_mut().filter(|slot| slot.state == SlotState::Good) {
         slot.state = SlotState::Proven;
     }
-    known.default = None;
+    // Of an older copy, and done since or not.
+    (known.update, known.once, known.default) = (Update::None, None, None);
+    let highest = known.slots.iter().chain(&implied.slots).map(|slot| slot.confirmed).max().unwrap_or(0);
     for (at, part) in order.iter().enumerate() {
         let said = implied.slots.iter().find(|slot| slot.part == *part).and_then(|slot| slot.image.clone());
         let Some(id) = position(&mut known, *part) else { continue };
         let slot = known.slot_mut(id);
         slot.state = SlotState::Good;
-        slot.confirmed = (order.len() - at) as u64;
+        slot.confirmed = highest.saturating_add((order.len() - at) as u64);
         slot.image = said.or(slot.image.take()).or_else(|| Some(filled_by_other_means()));
         known.default = known.default.or(Some(id));
     }

@@ -58,8 +58,8 @@ pub fn begin_prepare(record: &Record) -> Result<(Record, SlotId), Refusal> {
         return Err(Blocked::trial(record, id).into());
     }
     let (bundle, target) = match &record.update {
-        Update::Preparing { bundle, target } => (bundle.clone(), *target),
-        Update::Staged(bundle) => (bundle.clone(), choose_target(record)?),
+        Update::Preparing { bundle, target } if may_write(record, *target) => (bundle.clone(), *target),
+        Update::Preparing { bundle, .. } | Update::Staged(bundle) => (bundle.clone(), choose_target(record)?),
         Update::Due { bundle, .. } => (bundle.clone(), choose_target(record)?),
         Update::Other { .. } => return Err(Refusal::NewerUpdate),
         Update::None | Update::Kept(_) => return Err(Refusal::NothingStaged),

@@ -32,6 +32,11 @@ pub enum Owner {
 }
 
 impl Record {
+    /// Whether it has what keeps an agent from saving that does not understand it.
+    pub fn has_critical(&self) -> bool {
+        self.extensions.iter().any(|extension| extension.is_critical)
+    }
+
     /// Drops the extensions whose owner is gone.
     pub fn drop_orphans(&mut self) {
         let (slots, update) = (&self.slots, &self.update);

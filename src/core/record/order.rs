@@ -23,7 +23,9 @@ impl Record {
         let rank = |(id, slot): &(SlotId, &Slot)| {
             let is_good = slot.state == SlotState::Good;
             let is_default = is_good && self.default == Some(*id);
-            (!is_default, !is_good, is_good && is_below(*id), Reverse(slot.confirmed), *id)
+            // Of equals the last good one and the first proven one, as the decision has it.
+            let place = if is_good { u8::MAX - id.0 } else { id.0 };
+            (!is_default, !is_good, is_good && is_below(*id), Reverse(slot.confirmed), place)
         };
         let mut order = Vec::new();
         // The library's sort is 10 kB, for at most eight slots.

@@ -65,6 +65,23 @@ pub enum Selection {
 }
 
 impl Selection {
+    /// The record that was chosen, also where only a newer everboot understands all of it.
+    pub fn record(&self) -> Option<&Record> {
+        match self {
+            Self::Current { record, .. } | Self::Newer { record: Some(record), .. } => Some(record),
+            Self::Newer { record: None, .. } | Self::Lost => None,
+        }
+    }
+
+    /// The disk that it is of; where it cannot be read, that of an older copy.
+    pub fn disk(&self) -> Option<Uuid> {
+        let older = match self {
+            Self::Newer { older, .. } => older.as_deref(),
+            Self::Current { .. } | Self::Lost => None,
+        };
+        self.record().or(older).map(|record| record.disk)
+    }
+
     /// Compares the first and the last copy.
     pub fn of(first: Copy, last: Copy) -> Self {
         // Of equal generations, what is not understood counts more, then the first copy.
