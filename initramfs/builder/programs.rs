@@ -136,7 +136,7 @@ pub fn all() -> Result<Built> {
 
 /// Builds the agent and the initramfs: what a virtual machine boots.
 pub fn without_tools() -> Result<Built> {
-    let _one_at_a_time = paths::lock("bed")?;
+    let _one_at_a_time = paths::lock("testbed")?;
     let agent = agent()?;
     let kernel = steps::timed("the kernel's package", Kernel::prepare)?;
     let key = Key::prepare()?;

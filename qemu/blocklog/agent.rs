@@ -47,7 +47,7 @@ pub struct WorkingCopy {
 }
 
 impl WorkingCopy {
-    /// A bench in a folder of its own, for disks of this size with this data partition.
+    /// A working copy in a folder of its own, for disks of this size with this data partition.
     pub fn new(folder: &Path, agent: &Agent, settings: &Path, len: usize, data: Extent) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;
         let disk = folder.join("disk.img");

@@ -1,13 +1,13 @@
 //! Crash images booted in QEMU, with the real kernel and its file systems, up to the first line of the system.
 //!
-//! One guest is brought up to the moment before the initramfs loads the disk's driver, and its memory is saved.
-//! Each boot goes on from there with another disk: half a second instead of three.
+//! One virtual machine is brought up to the moment before the initramfs loads the disk's driver, and its memory is
+//! saved. Each boot goes on from there with another disk: half a second instead of three.
 
 use super::crash_images::{CrashImages, Failure};
 use super::disk::pages;
 use super::image::Coverage;
 use super::invariants;
-use super::replay::{Outcome, Recorded};
+use super::replay::{Outcome, RecordingContext};
 use super::sample::Checked;
 use super::subject::Subject;
 use anyhow::{Context, Result, anyhow};
@@ -143,12 +143,12 @@ pub fn run(
             let image = images.image(&one.address).context("an image of no recording")?;
             let booted = snapshot.boot(
                 testbed,
-                &format!("guest{thread}"),
+                &format!("vm{thread}"),
                 &image,
-                &images.recorded().recording.parts.names,
+                &images.context().recording.parts.names,
             );
             let booted = booted.with_context(|| format!("boot {}", one.address))?;
-            if let Err(violation) = check(one, images.recorded(), image, booted) {
+            if let Err(violation) = check(one, images.context(), image, booted) {
                 let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
                 failures.extend(images.failure(&one.address, violation));
             }
@@ -166,20 +166,20 @@ pub fn run(
 }
 
 /// The real boot ends where the agent on the host went, and leaves a disk that keeps the promises.
-fn check(one: &Checked, recorded: &Recorded<'_>, image: Pages, booted: Booted) -> Check {
-    let (recording, expected) = (recorded.recording, &one.outcome);
+fn check(one: &Checked, context: &RecordingContext<'_>, image: Pages, booted: Booted) -> Check {
+    let (recording, expected) = (context.recording, &one.outcome);
     invariant_real_boot_agrees(expected, &booted, recording.says_up)?;
-    let (was, is) = (recorded.disk(image), recorded.disk(booted.disk));
+    let (was, is) = (context.disk(image), context.disk(booted.disk));
     invariant_record_survives(&was.facts, &is.facts)?;
     if one.address.coverage == Coverage::AllButLast {
         return invariant_redundancy_restored(&is.facts, [true, true]);
     }
     let entered = Some(Entered { slot: Some(SlotId(expected.slot as u8)), after_recovery: false });
-    invariants::untouched(&was, &is, &recording.parts, &recorded.known)?;
+    invariants::untouched(&was, &is, &recording.parts, &context.known)?;
     invariant_eligible_slots_are_whole(&is.facts)?;
     invariant_attempts_are_durable(&was.facts, entered, &is.facts)?;
     invariant_redundancy_restored(&is.facts, [true, true])?;
-    let found = recorded.known.version(is.facts.whole[expected.slot]);
+    let found = context.known.version(is.facts.whole[expected.slot]);
     hold(found == Some(expected.version), "ends_in_a_stated_slot", || {
         let slot = &recording.parts.names[expected.slot];
         format!("expected version {} in {slot}, found {:?}", expected.version, is.facts.whole)

@@ -6,7 +6,7 @@ use super::counts::Counts;
 use super::crash_images::{CrashImages, EpochLosses, Failure};
 use super::image::Coverage;
 use super::options::Options;
-use super::replay::{Oracle, Recorded, Trouble};
+use super::replay::{Oracle, RecordingContext, Trouble};
 use super::sample::Checked;
 use super::staging::StagingCache;
 use anyhow::{Context, Result, anyhow};
@@ -24,7 +24,7 @@ const ENOUGH: usize = 20;
 /// What all threads share.
 struct Shared<'a> {
     all_images: &'a [CrashImages<'a>],
-    /// Field, place, position in the place's order.
+    /// Index of the recording, index of the epoch, position in its order.
     jobs: Vec<(usize, usize, usize)>,
     next: AtomicUsize,
     options: &'a Options,
@@ -39,7 +39,7 @@ struct Shared<'a> {
 pub struct Found {
     /// Counted, nothing estimated.
     pub counts: Counts,
-    /// All images that were checked well.
+    /// All images that passed.
     pub checked: Vec<Checked>,
     /// All that were not.
     pub failures: Vec<Failure>,
@@ -101,11 +101,11 @@ pub struct Sandbox<'a> {
 
 impl Sandbox<'_> {
     /// An oracle with a working copy of its own.
-    pub fn oracle<'a>(&self, name: &str, recorded: &'a Recorded<'a>) -> Result<Oracle<'a>> {
+    pub fn oracle<'a>(&self, name: &str, context: &'a RecordingContext<'a>) -> Result<Oracle<'a>> {
         let folder = self.folder.join(name);
-        let (len, data) = (recorded.recording.before.len(), recorded.recording.parts.data);
+        let (len, data) = (context.recording.before.len(), context.recording.parts.data);
         let copy = WorkingCopy::new(&folder, self.agent, self.settings, len, data)?;
-        Ok(Oracle::new(recorded, copy, StagingCache::new(folder.join("shelf"))))
+        Ok(Oracle::new(context, copy, StagingCache::new(folder.join("cache"))))
     }
 }
 
@@ -117,7 +117,7 @@ impl Shared<'_> {
     fn work(&self, number: usize, sandbox: &Sandbox<'_>) -> Result<()> {
         let mut oracles = Vec::new();
         for (at, images) in self.all_images.iter().enumerate() {
-            oracles.push(sandbox.oracle(&format!("{number}-{at}"), images.recorded())?);
+            oracles.push(sandbox.oracle(&format!("{number}-{at}"), images.context())?);
         }
         while let Some((images, place, turn)) = self.jobs.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             if self.is_over() {
@@ -181,8 +181,8 @@ pub fn replay(
         images.with_context(|| format!("expected the name of a recording, found {}", address.recording))?;
     let (place, way) = images.find(address).with_context(|| format!("{address} is none of the images"))?;
     let loss = &place.losses[way];
-    let picture = place.picture(loss, &images.recorded().recording.parts);
-    let mut oracle = sandbox.oracle("replay", images.recorded())?;
+    let picture = place.picture(loss, &images.context().recording.parts);
+    let mut oracle = sandbox.oracle("replay", images.context())?;
     match oracle.check(&place.case(loss, place.epoch.image(loss, images.seed))) {
         Ok(outcome) => Ok((picture, Ok(images.checked(address.clone(), place, outcome)))),
         Err(Trouble::Broken(violation)) => Ok((picture, Err(violation))),

@@ -30,7 +30,7 @@ pub struct Counts {
     pub unsure: u64,
     /// Of these: with a staging area that could not be read.
     pub staging_lost: u64,
-    /// Damages that no power cut leaves, each of which the oracle saw.
+    /// Planted corruptions that no power cut leaves, each of which the oracle found.
     pub damages_seen: u64,
     /// Runs of the agent.
     pub agent_runs: u64,
@@ -54,8 +54,8 @@ impl fmt::Display for Counts {
         )?;
         writeln!(
             f,
-            "checked     {} distinct images of {} made, by {} runs of the agent; {} with an unsure write, {} without \
-             a staging area; {} damages were seen",
+            "checked    {} distinct images of {} made, by {} runs of the agent; {} with an unsure write, {} without \
+             a staging area; {} planted corruptions were found",
             self.images, self.made, self.agent_runs, self.unsure, self.staging_lost, self.damages_seen
         )?;
         write!(f, "booted     {} images in QEMU; {} kinds of outcomes", self.boots, self.kinds)

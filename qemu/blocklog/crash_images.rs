@@ -6,7 +6,7 @@ use super::image::{Coverage, Epoch, epochs};
 use super::invariants::Disk;
 use super::partitions::{Area, Partitions};
 use super::recording::Recording;
-use super::replay::{Case, Outcome, Recorded};
+use super::replay::{Case, Outcome, RecordingContext};
 use super::sample::Checked;
 use anyhow::{Result, ensure};
 use everboot_kit::epoch::{Loss, SECTOR, SectorDamage};
@@ -26,9 +26,9 @@ const SHOWN: usize = 96;
 pub struct EpochLosses {
     /// How far the flush before it is believed.
     pub coverage: Coverage,
-    /// It.
+    /// The writes between two flushes.
     pub epoch: Epoch,
-    /// They.
+    /// Each way in which the epoch may end.
     pub losses: Vec<Loss>,
     /// The order in which they come.
     pub order: Vec<usize>,
@@ -52,7 +52,7 @@ pub struct Failure {
 /// All images of one recording.
 #[derive(Debug)]
 pub struct CrashImages<'a> {
-    recorded: Recorded<'a>,
+    context: RecordingContext<'a>,
     /// Its epochs; those whose flushes are believed come first.
     pub places: Vec<EpochLosses>,
     /// What all chance comes from.
@@ -62,18 +62,18 @@ pub struct CrashImages<'a> {
 impl<'a> CrashImages<'a> {
     /// Enumerates.
     pub fn new(recording: &'a Recording, seed: u64) -> Result<Self> {
-        let recorded = Recorded::new(recording)?;
+        let context = RecordingContext::new(recording)?;
         let mut places = Vec::new();
         for (coverage, _) in COVERAGES {
             for epoch in epochs(recording, coverage) {
                 let losses = epoch.losses(SAMPLES, seed)?;
                 let order = order(losses.len(), seed ^ places.len() as u64, coverage);
-                let (durable, live) = (recorded.disk(epoch.base.clone()), recorded.disk(epoch.whole()));
+                let (durable, live) = (context.disk(epoch.base.clone()), context.disk(epoch.whole()));
                 places.push(EpochLosses { coverage, epoch, losses, order, durable, live });
             }
         }
         ensure!(!places.is_empty(), "{}: expected writes to lose, found none", recording.name);
-        Ok(Self { recorded, places, seed })
+        Ok(Self { context, places, seed })
     }
 
     /// What this says of the recording.
@@ -87,7 +87,7 @@ impl<'a> CrashImages<'a> {
 
     /// The address of a way in a place.
     pub fn address(&self, place: &EpochLosses, way: usize) -> Address {
-        let recording = self.recorded.recording.name.to_owned();
+        let recording = self.context.recording.name.to_owned();
         Address { recording, coverage: place.coverage, epoch: place.epoch.number, way, seed: self.seed }
     }
 
@@ -105,9 +105,9 @@ impl<'a> CrashImages<'a> {
         Some(place.epoch.image(&place.losses[way], self.seed))
     }
 
-    /// An image that was checked well.
+    /// An image that passed.
     pub fn checked(&self, address: Address, place: &EpochLosses, outcome: Outcome) -> Checked {
-        let parts = &self.recorded.recording.parts;
+        let parts = &self.context.recording.parts;
         let moment = (place.epoch.phase.clone(), place.epoch.kind(parts));
         let saves = place.epoch.areas(parts).contains(&Area::Record);
         Checked { address, moment, saves, outcome }
@@ -115,19 +115,19 @@ impl<'a> CrashImages<'a> {
 
     /// Whether it has the image of an address.
     pub fn has(&self, address: &Address) -> bool {
-        self.recorded.recording.name == address.recording
+        self.context.recording.name == address.recording
     }
 
     /// What its images are held against.
-    pub fn recorded(&self) -> &Recorded<'a> {
-        &self.recorded
+    pub fn context(&self) -> &RecordingContext<'a> {
+        &self.context
     }
 
     /// A failure at an address.
     pub fn failure(&self, address: &Address, violation: Violation) -> Option<Failure> {
         let (place, way) = self.find(address)?;
         let loss = &place.losses[way];
-        let picture = place.picture(loss, &self.recorded.recording.parts);
+        let picture = place.picture(loss, &self.context.recording.parts);
         Some(Failure { address: address.clone(), violation, lost: place.lost(loss), picture })
     }
 }

@@ -1,5 +1,5 @@
-//! Shows that the oracle sees what it is there to see: disks with a damage that no power cut leaves have to be
-//! refused, each for the promise that it breaks.
+//! Tests the oracle: it is given disks that are damaged as no power cut can damage them, and has to reject each, for
+//! the promise that the damage breaks.
 
 use super::campaign::Sandbox;
 use super::crash_images::CrashImages;
@@ -28,15 +28,16 @@ fn first(pages: Range<usize>) -> Range<usize> {
     pages.start..pages.start + 1
 }
 
-/// Damages the disk on which an apply is due. How many damages were seen: all, or it is an error.
+/// Gives the oracle damaged copies of the disk on which an apply is due. Returns how many it rejected; one that it
+/// accepts is an error.
 pub fn run(images: &CrashImages<'_>, sandbox: &Sandbox<'_>) -> Result<u64> {
     let Some(place) = images.places.first() else { bail!("there is no epoch to damage") };
     let none = Loss { kept: Vec::new(), damage: SectorDamage::None };
-    let recording = images.recorded().recording;
+    let recording = images.context().recording;
     // A machine may never have had an image in its other slot.
-    let has_other = images.recorded().has_oldest();
+    let has_other = images.context().has_oldest();
     let damages = DAMAGES.iter().filter(|(promise, _)| has_other || *promise != "eligible_slots_are_whole");
-    let (mut oracle, mut seen) = (sandbox.oracle("bite", images.recorded())?, 0);
+    let (mut oracle, mut seen) = (sandbox.oracle("damage-check", images.context())?, 0);
     for (promise, damage) in damages {
         let mut disk: Pages = place.epoch.base.clone();
         for page in damage(recording).into_iter().flatten() {

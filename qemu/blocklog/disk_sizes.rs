@@ -45,9 +45,9 @@ impl DiskSizes {
     }
 }
 
-/// Whether a disk of so many bytes is small enough; `repair` says what to do else.
-pub fn check_disk_size(bytes: u64, repair: &str) -> Result<()> {
+/// Whether a disk of so many bytes is small enough; `advice` says what to do else.
+pub fn check_disk_size(bytes: u64, advice: &str) -> Result<()> {
     let [most, found] = [LARGEST_DISK, bytes].map(|bytes| bytes.div_ceil(MIB));
-    ensure!(found <= most, "expected a disk of {most} MiB at most, found one of {found}; {repair}");
+    ensure!(found <= most, "expected a disk of {most} MiB at most, found one of {found}; {advice}");
     Ok(())
 }

@@ -82,7 +82,7 @@ pub fn run(options: &Options, progress: &(dyn Fn(&str, &Counts) + Sync)) -> Resu
         campaign::run(&all_images, &scene.sandbox(), options, until, counts, &|counts| {
             progress("images", counts)
         })?;
-    step("oracle images");
+    step("check images");
     let mut counts = counts;
     let sample = sample::sample(&checked, options.boots, options.seed, &mut counts.kinds);
     let snapshot =

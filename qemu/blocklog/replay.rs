@@ -1,4 +1,4 @@
-//! Judges a crash image: the agent boots it, and every promise is held against what it left.
+//! Checks a crash image: the agent boots it, and every promise is checked against what it left.
 //!
 //! Boots of most images end in one of few states. What may come after such a state is played through once:
 //! another boot; the new system confirms; it never does; the update is brought to its end.
@@ -29,7 +29,7 @@ const MORE_BOOTS: usize = 3;
 
 /// What all oracles of a recording share.
 #[derive(Debug)]
-pub struct Recorded<'a> {
+pub struct RecordingContext<'a> {
     /// The recording.
     pub recording: &'a Recording,
     /// What may be in the slots.
@@ -47,7 +47,7 @@ pub struct Case<'a> {
     pub durable: &'a Disk,
     /// What there would be if nothing had been lost.
     pub live: &'a Disk,
-    /// It.
+    /// The disk that is booted.
     pub image: Pages,
     /// Whether each sector is old or new. Else a file system may be lost, and with it what was staged.
     pub is_sound: bool,
@@ -68,7 +68,7 @@ pub struct Outcome {
     pub has_staging: bool,
 }
 
-/// Why an image was not checked well: a promise was broken, or the test bed failed.
+/// Why an image did not pass: a promise was broken, or the test bed failed.
 #[derive(Debug)]
 pub enum Trouble {
     /// A promise.
@@ -89,7 +89,7 @@ impl From<anyhow::Error> for Trouble {
     }
 }
 
-impl<'a> Recorded<'a> {
+impl<'a> RecordingContext<'a> {
     /// For one recording.
     pub fn new(recording: &'a Recording) -> Result<Self> {
         let known = Known::of(recording)?;
@@ -118,8 +118,8 @@ impl<'a> Recorded<'a> {
 /// An oracle, with a working copy of its own.
 #[derive(Debug)]
 pub struct Oracle<'a> {
-    recorded: &'a Recorded<'a>,
-    /// The bench.
+    context: &'a RecordingContext<'a>,
+    /// The working copy in which it boots the images.
     pub copy: WorkingCopy,
     cache: StagingCache,
     /// Staging areas that were looked at, and whether they hold the bundle.
@@ -128,16 +128,16 @@ pub struct Oracle<'a> {
 
 impl<'a> Oracle<'a> {
     /// An oracle.
-    pub fn new(recorded: &'a Recorded<'a>, copy: WorkingCopy, cache: StagingCache) -> Self {
-        Self { recorded, copy, cache, view: HashMap::new() }
+    pub fn new(context: &'a RecordingContext<'a>, copy: WorkingCopy, cache: StagingCache) -> Self {
+        Self { context, copy, cache, view: HashMap::new() }
     }
 
     /// Boots an image, and what follows.
     pub fn check(&mut self, case: &Case<'_>) -> Result<Outcome, Trouble> {
-        let (recorded, parts) = (self.recorded, self.recorded.parts());
-        let is = recorded.disk(case.image.clone());
+        let (context, parts) = (self.context, self.context.parts());
+        let is = context.disk(case.image.clone());
         if case.is_believed {
-            invariants::check_image(case.durable, case.live, &is, parts, &recorded.known)?;
+            invariants::check_image(case.durable, case.live, &is, parts, &context.known)?;
         }
         let staged = self.cache.staged(&case.image, parts.data)?;
         let has_bundle = self.has_bundle(&staged)?;
@@ -149,7 +149,7 @@ impl<'a> Oracle<'a> {
             if case.is_believed { self.boot(&is)? } else { self.unsure_boot(&is)? };
         let outcome = Outcome {
             slot: entered.index(),
-            version: recorded.known.version(after.facts.whole[entered.index()]).unwrap_or(usize::MAX),
+            version: context.known.version(after.facts.whole[entered.index()]).unwrap_or(usize::MAX),
             output: ending.output.trim().to_owned(),
             has_staging: matches!(staged, Staged::Files(..)),
         };
@@ -157,7 +157,7 @@ impl<'a> Oracle<'a> {
         if !case.is_believed {
             return Ok(outcome);
         }
-        let known = || recorded.futures.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || context.futures.lock().unwrap_or_else(PoisonError::into_inner);
         if !known().contains(&key) {
             self.futures(&after, entered, &staged, has_bundle)?;
             known().insert(key);
@@ -171,16 +171,16 @@ impl<'a> Oracle<'a> {
             return Ok(*known);
         }
         let file = folder.join(STAGED);
-        let has = file.exists() && fs::read(file)? == self.recorded.bundle;
+        let has = file.exists() && fs::read(file)? == self.context.bundle;
         self.view.insert(*hash, has);
         Ok(has)
     }
 
-    /// One boot of what is on the bench.
+    /// One boot of what is in the working copy.
     fn boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), Trouble> {
         let ending = self.copy.run(&["boot"])?;
-        let is = self.recorded.disk(self.copy.look()?);
-        let (parts, known) = (self.recorded.parts(), &self.recorded.known);
+        let is = self.context.disk(self.copy.look()?);
+        let (parts, known) = (self.context.parts(), &self.context.known);
         invariants::check_boot(&Boot { was, is: &is, ending: &ending, parts, known })?;
         let entered = invariants::entered(&was.facts, &ending, parts)?;
         Ok((is, ending, entered))
@@ -189,8 +189,8 @@ impl<'a> Oracle<'a> {
     /// One boot of a disk that had lied.
     fn unsure_boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), Trouble> {
         let ending = self.copy.run(&["boot"])?;
-        let is = self.recorded.disk(self.copy.look()?);
-        let (parts, known) = (self.recorded.parts(), &self.recorded.known);
+        let is = self.context.disk(self.copy.look()?);
+        let (parts, known) = (self.context.parts(), &self.context.known);
         let boot = Boot { was, is: &is, ending: &ending, parts, known };
         let entered = invariants::check_unsure_boot(&boot)?;
         Ok((is, ending, entered))
@@ -207,7 +207,7 @@ impl<'a> Oracle<'a> {
     }
 
     fn look(&mut self) -> Result<Disk, Trouble> {
-        Ok(self.recorded.disk(self.copy.look()?))
+        Ok(self.context.disk(self.copy.look()?))
     }
 
     /// All that may come after the first boot.
@@ -233,14 +233,14 @@ impl<'a> Oracle<'a> {
 
     fn another_boot(&mut self, after: &Disk) -> Result<(), Trouble> {
         let (is, ..) = self.boot(after)?;
-        invariant_quiescent(&after.facts, invariants::written(after, &is, self.recorded.parts()))?;
+        invariant_quiescent(&after.facts, invariants::written(after, &is, self.context.parts()))?;
         Ok(())
     }
 
     fn never_confirmed(&mut self, after: &Disk) -> Result<(), Trouble> {
         let mut was = after.clone();
         let mut went = Vec::new();
-        let tries = self.recorded.recording.tries;
+        let tries = self.context.recording.tries;
         for _ in 0..tries + MORE_BOOTS {
             let (is, _, entered) = self.boot(&was)?;
             went.push(Some(entered.index()));
@@ -248,7 +248,7 @@ impl<'a> Oracle<'a> {
         }
         invariant_bounded_rollback(&after.facts, &was.facts, &went, tries)?;
         let last = went.last().copied().flatten().and_then(|slot| was.facts.whole[slot]);
-        invariants::invariant_rollback_ends_in_the_old_version(last, &self.recorded.known)?;
+        invariants::invariant_rollback_ends_in_the_old_version(last, &self.context.known)?;
         Ok(())
     }
 
@@ -284,9 +284,9 @@ impl<'a> Oracle<'a> {
         if did.is_empty() {
             return Ok(());
         }
-        invariant_update_finishes(&was.facts, self.recorded.known.root(NEW), &did.join(", "))?;
+        invariant_update_finishes(&was.facts, self.context.known.root(NEW), &did.join(", "))?;
         let (is, ..) = self.boot(&was)?;
-        invariant_quiescent(&was.facts, invariants::written(&was, &is, self.recorded.parts()))?;
+        invariant_quiescent(&was.facts, invariants::written(&was, &is, self.context.parts()))?;
         Ok(())
     }
 }

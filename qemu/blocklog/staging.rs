@@ -121,7 +121,7 @@ fn files(bytes: Vec<u8>) -> Result<Vec<(String, Vec<u8>)>, ext4_view::Ext4Error>
     Ok(found)
 }
 
-/// Fills a folder with links to these files, and nothing else: what is removed there stays on the shelf.
+/// Fills a folder with links to these files, and nothing else: what is removed there stays in the cache.
 pub fn lay_out(staged: &Staged, folder: &Path) -> Result<()> {
     paths::remove_tree(folder)?;
     let Staged::Files(from, _) = staged else { return Ok(()) };

@@ -22,13 +22,13 @@ pub struct Strip {
     pub changes: String,
 }
 
-/// The strips of all recordings, out of the images that were checked well.
+/// The strips of all recordings, out of the images that passed.
 pub fn strips(all_images: &[CrashImages<'_>], checked: &[Checked]) -> Vec<Strip> {
     all_images.iter().map(|images| strip(images, checked)).collect()
 }
 
 fn strip(images: &CrashImages<'_>, checked: &[Checked]) -> Strip {
-    let recording = images.recorded().recording;
+    let recording = images.context().recording;
     let sure = || images.places.iter().filter(|place| place.coverage == Coverage::All);
     let mut outcomes = vec![[0; OUTCOMES.len()]; sure().count()];
     for one in checked.iter().filter(|one| images.has(&one.address) && one.address.coverage == Coverage::All)

@@ -32,7 +32,7 @@ pub fn pick(seed: &mut Seed, among: &Range<u32>) -> u32 {
     picked
 }
 
-/// The bed of all stories of this process.
+/// The test bed of all stories of this process.
 pub fn testbed() -> &'static Testbed {
     Testbed::shared().unwrap()
 }

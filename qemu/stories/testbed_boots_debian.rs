@@ -16,7 +16,7 @@ fn a_sealed_debian_boots_by_a_hand_made_init() {
     setup::prepare(Level::Testbed).unwrap();
     let kernel = Kernel::prepare().unwrap();
     let initramfs = hand_made::hand_made_initramfs(&kernel).unwrap();
-    let work = paths::work("bed-boots-debian").unwrap();
+    let work = paths::work("testbed-boots-debian").unwrap();
     let root = Debian::new("7").image(&kernel).unwrap();
     let data = image::empty(64).unwrap();
     let parts = [

@@ -20,7 +20,7 @@ done
 echo DONE
 exec busybox poweroff -f";
 
-/// A disk whose guest has not run yet.
+/// A disk whose virtual machine has not run yet.
 fn machine(story: &str) -> (VmOptions, Disk) {
     setup::prepare(Level::Testbed).unwrap();
     let kernel = Kernel::prepare().unwrap();
@@ -42,7 +42,7 @@ fn written(disk: &Disk) -> Vec<usize> {
 
 #[test]
 fn a_guest_is_cut_at_the_write_that_a_story_names() {
-    let (options, disk) = machine("bed-cuts-power");
+    let (options, disk) = machine("testbed-cuts-power");
     let mut vm = Vm::start(&options.drive(Drive::StopAtWrite(disk.path().into(), 4))).unwrap();
     vm.wait_event("STOP", LIMIT).unwrap();
     vm.kill().unwrap();
@@ -51,7 +51,7 @@ fn a_guest_is_cut_at_the_write_that_a_story_names() {
 
 #[test]
 fn one_write_fails_and_the_others_do_not() {
-    let (options, disk) = machine("bed-fails-a-write");
+    let (options, disk) = machine("testbed-fails-a-write");
     let mut vm = Vm::start(&options.drive(Drive::FailWrite(disk.path().into(), 2))).unwrap();
     vm.wait_for("FAILED 2", LIMIT).unwrap();
     vm.wait_for("DONE", LIMIT).unwrap();

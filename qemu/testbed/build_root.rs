@@ -28,7 +28,7 @@ const DRACUT_MODULE: &str = "dracut-module/90everboot";
 const INSIDE: &str = "for at in dev proc sys run; do mount --rbind /$at \"$0/$at\" || exit; done
 exec chroot \"$0\" \"$@\"";
 
-/// The workshop.
+/// The build root.
 pub struct BuildRoot {
     base: PathBuf,
     /// The kernel that the images are for.
@@ -38,7 +38,7 @@ pub struct BuildRoot {
 }
 
 impl BuildRoot {
-    /// The workshop with everboot installed; made on the first run.
+    /// The build root with everboot installed; made on the first run.
     pub fn prepare(testbed: &Testbed) -> Result<BuildRoot> {
         let release = testbed.kernel.release.clone();
         let base = prepare_base(testbed)?;
@@ -52,7 +52,7 @@ impl BuildRoot {
         Ok(BuildRoot { base, release, installed })
     }
 
-    /// The workshop before everboot was installed in it, and with these files.
+    /// The build root before everboot was installed in it, and with these files.
     pub fn bare(testbed: &Testbed, files: Overlay) -> Result<BuildRoot> {
         Ok(BuildRoot {
             base: prepare_base(testbed)?,
@@ -85,7 +85,7 @@ impl BuildRoot {
         self.make(&["update-initramfs", "-c", "-k", &self.release], &made)
     }
 
-    /// Runs a command in a fresh copy of the workshop, and takes out what it made; or finds it made before.
+    /// Runs a command in a fresh copy of the build root, and takes out what it made; or finds it made before.
     fn make(&self, words: &[&str], made: &str) -> Result<PathBuf> {
         let mut hash = Sha256::new();
         hash.update(format!("{BASE} {} {} {words:?}", self.release, self.installed.digest()?));

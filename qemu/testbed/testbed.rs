@@ -61,7 +61,7 @@ impl Testbed {
         Ok(Testbed { built, tools: Mutex::default() })
     }
 
-    /// The bed of this process, prepared by the first who asks for it.
+    /// The test bed of this process, prepared by the first who asks for it.
     pub fn shared() -> Result<&'static Testbed> {
         static TESTBED: Mutex<Option<&'static Testbed>> = Mutex::new(None);
         let mut testbed = TESTBED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,7 +78,7 @@ impl Testbed {
         if let Some(tool) = tools.get(name) {
             return Ok(tool);
         }
-        let _one_at_a_time = paths::lock("bed")?;
+        let _one_at_a_time = paths::lock("testbed")?;
         let tool = lasting(programs::build_tool(name)?);
         tools.insert(name.to_owned(), tool);
         Ok(tool)

@@ -134,8 +134,8 @@ pub trait Machine {
 
 /// What only the early boot does.
 pub trait EarlyBoot: Machine {
-    /// The way into a root that is ready. To hold or to drop it changes nothing; whoever the boot hands it to consumes
-    /// it.
+    /// A hand-off that is prepared: the mounted root and its init. To hold or to drop it changes nothing; the caller to
+    /// whom the boot returns it consumes it.
     type HandOff;
 
     /// Mounts the root of a slot and checks all that can be checked before the hand-off. On success the

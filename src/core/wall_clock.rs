@@ -1,8 +1,8 @@
 //! A reading of the wall clock, for people who read the history. Nothing is decided by it.
 //!
-//! A machine without a battery starts in 1970. A clock that shows a time before this program was built is taken for
-//! one that nobody has set. Known limit: systemd moves such a clock to the date of its own build; where systemd is
-//! newer than this program, that date passes for the time.
+//! A machine without a battery starts in 1970, so a clock counts as set when it is not older than the build of this
+//! program. Known limit: systemd moves such a clock to the date of its own build; where systemd is newer than this
+//! program, that date counts as set.
 
 use core::fmt;
 
@@ -16,19 +16,19 @@ const DAY: u64 = 86_400;
 /// Seconds since 1970-01-01 00:00:00 UTC, as the clock shows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WallClock {
-    /// Somebody has set it.
+    /// It counts as set.
     Set(u64),
-    /// Nobody has. The seconds still tell how far apart two readings of one boot are.
+    /// It is older than the build. The seconds still tell how far apart two readings of one boot are.
     NotSet(u64),
 }
 
 impl WallClock {
-    /// What a clock that shows these seconds is worth.
+    /// The reading of a clock that shows these seconds. It counts as set when it is not older than the build.
     pub fn showing(seconds: u64) -> Self {
         if seconds < BUILT { Self::NotSet(seconds) } else { Self::Set(seconds) }
     }
 
-    /// Whether somebody has set it.
+    /// Whether it counts as set: it is not older than the build.
     pub fn is_set(self) -> bool {
         matches!(self, Self::Set(_))
     }

@@ -129,10 +129,10 @@ impl Partial {
 
     /// Refuses what the file system has no room for.
     pub(crate) fn check_free_space(&self, total: u64) -> Result<()> {
-        let free_space = rustix::fs::fstatvfs(&self.file).map_err(std::io::Error::from);
-        let free_space = free_space.with_context(|| self.named("look at the room for"))?;
+        let file_system = rustix::fs::fstatvfs(&self.file).map_err(std::io::Error::from);
+        let file_system = file_system.with_context(|| self.named("look at the room for"))?;
         let (free, needed) =
-            (free_space.f_bavail.saturating_mul(free_space.f_frsize), total.saturating_sub(self.len));
+            (file_system.f_bavail.saturating_mul(file_system.f_frsize), total.saturating_sub(self.len));
         if free < needed {
             let text = format!("{}: expected room for {needed} bytes, found {free}", self.output.display());
             return Err(Problem::lasting(Exit::NoSpace, anyhow!(text)));

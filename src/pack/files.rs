@@ -21,7 +21,7 @@ const ROOT_INODE: u64 = 2;
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
     /// PARTLABEL, a device, or an image of a file system in a file
-    part: PathBuf,
+    partition: PathBuf,
     /// Blocks of 4096 bytes, as `everboot verify` names them: 7 or 7-12
     #[arg(required = true, value_parser = parse)]
     blocks: Vec<RangeInclusive<u64>>,
@@ -81,19 +81,23 @@ struct Image {
 
 impl Image {
     fn find(arguments: &Arguments) -> Result<Self> {
-        let Arguments { part, disk, .. } = arguments;
+        let Arguments { partition, disk, .. } = arguments;
         if let Some(disk) = disk {
             let survey = DiskFileMachine::look(disk, None).survey()?;
-            let label = part.to_string_lossy();
+            let label = partition.to_string_lossy();
             let found = survey.find(|part| part.label == label);
             let at = found
                 .first()
                 .with_context(|| format!("{}: expected a partition {label}, found none", disk.display()))?;
             return Ok(Self { path: disk.clone(), start: survey.partition(*at).start });
         }
-        let by_label = Path::new("/dev/disk/by-partlabel").join(part);
-        let path = if part.exists() { part.clone() } else { by_label };
-        ensure!(path.exists(), "{}: expected a PARTLABEL, a device or a file, found none", part.display());
+        let by_label = Path::new("/dev/disk/by-partlabel").join(partition);
+        let path = if partition.exists() { partition.clone() } else { by_label };
+        ensure!(
+            path.exists(),
+            "{}: expected a PARTLABEL, a device or a file, found none",
+            partition.display()
+        );
         Ok(Self { path, start: 0 })
     }
 

@@ -97,7 +97,7 @@ impl Campaign {
             (counts.states, "no crash state"),
             (counts.exhaustive, "no epoch with all its subsets"),
             (counts.weak, "no state of the weaker profiles"),
-            (counts.rotten, "no state with a lost copy"),
+            (counts.lost_copies, "no state with a lost copy"),
             (counts.faults, "no operation that failed"),
         ];
         rows.into_iter().find(|(count, _)| *count == 0).map(|(_, what)| what)

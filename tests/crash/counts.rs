@@ -10,7 +10,7 @@ pub struct Counts {
     /// Of these: of the weaker profiles, a trashed flash page and a lying device.
     pub weak: u64,
     /// Of these: with copies of the record that were lost by themselves.
-    pub rotten: u64,
+    pub lost_copies: u64,
     /// Of these: after an I/O error.
     pub faulty: u64,
     /// Crash images that were made, those that were known included.
@@ -36,7 +36,7 @@ impl Counts {
     pub fn add(&mut self, other: &Self) {
         self.states += other.states;
         self.weak += other.weak;
-        self.rotten += other.rotten;
+        self.lost_copies += other.lost_copies;
         self.faulty += other.faulty;
         self.images += other.images;
         self.sampled += other.sampled;

@@ -266,7 +266,7 @@ impl Explorer {
             if self.is_new(image, false) {
                 let checked = self.oracle.damage_copy(now, which);
                 checked.map_err(|violation| (violation, trail, Step::CopyDamage(which)))?;
-                self.counts.rotten += u64::from(self.checked(image, false));
+                self.counts.lost_copies += u64::from(self.checked(image, false));
             }
         }
         Ok(())

@@ -29,7 +29,7 @@ const TICKS: f64 = 100.0;
 const LAST_LINES: usize = 6;
 
 /// Runs programs connected by pipes, all begun at one moment. Returns the cost, and what they said.
-/// `temp_dir` is a folder for notes.
+/// `temp_dir` holds the output and accounting files.
 pub(super) fn pipeline(steps: &[Command], temp_dir: &Path) -> Result<(Cost, String)> {
     let said = temp_dir.join("said");
     let out = File::create(&said).with_context(|| format!("create {}", said.display()))?;

@@ -234,7 +234,9 @@ fn the_doctor_is_content_with_a_sound_disk() {
     let ran = fixture.check("doctor", 0, "nothing needs to be done");
     assert!(ran.out.starts_with("not looked at: ") && ran.err.is_empty(), "{}{}", ran.out, ran.err);
     let fixture = Fixture::trial();
-    fixture.check("doctor", 0, "note: no new image now: trial-running: ");
+    let ran = fixture.check("doctor", 0, "note: no new image now: ");
+    assert!(!ran.out.contains("trial-running"), "{}", ran.out);
+    fixture.check("doctor --json", 0, "\"code\":\"trial-running\"");
     fixture.check("confirm", 0, "");
     assert_eq!(
         fixture.check("doctor --json", 0, "").out,

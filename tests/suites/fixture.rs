@@ -138,7 +138,7 @@ impl Fixture {
         });
     }
 
-    /// Runs `everboot --disk disk LINE`, in the bench's folder.
+    /// Runs `everboot --disk disk LINE`, in the fixture's folder.
     pub(crate) fn run(&self, line: &str) -> Ran {
         let words = line.split_whitespace();
         everboot(&self.folder, ["--disk", "disk"].into_iter().chain(words))
@@ -254,7 +254,7 @@ fn make_disk(path: &Path) {
     table.write().unwrap();
 }
 
-/// A manifest that fits the bench.
+/// A manifest that fits the fixture's machine.
 pub(crate) fn manifest(version: &str) -> Manifest {
     let payload = Payload {
         name: "root".into(),

@@ -105,11 +105,11 @@ fn a_staging_area_without_room_is_refused_and_left_empty() {
 fn a_download_that_broke_off_makes_room_where_that_is_enough() {
     let len = good(2).len() as u64;
     let part = "fetched.everboot.part";
-    for (temp_dir, is_staged) in [(len - 1, false), (len + 100, true)] {
+    for (free_space, is_staged) in [(len - 1, false), (len + 100, true)] {
         let mut world = World::running();
         Staging::create(&world.machine.staging, part).unwrap().write_at(0, &[1; 200]).unwrap();
-        world.machine.staging.set_free_space(temp_dir);
-        assert_eq!(world.stage(good(2)).is_ok(), is_staged, "{temp_dir} of {len}");
+        world.machine.staging.set_free_space(free_space);
+        assert_eq!(world.stage(good(2)).is_ok(), is_staged, "{free_space} of {len}");
         let left = if is_staged { flow::STAGED } else { part };
         assert_eq!(world.machine.staging.names(), [left]);
     }

@@ -29,7 +29,7 @@ fn recovery_shows_what_happened_and_does_what_whoever_sits_there_wishes() {
     assert_eq!(notice.slots, ["slot-a: good, version 1.0", "slot-b: good, version 2.0"]);
     assert!(notice.notes.iter().any(|note| note.contains("slot-a: its root could not be mounted")));
     assert!(notice.shell && notice.reason == "no slot left to boot", "{notice:?}");
-    // Mended meanwhile, and asked for by name.
+    // Repaired meanwhile, and asked for by name.
     world.machine.parts[SLOT_A].write_at(0, SimRoot::Boots.magic()).unwrap();
     world.operator.waits.clear();
     world.operator.breakpoints = vec![Breakpoint::Decide];
@@ -59,7 +59,7 @@ fn the_recovery_slot_is_booted_when_waiting_did_not_help() {
     world.operator.patience = 1;
     let outcome = world.boot();
     assert!(matches!(outcome.destination, Destination::RecoverySlot(..)), "{outcome:?}");
-    assert_eq!(outcome.part, Some(everboot_core::slot::Uuid([0xee; 16])));
+    assert_eq!(outcome.partition, Some(everboot_core::slot::Uuid([0xee; 16])));
     assert_eq!(world.operator.waits, [10]);
     assert!(!world.operator.notice.as_ref().unwrap().shell);
     assert!(matches!(flow::confirm(world.site()), Err(Error::Refused(Refusal::NotBooted))));

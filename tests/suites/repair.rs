@@ -1,4 +1,4 @@
-//! Repair: the blocks of a slot that have rotted, and no others.
+//! Repair: the blocks of a slot that are corrupt, and no others.
 
 use crate::bundle::TempDir;
 use crate::fixture::{Fixture, manifest as bench_manifest};
@@ -80,7 +80,8 @@ fn check(mut world: World, spoiled: &[u64], source: impl Fn() -> BlockSource<'st
     assert!(copies(&world.machine.parts[RECORD].content()) == copies(&record), "the record was saved");
     let told =
         || History::load(&world.machine.parts[RECORD]).latest(Kind::Verb).map(|entry| entry.text.clone());
-    let expected = format!("slot-a: {} blocks repaired, 0 are wrong", spoiled.len());
+    let unit = if spoiled.len() == 1 { "block" } else { "blocks" };
+    let expected = format!("slot-a: {} {unit} repaired, 0 are wrong", spoiled.len());
     assert_eq!(told().is_some_and(|text| text == expected), !spoiled.is_empty());
     let again = repair(&mut world, "slot-a", source()).unwrap();
     assert_eq!(again, (0, 0));
@@ -174,7 +175,7 @@ fn a_slot_that_is_open_or_empty_and_a_bundle_of_another_image_are_refused() {
     assert!(matches!(refused, Error::Refused(Refusal::NothingIn(_))), "{refused}");
     world.keys = Keys::parse(&NewKeys::generate().unwrap().public).unwrap();
     let refused = repair(&mut world, "slot-a", BlockSource::Bundle(file(other))).unwrap_err();
-    assert!(matches!(refused, Error::Untreed(_)), "{refused}");
+    assert!(matches!(refused, Error::TrailerLost(_)), "{refused}");
     assert!(world.slots() == before);
     let mut open = manifest(1);
     open.payload.open = true;

@@ -361,7 +361,7 @@ fn a_key_is_rotated_by_the_tools() {
 fn an_operator_sees_what_is_insecure_and_what_is_below_the_floor() {
     let fixture = Fixture::running();
     fixture.unsigned("u.everboot", "2.0");
-    fixture.check_refused("stage u.everboot", 5, "signature: expected one made by minisign");
+    fixture.check_refused("stage u.everboot", 5, "signature: the bundle has none; `--insecure` takes it");
     fixture.check_refused(
         "stage --insecure u.everboot",
         3,

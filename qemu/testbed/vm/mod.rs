@@ -2,8 +2,8 @@
 //!
 //! Software emulation only: a /dev/kvm that is there may hang its virtual machines. `-no-reboot` turns each
 //! reset of the virtual machine (reboot, panic, watchdog) into the end of QEMU, so a story starts a virtual machine
-//! for each boot of the machine. Guests share nothing but read-only files, so they may run in
-//! parallel.
+//! for each boot of the machine. Virtual machines share nothing but read-only files, so they may
+//! run in parallel.
 
 mod drive;
 mod qmp;

@@ -23,7 +23,7 @@ pub(crate) struct Mounted {
     pub(crate) point: Option<PathBuf>,
 }
 
-/// `mount SLOT|PART [DIR]`.
+/// `mount SLOT|PARTITION [DIR]`.
 pub(crate) fn mount(session: &mut Session, arguments: &Arguments) -> Result<Mounted, Failure> {
     let view = session.site().look();
     let refused =
@@ -65,7 +65,7 @@ fn purpose(view: &View<FileMedium>, at: Option<PartitionRef>) -> Purpose {
     }
 }
 
-/// `umount SLOT|PART|DIR`.
+/// `umount SLOT|PARTITION|DIR`.
 pub(crate) fn unmount(arguments: &Arguments) -> Result<String, Failure> {
     let name = arguments.word(0).unwrap_or_default();
     let point = Path::new(POINTS).join(name.strip_prefix("/dev/").unwrap_or(&name));

@@ -97,7 +97,9 @@ fn row(slot: &SlotFacts, longest: usize, confirmed: bool) -> String {
 
 fn detail(slot: &SlotFacts) -> Option<String> {
     if let (Some(tries), Some(handoffs)) = (slot.tries_left, slot.handoffs_left) {
-        return Some(format!("{tries} tries left, {handoffs} hand-offs left"));
+        let [try_word, handoff_word] =
+            [if tries == 1 { "try" } else { "tries" }, if handoffs == 1 { "hand-off" } else { "hand-offs" }];
+        return Some(format!("{tries} {try_word} left, {handoffs} {handoff_word} left"));
     }
     slot.reason.clone()
 }
@@ -120,7 +122,9 @@ fn update(update: &UpdateFacts) -> String {
         "preparing" => format!("{version} half written to {target}: run `everboot prepare`"),
         "due" => format!("{version} due: the next boot applies it to {target}"),
         "kept" => format!("{version} was applied; its bundle is kept until the next confirm"),
-        "other" => format!("{version} is in the hands of a newer everboot"),
+        "other" => {
+            format!("{version}: its step is known to a newer everboot only; `everboot cancel` withdraws it")
+        }
         _ => "none".to_owned(),
     };
     if update.insecure {

@@ -275,7 +275,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             Destination::RecoverySlot(root, _) => ("recovery slot", Some(root)),
             Destination::Recovery => ("recovery", None),
         };
-        let part = root.map(|root| self.view.survey.partition(root.at).guid);
+        let partition = root.map(|root| self.view.survey.partition(root.at).guid);
         let reason = decision.reason.to_string();
         let image = match &destination {
             Destination::Root(id, ..) => self.view.record.slot(*id).image.as_ref(),
@@ -289,7 +289,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             self.site.note(&self.view, Kind::Boot, text);
         }
         let (notes, steps) = (std::mem::take(&mut self.notes), std::mem::take(&mut self.steps));
-        Outcome { destination, part, reason, record: self.view.record.clone(), notes, steps }
+        Outcome { destination, partition, reason, record: self.view.record.clone(), notes, steps }
     }
 
     fn report_look(&mut self, asked: Option<&Asked>) {
@@ -371,7 +371,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 }
 
-/// What the decision makes of a wish on the kernel command line; nothing of a slot that the record does not
+/// What the decision makes of a request on the kernel command line; nothing of a slot that the record does not
 /// know.
 fn request(record: &Record, asked: &Asked) -> Option<Request> {
     match asked {

@@ -40,8 +40,10 @@ pub enum Error {
     SlotMissing(SlotName),
     /// There is no slot of that name; the text lists those that are.
     NoSuchSlot(String, String),
-    /// The slot has no trailer, or not one of the image that the record names.
+    /// The slot has no trailer, and the record names no image: it was filled by other means.
     Untreed(SlotName),
+    /// The record names the slot's image, and the slot has no trailer of a trusted key.
+    TrailerLost(SlotName),
     /// The bundle holds another image than the slot.
     OtherImage,
     /// The staged bundle is not the one that was recorded.
@@ -71,8 +73,13 @@ impl fmt::Display for Error {
             Self::SlotMissing(name) => Blocked::SlotMissing(name.clone()).fmt(f),
             Self::NoSuchSlot(name, known) => write!(f, "no slot {}: expected one of {known}", Quoted(name)),
             Self::Untreed(name) => {
-                write!(f, "{name}: expected a signed trailer, found none: it was filled by other means")
+                write!(f, "{name}: it has no signed trailer, for it was filled by other means")
             }
+            Self::TrailerLost(name) => write!(
+                f,
+                "{name}: its trailer is damaged, gone, or signed by no trusted key; `verify` and `repair` need it: \
+                 install an image of another version, or `rollback` first"
+            ),
             Self::OtherImage => f.write_str("bundle: expected the image that is in the slot, found another"),
             Self::Exchanged => {
                 f.write_str("staged bundle: it is not the one that was staged; stage it again")

@@ -134,8 +134,13 @@ impl<M: Machine> Site<'_, M> {
         }
         let opened = self.machine.open(view.part(id)?, access);
         let part = opened.map_err(|error| Error::Slot(view.name(id).clone(), error))?;
-        let manifest =
-            read_manifest(&part, self.keys).ok_or_else(|| Error::Untreed(view.name(id).clone()))?;
+        let manifest = read_manifest(&part, self.keys).ok_or_else(|| {
+            let name = view.name(id).clone();
+            match view.record.slot(id).root_hash() {
+                Some(_) => Error::TrailerLost(name),
+                None => Error::Untreed(name),
+            }
+        })?;
         Ok((id, part, manifest))
     }
 }

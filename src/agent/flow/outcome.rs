@@ -31,7 +31,7 @@ pub struct Outcome<H> {
     /// Where it goes.
     pub destination: Destination<H>,
     /// The GUID of the partition whose root was entered.
-    pub part: Option<Uuid>,
+    pub partition: Option<Uuid>,
     /// Why.
     pub reason: String,
     /// The record as it is now.

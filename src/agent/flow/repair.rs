@@ -1,4 +1,4 @@
-//! `repair`: making the blocks of a slot right that have rotted.
+//! `repair`: making the blocks of a slot right that are corrupt.
 
 use super::sources::SourceSlots;
 use super::{Error, STAGED, Site};
@@ -25,8 +25,8 @@ pub enum BlockSource<'a, F> {
 /// follows from the slot's signed manifest, whoever gives it. Also beneath a mount that only reads.
 ///
 /// The record is not saved, nor is the trailer touched: what was said of the slot stands. The history tells it, for a
-/// medium that loses blocks is to be known; a cut before that leaves the repair untold. A cut leaves a slot in which
-/// fewer blocks are wrong; repairing it again goes on.
+/// medium that loses blocks is to be known; a cut before that leaves the repair out of the history. A cut leaves
+/// a slot in which fewer blocks are wrong; repairing it again goes on.
 pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     mut site: Site<'_, M>,
     slot: &str,
@@ -79,7 +79,12 @@ pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     let (slot, progress) = (view.record.slot(id), progress?);
     let (repaired, wrong) = (progress.bytes_written / BLOCK as u64, progress.blocks - progress.proven);
     if repaired + wrong > 0 {
-        site.note(&view, Kind::Verb, format!("{}: {repaired} blocks repaired, {wrong} are wrong", slot.name));
+        let blocks = if repaired == 1 { "block" } else { "blocks" };
+        site.note(
+            &view,
+            Kind::Verb,
+            format!("{}: {repaired} {blocks} repaired, {wrong} are wrong", slot.name),
+        );
     }
     Ok((slot.name.clone(), slot.state, progress))
 }

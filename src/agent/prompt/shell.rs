@@ -25,8 +25,8 @@ use std::path::PathBuf;
 
 /// What all verbs work with; the help says more.
 const OPEN: &str = "press a key for a prompt: status, why, log, slots, explain, verify SLOT, boot SLOT, \
-                    rollback, disks, mount PART, stage FILE, apply, record repair, reboot; `help` lists all";
-const PROMPTED: &str = "status, why, log, slots, explain, verify SLOT, disks, mount PART, stage FILE; \
+                    rollback, disks, mount PARTITION, stage FILE, apply, record repair, reboot; `help` lists all";
+const PROMPTED: &str = "status, why, log, slots, explain, verify SLOT, disks, mount PARTITION, stage FILE; \
                         `help` lists all verbs, `help VERB` says more, `exit` leaves";
 const ASKED: &str = "press a key to be asked for the password";
 const CLOSED: &str = "no key stops this; power off to inspect the disk";

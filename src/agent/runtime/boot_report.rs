@@ -75,7 +75,8 @@ impl BootReport {
         let version = self.version.as_ref().map_or(String::new(), |version| format!(" (version {version})"));
         list(&mut out, "this boot", &[format!("{slot}{version}: {}", self.reason)], "");
         if let Some(tries) = self.tries_left {
-            list(&mut out, "trial", &[format!("{tries} tries left; `everboot confirm` ends it well")], "");
+            let unit = if tries == 1 { "try" } else { "tries" };
+            list(&mut out, "trial", &[format!("{tries} {unit} left; `everboot confirm` ends it well")], "");
         }
         list(&mut out, "noticed", &self.notes, "nothing");
         let steps: Vec<_> = self.steps.iter().map(|step| format!("{} {} ms", step.name, step.ms)).collect();
@@ -97,7 +98,7 @@ impl BootReport {
         Self {
             agent: env!("CARGO_PKG_VERSION").to_owned(),
             slot: slot.map(|slot| slot.name.to_string()),
-            part: outcome.part.map(|part| part.to_string()),
+            part: outcome.partition.map(|partition| partition.to_string()),
             version: slot.and_then(Slot::version).map(str::to_owned),
             reason: outcome.reason.clone(),
             tries_left,

@@ -43,7 +43,11 @@ fn code(error: &flow::Error) -> Exit {
         Error::Record(_) => Exit::Record,
         Error::Save(SaveError::Medium(_) | SaveError::ReadBack) => Exit::Failed,
         Error::Save(_) => Exit::Record,
-        Error::Refused(_) | Error::RecordExists | Error::Untreed(_) | Error::WrongRoot(_) => Exit::Refused,
+        Error::Refused(_)
+        | Error::RecordExists
+        | Error::Untreed(_)
+        | Error::TrailerLost(_)
+        | Error::WrongRoot(_) => Exit::Refused,
         Error::Unfit(_) | Error::OtherImage | Error::Apply(apply::Error::DoesNotFit(_)) => Exit::Unfit,
         Error::Bundle(error) | Error::Apply(apply::Error::Bundle(error)) => bundle_code(error),
         Error::Exchanged => Exit::Untrusted,

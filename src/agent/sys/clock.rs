@@ -13,7 +13,7 @@ pub fn monotonic_ms() -> u64 {
     milliseconds(ClockId::CLOCK_MONOTONIC)
 }
 
-/// What the wall clock shows (CLOCK_REALTIME). A time before 1970 is as little set as 1970 is.
+/// What the wall clock shows (CLOCK_REALTIME). A time before 1970 is read as 1970, which does not count as set.
 pub(super) fn wall_clock() -> WallClock {
     let now = clock_gettime(ClockId::CLOCK_REALTIME);
     WallClock::showing(now.map_or(0, |now| u64::try_from(now.tv_sec()).unwrap_or(0)))

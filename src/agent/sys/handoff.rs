@@ -1,7 +1,7 @@
 //! From the initramfs into the root of a slot.
 //!
-//! [`LinuxMachine::enter`] mounts the root and checks all that can be checked; what it returns is the way into that
-//! root. Nothing that cannot be undone is done before [`HandOff::go`], which returns only when it failed.
+//! [`LinuxMachine::enter`] mounts the root and checks all that can be checked; what it returns is a hand-off
+//! that is prepared. Nothing that cannot be undone is done before [`HandOff::go`], which returns only when it failed.
 
 use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
@@ -20,7 +20,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-/// The way into a root that is ready.
+/// A hand-off that is prepared: the mounted root and its init.
 #[derive(Debug)]
 pub enum HandOff {
     /// By the kernel that runs: the root becomes `/`, and its init this process.

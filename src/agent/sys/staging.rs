@@ -116,14 +116,14 @@ impl Staging for DirStaging {
     }
 
     fn available(&self) -> Result<u64, Error> {
-        let free_space = fstatvfs(&self.dir);
-        let free_space = free_space.map_err(|error| Error {
+        let file_system = fstatvfs(&self.dir);
+        let file_system = file_system.map_err(|error| Error {
             op: Op::Read,
             place: FailedAt::Whole,
             source: error.into(),
         })?;
-        let blocks = if self.reserve { free_space.f_bfree } else { free_space.f_bavail };
-        Ok(blocks.saturating_mul(free_space.f_frsize))
+        let blocks = if self.reserve { file_system.f_bfree } else { file_system.f_bavail };
+        Ok(blocks.saturating_mul(file_system.f_frsize))
     }
 }
 

@@ -31,9 +31,9 @@ pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
     let mut next = record.clone();
     let has_good_default = record.default.is_some_and(|default| record.is_good(default));
     // A slot that was booted by name, once, is no candidate: whoever wants it to be one activates it.
-    let is_guest =
+    let is_booted_once =
         has_good_default && matches!(record.slot(slot).state, SlotState::Proven | SlotState::Bad { .. });
-    let was_good = record.is_good(slot) || is_guest;
+    let was_good = record.is_good(slot) || is_booted_once;
     let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
     let mark = (!was_good).then_some(highest.saturating_add(1));
     if let Some(generation) = mark {

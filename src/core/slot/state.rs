@@ -77,7 +77,9 @@ impl fmt::Display for SlotState {
             Self::Writing => f.write_str("writing"),
             Self::Proven => f.write_str("proven"),
             Self::Trial { tries_left, handoffs_left } => {
-                write!(f, "trial ({tries_left} tries left, {handoffs_left} hand-offs left)")
+                let tries = if *tries_left == 1 { "try" } else { "tries" };
+                let handoffs = if *handoffs_left == 1 { "hand-off" } else { "hand-offs" };
+                write!(f, "trial ({tries_left} {tries} left, {handoffs_left} {handoffs} left)")
             }
             Self::Good => f.write_str("good"),
             Self::Bad { reason } => write!(f, "bad ({reason})"),

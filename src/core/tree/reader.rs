@@ -106,7 +106,9 @@ impl<E: fmt::Display> fmt::Display for TreeError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Fetch(error) => write!(f, "tree: {error}"),
-            Self::Mismatch { offset } => write!(f, "tree block at byte {offset} has not the expected hash"),
+            Self::Mismatch { offset } => {
+                write!(f, "tree block at byte {offset} does not have the expected hash")
+            }
         }
     }
 }

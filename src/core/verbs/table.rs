@@ -209,7 +209,7 @@ pub static VERBS: &[Verb] = &[
         arguments: &["[SLOT]"],
         flags: &[flag("force", None, "also a bad slot, whose image was proven once, or one below the floor")],
         summary: "boot a slot at the next boot, and only then",
-        about: "Whatever else is due, and without changing the default. Without SLOT the wish is \
+        about: "Whatever else is due, and without changing the default. Without SLOT the request is \
                 withdrawn. A trial's attempt is counted.",
         ..CHANGES
     },
@@ -280,10 +280,10 @@ pub static VERBS: &[Verb] = &[
     Verb {
         action: Action::Mount,
         name: "mount",
-        arguments: &["SLOT|PART", "[DIR]"],
+        arguments: &["SLOT|PARTITION", "[DIR]"],
         summary: "mount a slot, or another partition, at /mnt/NAME or at DIR",
-        about: "PART is a PARTLABEL, or a device such as sdb1. Read-only without replaying a journal, so that nothing \
-                on it changes; the staging area alone is mounted writable. What the recovery shell mounted is \
+        about: "PARTITION is a PARTLABEL, or a device such as sdb1. Read-only without replaying a journal, so that \
+                nothing on it changes; the staging area alone is mounted writable. What the recovery shell mounted is \
                 unmounted when it is left.",
         exits: &[Exit::Refused],
         ..LOOKS
@@ -291,7 +291,7 @@ pub static VERBS: &[Verb] = &[
     Verb {
         action: Action::Unmount,
         name: "umount",
-        arguments: &["SLOT|PART|DIR"],
+        arguments: &["SLOT|PARTITION|DIR"],
         summary: "unmount what mount mounted",
         about: "A stick may be pulled out after it.",
         needs: OUTSIDE,
@@ -334,7 +334,7 @@ pub static VERBS: &[Verb] = &[
     Verb {
         action: Action::Sh,
         name: "sh",
-        summary: "run /bin/sh, where there is one; its exit comes back",
+        summary: "run /bin/sh, where there is one; leaving it returns to the prompt",
         ..OF_SHELL
     },
     Verb {

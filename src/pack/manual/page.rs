@@ -27,7 +27,8 @@ impl Page {
         page
     }
 
-    /// Ends lines where the words end, and breaks no word: names of tests are longer than half a line.
+    /// Ends lines where the words end, and breaks no word: names of tests are longer than half a line,
+    /// and a hyphen inside the name of a page hides it.
     pub(super) fn ragged(&mut self) {
         self.roff.control("ad", ["l"]).control("nh", []);
     }

@@ -28,6 +28,7 @@ const FILES: [(&str, &str); 8] = [
 
 pub(super) fn everboot(date: &str) -> String {
     let mut page = Page::new("everboot", "8", date, "bring a machine up, upgrade it, roll it back");
+    page.ragged();
     page.section("SYNOPSIS");
     page.plain(synopsis("everboot [OPTION]... VERB [ARGUMENT]..."));
     page.section("DESCRIPTION");
@@ -45,7 +46,7 @@ pub(super) fn everboot(date: &str) -> String {
     page.section("OPTIONS");
     page.paragraph("Every verb takes these, before it or after it.");
     page.flags(GLOBAL);
-    page.term(vec![bold("-h"), roman(", "), bold("--help")], "Prints help, of the verb if one is given.");
+    page.term(vec![bold("-h"), roman(", "), bold("--help")], "Prints help, for VERB if given.");
     page.term(vec![bold("-V"), roman(", "), bold("--version")], "Prints the version.");
     page.section("EXIT STATUS");
     for exit in Exit::ALL {
@@ -66,7 +67,7 @@ pub(super) fn everboot(date: &str) -> String {
 }
 
 pub(super) fn configuration(date: &str) -> String {
-    let mut page = Page::new("everboot.conf", "5", date, "what the owner of a machine says of it");
+    let mut page = Page::new("everboot.conf", "5", date, "configuration of everboot");
     page.section("SYNOPSIS");
     page.paragraph("`/etc/everboot/everboot.conf`");
     page.section("DESCRIPTION");
@@ -75,8 +76,7 @@ pub(super) fn configuration(date: &str) -> String {
     );
     page.paragraph(
         "Early boot reads the copy in the initramfs, so the initramfs is made anew after a change. There, a file \
-         that cannot be used is told and passed over: the slots and limits are then those of a file that says \
-         nothing, and no update is applied.",
+         that cannot be used is reported and ignored: the defaults apply, and no update is applied.",
     );
     page.section("KEYS");
     page.keys(&KEYS, " = ");

@@ -30,8 +30,8 @@ pub fn check<S: Medium, T: Medium>(
     };
     let mut check = Check { pieces, next: 0, count, proven: 0, blocks: payload.blocks(), error: None, watch };
     worker_pool::work(&mut check, threads, &|| {
-        let (mut unpacker, mut free_space) = (Unpacker::default(), Aligned::default());
-        Box::new(move |piece: Piece<'_, S, T>| piece.prove(&mut unpacker, &mut free_space))
+        let (mut unpacker, mut buffer) = (Unpacker::default(), Aligned::default());
+        Box::new(move |piece: Piece<'_, S, T>| piece.prove(&mut unpacker, &mut buffer))
     });
     check.error.map_or(Ok(()), Err)
 }
@@ -65,15 +65,15 @@ impl<'a, S: Medium, T: Medium> Pieces<'a, S, T> {
 
 impl<S: Medium, T: Medium> Piece<'_, S, T> {
     /// How many blocks it has.
-    fn prove(self, unpacker: &mut Unpacker, free_space: &mut Aligned) -> Result<u64, Error> {
+    fn prove(self, unpacker: &mut Unpacker, buffer: &mut Aligned) -> Result<u64, Error> {
         match self {
             Self::Frame(packed, frame, digests) => {
-                free_space.resize(digests.len() * BLOCK);
-                packed.read(frame, &digests, unpacker, free_space)?;
+                buffer.resize(digests.len() * BLOCK);
+                packed.read(frame, &digests, unpacker, buffer)?;
                 Ok(digests.len() as u64)
             }
             Self::Group(shared, group, copied) => {
-                shared.check_copied(&group, &copied, free_space)?;
+                shared.check_copied(&group, &copied, buffer)?;
                 Ok(group.blocks.end - group.blocks.start)
             }
         }

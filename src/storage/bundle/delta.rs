@@ -303,20 +303,20 @@ impl<'a, S: Medium, T: Medium> SharedDelta<'a, S, T> {
         }
     }
 
-    /// Reads all blocks that a group copies, which have these digests, with `free_space` for some of them.
+    /// Reads all blocks that a group copies, which have these digests, with `buffer` for some of them.
     pub fn check_copied(
         &self,
         group: &Group,
         mut digests: &[Digest],
-        free_space: &mut Aligned,
+        buffer: &mut Aligned,
     ) -> Result<(), Error> {
         for run in &group.runs {
             let Run::Copy(piece) = run else { continue };
             for first in (0..piece.count).step_by(STEP) {
                 let count = STEP.min((piece.count - first) as usize);
                 let (some, rest) = digests.split_at(count);
-                free_space.resize(count * BLOCK);
-                self.copy((group.number, piece.source, piece.first + first), some, free_space)?;
+                buffer.resize(count * BLOCK);
+                self.copy((group.number, piece.source, piece.first + first), some, buffer)?;
                 digests = rest;
             }
         }
@@ -346,11 +346,11 @@ impl Patcher {
             return Ok(());
         }
         self.prefix.resize(prefix.len() * BLOCK);
-        let mut free_space = &mut self.prefix[..];
+        let mut rest = &mut self.prefix[..];
         for piece in &group.prefix {
             let (digests, content);
             (digests, prefix) = prefix.split_at(piece.count as usize);
-            (content, free_space) = free_space.split_at_mut(digests.len() * BLOCK);
+            (content, rest) = rest.split_at_mut(digests.len() * BLOCK);
             shared.copy((group.number, piece.source, piece.first), digests, content)?;
         }
         shared.delta.packed(shared.medium, group.number, &mut self.packed)?;
@@ -388,15 +388,15 @@ impl Patcher {
             let run_end = at + run.count() as usize;
             let (from, to) = (at.max(wanted.start), run_end.min(wanted.end));
             if from < to {
-                let free_space = &mut content[(from - first) * BLOCK..(to - first) * BLOCK];
+                let target = &mut content[(from - first) * BLOCK..(to - first) * BLOCK];
                 match run {
-                    Run::Zero(_) => free_space.fill(0),
+                    Run::Zero(_) => target.fill(0),
                     Run::New(_) => {
-                        free_space.copy_from_slice(&self.new[(new + from - at) * BLOCK..][..free_space.len()])
+                        target.copy_from_slice(&self.new[(new + from - at) * BLOCK..][..target.len()])
                     }
                     Run::Copy(piece) => {
                         let block = piece.first + (from - at) as u64;
-                        shared.parts[piece.source].read_at(block * BLOCK as u64, free_space)?;
+                        shared.parts[piece.source].read_at(block * BLOCK as u64, target)?;
                     }
                 }
             }

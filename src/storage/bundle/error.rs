@@ -140,9 +140,9 @@ impl fmt::Display for Error {
             Self::Unsupported { what } => write!(f, "unsupported: {what}"),
             Self::Superblock => f.write_str("tree: the superblock is not the one of the signed root hash"),
             Self::WrongTree { offset } => {
-                write!(f, "tree: the block at byte {offset} has not the expected hash")
+                write!(f, "tree: the block at byte {offset} does not have the expected hash")
             }
-            Self::WrongBlock { block } => write!(f, "image: block {block} has not the expected hash"),
+            Self::WrongBlock { block } => write!(f, "image: block {block} does not have the expected hash"),
             Self::Recipe { group } => write!(f, "delta: group {group} is damaged"),
             Self::Source { root } => {
                 write!(f, "delta: expected image {root} in a slot, found it in none; use the whole bundle")

@@ -4,6 +4,7 @@
 //! for the same bytes, so the signature itself is made here: Ed25519 (RFC 8032) over the BLAKE2b-512 hash.
 
 use super::ENDORSEMENT;
+pub use super::signed::UNSIGNED;
 use blake2::{Blake2b512, Digest};
 use ct_codecs::{Base64, Decoder, Encoder};
 use ed25519_compact::SecretKey;
@@ -15,9 +16,6 @@ const KDF: std::ops::Range<usize> = 2..4;
 const CHECKSUM: std::ops::Range<usize> = 126..158;
 const KEY_NUMBER: std::ops::Range<usize> = 54..62;
 const KEY: std::ops::Range<usize> = 62..126;
-
-/// What stands in the place of a signature where there is none.
-pub const UNSIGNED: &[u8] = b"untrusted comment: not signed\n";
 
 /// A secret key that signs.
 pub struct Signer {

@@ -15,6 +15,8 @@ pub const KEYS_MAX: usize = 16;
 pub const ENDORSEMENTS_MAX: usize = 4;
 /// The trusted comment of an endorsement: no other signature is one, whatever it is over.
 pub const ENDORSEMENT: &str = "everboot endorses this key";
+/// What a bundle without a signature has in its place.
+pub const UNSIGNED: &[u8] = b"untrusted comment: not signed\n";
 
 /// Lines of a signature, and of a public key.
 const SIGNATURE_LINES: usize = 4;
@@ -86,6 +88,8 @@ pub enum TrustError {
         /// How many there are.
         found: u64,
     },
+    /// The bundle was packed without a signature, and says so.
+    Unsigned,
     /// The signature's bytes are no minisign signature.
     NoSignature,
     /// The signature was made with a key that this machine does not trust.
@@ -269,6 +273,7 @@ impl Signed {
             Ok(()) => false,
             Err(Doubt::Forged) => return Err(TrustError::Forged),
             Err(_) if insecure && keys.insecure => true,
+            Err(Doubt::NoSignature) if self.signature == UNSIGNED => return Err(TrustError::Unsigned),
             Err(Doubt::NoSignature) => return Err(TrustError::NoSignature),
             Err(Doubt::UnknownKey) => return Err(TrustError::UnknownKey { keys: keys.len() }),
         };
@@ -304,6 +309,9 @@ impl fmt::Display for TrustError {
             Self::TooLong { what, limit, found } => {
                 write!(f, "{what}: expected at most {limit} bytes, found {found}")
             }
+            Self::Unsigned => f.write_str(
+                "signature: the bundle has none; `--insecure` takes it where everboot.conf says `insecure = yes`",
+            ),
             Self::NoSignature => f.write_str("signature: expected one made by minisign"),
             Self::UnknownKey { keys } => {
                 write!(

@@ -55,7 +55,7 @@ struct Options {
     scenario: Option<String>,
     /// Plants a bug, and fails when it is not found.
     #[arg(long, global = true)]
-    seeded_bug: Option<String>,
+    mutant: Option<String>,
     /// Takes tries, handoffs, apply-starts and assess of every machine from this everboot.conf; those of two scenarios
     /// are in their names.
     #[arg(long, global = true, value_name = "FILE")]
@@ -122,7 +122,7 @@ impl Options {
         let find = |name: &str| {
             mutants::named(name).with_context(|| format!("{name}: expected a bug that `list` names"))
         };
-        self.seeded_bug.as_deref().map(find).transpose()
+        self.mutant.as_deref().map(find).transpose()
     }
 
     fn scenarios(&self) -> Result<Vec<&'static Scenario>> {
@@ -249,7 +249,7 @@ fn tell(scenario: &Scenario, options: &Options, failure: &Failure, bug: Option<P
 
 fn flags(options: &Options, bug: Option<Planted>) -> String {
     let name = bug.and_then(|bug| mutants::all().into_iter().find(|(known, ..)| *known == bug));
-    let bug = name.map_or(String::new(), |(_, name, _)| format!(" --seeded-bug {name}"));
+    let bug = name.map_or(String::new(), |(_, name, _)| format!(" --mutant {name}"));
     let policy = options.policy.as_ref();
     policy.map_or(String::new(), |file| format!(" --policy '{}'", file.display())) + &bug
 }

@@ -41,7 +41,7 @@ pub(crate) fn print(done: &Campaign, before: u64) {
         "of these {} on devices that broke their word, {} with lost copies of the record, {} after I/O errors; \
          {} images made, {} of them samples; {} epochs with every subset, {} by families; {} operations failed",
         counts.weak,
-        counts.rotten,
+        counts.lost_copies,
         counts.faulty,
         counts.images,
         counts.sampled,
@@ -126,7 +126,7 @@ fn counts(counts: &Counts) -> Value {
     json!({
         "states": counts.states,
         "weak": counts.weak,
-        "rotten": counts.rotten,
+        "lost_copies": counts.lost_copies,
         "faulty": counts.faulty,
         "images": counts.images,
         "sampled": counts.sampled,

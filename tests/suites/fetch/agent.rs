@@ -6,7 +6,7 @@ use everboot_kit::server::{Answer, Server};
 use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Serves what is in the bench's folder.
+/// Serves what is in the fixture's folder.
 fn serve(fixture: &Fixture) -> Server {
     let folder = fixture.folder.clone();
     Server::start(move |request, _| match fs::read(folder.join(request.path.trim_start_matches('/'))) {

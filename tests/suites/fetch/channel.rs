@@ -8,7 +8,7 @@ use std::path::Path;
 
 const LINE: &str = "everboot-pack image";
 
-/// A room with a key and three bundles: 1.0 and 2.0 for `demo`, 3.0 over 2.0 alone.
+/// A temporary directory with a key and three bundles: 1.0 and 2.0 for `demo`, 3.0 over 2.0 alone.
 fn filled(name: &str) -> TempDir {
     let temp_dir = temp_dir(name);
     temp_dir.run("everboot-pack keygen -o key; everboot-pack keygen -o other");
@@ -24,7 +24,7 @@ fn filled(name: &str) -> TempDir {
     temp_dir
 }
 
-/// Serves what is in the room.
+/// Serves what is in the temporary directory.
 fn serve(temp_dir: &TempDir) -> Server {
     let folder = temp_dir.0.clone();
     Server::start(move |request, _| from(&folder, request))

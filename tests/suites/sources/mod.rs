@@ -19,7 +19,7 @@ fn temp_dir(name: &str) -> TempDir {
     temp_dir
 }
 
-/// A room with the same files as a tar and as an image of two layers.
+/// A temporary directory with the same files as a tar and as an image of two layers.
 fn filled(name: &str) -> TempDir {
     let temp_dir = temp_dir(name);
     temp_dir.write("flat.tar", &flat());

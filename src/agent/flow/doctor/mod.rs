@@ -15,7 +15,7 @@
 //! | `record`        | the record cannot be used                                                    |
 //! | `record-copy`   | one of its copies is bad, or lost what was saved in it                       |
 //! | `record-size`   | its partition is smaller than `record/FORMAT.md` says                        |
-//! | `blocked` *     | this machine takes no new image now: code and reason as `status` has them     |
+//! | `blocked` *     | this machine takes no new image now: the reason; JSON has its code too       |
 //! | `slot-moved`    | record and configuration disagree about a slot                               |
 //! | `no-good-slot`  | no slot is good                                                              |
 //! | `trailer`       | a slot does not hold the signed trailer of the image that the record names   |
@@ -52,6 +52,9 @@ pub struct Finding {
     pub name: &'static str,
     /// Whether something needs to be done.
     pub fault: bool,
+    /// Of `blocked`: the code of the reason, as `status` has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<&'static str>,
     /// Of what, what was expected, what was found, what to do.
     pub text: String,
 }
@@ -63,12 +66,12 @@ pub struct Findings(pub Vec<Finding>);
 impl Findings {
     /// Something that needs to be done about `what`.
     pub fn fault(&mut self, name: &'static str, what: &str, text: &dyn Display) {
-        self.0.push(Finding { name, fault: true, text: format!("{what}: {text}") });
+        self.0.push(Finding { name, fault: true, code: None, text: format!("{what}: {text}") });
     }
 
     /// Something worth knowing.
     fn note(&mut self, name: &'static str, what: &str, text: &dyn Display) {
-        self.0.push(Finding { name, fault: false, text: format!("{what}: {text}") });
+        self.0.push(Finding { name, fault: false, code: None, text: format!("{what}: {text}") });
     }
 }
 
@@ -83,7 +86,8 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
         disk::check_slots(&view.survey, site.config, &view.record, found);
     }
     if let Err(why) = view.place(site.config) {
-        found.note("blocked", "no new image now", &format_args!("{}: {why}", why.code()));
+        let (code, text) = (Some(why.code()), format!("no new image now: {why}"));
+        found.0.push(Finding { name: "blocked", fault: false, code, text });
     }
     let mut slots = Vec::new();
     for ((slot, at), manifest) in view.record.slots.iter().zip(&view.parts).zip(site.manifests(&view)) {
