@@ -14,11 +14,11 @@ fn status(world: &World) -> Status {
     flow::status(world.fork().site(), None).unwrap()
 }
 
-/// The text of the finding `blocked`.
-fn diagnosed(world: &World) -> Option<String> {
+/// Code and text of the finding `blocked`.
+fn diagnosed(world: &World) -> Option<(Option<&'static str>, String)> {
     let (mut world, mut found) = (world.fork(), Findings::default());
     flow::examine(world.site(), &mut found);
-    found.0.into_iter().find(|finding| finding.name == "blocked").map(|finding| finding.text)
+    found.0.into_iter().find(|finding| finding.name == "blocked").map(|finding| (finding.code, finding.text))
 }
 
 /// Compares all that speak of it; `None` when the machine takes an image.
@@ -35,7 +35,7 @@ fn agreed(world: &World, picture: &str) -> Option<&'static str> {
     let refused = staged.expect_err(picture).to_string();
     assert!(refused.ends_with(&text), "{picture}: {refused} / {text}");
     let diagnosed = diagnosed.expect(picture);
-    assert!(diagnosed.ends_with(&format!("{code}: {text}")), "{picture}: {diagnosed}");
+    assert!(diagnosed.0 == Some(code) && diagnosed.1.ends_with(&text), "{picture}: {diagnosed:?}");
     let refused = flow::prepare(world.fork().site()).expect_err(picture).to_string();
     assert!(refused.ends_with(&text), "{picture}: {refused} / {text}");
     Some(code)

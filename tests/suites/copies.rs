@@ -187,7 +187,8 @@ fn a_block_that_forgets_does_not_boot_a_slot_once_again() {
     }
 }
 
-/// What an operator asked for, and was told that it is done, is not undone by a block that forgets before the next boot.
+/// What an operator asked for, and was told that it is done, is not undone by a block that forgets before the next
+/// boot.
 #[test]
 fn a_block_that_forgets_undoes_no_verb() {
     for (is_first, returns) in [(false, false), (true, false), (false, true), (true, true)] {

@@ -62,8 +62,8 @@ fn save<M: Machine>(
     Ok(())
 }
 
-/// Saves what an operator or the running system asked for: in both copies, before they are told that it is done. A block
-/// that forgets what it was told does not undo it.
+/// Saves what an operator or the running system asked for: in both copies, before they are told that it is done. A
+/// block that forgets what it was told does not undo it.
 fn save_in_both<M: Machine>(
     site: &Site<'_, M>,
     view: &mut View<M::Disk>,
