@@ -17,7 +17,7 @@ use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::Record;
 use everboot_core::record::history::Kind;
-use everboot_core::slot::{RootFault, SlotId};
+use everboot_core::slot::{RootFault, SlotId, SlotName, SlotState};
 use everboot_storage::apply;
 
 /// Boots: returns when a root is entered, or when there is nobody who would wait in recovery.
@@ -48,6 +48,8 @@ struct Boot<'a, M: EarlyBoot> {
     notes: Vec<String>,
     steps: Vec<(&'static str, u64)>,
     since: u64,
+    /// An attempt that a save counted which failed.
+    unmade: Option<(SlotName, SlotState, SlotState)>,
 }
 
 impl<'a, M: EarlyBoot> Boot<'a, M> {
@@ -56,7 +58,8 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         let view = site.look();
         let mut seen = view.observation();
         seen.request = asked.filter(|_| !site.config.lock).and_then(|asked| request(&view.record, asked));
-        let mut boot = Self { site, operator, view, seen, notes: Vec::new(), steps: Vec::new(), since };
+        let mut boot =
+            Self { site, operator, view, seen, notes: Vec::new(), steps: Vec::new(), since, unmade: None };
         boot.report_look(asked);
         boot.step("observe");
         boot
@@ -71,9 +74,11 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         }
         self.report(&decision);
         let is_late = mutant::is(Mutant::SaveAfterHandoff);
+        let counted = self.counted(&decision);
         if self.seen.can_persist && !is_late && !self.persist(&decision) && !mutant::is(Mutant::NoRecordTrial)
         {
             self.seen.can_persist = false;
+            self.unmade = counted;
             return None;
         }
         self.step("decide");
@@ -86,6 +91,13 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             Target::RecoverySlot => self.enter_recovery(&decision),
             Target::Recovery { wait, shell } => self.recover(wait, shell, &decision),
         }
+    }
+
+    /// The slot whose attempt this decision counts: its name, and its state before and after.
+    fn counted(&self, decision: &Decision) -> Option<(SlotName, SlotState, SlotState)> {
+        let id = decision.record.trial()?;
+        let (before, after) = (self.view.record.slot(id).state, decision.record.slot(id).state);
+        (before != after).then(|| (self.view.name(id).clone(), before, after))
     }
 
     /// Lets somebody look around, if that is asked for here. Whether it was: then everything was looked at anew.
@@ -106,6 +118,14 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         };
         let (request, named) = (self.seen.request, self.seen.request.and_then(named));
         self.view = self.site.look();
+        // A save that reported an error may have landed: the attempt that it counted was not made. What is decided now
+        // counts it again, and saves that before it is made; a cut before then leaves it counted.
+        if let Some((name, before, after)) = self.unmade.take()
+            && let Some(id) = self.view.record.find(name.as_str())
+            && self.view.record.slot(id).state == after
+        {
+            self.view.record.slot_mut(id).state = before;
+        }
         // The record may be another one now, with the slot elsewhere or without it.
         let request = match named {
             Some(name) => self.view.record.find(name.as_str()).map(Request::Slot),
