@@ -4,13 +4,13 @@
 
 use super::bytes::Bytes;
 use super::heap::within;
-use everboot_storage::apply;
-use everboot_storage::bundle::{
-    Body, Bundle, Carried, Delta, GROUP_NEW, GROUP_PREFIX, Keys, Run, Signed, Sources, SharedDelta, Unpacker,
-};
-use everboot_storage::worker_pool::Threads;
 use everboot_core::manifest::{Manifest, compare_versions};
 use everboot_core::slot::BLOCK;
+use everboot_storage::apply;
+use everboot_storage::bundle::{
+    Body, Bundle, Carried, Delta, GROUP_NEW, GROUP_PREFIX, Keys, Run, SharedDelta, Signed, Sources, Unpacker,
+};
+use everboot_storage::worker_pool::Threads;
 use std::sync::LazyLock;
 
 const BUNDLE: &[u8] = include_bytes!("../../golden/bundle-v1.everboot");

@@ -3,8 +3,8 @@
 use super::bytes::block;
 use super::heap::within;
 use everboot_agent::machine::Machine;
-use everboot_core::slot::{BLOCK, RootHash};
 use everboot_agent::sys::DiskFileMachine;
+use everboot_core::slot::{BLOCK, RootHash};
 use everboot_core::tree::{Builder, Geometry, Hasher, Reader, SALT_MAX, Superblock};
 use rustix::fs::{MemfdFlags, memfd_create};
 use std::fs::File;

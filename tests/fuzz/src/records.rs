@@ -2,12 +2,12 @@
 
 use super::bytes::{Bytes, block, sealed};
 use super::heap::within;
-use everboot_storage::apply::{TRAILER_LEN, read_trailer};
 use everboot_core::config::Config;
 use everboot_core::decide::{Observation, Seen, decide};
 use everboot_core::lifecycle;
 use everboot_core::record::{Copy, Record, Slot, history};
 use everboot_core::slot::BLOCK;
+use everboot_storage::apply::{TRAILER_LEN, read_trailer};
 
 /// postcard takes memory for as many slots as are announced, at most one for each byte that is left of the block. Their
 /// number is refused after that.
