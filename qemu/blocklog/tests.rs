@@ -226,7 +226,7 @@ fn a_flush_that_is_missing_is_noticed() {
 }
 
 #[test]
-fn a_write_that_nobody_told_or_that_is_missing_or_other_bytes_are_noticed() {
+fn a_write_that_is_unexpected_missing_or_different_is_noticed() {
     let all = [seen(1 << 16, 1), Entry::Flush, seen(0, 2), Entry::Flush];
     let error = |entries: &[Entry]| check(&in_memory(), entries, &parts()).unwrap_err().to_string();
     assert!(error(&all[2..]).contains("never written"));

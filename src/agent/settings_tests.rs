@@ -100,7 +100,7 @@ fn a_key_that_cannot_be_read_is_left_out_with_a_warning() {
 }
 
 #[test]
-fn a_revocation_that_cannot_be_read_is_told_apart() {
+fn a_revocation_that_cannot_be_read_is_reported() {
     let temp_dir = directory("unread-revocation", &[("keys/a.pub", KEY), ("keys/b.revoked", "none")]);
     let files = KeyFiles::read(&temp_dir.path().join("keys")).unwrap();
     assert!(files.warnings.is_empty() && files.revocation_fault.unwrap().contains("b.revoked: "));

@@ -165,7 +165,7 @@ impl Actor {
     fn machine(&self, durable: &DurableState, entered: Option<Root>) -> World {
         let mut machine = SimMachine::of(self.survey.clone(), durable);
         machine.entered = entered;
-        let mut world = World::untold(machine, self.config.clone(), self.keys.clone());
+        let mut world = World::unrecorded(machine, self.config.clone(), self.keys.clone());
         world.operator.patience = PATIENCE;
         world
     }

@@ -259,3 +259,10 @@ fn a_copy_that_cannot_be_read_for_once_demotes_no_good_slot() {
 fn a_mark_that_the_device_forgot_is_no_confirmation() {
     goes_well("v1/rollback-of-a-trial/1/confirm!5.forgotten.lost,boot");
 }
+
+/// The first copy of a save that counts landed, the second failed: the attempt was not made, and the image is not to
+/// blame.
+#[test]
+fn an_attempt_that_a_failed_save_counted_is_not_held_against_the_image() {
+    goes_well("v1/no-record-unmarked/1/boot,boot,boot,boot!7.eio.kept");
+}

@@ -99,7 +99,7 @@ impl World {
     }
 
     /// One that is left alone.
-    pub fn untold(machine: SimMachine, config: Config, keys: Keys) -> Self {
+    pub fn unrecorded(machine: SimMachine, config: Config, keys: Keys) -> Self {
         Self {
             machine,
             config,

@@ -196,7 +196,8 @@ fn stage_refuses_if_and_only_if_status_says_blocked() {
     let mut blocked = 0;
     for record in &records {
         // Records that no flow made: what a power cut leaves of them is nobody's promise.
-        let mut world = World::untold(factory.machine.fork(), factory.config.clone(), factory.keys.clone());
+        let mut world =
+            World::unrecorded(factory.machine.fork(), factory.config.clone(), factory.keys.clone());
         let mut view = world.site().look();
         view.save(record.clone()).unwrap();
         drop(view);

@@ -15,7 +15,7 @@ fn upgrade() -> Vec<u8> {
 
 /// The same machine, whose story is not told again.
 fn once(start: &World) -> World {
-    World::untold(start.machine.fork(), start.config.clone(), start.keys.clone())
+    World::unrecorded(start.machine.fork(), start.config.clone(), start.keys.clone())
 }
 
 /// Cuts one act everywhere. Returns the number of crashes.

@@ -416,8 +416,18 @@ fn a_forced_repair_of_a_newer_version_gives_no_attempt_back() {
         };
         put(&world, side, &second_version(&record, 1000));
         // No cut of it leaves a record that this test's agents of the next version could read either.
-        let mut world = World::untold(world.machine.fork(), world.config.clone(), world.keys.clone());
+        let mut world = World::unrecorded(world.machine.fork(), world.config.clone(), world.keys.clone());
         let repaired = flow::repair(world.site(), true).unwrap();
         assert_eq!((repaired.trial(), repaired.update), (None, Update::None));
     }
+}
+
+#[test]
+fn a_prepare_does_not_go_on_in_a_slot_in_an_unknown_state() {
+    let mut world = upgraded();
+    world.stage(good(3)).unwrap();
+    let (mut record, target) = everboot_core::lifecycle::begin_prepare(&world.record()).unwrap();
+    assert_eq!(everboot_core::lifecycle::begin_prepare(&record).map(|(_, slot)| slot), Ok(target));
+    record.slot_mut(target).state = SlotState::Other(Tagged::new(200, &[]).unwrap());
+    assert!(everboot_core::lifecycle::begin_prepare(&record).is_err());
 }

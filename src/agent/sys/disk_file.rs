@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_process_is_told_who_holds_the_image() {
+    fn a_second_process_learns_who_holds_the_image() {
         let temp_dir = TempDir::new("twice");
         let path = image(&temp_dir);
         let first = DiskFileMachine::open(&path, None).unwrap();

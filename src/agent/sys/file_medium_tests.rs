@@ -87,7 +87,7 @@ fn the_end_is_the_end_unless_the_file_grows() {
 }
 
 #[test]
-fn a_card_is_told_by_its_number_or_by_its_name() {
+fn a_card_is_recognised_by_its_number_or_its_name() {
     let [card, extended, disk] = [179 << 8, 259 << 8, 8 << 8];
     for (path, rdev, is_card) in [
         ("/dev/mmcblk0", card, true),

@@ -63,7 +63,7 @@ fn an_init_is_found_through_symlinks_that_mean_the_new_root() {
 }
 
 #[test]
-fn a_root_without_a_runnable_init_is_told_why() {
+fn a_root_without_a_runnable_init_says_why() {
     Tree::new("none").check(None, Err("/sbin/init: No such file"));
     Tree::new("loader")
         .program("sbin/init", &elf(Some("/lib/ld.so")))

@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn records_of_the_kernel_log_are_told_apart() {
+    fn records_of_the_kernel_log_are_distinguished() {
         assert_eq!(ours("4,339,514,-;everboot: slot-a: x\n SUBSYSTEM=y\n"), Some("slot-a: x".into()));
         assert_eq!(ours("6,1,0,-;Linux version; everboot: x\n"), None);
         assert_eq!(ours(""), None);

@@ -98,7 +98,7 @@ mod tests {
     use crate::sys::temp_dir::TempDir;
 
     #[test]
-    fn the_second_is_refused_and_told_who_was_first() {
+    fn the_second_is_refused_and_learns_who_was_first() {
         let temp_dir = TempDir::new("lock");
         let path = temp_dir.path().join("run/lock");
         let first = Lock::take(&path).unwrap();

@@ -77,7 +77,7 @@ fn two_damaged_tables_are_an_error_and_none_is_none() {
 
 /// Its length is one more than the largest number.
 #[test]
-fn an_entry_over_all_sectors_that_can_be_told_is_no_partition() {
+fn an_entry_over_all_addressable_sectors_is_no_partition() {
     let temp_dir = TempDir::new("endless");
     let (path, _) = disk(&temp_dir, LogicalBlockSize::Lb512);
     let size = LogicalBlockSize::Lb512;

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_without_a_watchdog_is_told_so_and_goes_on() {
+    fn a_machine_without_a_watchdog_says_so_and_goes_on() {
         let temp_dir = TempDir::new("watchdog-none");
         let roots = Roots::under(temp_dir.path());
         Watchdog::new(roots.clone()).start();

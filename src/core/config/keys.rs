@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_default_that_is_told_is_the_one_that_is_used() {
+    fn a_documented_default_is_the_one_that_is_used() {
         let silent = Config::parse("compatible = x").unwrap();
         for key in KEYS.iter().filter(|key| !key.default.is_empty() && key.name != "slot") {
             let said = Config::parse(&format!("compatible = x\n{} = {}", key.name, key.default)).unwrap();
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bounds_that_are_told_are_those_of_the_refusal() {
+    fn documented_bounds_are_those_of_the_refusal() {
         for key in &KEYS {
             let error = Config::parse(&format!("{} = %% %%", key.name)).unwrap_err().text;
             let is_number = |word: &&str| word.bytes().all(|byte| byte.is_ascii_digit());

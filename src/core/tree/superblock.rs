@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_told_apart() {
+    fn what_is_not_ours_is_recognised() {
         let rows = [
             (0, b'V', SuperblockError::Missing),
             (8, 2, SuperblockError::Unsupported),

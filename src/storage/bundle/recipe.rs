@@ -237,7 +237,7 @@ mod tests {
     const SOURCES: &[u64] = &[41, 1000];
 
     #[test]
-    fn what_was_told_is_read() {
+    fn what_was_written_is_read() {
         let bytes = group().encode();
         assert_eq!(Group::parse(0, 7..27, &bytes, SOURCES).unwrap(), group());
         assert_eq!(bytes.len(), 11 + 7);

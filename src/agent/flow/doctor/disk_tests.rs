@@ -146,7 +146,7 @@ fn record_and_configuration_agree_about_the_slots() {
 }
 
 #[test]
-fn an_insecure_image_is_a_fault_and_an_old_one_is_told() {
+fn an_insecure_image_is_a_fault_and_an_old_one_is_a_note() {
     let mut record = record();
     "1".clone_into(&mut record.floor);
     expect(|found| check_doubts(&record, found), &[]);
