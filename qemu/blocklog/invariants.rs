@@ -6,7 +6,7 @@ use super::disk::pages_of;
 use super::known::{Known, NEW, OLD};
 use super::partitions::Partitions;
 use everboot_core::record::Update;
-use everboot_core::slot::{RootHash, SlotId, SlotState};
+use everboot_core::slot::{ImageId, SlotId, SlotState};
 use everboot_kit::facts::Facts;
 use everboot_kit::invariants::*;
 use everboot_kit::sim::pages::Pages;
@@ -109,7 +109,7 @@ fn invariant_entered_slot_is_whole(entered: SlotId, boot: &Boot<'_>) -> Check {
 
 /// A trial that is never confirmed ends in the version that was good. Particular to a recording, which knows its
 /// versions.
-pub fn invariant_rollback_ends_in_the_old_version(last: Option<RootHash>, known: &Known) -> Check {
+pub fn invariant_rollback_ends_in_the_old_version(last: Option<ImageId>, known: &Known) -> Check {
     let found = known.version(last);
     hold(found == Some(OLD), "bounded_rollback", || format!("the last boot entered version {found:?}"))
 }

@@ -5,7 +5,7 @@ use super::partitions::Partitions;
 use super::recording::Recording;
 use anyhow::{Result, ensure};
 use everboot_core::manifest::Manifest;
-use everboot_core::slot::RootHash;
+use everboot_core::slot::ImageId;
 use everboot_kit::facts::{BothCopies, Facts};
 use everboot_kit::sim::pages::Pages;
 use everboot_storage::apply::{Layout, read_trailer};
@@ -33,7 +33,7 @@ pub struct Known {
 
 #[derive(Debug, Clone)]
 struct Image {
-    root: RootHash,
+    id: ImageId,
     /// The hashes of the pages of image and tree.
     pages: Vec<u64>,
 }
@@ -43,11 +43,11 @@ impl Known {
     /// had one, or when the update brings it again.
     pub fn of(recording: &Recording) -> Result<Self> {
         let (old, new) = (recording.parts.slots[recording.old], recording.parts.slots[1 - recording.old]);
-        let oldest = Image::of(&recording.before, new)?.filter(|image| image.root != recording.root);
+        let oldest = Image::of(&recording.before, new)?.filter(|image| image.id != recording.image);
         let good = Image::of(&recording.before, old)?;
         let user_machine = Image::of(&recording.after, new)?;
         ensure!(good.is_some(), "{}: the good slot does not hold its image", recording.name);
-        let is_brought = user_machine.as_ref().is_some_and(|image| image.root == recording.root);
+        let is_brought = user_machine.as_ref().is_some_and(|image| image.id == recording.image);
         ensure!(is_brought, "{}: the other slot does not hold the bundle's image", recording.name);
         let mut versions: [Option<Image>; VERSIONS] = Default::default();
         (versions[OLDEST], versions[OLD], versions[NEW]) = (oldest, good, user_machine);
@@ -62,24 +62,24 @@ impl Known {
     }
 
     /// The image whose every byte of image and tree is in a slot.
-    fn whole(&self, disk: &Pages, slot: Extent) -> Option<RootHash> {
+    fn whole(&self, disk: &Pages, slot: Extent) -> Option<ImageId> {
         let from = pages_of(slot).start;
         let holds = |image: &&Image| {
             let mut pages = image.pages.iter().enumerate();
             pages.all(|(number, hash)| disk.hash_of_page(from + number) == *hash)
         };
-        self.versions.iter().flatten().find(holds).map(|image| image.root)
+        self.versions.iter().flatten().find(holds).map(|image| image.id)
     }
 
     /// The version of that root hash.
-    pub fn version(&self, root: Option<RootHash>) -> Option<usize> {
-        let is = |image: &Option<Image>| image.as_ref().is_some_and(|image| Some(image.root) == root);
+    pub fn version(&self, id: Option<ImageId>) -> Option<usize> {
+        let is = |image: &Option<Image>| image.as_ref().is_some_and(|image| Some(image.id) == id);
         self.versions.iter().position(is)
     }
 
     /// The root hash of a version.
-    pub fn root(&self, version: usize) -> Option<RootHash> {
-        self.versions.get(version)?.as_ref().map(|image| image.root)
+    pub fn image(&self, version: usize) -> Option<ImageId> {
+        self.versions.get(version)?.as_ref().map(|image| image.id)
     }
 
     /// Pages of image and tree of a version, in a slot.
@@ -96,17 +96,18 @@ impl Image {
     /// to have the root hash that is signed.
     fn of(disk: &Pages, slot: Extent) -> Result<Option<Self>> {
         let Some(trailer) = read_trailer(&view(disk, slot))? else { return Ok(None) };
-        let payload = Manifest::parse(&trailer.signed.manifest)?.payload;
-        let Ok(layout) = Layout::new(slot.length, payload.size) else { return Ok(None) };
+        let manifest = Manifest::parse(&trailer.signed.manifest)?;
+        let root = manifest.root();
+        let Ok(layout) = Layout::new(slot.length, root.size) else { return Ok(None) };
         let mut image = vec![0; (layout.image_len + layout.tree_len) as usize];
         view(disk, slot).read_at(0, &mut image)?;
         let (image, there) = image.split_at(layout.image_len as usize);
-        let made = tree(image, &payload.salt);
-        if !made.is_some_and(|(tree, root)| tree == there && root == payload.root_hash) {
+        let made = tree(image, &root.salt);
+        if !made.is_some_and(|(tree, hash)| tree == there && hash == root.root_hash) {
             return Ok(None);
         }
         let (from, count) = (pages_of(slot).start, (layout.image_len + layout.tree_len) / PAGE);
         let pages = (0..count as usize).map(|page| disk.hash_of_page(from + page)).collect();
-        Ok(Some(Self { root: payload.root_hash, pages }))
+        Ok(Some(Self { id: manifest.image_id(), pages }))
     }
 }

@@ -50,8 +50,8 @@ impl Partitions {
         let find = |locator| find(&survey, locator).with_context(|| disk.display().to_string());
         Ok(Self {
             record: find(&config.record)?,
-            slots: [find(&first.1)?, find(&other.1)?],
-            names: [first.0.to_string(), other.0.to_string()],
+            slots: [find(&first.parts[0].1)?, find(&other.parts[0].1)?],
+            names: [first.name.to_string(), other.name.to_string()],
             data: find(&config.staging)?,
         })
     }

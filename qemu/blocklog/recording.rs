@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, ensure};
-use everboot_core::slot::{RootHash, SlotId};
+use everboot_core::slot::{ImageId, SlotId};
 use serde::{Deserialize, Serialize};
 
 use super::console::{self, STICK, STUCK};
@@ -63,7 +63,7 @@ pub struct Recording {
     /// The bundle that is brought.
     pub bundle: PathBuf,
     /// The root hash of its image.
-    pub root: RootHash,
+    pub image: ImageId,
     /// Boots of the new version that nobody confirms.
     pub tries: usize,
     /// Whether the systems say `UP` and their version when they are up.
@@ -200,7 +200,7 @@ impl Recording {
             switched_off,
             phases,
             bundle: subject.bundle.clone(),
-            root: subject.manifest.payload.root_hash,
+            image: subject.manifest.image_id(),
             tries: subject.tries(),
             says_up: subject.says_up,
             before,

@@ -284,7 +284,7 @@ impl<'a> Oracle<'a> {
         if did.is_empty() {
             return Ok(());
         }
-        invariant_update_finishes(&was.facts, self.context.known.root(NEW), &did.join(", "))?;
+        invariant_update_finishes(&was.facts, self.context.known.image(NEW), &did.join(", "))?;
         let (is, ..) = self.boot(&was)?;
         invariant_quiescent(&was.facts, invariants::written(&was, &is, self.context.parts()))?;
         Ok(())

@@ -118,7 +118,7 @@ fn around(testbed: &'static Testbed, bundle: &Path) -> Result<()> {
     let opened = Bundle::open_untrusted(open(bundle)?)?;
     let manifest = opened.manifest();
     let first = version(testbed, &manifest.compatible, "0")?;
-    let words = DiskSizes::of(manifest.payload.size, opened.total_len())?.words();
+    let words = DiskSizes::of(manifest.root().size, opened.total_len())?.words();
     let words = words.each_ref().map(String::as_str);
     let configuration = format!("compatible = {}\n", manifest.compatible);
     let machine = Machine::with(testbed, FOLDER, &configuration, &first, &words)?;

@@ -12,7 +12,7 @@ use crate::recording::{About, Phase, Recording};
 use crate::strip::letter;
 use crate::user_machine::read_settings;
 use everboot_builder::paths;
-use everboot_core::slot::RootHash;
+use everboot_core::slot::ImageId;
 use everboot_kit::epoch::{Loss, SectorDamage};
 use everboot_kit::sim::pages::Pages;
 use everboot_kit::sim::power::Event;
@@ -107,7 +107,7 @@ fn recording(entries: Vec<Entry>, switched_off: Vec<usize>) -> Recording {
         parts: parts(),
         old: 1,
         bundle: Default::default(),
-        root: RootHash([0; 32]),
+        image: ImageId([0; 32]),
         tries: 3,
         says_up: true,
     }

@@ -115,7 +115,7 @@ fn check_place(path: &Path) -> Result<()> {
 fn check_alone(bundle: &Path) -> Result<()> {
     let opened = Bundle::open_untrusted(open(bundle)?)?;
     check_sealed(opened.manifest())?;
-    let sizes = DiskSizes::of(opened.manifest().payload.size, opened.total_len())?;
+    let sizes = DiskSizes::of(opened.manifest().root().size, opened.total_len())?;
     check_disk_size(sizes.disk(), "it is made for the image: pack a smaller one")
 }
 
@@ -148,7 +148,7 @@ pub fn check_idle(disk: &Pages, parts: &Partitions) -> Result<()> {
 
 fn check_sealed(manifest: &Manifest) -> Result<()> {
     ensure!(
-        !manifest.payload.open,
+        !manifest.root().open,
         "expected a sealed image, found an open one, whose bytes change when it runs"
     );
     Ok(())
@@ -163,7 +163,7 @@ fn check_fit(bundle: &Bundle<FileMedium>, config: &Config, parts: &Partitions) -
         manifest.compatible
     );
     for (slot, name) in parts.slots.iter().zip(&parts.names) {
-        Layout::new(slot.length, manifest.payload.size).with_context(|| name.clone())?;
+        Layout::new(slot.length, manifest.root().size).with_context(|| name.clone())?;
     }
     // What the file system needs for itself, it says when there is no room.
     let (found, needed) = (parts.data.length, bundle.total_len() + MIB);

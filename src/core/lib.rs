@@ -10,17 +10,18 @@
 //! | word | meaning |
 //! |---|---|
 //! | slot | a place for one whole system that can be booted; has a name |
-//! | part | what a slot is made of. Today each slot has one, its root |
+//! | part | what a slot is made of: `root`, and whatever else has a place of its own. Configuration and bundles know `root` alone today |
 //! | partition | a partition of the disk, as the partition table has it |
 //! | booted slot | the slot whose system runs now |
 //! | default slot | the slot that is booted when nothing else is due |
 //! | candidate | a slot that holds a new image and is not confirmed yet |
 //! | recovery | what the boot does when no slot can be booted: say so, wait, look again; also the system in the partition `recovery` |
-//! | image | the contents of one version: blocks of 4096 bytes, identified by the root hash |
+//! | image | the contents of one version: for each part a sequence of blocks of 4096 bytes |
+//! | image id | what names an image: SHA-256 over the names and root hashes of its parts |
 //! | bundle | the file that brings an image: manifest, signature, tree, packed blocks |
-//! | manifest | the signed description of an image: machine type, version, root hash, rules |
+//! | manifest | the signed description of an image: machine type, version, parts with their root hashes, rules |
 //! | tree | the hash tree over the blocks of an image, as dm-verity lays it out |
-//! | root hash | the hash at the top of the tree; it names the image |
+//! | root hash | the hash at the top of the tree over a part |
 //! | trailer | the last 64 KiB of a slot: manifest, signature, confirmed mark |
 //! | seal | write the trailer, which says that everything before it is complete and durable |
 //! | record | what everboot knows of slots and updates, and decides by |

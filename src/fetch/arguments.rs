@@ -1,7 +1,7 @@
 //! The command line, of which the manual is made, too.
 
 use clap::{Parser, ValueHint};
-use everboot_core::slot::RootHash;
+use everboot_core::slot::ImageId;
 use std::path::PathBuf;
 
 /// Fetches everboot bundles onto the device.
@@ -39,9 +39,9 @@ pub struct Arguments {
     /// and of ranges of the source; the keys of --keys have to trust it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub have: Vec<PathBuf>,
-    /// Root hashes of images that are known to fail on this machine.
+    /// Images that are known to fail on this machine.
     #[arg(skip)]
-    pub failed: Vec<RootHash>,
+    pub failed: Vec<ImageId>,
     /// Why this machine takes no new image now; a channel may have none for it all the same.
     #[arg(skip)]
     pub blocked: Option<String>,

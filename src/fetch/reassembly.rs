@@ -15,7 +15,7 @@ use super::ranged::Ranged;
 use super::remote::Remote;
 use anyhow::{Context, anyhow};
 use everboot_agent::sys::FileMedium;
-use everboot_core::manifest::Payload;
+use everboot_core::manifest::PartImage;
 use everboot_core::slot::{BLOCK, Digest, RootHash};
 use everboot_core::tree::{Builder, BuilderError, Geometry, Hasher, TreeBlock};
 use everboot_core::verbs::Exit;
@@ -81,8 +81,12 @@ pub(crate) fn fetch(
         let text = format!("expected a manifest with sha256:{expected}, found sha256:{found}");
         return Err(Problem::lasting(Exit::Untrusted, anyhow!(text)));
     }
-    let (payload, Carried::Whole(tree, packed)) = bundle.carried() else { return Ok(false) };
-    let reassembly = Reassembly::new(&ranged, &have.parts, tree, packed, payload)?;
+    // A bundle of several parts is fetched whole.
+    let is_single = bundle.bodies().len() == 1;
+    let Some((image, Carried::Whole(tree, packed))) = bundle.carried().next().filter(|_| is_single) else {
+        return Ok(false);
+    };
+    let reassembly = Reassembly::new(&ranged, &have.parts, tree, packed, image)?;
     let is_begun = part.origin().is_some_and(|origin| origin.source == patched);
     let rest = ranged.len().saturating_sub(part.len());
     if !is_begun && ranged.fetched() + reassembly.missing() > rest / 100 * WORTH {
@@ -112,7 +116,7 @@ pub(crate) fn fetch(
 struct Reassembly<'a, 'b> {
     ranged: &'a Ranged<'b>,
     parts: &'a [FileMedium],
-    payload: &'a Payload,
+    image: &'a PartImage,
     packed: Packed<'a, &'a Ranged<'b>>,
     digests: Vec<Digest>,
     places: Vec<LocalBlock>,
@@ -125,11 +129,11 @@ impl<'a, 'b> Reassembly<'a, 'b> {
         parts: &'a [FileMedium],
         mut tree: Tree<'a, &'a Ranged<'b>>,
         packed: Packed<'a, &'a Ranged<'b>>,
-        payload: &'a Payload,
+        image: &'a PartImage,
     ) -> Result<Self> {
-        let digests = tree.digests(0..payload.blocks()).map_err(|error| ranged.problem(error))?;
+        let digests = tree.digests(0..image.blocks()).map_err(|error| ranged.problem(error))?;
         let places = find(&digests, parts, packed.hasher());
-        Ok(Self { ranged, parts, payload, packed, digests, places })
+        Ok(Self { ranged, parts, image, packed, digests, places })
     }
 
     fn frames(&self) -> &'a Frames {
@@ -152,8 +156,8 @@ impl<'a, 'b> Reassembly<'a, 'b> {
     }
 
     fn write(&self, signed: &Signed, part: &mut Partial, progress: &mut Progress) -> Result<()> {
-        let name = &self.payload.name;
-        let geometry = Geometry::new(self.payload.blocks()).context("the image's size")?;
+        let name = &self.image.name;
+        let geometry = Geometry::new(self.image.blocks()).context("the image's size")?;
         let tree_len = geometry.len_bytes();
         let mut head = member("manifest.json", &signed.manifest);
         head.extend(member("manifest.json.minisig", &signed.signature));
@@ -174,7 +178,7 @@ impl<'a, 'b> Reassembly<'a, 'b> {
 
     /// Made again of the digests: it was fetched once.
     fn write_tree(&self, geometry: Geometry, start: u64, part: &Partial) -> Result<()> {
-        let Payload { salt, root_hash, .. } = self.payload;
+        let PartImage { salt, root_hash, .. } = self.image;
         let mut emit = |offset: u64, block: &TreeBlock| part.patch(start + offset, block);
         let failed = |error| match error {
             BuilderError::Emit(problem) => problem,
@@ -222,7 +226,7 @@ impl<'a, 'b> Reassembly<'a, 'b> {
             };
             table.push(bytes.len(), content.len());
             part.append(&bytes)?;
-            progress.show(self.blocks(frame).end as u64 * BLOCK as u64, Some(self.payload.size));
+            progress.show(self.blocks(frame).end as u64 * BLOCK as u64, Some(self.image.size));
         }
         part.append(&table.encode())
     }

@@ -76,7 +76,7 @@ fn offer(text: &str) -> Result<Offer> {
         size,
         sha256: sum.to_string(),
         manifest_sha256: Some(RootHash(bundle.signed().digest()).to_string()),
-        root_hash: Some(manifest.payload.root_hash.to_string()),
+        image: Some(manifest.image_id().to_string()),
     })
 }
 

@@ -99,7 +99,7 @@ fn label(locator: &Locator) -> Result<String> {
 }
 
 fn plan(arguments: &Arguments, config: &Config, bundle: &Bundle<Source>) -> Result<Vec<Planned>> {
-    let size = bundle.manifest().payload.size;
+    let size = bundle.manifest().root().size;
     let needed = match Layout::new(u64::MAX / 2, size) {
         Ok(layout) => size + layout.tree_len + apply::TRAILER_LEN,
         Err(error) => return Err(error.into()),
@@ -112,7 +112,7 @@ fn plan(arguments: &Arguments, config: &Config, bundle: &Bundle<Source>) -> Resu
     let data = arguments.data_size.unwrap_or(least);
     let record = Type { guid: RECORD_TYPE.parse()?, os: gpt::partition_types::OperatingSystem::Linux };
     let mut plan = vec![Planned { label: label(&config.record)?, mib: arguments.record_size, kind: record }];
-    for (_, locator) in &config.slots {
+    for (_, locator) in config.slots.iter().flat_map(|slot| &slot.parts) {
         plan.push(Planned { label: label(locator)?, mib: slot, kind: LINUX_FS });
     }
     plan.push(Planned { label: label(&config.staging)?, mib: data, kind: LINUX_FS });
@@ -131,9 +131,10 @@ fn make(
     let mut machine = DiskFileMachine::open(path, None)?;
     let survey = machine.survey()?;
     let find = |wanted: &str| survey.find(|part| part.label == wanted)[0];
-    let slot = machine.open(find(&plan[1].label), Access::Exclusive)?;
-    let written = apply::apply(bundle, &mut Sources::none(), &slot, machine.threads(), &mut |_| ())?;
-    apply::mark(&slot, 1, bundle.manifest().payload.root_hash)?;
+    let slot = [machine.open(find(&plan[1].label), Access::Exclusive)?];
+    let mut sources = [Sources::none()];
+    let written = apply::apply(bundle, &mut sources, &slot, machine.threads(), &mut |_| ())?;
+    apply::mark(&slot[0], 1, bundle.manifest().image_id())?;
     fill_data(&mut machine, find(&plan[plan.len() - 1].label), arguments.data.as_deref())?;
     let site = Site { machine: &mut machine, config, keys, formats: Formats::CURRENT };
     let record = flow::init(site, None, false)?;

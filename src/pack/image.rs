@@ -10,8 +10,8 @@ use crate::output::Output;
 use crate::root;
 use crate::secret_key::read_key;
 use anyhow::{Context, Result, anyhow, bail, ensure};
-use everboot_core::manifest::{Manifest, Payload, VersionRange, compare_versions};
-use everboot_core::slot::{BLOCK, Digest, RootHash};
+use everboot_core::manifest::{Manifest, PartImage, VersionRange, compare_versions};
+use everboot_core::slot::{BLOCK, Digest, PartName, RootHash};
 use everboot_core::tree::{Builder, BuilderError, Geometry, Hasher};
 use everboot_storage::bundle::FRAMES_MAX;
 use everboot_storage::bundle::sign::{Signer, UNSIGNED};
@@ -105,13 +105,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let manifest = describe(arguments, &made.path, len)?;
     let layout = Layout::new(&manifest, &trust)?;
     let output = Output::create(&arguments.output)?;
-    let packer = Packer { image: &image, image_len: len, payload: &manifest.payload, level: arguments.level };
+    let root = manifest.root();
+    let packer = Packer { image: &image, image_len: len, part: root, level: arguments.level };
     let (root_hash, zst_len) = packer.run(&output, &layout).with_context(|| format!("pack {}", named()))?;
 
-    let payload = Payload { root_hash, ..manifest.payload.clone() };
-    let json = Manifest { payload, ..manifest.clone() }.to_json();
+    let parts = vec![PartImage { root_hash, ..root.clone() }];
+    let json = Manifest { parts, ..manifest.clone() }.to_json();
     Manifest::parse(json.as_bytes()).context("the manifest would not be accepted")?;
-    let name = &manifest.payload.name;
+    let name = &root.name;
     output.write_at(0, &layout.signed(&json, &trust.sign(&manifest, &json))?)?;
     output.write_at(layout.tree - 512, &header(&format!("{name}.tree"), layout.tree_len))?;
     output.write_at(layout.zst - 512, &header(&format!("{name}.zst"), zst_len))?;
@@ -151,15 +152,14 @@ fn describe(arguments: &Arguments, image: &Path, len: u64) -> Result<Manifest> {
         tries: arguments.tries,
         modules: arguments.modules.resolve(image)?,
         insecure: false,
-        payload: Payload {
-            name: "root".into(),
-            part: "root".into(),
+        parts: vec![PartImage {
+            name: PartName::root(),
             size: len.next_multiple_of(BLOCK as u64).max(2 * BLOCK as u64),
             root_hash: RootHash([0; 32]),
             salt,
             open: arguments.open,
             frame_blocks: arguments.frame_blocks,
-        },
+        }],
     };
     let manifest = Manifest::parse(manifest.to_json().as_bytes())?;
     ensure!(
@@ -168,7 +168,7 @@ fn describe(arguments: &Arguments, image: &Path, len: u64) -> Result<Manifest> {
         manifest.version,
         manifest.floor
     );
-    let frames = manifest.payload.frames();
+    let frames = manifest.root().frames();
     if frames > FRAMES_MAX {
         bail!("frames: expected at most {FRAMES_MAX}, found {frames}; --frame-blocks makes them larger");
     }
@@ -186,7 +186,7 @@ struct Layout {
 
 impl Layout {
     fn new(manifest: &Manifest, trust: &Trust) -> Result<Self> {
-        let geometry = Geometry::new(manifest.payload.blocks()).context("the image is too large")?;
+        let geometry = Geometry::new(manifest.root().blocks()).context("the image is too large")?;
         let json = manifest.to_json();
         let signature = trust.sign(manifest, &json);
         let tree = member_len(json.len() as u64) + member_len(signature.len() as u64) + 512;
@@ -213,7 +213,7 @@ struct Frame {
 struct Packer<'a> {
     image: &'a File,
     image_len: u64,
-    payload: &'a Payload,
+    part: &'a PartImage,
     level: i32,
 }
 
@@ -236,9 +236,9 @@ impl Packer<'_> {
 
     /// What a thread does, until all is done or nobody listens any more.
     fn make(&self, first: u64, step: usize, sender: &SyncSender<Result<Frame>>) {
-        let hasher = Hasher::new(&self.payload.salt);
+        let hasher = Hasher::new(&self.part.salt);
         let mut encoder = Encoder::new(self.level);
-        for number in (first..self.payload.frames()).step_by(step) {
+        for number in (first..self.part.frames()).step_by(step) {
             let frame = match &mut encoder {
                 Ok(encoder) => self.frame(number, &hasher, encoder),
                 Err(why) => Err(anyhow!("zstd: {why}")),
@@ -251,9 +251,9 @@ impl Packer<'_> {
     }
 
     fn frame(&self, number: u64, hasher: &Hasher, encoder: &mut Encoder) -> Result<Frame> {
-        let frame_len = u64::from(self.payload.frame_blocks) * BLOCK as u64;
+        let frame_len = u64::from(self.part.frame_blocks) * BLOCK as u64;
         let at = number * frame_len;
-        let content_len = frame_len.min(self.payload.size - at) as usize;
+        let content_len = frame_len.min(self.part.size - at) as usize;
         let mut content = vec![0; content_len];
         // The image may end within the frame; the rest is padding.
         let there = self.image_len.saturating_sub(at).min(content_len as u64) as usize;
@@ -270,10 +270,10 @@ impl Packer<'_> {
         layout: &Layout,
     ) -> Result<(RootHash, u64)> {
         let mut emit = |offset: u64, block: &[u8; BLOCK]| output.write_at(layout.tree + offset, block);
-        let mut builder = Builder::new(layout.geometry, &self.payload.salt);
+        let mut builder = Builder::new(layout.geometry, &self.part.salt);
         let (mut table, mut end) = (SeekTable::default(), layout.zst);
-        let progress = progress(self.payload.size);
-        for (_, queue) in (0..self.payload.frames()).zip(queues.iter().cycle()) {
+        let progress = progress(self.part.size);
+        for (_, queue) in (0..self.part.frames()).zip(queues.iter().cycle()) {
             let frame = queue.recv().context("a packing thread ended")??;
             for digest in &frame.digests {
                 builder.push(*digest, &mut emit).map_err(tree_error)?;

@@ -2,6 +2,7 @@
 
 use crate::source::Source;
 use anyhow::{Context, Result, ensure};
+use everboot_core::manifest::PartImage;
 use everboot_storage::apply;
 use everboot_storage::bundle::{Body, Bundle, Keys, Sources, TrustError};
 use everboot_storage::medium::Medium;
@@ -29,19 +30,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let mut bundle = Bundle::open_untrusted(Source::open(&arguments.bundle)?).with_context(named)?;
     let trusted = arguments.public.as_ref().map(|path| verify(&bundle, path)).transpose()?;
     if arguments.check {
-        let is_whole = matches!(bundle.body(), Body::Whole(_));
+        let is_whole = bundle.bodies().iter().all(|body| matches!(body, Body::Whole(_)));
         ensure!(
             is_whole,
             "{}: expected a whole bundle, found a delta, which only `stage` can check",
             named()
         );
-        apply::check(
-            &mut bundle,
-            &mut Sources::<Source>::none(),
-            everboot_agent::sys::threads(),
-            &mut |_, _| {},
-        )
-        .with_context(named)?;
+        let mut sources: Vec<_> = bundle.bodies().iter().map(|_| Sources::<Source>::none()).collect();
+        apply::check(&mut bundle, &mut sources, everboot_agent::sys::threads(), &mut |_, _| {})
+            .with_context(named)?;
     }
     if arguments.json {
         println!("{:#}", facts(&bundle, trusted.as_ref(), arguments.check)?);
@@ -64,19 +61,38 @@ fn verify(bundle: &Bundle<Source>, path: &PathBuf) -> Result<Trust> {
 
 /// Names and sizes of the members.
 fn members(bundle: &Bundle<Source>) -> Vec<(String, u64)> {
-    let (signed, name) = (bundle.signed(), &bundle.manifest().payload.name);
+    let signed = bundle.signed();
     let mut members = vec![
         ("manifest.json".into(), signed.manifest.len() as u64),
         ("manifest.json.minisig".into(), signed.signature.len() as u64),
     ];
-    match bundle.body() {
-        Body::Whole(whole) => members.extend([
-            (format!("{name}.tree"), whole.tree_len()),
-            (format!("{name}.zst"), whole.frames.member_len()),
-        ]),
-        Body::Delta(delta) => members.push((format!("{name}.delta"), delta.member_len())),
+    for (PartImage { name, .. }, body) in bundle.manifest().parts.iter().zip(bundle.bodies()) {
+        match body {
+            Body::Whole(whole) => members.extend([
+                (format!("{name}.tree"), whole.tree_len()),
+                (format!("{name}.zst"), whole.frames.member_len()),
+            ]),
+            Body::Delta(delta) => members.push((format!("{name}.delta"), delta.member_len())),
+        }
     }
     members
+}
+
+fn print_part(image: &PartImage, body: &Body) {
+    let mode = if image.open { "open" } else { "sealed" };
+    println!("part          {}: {} bytes, {mode}", image.name, image.size);
+    println!("root hash     {}", image.root_hash);
+    match body {
+        Body::Whole(whole) => {
+            println!("frames        {} of {} blocks", whole.frames.count(), image.frame_blocks);
+        }
+        Body::Delta(delta) => {
+            println!("delta         {} groups", delta.count());
+            for (root, blocks) in delta.sources() {
+                println!("needs         {blocks} blocks with the root hash {root}");
+            }
+        }
+    }
 }
 
 fn facts(bundle: &Bundle<Source>, trusted: Option<&Trust>, checked: bool) -> Result<Value> {
@@ -95,7 +111,6 @@ fn facts(bundle: &Bundle<Source>, trusted: Option<&Trust>, checked: bool) -> Res
 
 fn print(bundle: &Bundle<Source>, trusted: Option<&Trust>, checked: bool) {
     let manifest = bundle.manifest();
-    let payload = &manifest.payload;
     println!("compatible    {}", manifest.compatible);
     println!("version       {}", manifest.version);
     println!("upgrade from  {}", manifest.from_rule().as_deref().unwrap_or("any version"));
@@ -110,18 +125,9 @@ fn print(bundle: &Bundle<Source>, trusted: Option<&Trust>, checked: bool) {
         "modules       {}",
         modules.as_deref().map_or("needs none", |list| if list.is_empty() { "has none" } else { list })
     );
-    println!("image         {} bytes, {}", payload.size, if payload.open { "open" } else { "sealed" });
-    println!("root hash     {}", payload.root_hash);
-    match bundle.body() {
-        Body::Whole(whole) => {
-            println!("frames        {} of {} blocks", whole.frames.count(), payload.frame_blocks);
-        }
-        Body::Delta(delta) => {
-            println!("delta         {} groups", delta.count());
-            for (root, blocks) in delta.sources() {
-                println!("needs         image {root}, {blocks} blocks");
-            }
-        }
+    println!("image         {}", manifest.image_id());
+    for (image, body) in manifest.parts.iter().zip(bundle.bodies()) {
+        print_part(image, body);
     }
     println!(
         "signature     {}",

@@ -59,7 +59,7 @@ fn bundle_is_there(is: &Facts, now: &DurableState) -> Check {
         let file = now.files.get(STAGED);
         known().iter().any(|known| {
             let same = file.is_some_and(|file| file.hash() == known.file.hash());
-            same && bundle.image.root_hash == Some(known.root)
+            same && bundle.image.id == Some(known.id)
         })
     })
 }

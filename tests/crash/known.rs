@@ -2,7 +2,7 @@
 //! under test says.
 
 use everboot_core::manifest::Manifest;
-use everboot_core::slot::RootHash;
+use everboot_core::slot::ImageId;
 use everboot_kit::sim::pages::Pages;
 use everboot_kit::sim::{SLOT_A, SimRoot};
 use everboot_kit::small_delta;
@@ -23,7 +23,7 @@ pub struct Known {
     /// Whether its root can be entered.
     pub boots: bool,
     /// Its root hash.
-    pub root: RootHash,
+    pub id: ImageId,
     /// Hashes of the pages of image and tree.
     pub pages: Vec<u64>,
     /// Its bundle.
@@ -56,10 +56,10 @@ fn make((version, boots): (u8, bool), manifest: Manifest, image: &[u8], file: &[
     let mut world = World::blank();
     world.fill(SLOT_A, manifest, image);
     let slot = &world.machine.parts[SLOT_A];
-    let root = everboot_storage::apply::read_trailer(slot).unwrap().unwrap().signed;
-    let root = root.verify(&world.keys).unwrap().payload.root_hash;
+    let signed = everboot_storage::apply::read_trailer(slot).unwrap().unwrap().signed;
+    let id = signed.verify(&world.keys).unwrap().image_id();
     let pages = (0..FILLED).map(|page| slot.live().hash_of_page(page)).collect();
-    Known { version, boots, root, pages, file: Pages::of(file) }
+    Known { version, boots, id, pages, file: Pages::of(file) }
 }
 
 /// The image whose bytes are in a slot, whole.
@@ -68,9 +68,9 @@ pub fn whole(slot: &Pages) -> Option<&'static Known> {
     known().iter().find(holds)
 }
 
-/// Whether the image of that root hash can be entered.
-pub fn boots(root: RootHash) -> bool {
-    known().iter().any(|known| known.root == root && known.boots)
+/// Whether the image of that id can be entered.
+pub fn boots(id: ImageId) -> bool {
+    known().iter().any(|known| known.id == id && known.boots)
 }
 
 /// Page hashes that mean something, each with a number.

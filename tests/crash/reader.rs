@@ -27,7 +27,7 @@ impl Reader {
     pub fn facts(&mut self, durable: &DurableState) -> Facts {
         let said = self.record(&durable.parts[RECORD]);
         let slots = [&durable.parts[SLOT_A], &durable.parts[SLOT_B]];
-        let whole = slots.map(|slot| whole(slot).map(|known| known.root));
+        let whole = slots.map(|slot| whole(slot).map(|known| known.id));
         Facts::new(said, whole, slots.map(|slot| self.trailer(slot)))
     }
 

@@ -216,7 +216,7 @@ fn a_boot_that_never_ends_is_seen() {
 
 #[test]
 fn every_known_image_has_bytes_of_its_own() {
-    let mut roots: Vec<_> = known().iter().map(|known| known.root).collect();
+    let mut roots: Vec<_> = known().iter().map(|known| known.id).collect();
     roots.sort();
     roots.dedup();
     assert_eq!(roots.len(), known().len());

@@ -24,7 +24,7 @@ use everboot_agent::flow::{self, Destination};
 use everboot_core::decide::Reason;
 use everboot_core::manifest::Manifest;
 use everboot_core::record::Selection;
-use everboot_core::slot::{RootHash, SlotId};
+use everboot_core::slot::{ImageId, SlotId};
 use everboot_storage::apply::{Layout, read_trailer};
 use everboot_storage::bundle::write::tree;
 use everboot_storage::store;
@@ -274,21 +274,22 @@ fn facts(durable: &DurableState) -> Facts {
 
 /// The image that a slot's trailer names, when the slot holds it: its tree is made anew, and has to be there, and to
 /// have the root hash that the manifest says.
-fn whole(slot: &super::sim::pages::Pages) -> Option<RootHash> {
-    static KNOWN: LazyLock<Mutex<HashMap<u64, Option<RootHash>>>> = LazyLock::new(Mutex::default);
+fn whole(slot: &super::sim::pages::Pages) -> Option<ImageId> {
+    static KNOWN: LazyLock<Mutex<HashMap<u64, Option<ImageId>>>> = LazyLock::new(Mutex::default);
     let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(found) = known().get(&slot.hash()) {
         return *found;
     }
     let find = || {
         let trailer = read_trailer(&PageView::all(slot)).ok().flatten()?;
-        let payload = Manifest::parse(&trailer.signed.manifest).ok()?.payload;
-        let layout = Layout::new(slot.len() as u64, payload.size).ok()?;
+        let manifest = Manifest::parse(&trailer.signed.manifest).ok()?;
+        let root = manifest.root();
+        let layout = Layout::new(slot.len() as u64, root.size).ok()?;
         let mut image = vec![0; (layout.image_len + layout.tree_len) as usize];
         slot.read(0, &mut image).then_some(())?;
         let (image, there) = image.split_at(layout.image_len as usize);
-        let (made, root) = tree(image, &payload.salt)?;
-        (made == there && root == payload.root_hash).then_some(root)
+        let (made, hash) = tree(image, &root.salt)?;
+        (made == there && hash == root.root_hash).then(|| manifest.image_id())
     };
     let found = find();
     known().insert(slot.hash(), found);

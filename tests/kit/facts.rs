@@ -1,7 +1,7 @@
 //! What is on a disk, as the invariants see it.
 
 use everboot_core::record::{Copy, Formats, Record, Selection, Side};
-use everboot_core::slot::{BLOCK, RootHash, SlotId};
+use everboot_core::slot::{BLOCK, ImageId, SlotId};
 use everboot_storage::apply::Trailer;
 use everboot_storage::medium::Medium;
 use everboot_storage::store;
@@ -54,13 +54,13 @@ pub struct Facts {
     /// Whether each copy can be used.
     pub copies: [bool; 2],
     /// The image every block of which is in each slot, its tree included: found by the bytes, whatever the record says.
-    pub whole: [Option<RootHash>; 2],
+    pub whole: [Option<ImageId>; 2],
     /// Each slot's trailer.
     pub trailers: [Option<Arc<Trailer>>; 2],
 }
 
 impl Facts {
-    pub fn new(said: BothCopies, whole: [Option<RootHash>; 2], trailers: [Option<Arc<Trailer>>; 2]) -> Self {
+    pub fn new(said: BothCopies, whole: [Option<ImageId>; 2], trailers: [Option<Arc<Trailer>>; 2]) -> Self {
         let BothCopies { current: record, older, copies } = said;
         Self { record, older, copies, whole, trailers }
     }

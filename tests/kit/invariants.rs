@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::violation::{Check, Violation, hold};
 use everboot_core::manifest::{Manifest, compare_versions};
 use everboot_core::record::{LastBoot, Record, Staged, Update};
-use everboot_core::slot::{RootHash, SlotId, SlotState};
+use everboot_core::slot::{ImageId, SlotId, SlotState};
 
 /// What was entered at the end of a boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ pub fn invariant_eligible_slots_are_whole(is: &Facts) -> Check {
     let Some((_, record)) = &is.record else { return Ok(()) };
     for (id, slot) in record.ids() {
         let claims = slot.state == SlotState::Proven || slot.state.is_eligible();
-        let Some(root) = slot.image.as_ref().and_then(|image| image.root_hash) else {
+        let Some(root) = slot.image.as_ref().and_then(|image| image.id) else {
             hold(!claims || slot.state == SlotState::Good, "eligible_slots_are_whole", || {
                 format!("{} is {}, and its image has no root hash", slot.name, slot.state)
             })?;
@@ -207,10 +207,10 @@ pub fn invariant_proof_before_entry(entered: Option<Entered>, is: &Facts) -> Che
     let (Some(Entered { slot: Some(id), after_recovery }), Some((_, record))) = (entered, &is.record) else {
         return Ok(());
     };
-    let expected = record.slot(id).image.as_ref().and_then(|image| image.root_hash);
+    let expected = record.slot(id).image.as_ref().and_then(|image| image.id);
     let trailer = is.trailers[id.index()].as_ref();
     let named = trailer.and_then(|trailer| Manifest::parse(&trailer.signed.manifest).ok());
-    let named = named.map(|manifest| manifest.payload.root_hash);
+    let named = named.map(|manifest| manifest.image_id());
     hold(expected.is_none() || named == expected || after_recovery, "proof_before_entry", || {
         format!("slot {} is entered; the record names {expected:?}, the trailer {named:?}", id.0)
     })
@@ -273,7 +273,7 @@ pub fn invariant_good_stays_good(was: &Facts, is: &Facts) -> Check {
 
 /// Promise 9. Only a trial that is used up or cannot be entered makes its image bad; `boots` says whether an image can
 /// be entered.
-pub fn invariant_bad_for_a_cause(was: &Facts, is: &Facts, boots: impl Fn(RootHash) -> bool) -> Check {
+pub fn invariant_bad_for_a_cause(was: &Facts, is: &Facts, boots: impl Fn(ImageId) -> bool) -> Check {
     let (Some((_, was)), Some((_, is))) = (&was.record, &is.record) else { return Ok(()) };
     for hash in is.bad_images.iter().filter(|hash| !was.bad_images.contains(hash)) {
         let used_up = was.ids().any(|(_, slot)| {
@@ -281,7 +281,7 @@ pub fn invariant_bad_for_a_cause(was: &Facts, is: &Facts, boots: impl Fn(RootHas
                 slot.state,
                 SlotState::Trial { tries_left: 0, .. } | SlotState::Trial { handoffs_left: 0, .. }
             );
-            used && slot.image.as_ref().and_then(|image| image.root_hash) == Some(*hash)
+            used && slot.image.as_ref().and_then(|image| image.id) == Some(*hash)
         });
         hold(used_up || !boots(*hash), "bad_for_a_cause", || {
             format!("{hash} became bad, and its trial had not failed")
@@ -337,7 +337,7 @@ pub fn invariant_progress(began: &Facts, is: &Facts, running: Option<usize>) -> 
 }
 
 /// Uninterrupted, an update that was staged is brought to its end: its image is the default.
-pub fn invariant_update_finishes(is: &Facts, new: Option<RootHash>, said: &str) -> Check {
+pub fn invariant_update_finishes(is: &Facts, new: Option<ImageId>, said: &str) -> Check {
     let done = is.known_good().is_some_and(|id| is.whole[id.index()] == new);
     hold(done, "update_finishes", || format!("the new version is not the default after: {said}"))
 }

@@ -4,14 +4,14 @@
 
 use everboot_core::config::{Assess, Policy};
 use everboot_core::record::{Extension, LastBoot, Owner, Record, Slot, Staged, Update};
-use everboot_core::slot::{BadReason, Image, RootHash, SlotId, SlotName, SlotState, Tagged, Uuid};
+use everboot_core::slot::{BadReason, Image, ImageId, Part, SlotId, SlotName, SlotState, Tagged, Uuid};
 
 pub const POLICY: Policy = Policy { tries: 3, handoffs: 10, apply_starts: 5, assess: Assess::Always };
 
 /// The image whose root hash is 32 times `hash`.
 pub fn image(hash: u8) -> Image {
-    let (version, root_hash) = (format!("{hash}.0"), Some(RootHash([hash; 32])));
-    Image { version, root_hash, open: false, tries: 0, insecure: false }
+    let (version, id) = (format!("{hash}.0"), Some(ImageId([hash; 32])));
+    Image { version, id, open: false, tries: 0, insecure: false }
 }
 
 /// The bundle that brings image 9.
@@ -124,16 +124,14 @@ pub fn record(picture: &str) -> Record {
             "ext" | "critical" => {
                 let (kind, owner) = inner.split_once(',').unwrap_or((inner, ""));
                 let owner = match (owner, record.find(owner)) {
-                    (_, Some(id)) => Owner::Slot(id, record.slot(id).root_hash()),
+                    (_, Some(id)) => Owner::Slot(id, record.slot(id).image_id()),
                     ("update", None) => Owner::Update(bundle().manifest),
                     _ => Owner::Record,
                 };
                 let (kind, is_critical, body) = (kind.parse().unwrap(), what == "critical", vec![1, 2, 3]);
                 record.extensions.push(Extension { kind, is_critical, owner, body });
             }
-            "bad" => {
-                record.bad_images = numbers(inner).into_iter().map(|hash| RootHash([hash; 32])).collect()
-            }
+            "bad" => record.bad_images = numbers(inner).into_iter().map(|hash| ImageId([hash; 32])).collect(),
             "once" => record.once = record.find(inner),
             "floor" => record.floor = inner.into(),
             "rounds" => record.recovery_rounds = inner.parse().unwrap(),
@@ -159,7 +157,7 @@ fn slot(record: &mut Record, name: &str, rest: &str) {
     let name = SlotName::new(name).unwrap();
     let confirmed = if state == SlotState::Good { u64::from(id.0) + 1 } else { 0 };
     let image = holds.then(|| image(hash));
-    record.slots.push(Slot { name, part: Uuid([id.0; 16]), state, image, confirmed });
+    record.slots.push(Slot { name, parts: vec![Part::root(Uuid([id.0; 16]))], state, image, confirmed });
 }
 
 /// The picture of a record.
@@ -177,7 +175,7 @@ pub fn show(record: &Record) -> String {
             }
             _ => "",
         };
-        let hash = slot.root_hash().map_or(0, |hash| hash.0[0]);
+        let hash = slot.image_id().map_or(0, |hash| hash.0[0]);
         let other = if hash == 0 || hash == id.0 + 1 { String::new() } else { format!("#{hash}") };
         words.push(format!("{}:{}{other}{default}{booted}", slot.name, show_state(slot.state)));
     }

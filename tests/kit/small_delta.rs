@@ -12,7 +12,7 @@ const GROUP: usize = 5;
 
 /// Version 2, with the salt of version 1.
 pub fn second() -> Manifest {
-    Manifest { payload: manifest(1).payload, ..manifest(2) }
+    Manifest { parts: manifest(1).parts, ..manifest(2) }
 }
 
 /// Most blocks of image 1 in another order; one of zeroes, and three that are new.
@@ -31,7 +31,7 @@ pub fn new_image() -> Vec<u8> {
 
 fn root_of(bytes: &[u8]) -> RootHash {
     let bundle = SimDisk::with_power(bytes.to_vec(), SimDisk::new(0).power());
-    Bundle::open(bundle, &World::blank().keys).unwrap().manifest().payload.root_hash
+    Bundle::open(bundle, &World::blank().keys).unwrap().manifest().root().root_hash
 }
 
 /// The root hash of the image that the factory put into a slot.

@@ -6,9 +6,9 @@ use crate::sim::{Power, SimDisk, SimOperator};
 use crate::sim::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, UNREADABLE};
 use everboot_agent::flow::{self, Destination, Overrides, Site};
 use everboot_core::config::{Asked, Config};
-use everboot_core::manifest::{Manifest, Payload};
+use everboot_core::manifest::{Manifest, PartImage};
 use everboot_core::record::{Formats, Record, Selection, Side};
-use everboot_core::slot::RootHash;
+use everboot_core::slot::{PartName, RootHash};
 use everboot_storage::bundle::{Keys, sign::Signer, write::assemble};
 use everboot_storage::medium::Medium;
 use everboot_storage::store;
@@ -44,9 +44,8 @@ pub fn image(version: u8, root: SimRoot) -> Vec<u8> {
 
 /// A manifest for [`image`] that allows everything.
 pub fn manifest(version: u8) -> Manifest {
-    let payload = Payload {
-        name: "root".into(),
-        part: "root".into(),
+    let root = PartImage {
+        name: PartName::root(),
         size: (BLOCKS * 4096) as u64,
         root_hash: RootHash([0; 32]),
         salt: vec![version; 4],
@@ -61,7 +60,7 @@ pub fn manifest(version: u8) -> Manifest {
         tries: None,
         modules: None,
         insecure: false,
-        payload,
+        parts: vec![root],
     }
 }
 
@@ -169,13 +168,13 @@ impl World {
         let target = self.machine.parts[part].clone();
         everboot_storage::apply::apply(
             &mut bundle,
-            &mut everboot_storage::bundle::Sources::none(),
-            &target,
+            &mut [everboot_storage::bundle::Sources::none()],
+            std::slice::from_ref(&target),
             Threads::NONE,
             &mut |_| (),
         )
         .unwrap();
-        everboot_storage::apply::mark(&target, 1, bundle.manifest().payload.root_hash).unwrap();
+        everboot_storage::apply::mark(&target, 1, bundle.manifest().image_id()).unwrap();
     }
 
     /// What a verb or a boot works on. Each use of it is an act, which is told again with power cuts.

@@ -4,7 +4,7 @@ use everboot_agent::flow::{self, Error, Findings, Status};
 use everboot_core::config::Locator;
 use everboot_core::lifecycle::{Blocked, MachineFacts, place};
 use everboot_core::record::{LastBoot, Record, Staged, Update};
-use everboot_core::slot::{BadReason, Image, RootHash, SlotId, SlotState};
+use everboot_core::slot::{BadReason, Image, ImageId, SlotId, SlotState};
 use everboot_kit::picture::record;
 use everboot_kit::sim::RECORD;
 use everboot_kit::world::{World, due, good, lose_copy, upgraded};
@@ -135,13 +135,8 @@ fn what_is_staged_already_is_staged_again_on_a_blocked_machine() {
 
 /// A bundle that nobody has: what is named in its place is not looked at by a stage.
 fn other() -> Staged {
-    let image = Image {
-        version: "2.0".into(),
-        root_hash: Some(RootHash([7; 32])),
-        open: false,
-        tries: 0,
-        insecure: false,
-    };
+    let image =
+        Image { version: "2.0".into(), id: Some(ImageId([7; 32])), open: false, tries: 0, insecure: false };
     Staged { manifest: [7; 32], image }
 }
 

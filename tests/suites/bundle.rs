@@ -1,8 +1,8 @@
 //! Bundles: made by everboot-pack and opened by the tools of others, signed by the real minisign and opened
 //! by us, and damaged in every way.
 
-use everboot_core::manifest::{Manifest, Payload};
-use everboot_core::slot::{BLOCK, RootHash};
+use everboot_core::manifest::{Manifest, PartImage};
+use everboot_core::slot::{BLOCK, PartName, RootHash};
 use everboot_storage::apply;
 use everboot_storage::bundle::sign::{NewKeys, Signer};
 use everboot_storage::bundle::write::{SeekTable, assemble, header, member, tree};
@@ -85,9 +85,8 @@ impl Drop for TempDir {
 }
 
 fn manifest(frame_blocks: u32) -> Manifest {
-    let (name, part) = ("root".into(), "root".into());
-    let root_hash = RootHash([0; 32]);
-    let payload = Payload { name, part, size: 8192, root_hash, salt: vec![9; 32], open: false, frame_blocks };
+    let (name, root_hash) = (PartName::root(), RootHash([0; 32]));
+    let root = PartImage { name, size: 8192, root_hash, salt: vec![9; 32], open: false, frame_blocks };
     let (compatible, version) = ("demo".into(), "1.2".into());
     Manifest {
         compatible,
@@ -97,7 +96,7 @@ fn manifest(frame_blocks: u32) -> Manifest {
         tries: Some(3),
         modules: None,
         insecure: false,
-        payload,
+        parts: vec![root],
     }
 }
 
@@ -123,15 +122,15 @@ fn small_bundle() -> Vec<u8> {
 /// Opens a bundle, proves it, and returns its manifest's bytes and its image.
 pub fn unpack(bytes: &[u8], keys: &Keys) -> Result<(Vec<u8>, Vec<u8>), Error> {
     let mut bundle = Bundle::open(Bytes(bytes.to_vec()), keys)?;
-    apply::check(&mut bundle, &mut Sources::<Bytes>::none(), Threads::NONE, &mut |_, _| {}).map_err(
+    apply::check(&mut bundle, &mut [Sources::<Bytes>::none()], Threads::NONE, &mut |_, _| {}).map_err(
         |error| match error {
             apply::Error::Bundle(error) => error,
             other => panic!("{other}"),
         },
     )?;
-    let mut image = vec![0; bundle.manifest().payload.size as usize];
-    let frame_len = bundle.manifest().payload.frame_blocks as usize * BLOCK;
-    let (_, Carried::Whole(mut tree, packed)) = bundle.carried() else { panic!("a delta") };
+    let mut image = vec![0; bundle.manifest().root().size as usize];
+    let frame_len = bundle.manifest().root().frame_blocks as usize * BLOCK;
+    let Some((_, Carried::Whole(mut tree, packed))) = bundle.carried().next() else { panic!("a delta") };
     let mut unpacker = Unpacker::default();
     for (frame, content) in (0..).zip(image.chunks_mut(frame_len)) {
         let digests = tree.digests(packed.frames().blocks(frame))?;
@@ -162,9 +161,9 @@ fn what_was_assembled_is_read_back() {
     let mut bundle = Bundle::open(Bytes(bytes.clone()), &keys()).unwrap();
     assert_eq!(bundle.total_len(), bytes.len() as u64);
     let (expected, root) = tree(&image(5), &[9; 32]).unwrap();
-    assert_eq!(bundle.manifest().payload.root_hash, root);
+    assert_eq!(bundle.manifest().root().root_hash, root);
     let mut found = vec![0; expected.len()];
-    let (_, Carried::Whole(mut tree, packed)) = bundle.carried() else { panic!("a delta") };
+    let Some((_, Carried::Whole(mut tree, packed))) = bundle.carried().next() else { panic!("a delta") };
     for (number, block) in (0..).zip(found.chunks_exact_mut(BLOCK)) {
         tree.block(number, block).unwrap();
     }
@@ -201,9 +200,9 @@ fn the_tools_of_others_open_what_everboot_pack_makes() {
     temp_dir.run("minisign -Vm manifest.json -p K.pub");
     temp_dir.run("zstd -dq root.zst -o unpacked && truncate -s %4096 root.img && cmp unpacked root.img");
     let hash = Manifest::parse(&temp_dir.read("manifest.json")).unwrap();
-    temp_dir.run(&format!("veritysetup verify root.img root.tree {}", hash.payload.root_hash));
+    temp_dir.run(&format!("veritysetup verify root.img root.tree {}", hash.root().root_hash));
     assert_eq!(hash.from_rule().as_deref(), Some("1.0,1.2..1.9"));
-    assert_eq!((hash.tries, hash.payload.open, hash.payload.salt), (Some(5), true, vec![0, 255]));
+    assert_eq!((hash.tries, hash.root().open, &hash.root().salt[..]), (Some(5), true, &[0, 255][..]));
     assert_eq!(hash.modules.unwrap(), ["6.1.0-1", "6.1.0-2"]);
     root.resize(200 * BLOCK, 0);
     assert_eq!(unpack(&temp_dir.read("x.everboot"), &temp_dir.keys("K.pub")).unwrap().1, root);

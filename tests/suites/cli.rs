@@ -126,7 +126,7 @@ fn an_image_that_does_not_fit_is_refused_with_4() {
     let rows: [(&str, Manifest, &str); 4] = [
         ("foreign", of(&|m| m.compatible = "other".into()), "expected compatible \"bench\", found \"other\""),
         ("older", manifest("0.9"), "0.9"),
-        ("large", of(&|m| m.payload.size = 8 * MIB), ""),
+        ("large", of(&|m| m.parts[0].size = 8 * MIB), ""),
         (
             "modules",
             of(&|m| m.modules = Some(vec!["6.1.0".into()])),
@@ -317,7 +317,7 @@ fn the_json_of_status_tells_everything_by_stable_keys() {
     assert_eq!(status.next_boot["slot"].as_deref(), Some("slot-b"));
     assert!(status.next_boot["reason"].as_deref().unwrap().contains("1 more try"));
     for slot in &status.slots {
-        assert_eq!((slot.trailer_ok, slot.root_hash.as_ref().map(String::len)), (Some(true), Some(64)));
+        assert_eq!((slot.trailer_ok, slot.image.as_ref().map(String::len)), (Some(true), Some(64)));
     }
 }
 

@@ -25,7 +25,7 @@ fn a_delta_is_staged_prepared_and_booted_like_a_whole_bundle() {
     let slot = world.site().machine.parts[SLOT_B].clone();
     let signed = apply::read_trailer(&slot).unwrap().unwrap().signed;
     let verified =
-        apply::verify(&slot, &signed.verify(&world.keys).unwrap(), Threads::NONE, &mut |_| ()).unwrap();
+        apply::verify(&slot, signed.verify(&world.keys).unwrap().root(), Threads::NONE, &mut |_| ()).unwrap();
     assert!(verified.is_none() && verified.blocks > 0);
     flow::activate(world.site()).unwrap();
     boots_the_new_slot(&mut world, "prepared");
@@ -85,7 +85,7 @@ fn a_delta_without_its_source_is_refused_before_anything_is_written() {
 fn open() -> World {
     let mut world = World::blank();
     let mut open = manifest(1);
-    open.payload.open = true;
+    open.parts[0].open = true;
     world.fill(SLOT_A, open, &image(1, SimRoot::Boots));
     flow::init(world.site(), None, false).unwrap();
     world.boot();
@@ -182,11 +182,14 @@ fn a_delta_that_tells_another_image_is_refused_before_anything_is_written() {
         Bundle::open(SimDisk::with_power(delta_of(&whole, &groups), SimDisk::new(0).power()), &world.keys)
             .unwrap();
     let source = world.machine.parts[SLOT_A].clone();
-    let mut sources = Sources::none();
-    sources.push(source, &manifest_in(&world, SLOT_A)).unwrap();
+    let mut sources = [Sources::none()];
+    sources[0].push(source, manifest_in(&world, SLOT_A).root()).unwrap();
     let target = world.machine.parts[SLOT_B].clone();
     let before = target.content();
-    assert!(apply::apply(&mut opened, &mut sources, &target, Threads::NONE, &mut |_| ()).is_err());
+    assert!(
+        apply::apply(&mut opened, &mut sources, std::slice::from_ref(&target), Threads::NONE, &mut |_| ())
+            .is_err()
+    );
     assert!(target.content() == before);
 }
 
@@ -219,7 +222,7 @@ fn any_flipped_byte_of_a_delta_is_refused_or_does_no_harm() {
 fn what_a_delta_needs_is_told() {
     let opened =
         Bundle::open(SimDisk::with_power(delta(), SimDisk::new(0).power()), &World::blank().keys).unwrap();
-    let Body::Delta(delta) = opened.body() else { panic!("a whole bundle") };
+    let [Body::Delta(delta)] = opened.bodies() else { panic!("a whole bundle") };
     assert_eq!(delta.sources(), [(old_root(), (new_image().len() / BLOCK) as u64)]);
 }
 
@@ -238,11 +241,11 @@ fn an_apply_by_several_threads_may_be_cut_anywhere() {
                 let apply = |world: &World| {
                     let file = SimDisk::with_power(bytes.clone(), SimDisk::new(0).power());
                     let mut bundle = Bundle::open(file, &world.keys).unwrap();
-                    let mut sources = Sources::none();
-                    if matches!(bundle.body(), Body::Delta(_)) {
-                        sources.push(old.clone(), &manifest).unwrap();
+                    let mut sources = [Sources::none()];
+                    if matches!(bundle.bodies(), [Body::Delta(_)]) {
+                        sources[0].push(old.clone(), manifest.root()).unwrap();
                     }
-                    apply::apply(&mut bundle, &mut sources, &target, THREE, &mut |_| ())
+                    apply::apply(&mut bundle, &mut sources, std::slice::from_ref(&target), THREE, &mut |_| ())
                 };
                 world.machine.power.cut_after(cut);
                 let cut_off = apply(&world).is_err();

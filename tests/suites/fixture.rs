@@ -2,8 +2,8 @@
 
 use everboot_agent::machine::{Access, Machine};
 use everboot_agent::sys::{DiskFileMachine, FileMedium};
-use everboot_core::manifest::{Manifest, Payload};
-use everboot_core::slot::RootHash;
+use everboot_core::manifest::{Manifest, PartImage};
+use everboot_core::slot::{PartName, RootHash};
 use everboot_storage::bundle::sign::{NewKeys, Signer};
 use everboot_storage::bundle::{Bundle, Keys, write::assemble};
 use everboot_storage::medium::Medium;
@@ -113,13 +113,13 @@ impl Fixture {
         self.on_part(slot, |part| {
             everboot_storage::apply::apply(
                 &mut bundle,
-                &mut everboot_storage::bundle::Sources::none(),
-                part,
+                &mut [everboot_storage::bundle::Sources::none()],
+                std::slice::from_ref(part),
                 Threads::NONE,
                 &mut |_| (),
             )
             .unwrap();
-            everboot_storage::apply::mark(part, 1, bundle.manifest().payload.root_hash).unwrap();
+            everboot_storage::apply::mark(part, 1, bundle.manifest().image_id()).unwrap();
         });
     }
 
@@ -215,7 +215,7 @@ pub(crate) struct SlotFacts {
     pub(crate) name: String,
     pub(crate) state: String,
     pub(crate) version: Option<String>,
-    pub(crate) root_hash: Option<String>,
+    pub(crate) image: Option<String>,
     pub(crate) default: bool,
     pub(crate) trailer_ok: Option<bool>,
 }
@@ -256,9 +256,8 @@ fn make_disk(path: &Path) {
 
 /// A manifest that fits the fixture's machine.
 pub(crate) fn manifest(version: &str) -> Manifest {
-    let payload = Payload {
-        name: "root".into(),
-        part: "root".into(),
+    let root = PartImage {
+        name: PartName::root(),
         size: 0,
         root_hash: RootHash([0; 32]),
         salt: version.into(),
@@ -273,13 +272,13 @@ pub(crate) fn manifest(version: &str) -> Manifest {
         tries: None,
         modules: None,
         insecure: false,
-        payload,
+        parts: vec![root],
     }
 }
 
 /// The bundle of an image that is as large as the manifest says, or as small as suffices.
 fn pack(manifest: Manifest) -> Vec<u8> {
-    let size = (manifest.payload.size as usize).max(BLOCKS * 4096);
+    let size = (manifest.root().size as usize).max(BLOCKS * 4096);
     let seed = manifest.version.as_bytes()[0];
     let image: Vec<u8> = (0..size).map(|at| seed ^ (at / 4096) as u8 ^ (at % 253) as u8).collect();
     let signer = Signer::parse(&keys().secret).unwrap();

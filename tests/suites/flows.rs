@@ -86,7 +86,7 @@ fn a_refusal_leaves_every_byte_as_it_was() {
 fn an_image_larger_than_the_slot_is_refused() {
     let mut world = World::running();
     let mut manifest = manifest(2);
-    manifest.payload.size = 60 * 4096;
+    manifest.parts[0].size = 60 * 4096;
     let refused = world.stage(bundle(manifest, &vec![7; 60 * 4096])).unwrap_err();
     assert!(refused.to_string().contains("do not fit"), "{refused}");
     assert!(world.machine.staging.names().is_empty());
@@ -361,10 +361,11 @@ fn every_verb_may_be_repeated() {
 fn verify_names_the_block_that_differs() {
     let mut world = World::running();
     let (_, whole) = flow::slot_difference(world.site(), "slot-a").unwrap();
-    assert!(whole.is_none());
+    assert!(matches!(&whole[..], [(_, whole)] if whole.is_none()));
     world.machine.parts[SLOT_A].write_at(5 * 4096 + 17, b"x").unwrap();
     let (_, found) = flow::slot_difference(world.site(), "slot-a").unwrap();
-    assert_eq!((found.differing, found.listed, found.blocks), (1, vec![5], 12));
+    let (part, found) = &found[0];
+    assert_eq!((part.as_str(), found.differing, &found.listed[..], found.blocks), ("root", 1, &[5][..], 12));
     let refused = flow::slot_difference(world.site(), "slot-b").unwrap_err();
     assert!(matches!(refused, Error::Refused(Refusal::NothingIn(_))));
 }
@@ -397,13 +398,20 @@ fn an_apply_writes_no_more_than_what_differs() {
 #[test]
 fn no_block_that_is_right_is_written_to_a_slot_on_which_another_was() {
     let mut manifest = manifest(2);
-    (manifest.payload.size, manifest.payload.frame_blocks) = (6 * 64 * 4096, 64);
+    (manifest.parts[0].size, manifest.parts[0].frame_blocks) = (6 * 64 * 4096, 64);
     let bytes: Vec<u8> = (0..6 * 64 * 4096).map(|at| (at / 4096) as u8 ^ (at % 251) as u8).collect();
     let file = |bytes: Vec<u8>| SimDisk::with_power(bytes, SimDisk::new(0).power());
     let (bytes, target) = (bundle(manifest, &bytes), SimDisk::new(512 * 4096));
     let apply = || {
         let mut bundle = Bundle::open(file(bytes.clone()), &World::blank().keys).unwrap();
-        apply::apply(&mut bundle, &mut Sources::none(), &target, Threads::NONE, &mut |_| ()).unwrap()
+        apply::apply(
+            &mut bundle,
+            &mut [Sources::none()],
+            std::slice::from_ref(&target),
+            Threads::NONE,
+            &mut |_| (),
+        )
+        .unwrap()
     };
     apply();
     let whole = target.content();

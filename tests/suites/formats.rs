@@ -96,7 +96,7 @@ fn a_partition_of_the_order_is_booted_though_no_slot_is_configured_on_it() {
     let mut world = upgraded();
     let record = world.record();
     only_second_version(&mut world, &record);
-    world.config.slots.retain(|(name, _)| name.as_str() == "slot-a");
+    world.config.slots.retain(|slot| slot.name.as_str() == "slot-a");
     assert_eq!(world.boot_version(), Some(2));
 }
 
@@ -133,7 +133,7 @@ fn a_reason_that_is_not_known_costs_nothing_else() {
     change(&mut world, |record| {
         let reason = BadReason::Other(Tagged::new(9, &[1]).unwrap());
         record.slots[1].state = SlotState::Bad { reason };
-        record.remember_bad(record.slots[1].root_hash());
+        record.remember_bad(record.slots[1].image_id());
         record.floor = "0.5".into();
     });
     let bad = world.record().bad_images;
@@ -217,7 +217,7 @@ fn an_update_of_a_newer_agent_waits_for_it_or_is_cancelled() {
 fn extensions_outlive_every_verb_of_an_older_agent() {
     let mut world = World::running();
     change(&mut world, |record| {
-        let image = record.slots[0].root_hash();
+        let image = record.slots[0].image_id();
         record.extensions.push(extension(300, Owner::Record));
         record.extensions.push(extension(301, Owner::Slot(SlotId(0), image)));
         record.floor = "0.5".into();
@@ -252,7 +252,7 @@ fn an_extension_goes_with_what_it_belongs_to() {
     flow::confirm(world.site()).unwrap();
     world.stage(good(3)).unwrap();
     change(&mut world, |record| {
-        let (image, bundle) = (record.slots[1].root_hash(), record.update.bundle().unwrap().manifest);
+        let (image, bundle) = (record.slots[1].image_id(), record.update.bundle().unwrap().manifest);
         record.extensions.push(extension(300, Owner::Record));
         record.extensions.push(extension(301, Owner::Slot(SlotId(1), image)));
         record.extensions.push(extension(302, Owner::Update(bundle)));

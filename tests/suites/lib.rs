@@ -20,6 +20,7 @@ mod formats;
 mod history;
 mod lifecycle;
 mod manual;
+mod parts;
 mod record;
 mod recovery;
 mod repair;

@@ -183,7 +183,7 @@ fn cancel_withdraws_what_was_not_booted() {
 fn the_memory_of_bad_images_is_bounded() {
     let mut record = record("a:good*! b:good");
     for hash in 0..40 {
-        record.remember_bad(everboot_kit::picture::image(hash).root_hash);
+        record.remember_bad(everboot_kit::picture::image(hash).id);
     }
     assert_eq!(record.bad_images.len(), 16);
     assert_eq!(record.bad_images[0].0[0], 24);

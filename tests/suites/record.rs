@@ -4,7 +4,7 @@ use everboot_core::record::{
     BadCopy, Copy, Extension, Owner, Record, Selection, Side, Unread, Update, encode,
 };
 use everboot_core::slot::{BadReason, SlotState};
-use everboot_core::slot::{Image, RootHash, SlotId, SlotName, Tagged, Uuid};
+use everboot_core::slot::{Image, ImageId, Location, Part, PartName, SlotId, SlotName, Tagged};
 use everboot_kit::picture::{record, show};
 use everboot_kit::sim::SimDisk;
 use everboot_storage::medium::Medium;
@@ -67,11 +67,14 @@ fn every_flipped_bit_of_the_first_bytes_and_every_torn_write_is_seen() {
 #[test]
 fn a_valid_checksum_does_not_excuse_values_out_of_range() {
     let legal = record("a:good* b:trial(2,9)");
-    let break_it: [fn(&mut Record); 9] = [
+    let break_it: [fn(&mut Record); 12] = [
         |record| record.slots.clear(),
         |record| record.default = Some(SlotId(2)),
         |record| record.slots[1].name = record.slots[0].name.clone(),
-        |record| record.slots[1].part = record.slots[0].part,
+        |record| record.slots[1].parts = record.slots[0].parts.clone(),
+        |record| record.slots[1].parts.clear(),
+        |record| record.slots[1].parts[0].name = PartName::new("boot").unwrap(),
+        |record| record.slots[1].parts = vec![part(10, 0), part(10, 0)],
         |record| record.slots[0].image = None,
         |record| record.slots[1].image.as_mut().unwrap().version = "1\n2".into(),
         |record| record.slots[1].image.as_mut().unwrap().tries = 101,
@@ -91,7 +94,7 @@ fn a_valid_checksum_does_not_excuse_values_out_of_range() {
 #[test]
 fn more_slots_or_bad_images_than_the_limits_are_malformed() {
     let mut many = record("a:good* b:empty");
-    many.bad_images = vec![RootHash([0; 32]); 17];
+    many.bad_images = vec![ImageId([0; 32]); 17];
     assert_eq!(Copy::decode(&encode(&many, 5, 1).unwrap()), Copy::Bad(BadCopy::Malformed));
     let many = record("a:good* b:empty c:empty d:empty e:empty f:empty g:empty h:empty i:empty");
     assert_eq!(Copy::decode(&encode(&many, 5, 1).unwrap()), Copy::Bad(BadCopy::Malformed));
@@ -116,19 +119,25 @@ fn floor_once_and_insecure_images_are_read_back() {
     assert!(before.check().is_err());
 }
 
+fn part(slot: u8, at: u8) -> Part {
+    let name = if at == 0 { "root".to_owned() } else { format!("part-name-{at:02}") };
+    let location = Location::Other(Tagged::new(255, &[16 * slot + at; 16]).unwrap());
+    Part { name: PartName::new(&name).unwrap(), location }
+}
+
 /// As many slots, bad images and so on as there may be, each as long as it may be.
 fn largest() -> Record {
     let image = |number: u8| Image {
         version: "9".repeat(64),
-        root_hash: Some(RootHash([number; 32])),
+        id: Some(ImageId([number; 32])),
         open: true,
         tries: 100,
         insecure: true,
     };
     let slot = |number: u8| everboot_core::record::Slot {
         name: SlotName::new(&format!("{number}{}", "x".repeat(35))).unwrap(),
-        part: Uuid([number; 16]),
-        state: SlotState::Bad { reason: BadReason::Other(Tagged::new(255, &[255; 13]).unwrap()) },
+        parts: (0..4).map(|at| part(number, at)).collect(),
+        state: SlotState::Bad { reason: BadReason::Other(Tagged::new(255, &[255; 15]).unwrap()) },
         image: Some(image(number)),
         confirmed: u64::MAX,
     };
@@ -136,11 +145,11 @@ fn largest() -> Record {
     Record {
         slots: (0..8).map(slot).collect(),
         update: Update::Other {
-            step: Tagged::new(255, &[255; 14]).unwrap(),
+            step: Tagged::new(255, &[255; 16]).unwrap(),
             bundle: Some(bundle),
             target: Some(SlotId(7)),
         },
-        bad_images: vec![RootHash([255; 32]); 16],
+        bad_images: vec![ImageId([255; 32]); 16],
         recovery_rounds: 255,
         once: Some(SlotId(1)),
         floor: "9".repeat(64),
@@ -148,7 +157,7 @@ fn largest() -> Record {
     }
 }
 
-/// The limits leave room: for the partitions of three more parts of each slot, and for extensions.
+/// The limits leave room for extensions.
 #[test]
 fn the_largest_record_has_less_than_3500_bytes() {
     let mut largest = largest();
@@ -159,10 +168,9 @@ fn the_largest_record_has_less_than_3500_bytes() {
         148 + usize::from(u16::from_le_bytes([block[10], block[11]])) + 4
     };
     let without = length(&largest);
-    let parts = 8 * 3 * 16;
     largest.extensions =
         vec![Extension { kind: u16::MAX, is_critical: false, owner: Owner::Record, body: vec![1; 64] }; 4];
-    let found = length(&largest) + parts;
+    let found = length(&largest);
     assert!(found < 3500, "{without} bytes without extensions, {found} with all");
 }
 
@@ -185,6 +193,9 @@ fn bytes_behind_the_body_and_unknown_variants_are_malformed() {
     let mut huge = block;
     huge[10..12].copy_from_slice(&u16::MAX.to_le_bytes());
     assert_eq!(Copy::decode(&sealed(huge)), Copy::Bad(BadCopy::Malformed));
+    let mut many = record("a:good*");
+    many.slots[0].parts = (0..5).map(|at| part(1, at)).collect();
+    assert_eq!(Copy::decode(&encode(&many, 1, 1).unwrap()), Copy::Bad(BadCopy::Malformed));
     let mut version_0 = block;
     version_0[8] = 0;
     assert_eq!(Copy::decode(&sealed(version_0)), Copy::Bad(BadCopy::Malformed));
@@ -194,11 +205,11 @@ fn bytes_behind_the_body_and_unknown_variants_are_malformed() {
 #[test]
 fn states_reasons_and_updates_that_are_not_known_are_written_back() {
     for tag in 0..=255 {
-        for len in 0..=14 {
+        for len in 0..=16 {
             let tagged = Tagged::new(tag, &vec![7; len]).unwrap();
             let mut before = record("a:good* b:other(9) c:bad(rejected) other(9,b)");
             before.slots[1].state = SlotState::Other(tagged);
-            if len < 14 {
+            if len < 16 {
                 before.slots[2].state = SlotState::Bad { reason: BadReason::Other(tagged) };
             }
             let Update::Other { step, .. } = &mut before.update else { panic!() };
@@ -217,7 +228,7 @@ fn states_reasons_and_updates_that_are_not_known_are_written_back() {
             }
         }
     }
-    assert_eq!(Tagged::new(1, &[0; 15]), None);
+    assert_eq!(Tagged::new(1, &[0; 17]), None);
 }
 
 #[test]
@@ -233,7 +244,11 @@ fn every_copy_says_what_would_be_booted_without_counting() {
     for (picture, expected) in rows {
         let mut record = record(picture);
         // All zero is no GUID.
-        record.slots.iter_mut().for_each(|slot| slot.part.0[1] = 1);
+        for slot in &mut record.slots {
+            let mut guid = slot.partition().unwrap();
+            guid.0[1] = 1;
+            slot.parts = vec![Part::root(guid)];
+        }
         let block = encode(&record, 1, 1).unwrap();
         // The place is the same in all format versions.
         let mut newer = *block;

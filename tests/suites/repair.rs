@@ -13,7 +13,7 @@ use everboot_kit::small_delta::{delta, new_image, second};
 use everboot_kit::world::{BLOCKS, World, bundle, image, manifest};
 use everboot_storage::apply::{self, Progress};
 use everboot_storage::bundle::sign::NewKeys;
-use everboot_storage::bundle::{Bundle, Keys, Sources};
+use everboot_storage::bundle::{Bundle, Carried, Keys, Sources};
 use everboot_storage::medium::Medium;
 use everboot_storage::store::History;
 use everboot_storage::worker_pool::Threads;
@@ -178,7 +178,7 @@ fn a_slot_that_is_open_or_empty_and_a_bundle_of_another_image_are_refused() {
     assert!(matches!(refused, Error::TrailerLost(_)), "{refused}");
     assert!(world.slots() == before);
     let mut open = manifest(1);
-    open.payload.open = true;
+    open.parts[0].open = true;
     let mut world = World::blank();
     world.fill(SLOT_A, open, &image(1, SimRoot::Boots));
     flow::init(world.site(), None, false).unwrap();
@@ -298,14 +298,15 @@ const TALL: usize = 128 * 128 + 130;
 impl Tall {
     fn new() -> Self {
         let mut manifest = manifest(1);
-        (manifest.payload.size, manifest.payload.frame_blocks) = ((TALL * BLOCK) as u64, 256);
+        (manifest.parts[0].size, manifest.parts[0].frame_blocks) = ((TALL * BLOCK) as u64, 256);
         let mut image = vec![0; TALL * BLOCK];
         for (number, block) in image.chunks_mut(BLOCK).enumerate().step_by(16) {
             block[..8].copy_from_slice(&(number as u64).to_le_bytes());
         }
         let mut bundle = Bundle::open(file(bundle(manifest, &image)), &World::blank().keys).unwrap();
         let slot = SimDisk::new(((TALL + 400) * BLOCK) as u64);
-        apply::apply(&mut bundle, &mut Sources::none(), &slot, Threads::NONE, &mut |_| ()).unwrap();
+        apply::apply(&mut bundle, &mut [Sources::none()], from_ref(&slot), Threads::NONE, &mut |_| ())
+            .unwrap();
         Self { manifest: bundle.manifest().clone(), slot: slot.content() }
     }
 
@@ -314,9 +315,18 @@ impl Tall {
     fn repair(&self, spoiled: &[usize], sources: &[SimDisk]) -> (u64, u64) {
         let slot = file(self.slot.clone());
         spoiled.iter().for_each(|block| spoil(&slot, *block as u64, b"rot"));
-        let none = None::<(&mut Bundle<SimDisk>, &mut Sources<SimDisk>)>;
-        let from = (&self.manifest.payload, sources);
-        let repaired = counts(apply::repair(none, from, &slot, Threads::NONE, &mut |_| ()).unwrap());
+        let none = None::<(Carried<'_, SimDisk>, &mut Sources<SimDisk>)>;
+        let from = (self.manifest.root(), sources);
+        let repaired = counts(
+            apply::repair(
+                none,
+                from,
+                (&slot, Progress { blocks: TALL as u64, ..Progress::default() }),
+                Threads::NONE,
+                &mut |_| (),
+            )
+            .unwrap(),
+        );
         assert_eq!(slot.take_rewritten(), Vec::<u64>::new());
         assert_eq!(slot.content() == self.slot, repaired.1 == 0, "{spoiled:?}");
         repaired
@@ -350,8 +360,14 @@ fn the_tree_is_mended_from_the_image_or_from_another_slot() {
     let slot = file(tall.slot.clone());
     slot.write_at((5 * BLOCK) as u64, &UNREADABLE).unwrap();
     spoil(&slot, low as u64, b"rot");
-    let none = None::<(&mut Bundle<SimDisk>, &mut Sources<SimDisk>)>;
-    let progress = apply::repair(none, (&tall.manifest.payload, &[]), &slot, Threads::NONE, &mut |_| ());
+    let none = None::<(Carried<'_, SimDisk>, &mut Sources<SimDisk>)>;
+    let progress = apply::repair(
+        none,
+        (tall.manifest.root(), &[]),
+        (&slot, Progress { blocks: TALL as u64, ..Progress::default() }),
+        Threads::NONE,
+        &mut |_| (),
+    );
     assert_eq!(counts(progress.unwrap()), (0, 128));
     // A slot with the same image has it all.
     let twin = file(tall.slot.clone());

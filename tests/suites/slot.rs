@@ -1,6 +1,6 @@
 //! What a slot says of itself: layout, trailer, mark, and the golden bytes of bundle and trailer.
 
-use everboot_core::slot::RootHash;
+use everboot_core::slot::ImageId;
 use everboot_kit::sim::{SimDisk, SimRoot};
 use everboot_kit::world::{image, manifest};
 use everboot_storage::apply::{self, Layout, TRAILER_LEN};
@@ -9,6 +9,7 @@ use everboot_storage::bundle::write::assemble;
 use everboot_storage::bundle::{Bundle, Keys, Sources};
 use everboot_storage::medium::Medium;
 use everboot_storage::worker_pool::Threads;
+use std::slice::from_ref;
 
 fn golden(name: &str) -> Vec<u8> {
     let path = format!("{}/tests/golden/{name}", everboot_kit::program::repo().display());
@@ -25,7 +26,7 @@ fn slot(keys: &Keys) -> SimDisk {
     let file = SimDisk::with_power(golden("bundle-v1.everboot"), bundle.power());
     let slot = SimDisk::new(64 * 4096);
     let mut bundle = Bundle::open(file, keys).unwrap();
-    apply::apply(&mut bundle, &mut Sources::none(), &slot, Threads::NONE, &mut |_| ()).unwrap();
+    apply::apply(&mut bundle, &mut [Sources::none()], from_ref(&slot), Threads::NONE, &mut |_| ()).unwrap();
     slot
 }
 
@@ -42,7 +43,7 @@ fn the_golden_bundle_is_read_and_written_to_the_letter() {
     assert!(made[..packed] == stored[..packed]);
     let keys = Keys::parse(&text("key.pub")).unwrap();
     let mut bundle = Bundle::open(SimDisk::with_power(stored, SimDisk::new(0).power()), &keys).unwrap();
-    apply::check(&mut bundle, &mut Sources::<SimDisk>::none(), Threads::NONE, &mut |_, _| ()).unwrap();
+    apply::check(&mut bundle, &mut [Sources::<SimDisk>::none()], Threads::NONE, &mut |_, _| ()).unwrap();
     assert_eq!(bundle.manifest().version, "2.0");
 }
 
@@ -53,11 +54,11 @@ fn the_golden_trailer_is_read_and_written_to_the_letter() {
     let found = apply::read_trailer(&slot).unwrap().unwrap();
     let manifest = found.signed.verify(&keys).unwrap();
     assert_eq!((manifest.version.as_str(), found.mark), ("2.0", None));
-    apply::mark(&slot, 258, manifest.payload.root_hash).unwrap();
+    apply::mark(&slot, 258, manifest.image_id()).unwrap();
     let content = slot.content();
     assert!(content[content.len() - TRAILER_LEN as usize..] == golden("trailer-v1.bin"));
     let mark = apply::read_trailer(&slot).unwrap().unwrap().mark;
-    assert_eq!(mark, Some((258, manifest.payload.root_hash)));
+    assert_eq!(mark, Some((258, manifest.image_id())));
 }
 
 #[test]
@@ -82,7 +83,7 @@ fn a_flipped_bit_anywhere_in_a_trailer_is_seen() {
 fn a_mark_for_another_image_does_not_count() {
     let mut world = everboot_kit::world::World::running();
     let slot = world.machine.parts[everboot_kit::sim::SLOT_A].clone();
-    apply::mark(&slot, 9, RootHash([1; 32])).unwrap();
+    apply::mark(&slot, 9, ImageId([1; 32])).unwrap();
     let record = world.machine.parts[everboot_kit::sim::RECORD].clone();
     record.write_zeroes(0, record.len()).unwrap();
     assert_eq!(world.picture(), "slot-a:proven? slot-b:empty");
@@ -110,8 +111,8 @@ fn an_apply_leaves_the_room_between_tree_and_trailer_alone() {
     let slot = SimDisk::with_power(vec![0xaa; 64 * 4096], file.power());
     apply::apply(
         &mut Bundle::open(file, &keys).unwrap(),
-        &mut Sources::none(),
-        &slot,
+        &mut [Sources::none()],
+        from_ref(&slot),
         Threads::NONE,
         &mut |_| (),
     )

@@ -123,7 +123,7 @@ fn an_endorsed_key_is_believed_wherever_a_signature_is_checked() {
     flow::confirm(world.site()).unwrap();
     let status = flow::status(world.site(), None).unwrap();
     assert!(status.slots.iter().all(|slot| slot.trailer == Some(true)));
-    assert!(flow::slot_difference(world.site(), "slot-b").unwrap().1.is_none());
+    assert!(flow::slot_difference(world.site(), "slot-b").unwrap().1[0].1.is_none());
     install(&mut world, endorsed(3));
     lose_record(&world);
     assert_eq!(world.boot_version(), Some(3), "the trailer has the endorsement");

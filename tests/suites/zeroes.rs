@@ -1,6 +1,6 @@
 //! Zeroes that a medium is asked for: how many, and what becomes of an apply where it fails or lies.
 
-use everboot_core::manifest::{Manifest, Payload};
+use everboot_core::manifest::{Manifest, PartImage};
 use everboot_core::slot::BLOCK;
 use everboot_kit::sim::{SLOT_A, SURVIVORS, SimDisk, SimRoot};
 use everboot_kit::small_delta::{delta_of, groups, second};
@@ -25,8 +25,8 @@ fn image() -> Vec<u8> {
 
 fn in_frames() -> Manifest {
     let manifest = manifest(2);
-    let payload = Payload { size: (BLOCKS * BLOCK) as u64, frame_blocks: FRAME, ..manifest.payload };
-    Manifest { payload, ..manifest }
+    let root = PartImage { size: (BLOCKS * BLOCK) as u64, frame_blocks: FRAME, ..manifest.root().clone() };
+    Manifest { parts: vec![root], ..manifest }
 }
 
 /// What a device does that is asked for zeroes.
@@ -57,7 +57,7 @@ impl Device {
     fn apply(&self, threads: Threads) -> Result<Progress, Error> {
         let file = SimDisk::with_power(bundle(in_frames(), &image()), SimDisk::new(0).power());
         let mut bundle = Bundle::open(file, &World::blank().keys).unwrap();
-        apply::apply(&mut bundle, &mut Sources::none(), &self, threads, &mut |_| ())
+        apply::apply(&mut bundle, &mut [Sources::none()], &[&self], threads, &mut |_| ())
     }
 
     fn holds_image(&self) -> bool {
@@ -166,12 +166,12 @@ fn a_delta_asks_for_zeroes_like_a_whole_image() {
     for does in [Does::Makes, Does::Lies, Does::Forgets] {
         let (world, source, target) = (World::running(), Device::new(does), Device::new(does));
         let source = Device { slot: world.machine.parts[SLOT_A].clone(), ..source };
-        let mut sources = Sources::none();
+        let mut sources = [Sources::none()];
         let trailer = apply::read_trailer(&source.slot).unwrap().unwrap();
-        sources.push(&source, &trailer.signed.verify(&world.keys).unwrap()).unwrap();
+        sources[0].push(&source, trailer.signed.verify(&world.keys).unwrap().root()).unwrap();
         let file = SimDisk::with_power(bytes.clone(), SimDisk::new(0).power());
         let mut bundle = Bundle::open(file, &world.keys).unwrap();
-        apply::apply(&mut bundle, &mut sources, &&target, Threads::NONE, &mut |_| ()).unwrap();
+        apply::apply(&mut bundle, &mut sources, &[&target], Threads::NONE, &mut |_| ()).unwrap();
         assert_eq!(*target.asked.lock().unwrap(), [(5, 5)], "{does:?}");
         assert!(target.slot.content()[..new.len()] == new, "{does:?}");
     }

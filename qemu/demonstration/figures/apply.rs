@@ -30,8 +30,8 @@ pub(super) fn measure(testbed: &'static Testbed) -> Result<Vec<(String, String)>
     let machine =
         Machine::new(testbed, "figures-apply", &first, &["--slot-size", "448", "--data-size", "32"])?;
     machine.must(&["stage", &update.to_string_lossy()])?;
-    let payload = machine.work.join("root.zst");
-    extract(&update, &payload)?;
+    let packed = machine.work.join("root.zst");
+    extract(&update, &packed)?;
     let staged = machine.disk.read(RECORD, 0, usize::try_from(machine.disk.part(RECORD)?.length)?)?;
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -45,7 +45,7 @@ pub(super) fn measure(testbed: &'static Testbed) -> Result<Vec<(String, String)>
 
         fill_with_random(&machine.disk)?;
         let start = Instant::now();
-        zstd_to_dd(&payload, &machine.disk)?;
+        zstd_to_dd(&packed, &machine.disk)?;
         theirs.push(rate(size, start));
     }
     Ok(vec![row("everboot prepare", ours), row("zstd -dc | dd oflag=direct conv=fsync", theirs)])
@@ -60,10 +60,10 @@ fn rate(bytes: u64, start: Instant) -> f64 {
     bytes as f64 / 1e6 / start.elapsed().as_secs_f64()
 }
 
-/// The payload's member, which plain zstd reads.
+/// The member with the root, which plain zstd reads.
 fn extract(bundle: &Path, to: &Path) -> Result<()> {
     let names = run(program("tar").arg("-tf").arg(bundle))?;
-    let name = names.lines().find(|name| name.ends_with(".zst")).context("the bundle has no payload")?;
+    let name = names.lines().find(|name| name.ends_with(".zst")).context("the bundle has no root")?;
     let mut tar = program("tar");
     tar.arg("-xOf").arg(bundle).arg(name).stdout(File::create(to)?);
     ensure!(tar.status()?.success(), "tar failed");
@@ -81,9 +81,9 @@ fn fill_with_random(disk: &Disk) -> Result<()> {
     Ok(File::open(disk.path())?.sync_all()?)
 }
 
-fn zstd_to_dd(payload: &Path, disk: &Disk) -> Result<()> {
+fn zstd_to_dd(packed: &Path, disk: &Disk) -> Result<()> {
     let mut unpack: Command = program("zstd");
-    let mut unpack = unpack.args(["-dcq"]).arg(payload).stdout(Stdio::piped()).spawn()?;
+    let mut unpack = unpack.args(["-dcq"]).arg(packed).stdout(Stdio::piped()).spawn()?;
     let mut write = program("dd");
     write.arg(format!("of={}", disk.path().display())).arg(format!("seek={}", disk.part(SLOT)?.start));
     write.args(["bs=1M", "iflag=fullblock", "oflag=direct,seek_bytes", "conv=notrunc,fsync", "status=none"]);

@@ -6,13 +6,26 @@ use super::session::Session;
 use super::session::open_bundle;
 use crate::flow::{self, BlockSource};
 use everboot_core::slot::{BLOCK, SlotState};
+use everboot_storage::apply::Difference;
 
 pub(crate) fn verify(session: &mut Session, slot: &str) -> Outcome {
-    let (slot, found) = flow::slot_difference(session.site(), slot)?;
-    if found.is_none() {
-        return Ok(Answer::done(format!("{slot}: all {} blocks are right\n", found.blocks)));
+    let (slot, parts) = flow::slot_difference(session.site(), slot)?;
+    let mut text = String::new();
+    for (name, found) in &parts {
+        // Of most slots the root is all that there is.
+        let part = if name.is_root() { slot.to_string() } else { format!("{slot}, part {name}") };
+        describe(&part, found, &mut text);
     }
-    let mut text = format!("{slot}: {} of {} blocks differ\n", found.differing, found.blocks);
+    let is_right = parts.iter().all(|(_, found)| found.is_none());
+    Ok(Answer::text(text, if is_right { Exit::Done } else { Exit::Differs }))
+}
+
+fn describe(part: &str, found: &Difference, text: &mut String) {
+    if found.is_none() {
+        text.push_str(&format!("{part}: all {} blocks are right\n", found.blocks));
+        return;
+    }
+    text.push_str(&format!("{part}: {} of {} blocks differ\n", found.differing, found.blocks));
     if found.unknown > 0 {
         text.push_str(&format!("{} more cannot be judged: the tree is damaged\n", found.unknown));
     }
@@ -26,7 +39,6 @@ pub(crate) fn verify(session: &mut Session, slot: &str) -> Outcome {
     if found.differing > 0 {
         text.push_str(if found.differing > found.listed.len() as u64 { " ...\n" } else { "\n" });
     }
-    Ok(Answer::text(text, Exit::Differs))
 }
 
 pub(crate) fn repair(session: &mut Session, arguments: &Arguments) -> Outcome {

@@ -41,7 +41,7 @@ impl Explanation {
         let (record, decision, can_persist) = (&status.record, &status.decision, status.can_persist);
         let names = |wanted: bool| {
             let slots = record.slots.iter().zip(&status.slots);
-            let slots = slots.filter(|(_, seen)| seen.part.is_some() == wanted);
+            let slots = slots.filter(|(_, seen)| seen.parts.iter().all(Option::is_some) == wanted);
             slots.map(|(slot, _)| slot.name.to_string()).collect()
         };
         Self {

@@ -46,7 +46,7 @@ pub(crate) fn mount(session: &mut Session, arguments: &Arguments) -> Result<Moun
 
 /// A slot, a partition by its label when only one has it, or a device by the kernel's name.
 fn find(machine: &LinuxMachine, view: &View<FileMedium>, name: &str) -> Option<BlockDevice> {
-    let slot = view.record.find(name).and_then(|id| view.parts[id.index()]);
+    let slot = view.record.find(name).and_then(|id| view.root(id));
     let labelled = || match view.survey.find(|part| part.label == name)[..] {
         [at] => Some(at),
         _ => None,
@@ -60,7 +60,7 @@ fn find(machine: &LinuxMachine, view: &View<FileMedium>, name: &str) -> Option<B
 fn purpose(view: &View<FileMedium>, at: Option<PartitionRef>) -> Purpose {
     match at {
         Some(_) if at == view.staging => Purpose::Staging,
-        Some(_) if at == view.recovery || view.parts.contains(&at) => Purpose::Slot,
+        Some(_) if at == view.recovery || view.parts.iter().any(|parts| parts.contains(&at)) => Purpose::Slot,
         _ => Purpose::Foreign,
     }
 }

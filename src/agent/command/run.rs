@@ -238,9 +238,9 @@ fn stage(session: &mut Session, arguments: &Arguments) -> Outcome {
 fn prepared(record: &Record) -> Option<SlotId> {
     let Update::Kept(bundle) = &record.update else { return None };
     let holds = |state| matches!(state, SlotState::Proven | SlotState::Trial { .. });
-    let hash = bundle.image.root_hash;
+    let image = bundle.image.id;
     let mut slots = record.ids().filter(|(_, slot)| holds(slot.state));
-    slots.find(|(_, slot)| slot.root_hash() == hash).map(|(id, _)| id)
+    slots.find(|(_, slot)| slot.image_id() == image).map(|(id, _)| id)
 }
 
 fn prepare(session: &mut Session) -> Outcome {
@@ -295,12 +295,16 @@ fn show_record(session: &mut Session) -> Outcome {
     text.push_str(&format!("disk: {}\n", status.record.disk));
     text.push_str(&lines(&facts(&status.record)));
     for slot in &status.record.slots {
-        let hash = slot.root_hash().map_or("none".to_owned(), |hash| hash.to_string());
-        text.push_str(&format!("{}: partition {}, confirmed {}\n", slot.name, slot.part, slot.confirmed));
-        text.push_str(&format!("{}: root hash {hash}\n", slot.name));
+        let image = slot.image_id().map_or("none".to_owned(), |id| id.to_string());
+        for part in &slot.parts {
+            let place = part.location.partition().map_or("unknown".to_owned(), |guid| guid.to_string());
+            text.push_str(&format!("{}: {} on partition {place}\n", slot.name, part.name));
+        }
+        text.push_str(&format!("{}: confirmed {}\n", slot.name, slot.confirmed));
+        text.push_str(&format!("{}: image {image}\n", slot.name));
     }
-    for hash in &status.record.bad_images {
-        text.push_str(&format!("bad image: {hash}\n"));
+    for id in &status.record.bad_images {
+        text.push_str(&format!("bad image: {id}\n"));
     }
     let exit = if status.trouble.is_some() { Exit::Record } else { Exit::Done };
     if let Some(trouble) = status.trouble {

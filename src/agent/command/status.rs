@@ -5,7 +5,7 @@ use crate::flow::{StagingReport, Status};
 use everboot_core::decide::{Decision, Target};
 use everboot_core::lifecycle::Blocked;
 use everboot_core::record::{BadCopy, Record, Slot, Update};
-use everboot_core::slot::{SlotId, SlotState};
+use everboot_core::slot::{Part, SlotId, SlotState};
 use serde::Serialize;
 
 /// What `status --json` prints, in one line. Keys are stable: none is renamed or dropped, new ones may come.
@@ -61,8 +61,8 @@ pub struct SlotFacts {
     pub(crate) tries_left: Option<u8>,
     pub(crate) handoffs_left: Option<u8>,
     pub(crate) version: Option<String>,
-    /// 64 hexadecimal digits; null for a slot that was filled by other means.
-    pub(crate) root_hash: Option<String>,
+    /// Its image id, 64 hexadecimal digits; null for a slot that was filled by other means.
+    pub(crate) image: Option<String>,
     /// Whether its root is mounted writable.
     pub(crate) open: Option<bool>,
     /// Whether no trusted key had signed its image.
@@ -71,14 +71,22 @@ pub struct SlotFacts {
     pub(crate) booted: bool,
     /// Generation of its confirmed mark: higher is later, 0 is never.
     pub(crate) confirmed: u64,
+    /// What it is made of, in the order of the record.
+    pub(crate) parts: Vec<PartFacts>,
+    /// Whether its trailer names the image that the record names; null where the record names none.
+    pub(crate) trailer_ok: Option<bool>,
+}
+
+/// A part of a slot.
+#[derive(Debug, Serialize)]
+pub struct PartFacts {
+    pub(crate) name: String,
     /// PARTUUID; null when neither record nor disk names one.
     pub(crate) partition: Option<String>,
     /// The disk that it is on; null when the partition is not there.
     pub(crate) disk: Option<String>,
     /// Bytes.
     pub(crate) size: Option<u64>,
-    /// Whether its trailer names the image that the record names; null where the record names none.
-    pub(crate) trailer_ok: Option<bool>,
 }
 
 /// The update.
@@ -89,7 +97,8 @@ pub struct UpdateFacts {
     pub(crate) version: Option<String>,
     /// Whether no trusted key had signed it.
     pub(crate) insecure: bool,
-    pub(crate) root_hash: Option<String>,
+    /// Its image id.
+    pub(crate) image: Option<String>,
     /// Name of the slot that is being, or will be, written.
     pub(crate) target: Option<String>,
     /// Starts of the early apply that are left.
@@ -189,7 +198,6 @@ const HISTORY: usize = 5;
 
 fn slot_facts(status: &Status, id: SlotId, slot: &Slot) -> SlotFacts {
     let report = &status.slots[id.index()];
-    let part = report.part.as_ref();
     let (tries_left, handoffs_left) = match slot.state {
         SlotState::Trial { tries_left, handoffs_left } => (Some(tries_left), Some(handoffs_left)),
         _ => (None, None),
@@ -208,16 +216,29 @@ fn slot_facts(status: &Status, id: SlotId, slot: &Slot) -> SlotFacts {
         tries_left,
         handoffs_left,
         version: slot.version().map(str::to_owned),
-        root_hash: slot.root_hash().map(|hash| hash.to_string()),
+        image: slot.image_id().map(|id| id.to_string()),
         open: slot.image.as_ref().map(|image| image.open),
         insecure: slot.image.as_ref().is_some_and(|image| image.insecure),
         default: status.record.default == Some(id),
         booted: status.record.last_boot.is_some_and(|boot| boot.slot == id),
         confirmed: slot.confirmed,
-        partition: (status.generation > 0 || part.is_some()).then(|| slot.part.to_string()),
-        disk: part.map(|(disk, _)| disk.clone()),
-        size: part.map(|(_, size)| *size),
+        parts: slot
+            .parts
+            .iter()
+            .zip(&report.parts)
+            .map(|(part, seen)| part_facts(status, part, seen))
+            .collect(),
         trailer_ok: report.trailer,
+    }
+}
+
+fn part_facts(status: &Status, part: &Part, seen: &Option<(String, u64)>) -> PartFacts {
+    let is_known = status.generation > 0 || seen.is_some();
+    PartFacts {
+        name: part.name.to_string(),
+        partition: part.location.partition().filter(|_| is_known).map(|guid| guid.to_string()),
+        disk: seen.as_ref().map(|(disk, _)| disk.clone()),
+        size: seen.as_ref().map(|(_, size)| *size),
     }
 }
 
@@ -247,7 +268,7 @@ fn update_facts(record: &Record, bundle: Option<bool>) -> UpdateFacts {
         state,
         version: image.map(|image| image.version.clone()),
         insecure: image.is_some_and(|image| image.insecure),
-        root_hash: image.and_then(|image| image.root_hash).map(|hash| hash.to_string()),
+        image: image.and_then(|image| image.id).map(|id| id.to_string()),
         target: record.update.target().map(|id| name(record, id)),
         starts_left,
         bundle,

@@ -4,7 +4,7 @@ use super::status::{NextBoot, SlotFacts, StatusReport, UpdateFacts};
 use crate::runtime::text::{WIDTH, cut, titled};
 use std::fmt::Write;
 
-/// Digits of a root hash that are shown.
+/// Digits of an image id that are shown.
 const DIGITS: usize = 12;
 
 impl StatusReport {
@@ -60,7 +60,7 @@ impl StatusReport {
         let _ = writeln!(
             out,
             "\n    {:longest$}  {:7}  {:DIGITS$}  {:8}  {:9}  {:7}  version",
-            "slot", "state", "root hash", "disk", "size", "trailer"
+            "slot", "state", "image", "disk", "size", "trailer"
         );
         for slot in &self.slots {
             let _ = writeln!(out, "{}", row(slot, longest, self.confirmed).trim_end());
@@ -76,10 +76,13 @@ fn row(slot: &SlotFacts, longest: usize, confirmed: bool) -> String {
     let letter = |holds: bool, letter: char| if holds { letter } else { ' ' };
     let flags = [letter(slot.default, 'D'), letter(slot.booted, 'B'), letter(slot.booted && confirmed, 'C')];
     let flags: String = flags.iter().collect();
-    let hash = slot.root_hash.as_deref().map_or("-", |hash| &hash[..DIGITS.min(hash.len())]);
+    let image = slot.image.as_deref().map_or("-", |id| &id[..DIGITS.min(id.len())]);
+    let part = slot.parts.iter().find(|part| part.name == "root");
     // Of the path of an image file, the end tells the most.
-    let disk = slot.disk.as_deref().map_or("MISSING", |disk| disk.rsplit('/').next().unwrap_or(disk));
-    let size = slot.size.map_or(String::new(), |bytes| format!("{} MiB", bytes >> 20));
+    let disk = part
+        .and_then(|part| part.disk.as_deref())
+        .map_or("MISSING", |disk| disk.rsplit('/').next().unwrap_or(disk));
+    let size = part.and_then(|part| part.size).map_or(String::new(), |bytes| format!("{} MiB", bytes >> 20));
     let trailer = match slot.trailer_ok {
         None => "-",
         Some(true) => "ok",
@@ -88,7 +91,7 @@ fn row(slot: &SlotFacts, longest: usize, confirmed: bool) -> String {
     let version = slot.version.as_deref().unwrap_or("-");
     let insecure = if slot.insecure { ", INSECURE" } else { "" };
     format!(
-        "{flags} {:longest$}  {:7}  {hash:DIGITS$}  {:8}  {size:9}  {trailer:7}  {version}{insecure}",
+        "{flags} {:longest$}  {:7}  {image:DIGITS$}  {:8}  {size:9}  {trailer:7}  {version}{insecure}",
         slot.name,
         slot.state,
         cut(disk, 8)

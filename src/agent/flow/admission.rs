@@ -32,7 +32,7 @@ impl<M: Machine> Site<'_, M> {
         if bundle.signed().digest() != staged.manifest {
             return Err(Error::Exchanged);
         }
-        if view.record.bad_images.contains(&bundle.manifest().payload.root_hash) {
+        if view.record.bad_images.contains(&bundle.manifest().image_id()) {
             return Err(Refusal::RememberedBad.into());
         }
         self.admit(bundle.manifest(), &view.record)?;

@@ -209,7 +209,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     /// than the slot must not have it booted; and when an image that no trusted key has signed may be booted here.
     /// Recovery asks for no such proof; it has nothing to lose.
     fn root(&mut self, id: SlotId, reason: Reason) -> Result<Root, RootError> {
-        let Some(at) = self.view.parts[id.index()] else {
+        let Some(at) = self.view.root(id).filter(|_| self.view.is_present(id)) else {
             return Err(RootError::device("its partition is not there"));
         };
         let slot = self.view.record.slot(id);
@@ -220,13 +220,13 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             let why = "INSECURE, and insecure = yes is not set here";
             return Err(RootError::new(RootFault::Unproven, why));
         }
-        let expected = slot.root_hash();
+        let expected = slot.image_id();
         let is_trusted = reason == Reason::RecoveryRetry || mutant::is(Mutant::TrailerUnread);
         if let (Some(expected), false) = (expected, is_trusted) {
             let part = self.site.machine.open(at, Access::Read).map_err(RootError::device)?;
             let trailer = apply::read_trailer(&part).map_err(RootError::device)?;
             let named = trailer.and_then(|trailer| Manifest::parse(&trailer.signed.manifest).ok());
-            if named.map(|manifest| manifest.payload.root_hash) != Some(expected) {
+            if named.map(|manifest| manifest.image_id()) != Some(expected) {
                 let why = "its trailer does not name the image that the record names";
                 return Err(RootError::new(RootFault::Unproven, why));
             }
@@ -322,9 +322,10 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
                 .into_iter()
                 .for_each(|line| self.note(format!("record: {line}"))),
         }
-        for (slot, at) in self.view.record.slots.clone().iter().zip(self.view.parts.clone()) {
-            if at.is_none() {
-                self.note(format!("{}: its partition is not there", slot.name));
+        let slots: Vec<_> = self.view.record.ids().map(|(id, _)| id).collect();
+        for id in slots {
+            if !self.view.is_present(id) {
+                self.note(format!("{}: its partition is not there", self.view.name(id)));
             }
         }
         match asked {
@@ -412,9 +413,8 @@ fn early_apply<M: Machine>(
     let staged = view.record.update.bundle().cloned().ok_or(lifecycle::Refusal::NothingStaged)?;
     let mut bundle = site.open_staged(view, &staged)?;
     let name = view.name(id).clone();
-    let opened = site.machine.open(view.part(id)?, Access::Exclusive);
-    let target = opened.map_err(|error| Error::Slot(name.clone(), error))?;
-    apply::fits(&target, bundle.manifest())?;
+    let parts = site.open_parts(view, id, bundle.manifest(), Access::Exclusive)?;
+    apply::fits(&parts, bundle.manifest())?;
     let sources = site.sources(view, &bundle, Some(id), SourceSlots::Sealed)?;
     if !mutant::is(Mutant::NotNamedWriting) {
         view.save_writing(lifecycle::begin_apply(&view.record))?;
@@ -423,7 +423,7 @@ fn early_apply<M: Machine>(
     let policy = site.config.policy();
     let mut has_progressed = false;
     let (mut sources, threads) = (sources, site.machine.threads());
-    let progress = apply::apply(&mut bundle, &mut sources, &target, threads, &mut |progress| {
+    let progress = apply::apply(&mut bundle, &mut sources, &parts, threads, &mut |progress| {
         if progress.written > 0 && !has_progressed {
             has_progressed = true;
             let _ = view.save(lifecycle::progressed(&view.record, &policy));

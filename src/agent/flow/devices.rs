@@ -12,7 +12,9 @@ impl<M: Machine> Site<'_, M> {
     pub fn is_complete(&mut self) -> bool {
         let Ok(survey) = self.machine.survey() else { return false };
         let has = |locator: &Locator| !survey.find(|part| matches(locator, part)).is_empty();
-        if !has(&self.config.record) || !self.config.slots.iter().all(|(_, locator)| has(locator)) {
+        if !has(&self.config.record)
+            || !self.config.slots.iter().flat_map(|slot| &slot.parts).all(|(_, locator)| has(locator))
+        {
             return false;
         }
         has(&self.config.staging) || !matches!(self.look().record.update, Update::Due { .. })

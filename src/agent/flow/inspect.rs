@@ -2,13 +2,13 @@
 
 use super::view::read_manifest;
 use super::{Error, STAGED, Site, View};
-use crate::machine::{Access, Machine};
+use crate::machine::{Access, Machine, PartitionRef};
 use everboot_core::decide::{Decision, Request, decide};
 use everboot_core::lifecycle::{self, Blocked, Refusal};
 use everboot_core::manifest::Manifest;
 use everboot_core::record::history::Entry;
 use everboot_core::record::{BadCopy, Record, Selection};
-use everboot_core::slot::{SlotId, SlotName, SlotState};
+use everboot_core::slot::{PartName, SlotId, SlotName, SlotState};
 use everboot_storage::apply::{self, Difference};
 use everboot_storage::medium::Staging as _;
 
@@ -37,11 +37,11 @@ pub struct Status {
     pub history: Vec<Entry>,
 }
 
-/// What is seen of a slot's partition.
+/// What is seen of a slot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotReport {
-    /// The disk and the size in bytes; absent when the partition is not there.
-    pub part: Option<(String, u64)>,
+    /// Of each part, in the record's order, the disk and the size in bytes; absent when its partition is not there.
+    pub parts: Vec<Option<(String, u64)>>,
     /// Whether its trailer names the image that the record names; absent where the record names none.
     pub trailer: Option<bool>,
 }
@@ -73,10 +73,12 @@ pub fn status<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Resul
     };
     site.machine.close_staging();
     let mut slots = Vec::new();
-    for ((slot, at), manifest) in view.record.slots.iter().zip(&view.parts).zip(site.manifests(&view)) {
-        let part = at.map(|at| (view.survey.disks[at.disk].name.clone(), view.survey.partition(at).len));
-        let found = manifest.map(|manifest| manifest.payload.root_hash);
-        slots.push(SlotReport { part, trailer: slot.root_hash().map(|expected| found == Some(expected)) });
+    for ((slot, parts), manifest) in view.record.slots.iter().zip(&view.parts).zip(site.manifests(&view)) {
+        let seen =
+            |at: &PartitionRef| (view.survey.disks[at.disk].name.clone(), view.survey.partition(*at).len);
+        let parts = parts.iter().map(|at| at.as_ref().map(seen)).collect();
+        let found = manifest.map(|manifest| manifest.image_id());
+        slots.push(SlotReport { parts, trailer: slot.image_id().map(|expected| found == Some(expected)) });
     }
     let generation = match view.loaded.selection {
         Selection::Current { generation, .. } | Selection::Newer { generation, .. } => generation,
@@ -101,46 +103,52 @@ pub fn status<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Resul
 pub fn bootable<M: Machine>(mut site: Site<'_, M>, slot: &str) -> Result<(), Error> {
     let view = site.look();
     let id = view.slot(slot)?;
-    view.part(id)?;
+    view.root_part(id)?;
     lifecycle::boot_once(&view.record, id, true)?;
     Ok(lifecycle::not_below(&view.record, id)?)
 }
 
-/// Reads every block of a slot and compares it with the slot's signed tree.
+/// Reads every block of a slot and compares it with the slot's signed trees, part by part.
 pub fn slot_difference<M: Machine>(
     mut site: Site<'_, M>,
     slot: &str,
-) -> Result<(SlotName, Difference), Error> {
+) -> Result<(SlotName, Vec<(PartName, Difference)>), Error> {
     let view = site.look();
-    let (id, part, manifest) = site.treed(&view, slot, Access::Read)?;
-    let blocks = manifest.payload.blocks();
+    let (id, parts, manifest) = site.treed(&view, slot, Access::Read)?;
+    let (mut before, blocks) = (0, manifest.blocks());
     let machine = &mut *site.machine;
     let threads = machine.threads();
-    let found = apply::verify(&part, &manifest, threads, &mut |done| machine.show_progress(done, blocks))?;
+    let mut found = Vec::new();
+    for (part, image) in parts.iter().zip(&manifest.parts) {
+        let mut watch = |done| machine.show_progress(before + done, blocks);
+        found.push((image.name.clone(), apply::verify(part, image, threads, &mut watch)?));
+        before += image.blocks();
+    }
     Ok((view.name(id).clone(), found))
 }
 
 impl<M: Machine> Site<'_, M> {
-    /// The slot of that name, opened, and what it says of its image.
+    /// The slot of that name, its parts opened in the order of the manifest, and what it says of its image.
     pub(super) fn treed(
         &mut self,
         view: &View<M::Disk>,
         slot: &str,
         access: Access,
-    ) -> Result<(SlotId, M::Disk, Manifest), Error> {
+    ) -> Result<(SlotId, Vec<M::Disk>, Manifest), Error> {
         let id = view.slot(slot)?;
         if matches!(view.record.slot(id).state, SlotState::Empty | SlotState::Writing) {
             return Err(Refusal::NothingIn(id).into());
         }
-        let opened = self.machine.open(view.part(id)?, access);
-        let part = opened.map_err(|error| Error::Slot(view.name(id).clone(), error))?;
-        let manifest = read_manifest(&part, self.keys).ok_or_else(|| {
+        let opened = self.machine.open(view.root_part(id)?, Access::Read);
+        let root = opened.map_err(|error| Error::Slot(view.name(id).clone(), error))?;
+        let manifest = read_manifest(&root, self.keys).ok_or_else(|| {
             let name = view.name(id).clone();
-            match view.record.slot(id).root_hash() {
+            match view.record.slot(id).image_id() {
                 Some(_) => Error::TrailerLost(name),
                 None => Error::Untreed(name),
             }
         })?;
-        Ok((id, part, manifest))
+        drop(root);
+        Ok((id, self.open_parts(view, id, &manifest, access)?, manifest))
     }
 }

@@ -15,6 +15,7 @@ mod prepare;
 mod record;
 mod repair;
 mod role;
+mod slot_parts;
 mod sources;
 mod stage;
 mod verbs;

@@ -20,9 +20,8 @@ pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress)
     let staged = next.update.bundle().cloned().ok_or(Refusal::NothingStaged)?;
     let mut bundle = site.open_staged(&view, &staged)?;
     let name = view.name(target).clone();
-    let opened = site.machine.open(view.part(target)?, Access::Exclusive);
-    let part = opened.map_err(|error| Error::Slot(name.clone(), error))?;
-    apply::fits(&part, bundle.manifest())?;
+    let parts = site.open_parts(&view, target, bundle.manifest(), Access::Exclusive)?;
+    apply::fits(&parts, bundle.manifest())?;
     let mut sources = match site.sources(&view, &bundle, Some(target), SourceSlots::Sealed) {
         Err(Error::Refused(Refusal::OpenSource)) => {
             let mut open = site.sources(&view, &bundle, Some(target), SourceSlots::Any)?;
@@ -35,7 +34,7 @@ pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress)
     view.save_writing(next)?;
     let machine = &mut *site.machine;
     let threads = machine.threads();
-    let applied = apply::apply(&mut bundle, &mut sources, &part, threads, &mut |progress| {
+    let applied = apply::apply(&mut bundle, &mut sources, &parts, threads, &mut |progress| {
         machine.show_progress(progress.proven, progress.blocks);
     });
     drop(bundle);

@@ -23,9 +23,10 @@ pub fn init<M: Machine>(
     if exists && !force {
         return Err(Error::RecordExists);
     }
-    let disk = view.staging.or_else(|| view.parts.iter().flatten().next().copied()).map(|at| at.disk);
+    let disk =
+        view.staging.or_else(|| view.parts.iter().flatten().flatten().next().copied()).map(|at| at.disk);
     let (mut record, parts, _) = site.imply_record(&view.survey, disk);
-    if let Some(index) = parts.iter().position(Option::is_none) {
+    if let Some(index) = parts.iter().position(|parts| parts.contains(&None)) {
         return Err(Error::SlotMissing(record.slots[index].name.clone()));
     }
     if let Some((name, version)) = good {
@@ -39,8 +40,7 @@ fn adopt(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
     let id = find_slot(record, name)?;
     let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
     let slot = record.slot_mut(id);
-    let untreed =
-        Image { version: version.to_owned(), root_hash: None, open: true, tries: 0, insecure: false };
+    let untreed = Image { version: version.to_owned(), id: None, open: true, tries: 0, insecure: false };
     slot.image.get_or_insert(untreed);
     slot.state = SlotState::Good;
     slot.confirmed = highest.saturating_add(1);
@@ -73,7 +73,7 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
     }
     // Nothing of a record of this disk is taken from the slots.
     let is_ours = is_read && view.loaded.selection.disk() == Some(view.record.disk);
-    if let (Some(index), false) = (view.parts.iter().position(Option::is_none), is_ours) {
+    if let (Some(index), false) = (view.parts.iter().position(|parts| parts.contains(&None)), is_ours) {
         return Err(Error::SlotMissing(view.record.slots[index].name.clone()));
     }
     let mut record = match view.trouble {

@@ -7,7 +7,7 @@ use everboot_core::lifecycle::Refusal;
 use everboot_core::record::history::Kind;
 use everboot_core::slot::{BLOCK, SlotName, SlotState};
 use everboot_storage::apply::{self, Progress};
-use everboot_storage::bundle::{Bundle, Sources};
+use everboot_storage::bundle::Bundle;
 use everboot_storage::medium::{Medium, Staging};
 
 /// Where right blocks are to come from.
@@ -33,31 +33,30 @@ pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     source: BlockSource<'_, F>,
 ) -> Result<(SlotName, SlotState, Progress), Error> {
     let view = site.look();
-    let (id, part, manifest) = site.treed(&view, slot, Access::Beneath)?;
-    let payload = &manifest.payload;
+    let (id, parts, manifest) = site.treed(&view, slot, Access::Beneath)?;
     if let SlotState::Other(_) = view.record.slot(id).state {
         return Err(Refusal::NewerState.into());
     }
-    if payload.open {
+    if manifest.parts.iter().any(|image| image.open) {
         return Err(Refusal::Open(id).into());
     }
     let is_asked = matches!(source, BlockSource::Bundle(_));
     let (file, from) = match source {
         BlockSource::Bundle(file) => (Some(file), Vec::new()),
-        BlockSource::Slot(name) => (None, vec![Some(view.part(view.slot(name)?)?)]),
+        BlockSource::Slot(name) => (None, vec![view.slot(name)?]),
         BlockSource::Any => {
             let area = site.machine.staging(view.staging, Access::Read).ok();
-            (area.and_then(|area| area.open(STAGED).ok()), view.parts.clone())
+            (area.and_then(|area| area.open(STAGED).ok()), view.record.ids().map(|(id, _)| id).collect())
         }
     };
-    let is_it = |bundle: &Bundle<F>| bundle.manifest().payload.root_hash == payload.root_hash;
+    let is_it = |bundle: &Bundle<F>| bundle.manifest().image_id() == manifest.image_id();
     let mut bundle = match file.map(|file| Bundle::open(file, site.keys)) {
         Some(Err(error)) if is_asked => return Err(error.into()),
         Some(Ok(bundle)) if is_it(&bundle) => Some(bundle),
         Some(Ok(_)) if is_asked => return Err(Error::OtherImage),
         _ => None,
     };
-    let mut sources = Sources::none();
+    let mut sources = Vec::new();
     if let Some(found) = &bundle {
         // What a person names may need an open slot; what is found need not be it.
         let from = if is_asked { SourceSlots::Any } else { SourceSlots::Sealed };
@@ -69,12 +68,19 @@ pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(
         }
     }
     let machine = &mut *site.machine;
-    let slots = from.iter().flatten().filter_map(|at| machine.open(*at, Access::Read).ok());
-    let (slots, threads) = (slots.collect::<Vec<_>>(), machine.threads());
-    let bundle = bundle.as_mut().map(|bundle| (bundle, &mut sources));
-    let progress = apply::repair(bundle, (payload, &slots), &part, threads, &mut |progress| {
-        machine.show_progress(progress.proven, progress.blocks);
-    });
+    let carried: Vec<_> = bundle.iter_mut().flat_map(Bundle::carried).map(|(_, carried)| carried).collect();
+    let mut carried = carried.into_iter().zip(&mut sources);
+    let mut progress = Ok(Progress { blocks: manifest.blocks(), ..Progress::default() });
+    for (part, image) in parts.iter().zip(&manifest.parts) {
+        let places = from.iter().filter_map(|id| view.part(*id, &image.name).ok());
+        let others: Vec<_> = places.filter_map(|at| machine.open(at, Access::Read).ok()).collect();
+        let (carried, threads) = (carried.next(), machine.threads());
+        progress = progress.and_then(|before| {
+            apply::repair(carried, (image, &others), (part, before), threads, &mut |progress| {
+                machine.show_progress(progress.proven, progress.blocks);
+            })
+        });
+    }
     site.machine.close_staging();
     let (slot, progress) = (view.record.slot(id), progress?);
     let (repaired, wrong) = (progress.bytes_written / BLOCK as u64, progress.blocks - progress.proven);

@@ -8,9 +8,8 @@ use everboot_core::config::Config;
 impl<D> View<D> {
     /// The role of the partition at `at`; `None` when it is none of ours.
     pub fn role(&self, config: &Config, at: PartitionRef) -> Option<String> {
-        let slot = self.parts.iter().position(|part| *part == Some(at));
-        if let Some(slot) = slot.and_then(|slot| self.record.slots.get(slot)) {
-            return Some(format!("slot {}", slot.name));
+        if let Some(id) = self.slot_at(at) {
+            return Some(format!("slot {}", self.record.slot(id).name));
         }
         let part = self.survey.partition(at);
         let roles = [

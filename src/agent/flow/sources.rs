@@ -4,7 +4,8 @@ use super::view::read_manifest;
 use super::{Error, Site, View};
 use crate::machine::{Access, Machine};
 use everboot_core::lifecycle::Refusal;
-use everboot_core::slot::SlotId;
+use everboot_core::manifest::PartImage;
+use everboot_core::slot::{RootHash, SlotId};
 use everboot_storage::bundle::{self, Body, Bundle, Sources};
 use everboot_storage::medium::Medium;
 
@@ -19,32 +20,45 @@ pub(super) enum SourceSlots {
 }
 
 impl<M: Machine> Site<'_, M> {
-    /// The images that a delta needs, out of slots other than `target`, which is written; of a sealed one rather than
-    /// of an open one. None for a whole image.
+    /// The images that a delta needs for each part, out of slots other than `target`, which is written; of a sealed one
+    /// rather than of an open one. None for a part that the bundle has whole.
     pub(super) fn sources<F: Medium>(
         &mut self,
         view: &View<M::Disk>,
         bundle: &Bundle<F>,
         target: Option<SlotId>,
         from: SourceSlots,
-    ) -> Result<Sources<M::Disk>, Error> {
-        let mut sources = Sources::none();
-        let Body::Delta(delta) = bundle.body() else { return Ok(sources) };
-        for (root, _) in delta.sources() {
-            let others = view.record.ids().map(|(id, _)| id).filter(|id| Some(*id) != target);
-            let found = others.filter_map(|id| {
-                let part = self.machine.open(view.part(id).ok()?, Access::Read).ok()?;
-                let manifest = read_manifest(&part, self.keys)?;
-                (manifest.payload.root_hash == *root).then_some((part, manifest))
-            });
-            let found = found.min_by_key(|(_, manifest)| manifest.payload.open);
-            let (part, manifest) = found.ok_or(bundle::Error::Source { root: *root })?;
-            if manifest.payload.open && from == SourceSlots::Sealed {
-                return Err(Refusal::OpenSource.into());
+    ) -> Result<Vec<Sources<M::Disk>>, Error> {
+        let of_part = |body: &Body| {
+            let mut sources = Sources::none();
+            let Body::Delta(delta) = body else { return Ok(sources) };
+            for (root, _) in delta.sources() {
+                let (part, image) =
+                    self.source(view, *root, target).ok_or(bundle::Error::Source { root: *root })?;
+                if image.open && from == SourceSlots::Sealed {
+                    return Err(Refusal::OpenSource.into());
+                }
+                sources.push(part, &image)?;
             }
-            sources.push(part, &manifest)?;
-        }
-        Ok(sources)
+            Ok(sources)
+        };
+        bundle.bodies().iter().map(of_part).collect()
+    }
+
+    /// A part of a slot that holds the image with this root hash.
+    fn source(
+        &mut self,
+        view: &View<M::Disk>,
+        root: RootHash,
+        target: Option<SlotId>,
+    ) -> Option<(M::Disk, PartImage)> {
+        let others = view.record.ids().map(|(id, _)| id).filter(|id| Some(*id) != target);
+        let found = others.filter_map(|id| {
+            let manifest = read_manifest(&self.machine.open(view.root(id)?, Access::Read).ok()?, self.keys)?;
+            let image = manifest.parts.into_iter().find(|image| image.root_hash == root)?;
+            Some((self.machine.open(view.part(id, &image.name).ok()?, Access::Read).ok()?, image))
+        });
+        found.min_by_key(|(_, image)| image.open)
     }
 
     /// Refuses to leave the staged bundle for early boot if it is a delta that needs an open slot. Whatever else is

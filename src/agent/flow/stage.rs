@@ -8,7 +8,7 @@ use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::Kind;
 use everboot_core::record::{Staged, Update};
-use everboot_core::slot::RootHash;
+use everboot_core::slot::ImageId;
 use everboot_storage::apply::{self, Layout};
 use everboot_storage::bundle::Bundle;
 use everboot_storage::medium::{self, Medium, Staging};
@@ -43,8 +43,8 @@ pub struct Receiver<S> {
     pub area: S,
     /// The version that is installed.
     pub installed: Option<String>,
-    /// Root hashes of images that have failed.
-    pub bad_images: Vec<RootHash>,
+    /// Images that have failed.
+    pub bad_images: Vec<ImageId>,
     /// Why the machine takes no new image now. One that is installed or staged already is none.
     pub blocked: Option<Error>,
 }
@@ -66,7 +66,7 @@ pub fn receive<M: Machine>(site: &mut Site<'_, M>) -> Result<Receiver<M::Staging
 /// The slots, as they are now: what an update need not bring may be in them.
 pub fn slots<M: Machine>(site: &mut Site<'_, M>) -> Vec<M::Disk> {
     let parts = site.look().parts;
-    parts.into_iter().flatten().filter_map(|at| site.machine.open(at, Access::Read).ok()).collect()
+    parts.into_iter().flatten().flatten().filter_map(|at| site.machine.open(at, Access::Read).ok()).collect()
 }
 
 /// A file of the staging area, or of the same kind.
@@ -139,14 +139,17 @@ pub fn stage<M: Machine>(
     Ok(StagedNow { version, bytes: len })
 }
 
-/// Refuses an image that is larger than the slot it would go to. While no slot may be written, it has to
-/// fit into one of those that may be later.
+/// Refuses an image that is larger than the slot it would go to, or for other parts. While no slot may be written, it
+/// has to fit into one of those that may be later.
 fn fits<D: Medium>(view: &View<D>, manifest: &Manifest) -> Result<(), Error> {
     let later = || view.record.ids().map(|(id, _)| id).find(|id| Some(*id) != view.record.default);
     let Some(target) = lifecycle::choose_target(&view.record).ok().or_else(later) else { return Ok(()) };
-    let len = view.survey.partition(view.part(target)?).len;
-    let fits = Layout::new(len, manifest.payload.size);
-    fits.map(|_| ()).map_err(|error| Error::Apply(apply::Error::DoesNotFit(error)))
+    lifecycle::admit_parts(manifest, view.record.slot(target))?;
+    for image in &manifest.parts {
+        let len = view.survey.partition(view.part(target, &image.name)?).len;
+        Layout::new(len, image.size).map_err(|error| Error::Apply(apply::Error::DoesNotFit(error)))?;
+    }
+    Ok(())
 }
 
 fn copy<D: Medium>(

@@ -6,7 +6,7 @@ use everboot_core::lifecycle::{self, Activated};
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::Kind;
 use everboot_core::record::{Record, Update};
-use everboot_core::slot::{RootHash, SlotId, SlotName};
+use everboot_core::slot::{ImageId, SlotId, SlotName};
 use everboot_storage::apply;
 use everboot_storage::medium::{self, Medium, Staging};
 
@@ -31,17 +31,17 @@ impl<M: Machine> Site<'_, M> {
         }
     }
 
-    /// The floor that the image at `at` sets, if it is that of the root hash.
-    fn floor_at(&mut self, at: PartitionRef, image: Option<RootHash>) -> Result<String, medium::Error> {
+    /// The floor that the image at `at` sets, if it is the image with that id.
+    fn floor_at(&mut self, at: PartitionRef, image: Option<ImageId>) -> Result<String, medium::Error> {
         let trailer = apply::read_trailer(&self.machine.open(at, Access::Read)?)?;
         let accepted = trailer.and_then(|trailer| trailer.signed.accept(self.keys, true).ok());
-        let found = accepted.filter(|manifest| Some(manifest.payload.root_hash) == image);
+        let found = accepted.filter(|manifest| Some(manifest.image_id()) == image);
         Ok(found.map_or(String::new(), |manifest| manifest.floor))
     }
 
     /// Removes the mark of a slot that is bad. A failure is logged: the record says it already.
     fn unmark(&mut self, view: &View<M::Disk>, id: SlotId) {
-        let Some(at) = view.parts[id.index()] else { return };
+        let Some(at) = view.root(id) else { return };
         let unmarked = self.machine.open(at, Access::Shared).and_then(|part| apply::unmark(&part));
         if let Err(error) = unmarked {
             log::warn!("{}: {error}", view.name(id));
@@ -113,13 +113,11 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     let slot = view.record.slot(confirmation.slot).clone();
     // What was booted last may stand in a copy that is lost: then only the running root tells.
     let is_known = is_sure || confirmation.mark.is_none();
-    if site.machine.root_partition().map_or(!is_known, |root| root != slot.part) {
+    if site.machine.root_partition().map_or(!is_known, |root| Some(root) != slot.partition()) {
         return Err(Error::WrongRoot(slot.name));
     }
-    if let (Some(at), true) =
-        (view.parts[confirmation.slot.index()], confirmation.record.is_good(confirmation.slot))
-    {
-        match site.floor_at(at, slot.root_hash()) {
+    if let (Some(at), true) = (view.root(confirmation.slot), confirmation.record.is_good(confirmation.slot)) {
+        match site.floor_at(at, slot.image_id()) {
             Ok(floor) => lifecycle::raise_floor(&mut confirmation.record, &floor),
             // What becomes good here is asked first.
             Err(error) if confirmation.mark.is_some() => return Err(Error::Slot(slot.name, error)),
@@ -129,8 +127,8 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     if mutant::is(Mutant::RecordBeforeMark) {
         view.save(confirmation.record.clone())?;
     }
-    if let (Some(generation), Some(image)) = (confirmation.mark, slot.root_hash()) {
-        let at = view.part(confirmation.slot)?;
+    if let (Some(generation), Some(image)) = (confirmation.mark, slot.image_id()) {
+        let at = view.root_part(confirmation.slot)?;
         let failed = |error| Error::Slot(slot.name.clone(), error);
         let part = site.machine.open(at, Access::Shared).map_err(failed)?;
         apply::mark(&part, generation, image).map_err(failed)?;

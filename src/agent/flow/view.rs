@@ -9,7 +9,7 @@ use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::{Kind, Stamp};
 use everboot_core::record::{LastBoot, Record, Selection};
-use everboot_core::slot::{RootHash, SlotId, SlotName, Uuid};
+use everboot_core::slot::{ImageId, Location, MAX_PARTS, Part, SlotId, SlotName, Uuid};
 use everboot_storage::apply;
 use everboot_storage::bundle::Keys;
 use everboot_storage::medium::Medium;
@@ -26,8 +26,8 @@ pub struct View<D> {
     pub loaded: Loaded,
     /// The record's partition.
     pub medium: Option<D>,
-    /// The partition of each slot of the record, if it is there.
-    pub parts: Vec<Option<PartitionRef>>,
+    /// The partition of each part of each slot of the record, if it is there.
+    pub parts: Vec<Vec<Option<PartitionRef>>>,
     /// The partition of the staging area.
     pub staging: Option<PartitionRef>,
     /// The partition of the recovery slot.
@@ -147,7 +147,8 @@ impl<M: Machine> Site<'_, M> {
         let (mut record, parts, is_sure) = match stored {
             Some(record) if !is_foreign => {
                 let find = |guid| survey.find(|part| part.guid == guid).into_iter().find(on_disk);
-                let parts = record.slots.iter().map(|slot| find(slot.part)).collect();
+                let find = |part: &Part| part.location.partition().and_then(find);
+                let parts = record.slots.iter().map(|slot| slot.parts.iter().map(find).collect()).collect();
                 (record, parts, true)
             }
             foreign => {
@@ -157,7 +158,7 @@ impl<M: Machine> Site<'_, M> {
         };
         // Without a record any disk may say that it has a recovery slot: a locked machine does not believe it.
         let is_ours = disk.is_some() || !self.config.lock;
-        let recovery = recovery.filter(|at| is_ours && !parts.contains(&Some(*at)));
+        let recovery = recovery.filter(|at| is_ours && !parts.iter().any(|parts| parts.contains(&Some(*at))));
         self.correct_last_boot(&mut record);
         let can_persist = medium.is_some()
             && match trouble {
@@ -170,17 +171,14 @@ impl<M: Machine> Site<'_, M> {
 
     /// What each slot of the record says of itself.
     pub(super) fn manifests(&mut self, view: &View<M::Disk>) -> Vec<Option<Manifest>> {
-        let read = |at: &Option<PartitionRef>| {
-            read_manifest(&self.machine.open((*at)?, Access::Read).ok()?, self.keys)
-        };
-        view.parts.iter().map(read).collect()
+        let read = |id| read_manifest(&self.machine.open(view.root(id)?, Access::Read).ok()?, self.keys);
+        view.record.ids().map(|(id, _)| id).map(read).collect()
     }
 
     /// What runs outweighs what was recorded: a boot that could not be recorded leaves an older one there.
     fn correct_last_boot(&self, record: &mut Record) {
-        let running = self.machine.root_partition();
-        let id =
-            running.and_then(|running| record.ids().find(|(_, slot)| slot.part == running)).map(|(id, _)| id);
+        let Some(running) = self.machine.root_partition() else { return };
+        let id = record.ids().find(|(_, slot)| slot.partition() == Some(running)).map(|(id, _)| id);
         if let Some(slot) = id.filter(|id| record.last_boot.is_none_or(|boot| boot.slot != *id)) {
             record.last_boot = Some(LastBoot { slot, confirmed: false });
         }
@@ -193,32 +191,39 @@ impl<M: Machine> Site<'_, M> {
         &mut self,
         survey: &Survey,
         disk: Option<usize>,
-    ) -> (Record, Vec<Option<PartitionRef>>, bool) {
+    ) -> (Record, Vec<Vec<Option<PartitionRef>>>, bool) {
         let on_disk = |at: &PartitionRef| disk.is_none_or(|disk| at.disk == disk);
-        let mut parts: Vec<Option<PartitionRef>> = Vec::new();
+        let find = |locator| survey.find(|part| matches(locator, part)).into_iter().find(on_disk);
+        let mut parts = Vec::new();
         let (mut found, mut is_sure) = (Vec::new(), true);
-        for (index, (name, locator)) in self.config.slots.iter().enumerate() {
-            let at = survey.find(|part| matches(locator, part)).into_iter().find(on_disk);
-            let opened = at.and_then(|at| self.machine.open(at, Access::Read).ok());
+        for (index, slot) in self.config.slots.iter().enumerate() {
+            let there: Vec<_> = slot.parts.iter().map(|(_, locator)| find(locator)).collect();
+            let root = slot.parts.iter().position(|(name, _)| name.is_root()).and_then(|at| there[at]);
+            let opened = root.and_then(|at| self.machine.open(at, Access::Read).ok());
             let read = opened.and_then(|part| apply::read_trailer(&part).ok());
-            is_sure &= read.is_some();
+            is_sure &= read.is_some() && there.iter().all(Option::is_some);
             let (mut image, mut mark, mut floor) = (None, None, String::new());
             if let Some(trailer) = read.flatten()
                 && let Ok(manifest) = trailer.signed.accept(self.keys, true)
             {
-                let is_its_own = |mark: &(u64, RootHash)| mark.1 == manifest.payload.root_hash;
+                let is_its_own = |mark: &(u64, ImageId)| mark.1 == manifest.image_id();
                 mark = trailer.mark.filter(is_its_own).map(|(generation, _)| generation);
                 image = Some(image_of(&manifest));
                 floor = manifest.floor;
             }
-            // A slot that is not there has no GUID; any that differs from the others' will do, since such a
+            // A part that is not there has no GUID; any that differs from the others' will do, since such a
             // record is never saved.
-            let absent = Uuid([index as u8; 16]);
-            let part = at.map_or(absent, |at| survey.partition(at).guid);
-            found.push(Found { name: name.clone(), part, image, mark, floor });
-            parts.push(at);
+            let absent = |at: usize| Uuid([(index * MAX_PARTS + at) as u8; 16]);
+            let located = slot.parts.iter().zip(&there).enumerate().map(|(at, ((name, _), there))| Part {
+                name: name.clone(),
+                location: Location::Partition(
+                    there.map_or_else(|| absent(at), |at| survey.partition(at).guid),
+                ),
+            });
+            found.push(Found { name: slot.name.clone(), parts: located.collect(), image, mark, floor });
+            parts.push(there);
         }
-        let guid = parts.iter().flatten().next().map(|at| survey.disks[at.disk].guid);
+        let guid = parts.iter().flatten().flatten().next().map(|at| survey.disks[at.disk].guid);
         is_sure &= found.iter().any(|slot| slot.image.is_some());
         (rebuild(guid.unwrap_or(Uuid([0; 16])), &found), parts, is_sure)
     }
@@ -237,7 +242,7 @@ fn adopt(mut record: Record, implied: &Record) -> Option<Record> {
         return None;
     }
     for (slot, here) in record.slots.iter_mut().zip(&implied.slots) {
-        slot.part = here.part;
+        slot.parts.clone_from(&here.parts);
     }
     record.disk = implied.disk;
     Some(record)
@@ -271,11 +276,11 @@ pub(super) fn find_slot(record: &Record, name: &str) -> Result<SlotId, Error> {
 impl<D: Medium> View<D> {
     /// What the decision reads of it; nobody asks for anything.
     pub(super) fn observation(&self) -> Observation {
-        let seen = |at: &Option<_>| if at.is_some() { Seen::Present } else { Seen::Missing };
+        let seen = |is_there| if is_there { Seen::Present } else { Seen::Missing };
         Observation {
             can_persist: self.can_persist,
-            slots: self.parts.iter().map(seen).collect(),
-            recovery: seen(&self.recovery),
+            slots: self.record.ids().map(|(id, _)| seen(self.is_present(id))).collect(),
+            recovery: seen(self.recovery.is_some()),
             request: None,
             apply_failed: false,
             recovery_waited: false,
@@ -336,7 +341,7 @@ impl<D: Medium> View<D> {
 
     /// The slot that a new image goes to, or why this machine takes none.
     pub(super) fn place(&self, config: &Config) -> Result<SlotId, Blocked> {
-        let present: Vec<_> = self.parts.iter().map(Option::is_some).collect();
+        let present: Vec<_> = self.record.ids().map(|(id, _)| self.is_present(id)).collect();
         // A configuration that was read names the machine type.
         let is_configured = !config.compatible.is_empty();
         lifecycle::place(
@@ -381,10 +386,5 @@ impl<D: Medium> View<D> {
     /// The name of a slot of the record.
     pub(super) fn name(&self, id: SlotId) -> &SlotName {
         &self.record.slot(id).name
-    }
-
-    /// Where a slot is.
-    pub(super) fn part(&self, id: SlotId) -> Result<PartitionRef, Error> {
-        self.parts[id.index()].ok_or_else(|| Error::SlotMissing(self.name(id).clone()))
     }
 }

@@ -1,15 +1,14 @@
 //! The rest of a word: verbs, their options, and names of slots, by the table of verbs.
 
 use crate::command::arguments::flags;
-use everboot_core::config::Locator;
-use everboot_core::slot::SlotName;
+use everboot_core::config::SlotConfig;
 use everboot_core::verbs::{Programs, VERBS, Verb};
 
 /// What names there are.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Names<'a> {
     /// The slots as the configuration has them.
-    pub(crate) slots: &'a [(SlotName, Locator)],
+    pub(crate) slots: &'a [SlotConfig],
     /// The program whose verbs and options are offered.
     pub(crate) programs: Programs,
 }
@@ -37,7 +36,7 @@ impl Options {
             }
             Some(verb) if verb.takes_verb() => options.add_verbs(begun, &words[1..], names.programs),
             Some(verb) if verb.arguments.first().is_some_and(|argument| argument.contains("SLOT")) => {
-                for (name, _) in names.slots {
+                for SlotConfig { name, .. } in names.slots {
                     options.add(begun, name.as_str());
                 }
             }

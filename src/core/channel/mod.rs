@@ -4,7 +4,7 @@
 //! Pure, like a manifest. No agent has it: `everboot-pack` makes it, `everboot-fetch` reads it.
 
 use crate::manifest::{VersionRange, compare_versions, is_version};
-use crate::slot::RootHash;
+use crate::slot::{ImageId, RootHash};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -51,9 +51,9 @@ pub struct Offer {
     /// SHA-256 of its manifest, in hexadecimal digits: with it a machine may fetch only what it has not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manifest_sha256: Option<String>,
-    /// Root hash of its image, as in its manifest: with it a machine knows an image that has failed on it.
+    /// Id of its image, in hexadecimal digits: with it a machine knows an image that has failed on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub root_hash: Option<String>,
+    pub image: Option<String>,
 }
 
 /// What a list has for a machine.
@@ -125,14 +125,14 @@ impl Channel {
 
     /// The newest bundle for a machine type that may be installed over `installed`; over anything when nobody says
     /// what that is. None whose image has `failed`.
-    pub fn choose(&self, compatible: &str, installed: Option<&str>, failed: &[RootHash]) -> Choice<'_> {
+    pub fn choose(&self, compatible: &str, installed: Option<&str>, failed: &[ImageId]) -> Choice<'_> {
         let of_type: Vec<_> = self.bundles.iter().filter(|offer| offer.compatible == compatible).collect();
         let is_newer = |offer: &&Offer| {
             installed.is_none_or(|installed| compare_versions(&offer.version, installed).is_gt())
         };
         let newer: Vec<_> = of_type.iter().copied().filter(is_newer).collect();
         let fits: Vec<_> = newer.iter().copied().filter(|offer| offer.is_for(installed)).collect();
-        let has_failed = |offer: &&Offer| matches!(offer.root(), Ok(Some(root)) if failed.contains(&root));
+        let has_failed = |offer: &&Offer| matches!(offer.image_id(), Ok(Some(id)) if failed.contains(&id));
         let hopeful: Vec<_> = fits.iter().copied().filter(|offer| !has_failed(offer)).collect();
         match (newest(&hopeful), newest(&fits), newest(&newer)) {
             (Some(offer), ..) => Choice::Take(offer),
@@ -159,9 +159,9 @@ impl Offer {
         hash("manifest_sha256", self.manifest_sha256.as_deref())
     }
 
-    /// Root hash of its image.
-    pub fn root(&self) -> Result<Option<RootHash>, ChannelError> {
-        hash("root_hash", self.root_hash.as_deref())
+    /// Id of its image.
+    pub fn image_id(&self) -> Result<Option<ImageId>, ChannelError> {
+        Ok(hash("image", self.image.as_deref())?.map(|hash| ImageId(hash.0)))
     }
 
     /// Whether it may be installed over that version.
@@ -196,7 +196,7 @@ impl Offer {
         }
         self.sum()?;
         self.manifest()?;
-        self.root().map(drop)
+        self.image_id().map(drop)
     }
 }
 
@@ -231,7 +231,7 @@ mod tests {
             size: 1,
             sha256: "0".repeat(64),
             manifest_sha256: None,
-            root_hash: None,
+            image: None,
         }
     }
 
@@ -264,19 +264,19 @@ mod tests {
     fn what_has_failed_is_not_chosen() {
         let mut channel = channel();
         for (offer, digit) in channel.bundles.iter_mut().zip(["9", "2", "a"]) {
-            offer.root_hash = Some(digit.repeat(64));
+            offer.image = Some(digit.repeat(64));
         }
-        let root = |digit: &str| RootHash::parse(&digit.repeat(64)).unwrap();
-        let choose = |installed, failed: &[RootHash]| match channel.choose("demo", Some(installed), failed) {
+        let id = |digit: &str| ImageId::parse(&digit.repeat(64)).unwrap();
+        let choose = |installed, failed: &[ImageId]| match channel.choose("demo", Some(installed), failed) {
             Choice::Take(offer) => offer.version.clone(),
             Choice::Failed(offer) => format!("{} failed", offer.version),
             other => format!("{other:?}"),
         };
-        assert_eq!(choose("1.7", &[root("9")]), "2.0");
-        assert_eq!(choose("1.7", &[root("2")]), "1.10");
-        assert_eq!(choose("1.7", &[root("2"), root("a")]), "1.9");
-        assert_eq!(choose("1.7", &[root("2"), root("a"), root("9")]), "2.0 failed");
-        assert_eq!(choose("2.0", &[root("2")]), "UpToDate");
+        assert_eq!(choose("1.7", &[id("9")]), "2.0");
+        assert_eq!(choose("1.7", &[id("2")]), "1.10");
+        assert_eq!(choose("1.7", &[id("2"), id("a")]), "1.9");
+        assert_eq!(choose("1.7", &[id("2"), id("a"), id("9")]), "2.0 failed");
+        assert_eq!(choose("2.0", &[id("2")]), "UpToDate");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! Hard limits: 64 KiB, 2 to [`MAX_SLOTS`] slots when any is named.
 
 use super::line::{key_and_value, shown};
-use super::{Assess, Config, Locator, ShellAccess, Watchdog};
+use super::{Assess, Config, Locator, ShellAccess, SlotConfig, Watchdog};
 use crate::slot::{MAX_COUNT, MAX_SLOTS, SlotName, Uuid};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -45,7 +45,9 @@ impl Default for Config {
             record: label("everboot-record"),
             staging: label("everboot-data"),
             recovery: label("recovery"),
-            slots: slots.filter_map(|name| Some((SlotName::new(name).ok()?, label(name)))).collect(),
+            slots: slots
+                .filter_map(|name| Some(SlotConfig::new(SlotName::new(name).ok()?, label(name))))
+                .collect(),
             tries: 3,
             handoffs: 10,
             apply_starts: 5,
@@ -92,7 +94,7 @@ impl Config {
         Ok(config)
     }
 
-    fn set(&mut self, key: &str, value: &str, slots: &mut Vec<(SlotName, Locator)>) -> Result<(), String> {
+    fn set(&mut self, key: &str, value: &str, slots: &mut Vec<SlotConfig>) -> Result<(), String> {
         let count = || number(value, 1..=MAX_COUNT.into()).map(|count| count as u8);
         match key {
             "compatible" => self.compatible = compatible(value)?,
@@ -134,7 +136,7 @@ fn locator(value: &str) -> Result<Locator, String> {
     }
 }
 
-fn slot(value: &str, others: &[(SlotName, Locator)]) -> Result<(SlotName, Locator), String> {
+fn slot(value: &str, others: &[SlotConfig]) -> Result<SlotConfig, String> {
     let (name, place) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
     let name = SlotName::new(name).map_err(|error| error.to_string())?;
     let place = match place.trim_start() {
@@ -144,12 +146,14 @@ fn slot(value: &str, others: &[(SlotName, Locator)]) -> Result<(SlotName, Locato
     if others.len() == MAX_SLOTS {
         return Err(format!("expected at most {MAX_SLOTS} slots, found one more"));
     }
-    if others.iter().any(|other| other.0 == name || other.1 == place) {
+    let slot = SlotConfig::new(name, place);
+    if others.iter().any(|other| other.name == slot.name || other.parts == slot.parts) {
         return Err(format!(
-            "expected each slot and each partition once, found {name} or its partition again"
+            "expected each slot and each partition once, found {} or its partition again",
+            slot.name
         ));
     }
-    Ok((name, place))
+    Ok(slot)
 }
 
 /// A decimal number in `range`.
@@ -204,12 +208,12 @@ mod tests {
         assert!(NAMES.iter().all(|key| text.contains(&format!("{key} = "))), "{text}");
         let config = Config::parse(&text).unwrap();
         let uuid = Locator::PartUuid(Uuid::parse(uuid).unwrap());
-        assert_eq!((&config.record, &config.slots[1].1), (&uuid, &uuid));
+        assert_eq!((&config.record, &config.slots[1].parts[0].1), (&uuid, &uuid));
         assert_eq!(config.staging, Locator::PartLabel("my data".into()));
         assert_eq!(config.recovery, Locator::PartLabel("rescue".into()));
         assert_eq!(config.shell, ShellAccess::Closed);
-        assert_eq!(config.slots[0].1, Locator::PartLabel("a".into()));
-        assert_eq!(config.slots[2].1, Locator::PartLabel("See".into()));
+        assert_eq!(config.slots[0].parts[0].1, Locator::PartLabel("a".into()));
+        assert_eq!(config.slots[2].parts[0].1, Locator::PartLabel("See".into()));
         assert_eq!((config.tries, config.handoffs, config.apply_starts), (1, 100, 7));
         assert_eq!((config.assess, config.lock, config.timeout), (Assess::Upgrade, true, 3600));
         assert_eq!((config.watchdog, config.insecure), (Watchdog::Left(10), true));

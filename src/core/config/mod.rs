@@ -16,7 +16,7 @@ pub use keys::{KEYS, Key, PARAMETERS};
 pub use policy::Policy;
 pub use shell::ShellAccess;
 
-use crate::slot::{SlotName, Uuid};
+use crate::slot::{PartName, SlotName, Uuid};
 
 /// How a partition is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,22 @@ pub enum Locator {
     PartLabel(String),
     /// By its unique GUID.
     PartUuid(Uuid),
+}
+
+/// A slot, and where its parts are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SlotConfig {
+    /// Its name.
+    pub name: SlotName,
+    /// Its parts; the file names the place of the part `root` and knows no other.
+    pub parts: Vec<(PartName, Locator)>,
+}
+
+impl SlotConfig {
+    /// A slot that has a root part and no other.
+    pub fn new(name: SlotName, root: Locator) -> Self {
+        Self { name, parts: [(PartName::root(), root)].into() }
+    }
 }
 
 /// When a boot is written to the record.
@@ -60,7 +76,7 @@ pub struct Config {
     /// when no other slot can be, and never written.
     pub recovery: Locator,
     /// The slots in order; default `slot-a` and `slot-b`, each found by its PARTLABEL.
-    pub slots: Vec<(SlotName, Locator)>,
+    pub slots: Vec<SlotConfig>,
     /// Attempts of a trial whose manifest names no number; 1 to 100, default 3.
     pub tries: u8,
     /// The hard number of hand-offs of a trial; 1 to 100, default 10.

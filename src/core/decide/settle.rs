@@ -22,7 +22,7 @@ pub(super) fn settle(record: &mut Record, seen: &Observation) -> Vec<Settled> {
     if let (true, Some(bundle)) =
         (seen.apply_failed && mutant::is(Mutant::ErrorMakesBad), record.update.bundle())
     {
-        record.remember_bad(bundle.image.root_hash);
+        record.remember_bad(bundle.image.id);
     }
     if let Some(given_up) = apply_verdict(record, seen) {
         record.update = Update::None;

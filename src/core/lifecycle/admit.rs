@@ -3,8 +3,8 @@
 
 use crate::manifest::{Manifest, Refusal as VersionRefusal};
 use crate::quoted::Quoted;
-use crate::record::is_below;
-use crate::slot::Image;
+use crate::record::{Slot, is_below};
+use crate::slot::{Image, Part, PartName};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -35,6 +35,13 @@ pub enum Unfit {
     },
     /// The version rule forbids it.
     Version(VersionRefusal),
+    /// The slot is made of other parts.
+    Parts {
+        /// The slot's.
+        expected: String,
+        /// The image's.
+        found: String,
+    },
     /// It has no modules for the kernel that will boot it.
     Modules {
         /// The kernel's release.
@@ -52,6 +59,9 @@ impl fmt::Display for Unfit {
                 write!(f, "image for another machine: expected compatible {expected}, found {found}")
             }
             Self::Version(why) => why.fmt(f),
+            Self::Parts { expected, found } => {
+                write!(f, "image for other slots: expected the parts {expected}, found {found}")
+            }
             Self::Modules { expected, found } => {
                 let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
                 write!(
@@ -67,11 +77,26 @@ impl fmt::Display for Unfit {
 pub fn image_of(manifest: &Manifest) -> Image {
     Image {
         version: manifest.version.clone(),
-        root_hash: Some(manifest.payload.root_hash),
-        open: manifest.payload.open,
+        id: Some(manifest.image_id()),
+        open: manifest.root().open,
         tries: manifest.tries.unwrap_or(0),
         insecure: manifest.insecure,
     }
+}
+
+/// Refuses an image for a slot that is made of other parts: what it does not bring would stay of an older version.
+pub fn admit_parts(manifest: &Manifest, slot: &Slot) -> Result<(), Unfit> {
+    let has = |part: &Part| manifest.parts.iter().any(|image| image.name == part.name);
+    if slot.parts.len() == manifest.parts.len() && slot.parts.iter().all(has) {
+        return Ok(());
+    }
+    let names = |names: &mut dyn Iterator<Item = &PartName>| {
+        names.map(PartName::as_str).collect::<Vec<_>>().join(", ")
+    };
+    Err(Unfit::Parts {
+        expected: names(&mut slot.parts.iter().map(|part| &part.name)),
+        found: names(&mut manifest.parts.iter().map(|image| &image.name)),
+    })
 }
 
 /// Refuses what does not fit, before anything is written.

@@ -32,7 +32,7 @@ mod trouble;
 mod update;
 mod verdict;
 
-pub use admit::{Machine, Unfit, admit, image_of};
+pub use admit::{Machine, Unfit, admit, admit_parts, image_of};
 pub use attempt::counts_attempt;
 pub use blocked::Blocked;
 pub use floor::{below_floor, may_choose, raise_floor};
@@ -160,7 +160,7 @@ pub fn make_bad(record: &mut Record, id: SlotId, reason: BadReason) {
     if reason == BadReason::Unproven {
         return;
     }
-    record.remember_bad(record.slot(id).root_hash());
+    record.remember_bad(record.slot(id).image_id());
 }
 
 /// Marks the slot as being written: nothing is known of its content from now on.

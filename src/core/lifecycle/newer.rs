@@ -2,8 +2,9 @@
 //! counting, which stand in every copy at the same place.
 
 use crate::record::{Record, Slot, Update};
-use crate::slot::{Image, MAX_SLOTS, SlotId, SlotName, SlotState, Uuid};
+use crate::slot::{Image, MAX_SLOTS, Part, SlotId, SlotName, SlotState, Uuid};
 use alloc::string::{String, ToString};
+use alloc::vec;
 
 /// A record that boots the partitions of `order` in their order, and other slots only after them. Saved by a forced
 /// repair alone.
@@ -17,9 +18,10 @@ pub fn in_order(mut known: Record, order: &[Uuid], implied: &Record) -> Record {
     // Of an older copy, and done since or not.
     (known.update, known.once, known.default) = (Update::None, None, None);
     let highest = known.slots.iter().chain(&implied.slots).map(|slot| slot.confirmed).max().unwrap_or(0);
-    for (at, part) in order.iter().enumerate() {
-        let said = implied.slots.iter().find(|slot| slot.part == *part).and_then(|slot| slot.image.clone());
-        let Some(id) = position(&mut known, *part) else { continue };
+    for (at, partition) in order.iter().enumerate() {
+        let is_there = |slot: &&Slot| slot.partition() == Some(*partition);
+        let said = implied.slots.iter().find(is_there).and_then(|slot| slot.image.clone());
+        let Some(id) = position(&mut known, *partition) else { continue };
         let slot = known.slot_mut(id);
         slot.state = SlotState::Good;
         slot.confirmed = highest.saturating_add((order.len() - at) as u64);
@@ -30,17 +32,18 @@ pub fn in_order(mut known: Record, order: &[Uuid], implied: &Record) -> Record {
 }
 
 /// The slot on a partition; one that nobody named has the partition's GUID as its name.
-fn position(known: &mut Record, part: Uuid) -> Option<SlotId> {
-    let found = known.ids().find(|(_, slot)| slot.part == part).map(|(id, _)| id);
+fn position(known: &mut Record, partition: Uuid) -> Option<SlotId> {
+    let found = known.ids().find(|(_, slot)| slot.partition() == Some(partition)).map(|(id, _)| id);
     if found.is_some() || known.slots.len() >= MAX_SLOTS {
         return found;
     }
-    let name = SlotName::new(&part.to_string()).ok()?;
-    known.slots.push(Slot { name, part, state: SlotState::Empty, image: None, confirmed: 0 });
+    let name = SlotName::new(&partition.to_string()).ok()?;
+    let parts = vec![Part::root(partition)];
+    known.slots.push(Slot { name, parts, state: SlotState::Empty, image: None, confirmed: 0 });
     Some(SlotId(known.slots.len() as u8 - 1))
 }
 
 /// Sealed, so that nothing is changed in an image that nobody here can tell anything of.
 fn filled_by_other_means() -> Image {
-    Image { version: String::new(), root_hash: None, open: false, tries: 0, insecure: false }
+    Image { version: String::new(), id: None, open: false, tries: 0, insecure: false }
 }

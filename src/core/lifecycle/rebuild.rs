@@ -3,7 +3,7 @@
 use super::raise_floor;
 use crate::mutant::{self, Mutant};
 use crate::record::{Record, Slot, Update};
-use crate::slot::{Image, SlotId, SlotName, SlotState, Uuid};
+use crate::slot::{Image, Part, SlotId, SlotName, SlotState, Uuid};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,8 +12,8 @@ use alloc::vec::Vec;
 pub struct Found {
     /// Its name in the configuration.
     pub name: SlotName,
-    /// The GUID of its partition.
-    pub part: Uuid,
+    /// What it is made of.
+    pub parts: Vec<Part>,
     /// The image that its trailer names, when the trailer's signature is right. A trailer is written only
     /// after every block was proven.
     pub image: Option<Image>,
@@ -57,6 +57,6 @@ fn slot(found: &Found) -> Slot {
         (None, _) => SlotState::Empty,
     };
     let confirmed = found.image.as_ref().and(found.mark).unwrap_or(0);
-    let (name, part, image) = (found.name.clone(), found.part, found.image.clone());
-    Slot { name, part, state, image, confirmed }
+    let (name, parts, image) = (found.name.clone(), found.parts.clone(), found.image.clone());
+    Slot { name, parts, state, image, confirmed }
 }

@@ -18,12 +18,12 @@ pub enum Activated {
 /// Notes a bundle that is durable in the staging area. An older one that was only staged, or due, is
 /// replaced; a slot that was half written for it is chosen again later.
 pub fn stage(record: &Record, bundle: Staged, force: bool) -> Result<Record, Refusal> {
-    let hash = bundle.image.root_hash;
-    if !force && hash.is_some_and(|hash| record.bad_images.contains(&hash)) {
+    let id = bundle.image.id;
+    if !force && id.is_some_and(|id| record.bad_images.contains(&id)) {
         return Err(Refusal::RememberedBad);
     }
-    let installed = record.default.and_then(|id| record.slot(id).root_hash());
-    if !force && hash.is_some() && installed == hash {
+    let installed = record.default.and_then(|id| record.slot(id).image_id());
+    if !force && id.is_some() && installed == id {
         return Err(Refusal::AlreadyInstalled);
     }
     if record.update.bundle() == Some(&bundle) && (record.trial().is_some() || !is_given_up(record)) {
@@ -32,7 +32,7 @@ pub fn stage(record: &Record, bundle: Staged, force: bool) -> Result<Record, Ref
     not_newer(record)?;
     let mut next = record.clone();
     if force {
-        next.bad_images.retain(|bad| Some(*bad) != hash);
+        next.bad_images.retain(|bad| Some(*bad) != id);
     }
     next.update = Update::Staged(bundle);
     Ok(next)
@@ -148,8 +148,8 @@ pub fn activate(record: &Record, policy: &Policy) -> Result<(Record, Activated),
         return Ok((next, Activated::Trial(id)));
     }
     let proven = record.ids().filter(|(_, slot)| slot.state == SlotState::Proven);
-    let kept = record.update.bundle().and_then(|bundle| bundle.image.root_hash);
-    let chosen = proven.max_by_key(|(_, slot)| slot.root_hash() == kept).map(|(id, _)| id);
+    let kept = record.update.bundle().and_then(|bundle| bundle.image.id);
+    let chosen = proven.max_by_key(|(_, slot)| slot.image_id() == kept).map(|(id, _)| id);
     let id = chosen.ok_or(Refusal::NothingStaged)?;
     not_below(record, id)?;
     make_trial(&mut next, id, policy);

@@ -40,7 +40,7 @@ pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
         let entry = next.slot_mut(slot);
         entry.state = SlotState::Good;
         entry.confirmed = generation;
-        let image = entry.root_hash();
+        let image = entry.image_id();
         next.bad_images.retain(|bad| Some(*bad) != image);
         next.default = Some(slot);
     } else if !has_good_default {
@@ -117,8 +117,8 @@ fn other_good(record: &Record, id: SlotId) -> Option<SlotId> {
 
 /// Forgets an update that brought the image into slot `id`, or was about to write it.
 fn drop_update(next: &mut Record, id: SlotId) {
-    let hash = next.slot(id).root_hash();
-    let same = |bundle: &crate::record::Staged| hash.is_some() && bundle.image.root_hash == hash;
+    let image = next.slot(id).image_id();
+    let same = |bundle: &crate::record::Staged| image.is_some() && bundle.image.id == image;
     let concerns = next.update.target() == Some(id)
         || next.update.target().is_some() && next.update.target() == next.default
         || next.update.bundle().is_some_and(same);

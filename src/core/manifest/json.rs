@@ -2,11 +2,9 @@
 //! number. Known fields that come twice are refused.
 
 use super::value::{Fields, Offset, Value};
-use super::{Manifest, Payload, VersionRange, is_version};
-use crate::slot::{BLOCK, MAX_COUNT, RootHash, from_hex};
+use super::{Manifest, PartImage, VersionRange, is_version};
+use crate::slot::{BLOCK, MAX_COUNT, PartName, RootHash, from_hex};
 use alloc::string::{String, ToString};
-#[cfg(feature = "write")]
-use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -49,7 +47,7 @@ pub enum ManifestError {
         /// What it is.
         found: String,
     },
-    /// A kind of payload that this everboot does not know.
+    /// A kind of part that this everboot does not know.
     Kind {
         /// Its name.
         found: String,
@@ -70,14 +68,13 @@ struct Raw {
     tries: Option<u64>,
     #[cfg_attr(feature = "write", serde(skip_serializing_if = "Option::is_none"))]
     modules: Option<Vec<String>>,
-    payloads: Vec<RawPayload>,
+    parts: Vec<RawPart>,
 }
 
 #[cfg_attr(feature = "write", derive(serde::Serialize))]
-struct RawPayload {
+struct RawPart {
     name: String,
     kind: String,
-    part: String,
     size: u64,
     root_hash: String,
     salt: String,
@@ -104,7 +101,6 @@ impl Manifest {
     /// The JSON of this manifest, with a line for each field.
     #[cfg(feature = "write")]
     pub fn to_json(&self) -> String {
-        let payload = &self.payload;
         let raw = Raw {
             format: FORMAT,
             compatible: self.compatible.clone(),
@@ -116,16 +112,7 @@ impl Manifest {
             floor: self.floor.clone(),
             tries: self.tries.map(u64::from),
             modules: self.modules.clone(),
-            payloads: vec![RawPayload {
-                name: payload.name.clone(),
-                kind: "image".into(),
-                part: payload.part.clone(),
-                size: payload.size,
-                root_hash: payload.root_hash.to_string(),
-                salt: crate::slot::to_hex(&payload.salt),
-                mode: if payload.open { "open" } else { "sealed" }.into(),
-                frame_blocks: payload.frame_blocks.into(),
-            }],
+            parts: self.parts.iter().map(RawPart::of).collect(),
         };
         // Strings and numbers always have a JSON form.
         serde_json::to_string_pretty(&raw).unwrap_or_default() + "\n"
@@ -148,11 +135,6 @@ fn is_printable(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
-fn is_name(text: &str) -> bool {
-    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    (1..=32).contains(&text.len()) && text.bytes().all(allowed)
-}
-
 fn salt(text: &str) -> Option<Vec<u8>> {
     if !text.len().is_multiple_of(2) || text.len() > 2 * SALT_MAX {
         return None;
@@ -168,7 +150,7 @@ impl Raw {
         let floor = optional("floor")?.map(Value::text).transpose()?.unwrap_or_default();
         let tries = optional("tries")?.map(Value::number).transpose()?;
         let modules = optional("modules")?.map(Value::texts).transpose()?;
-        let payloads = fields.needed("payloads")?.list()?;
+        let parts = fields.needed("parts")?.list()?;
         Ok(Self {
             #[cfg(feature = "write")]
             format: FORMAT,
@@ -178,11 +160,11 @@ impl Raw {
             floor,
             tries,
             modules,
-            payloads: payloads.into_iter().map(RawPayload::read).collect::<Result<_, _>>()?,
+            parts: parts.into_iter().map(RawPart::read).collect::<Result<_, _>>()?,
         })
     }
 
-    fn check(mut self) -> Result<Manifest, ManifestError> {
+    fn check(self) -> Result<Manifest, ManifestError> {
         if !is_printable(&self.compatible) {
             return Err(wrong("compatible", "1 to 64 printable ASCII characters", &self.compatible));
         }
@@ -195,8 +177,7 @@ impl Raw {
             Ok(tries @ 1..=MAX_COUNT) => Ok(tries),
             _ => Err(wrong("tries", "1 to 100", &tries)),
         });
-        let modules = self.modules.take();
-        if let Some(list) = &modules {
+        if let Some(list) = &self.modules {
             if list.len() > LIST_MAX {
                 return Err(wrong("modules", "at most 64 entries", &list.len()));
             }
@@ -207,22 +188,18 @@ impl Raw {
                 return Err(wrong("modules", "kernel releases of 1 to 64 characters", bad));
             }
         }
-        let payload = match (self.payloads.pop(), self.payloads.len()) {
-            (Some(payload), 0) => payload.check()?,
-            (last, others) => {
-                let found = others + usize::from(last.is_some());
-                return Err(wrong("payloads", "exactly one", &found));
-            }
-        };
+        if self.parts.len() != 1 {
+            return Err(wrong("parts", "exactly one", &self.parts.len()));
+        }
         Ok(Manifest {
             upgrade_from: self.upgrade_from.map(ranges).transpose()?,
             compatible: self.compatible,
             version: self.version,
             floor: self.floor,
             tries: tries.transpose()?,
-            modules,
+            modules: self.modules,
             insecure: false,
-            payload,
+            parts: self.parts.into_iter().map(RawPart::check).collect::<Result<_, _>>()?,
         })
     }
 }
@@ -238,27 +215,36 @@ fn ranges(texts: Vec<String>) -> Result<Vec<VersionRange>, ManifestError> {
     texts.iter().map(range).collect()
 }
 
-impl RawPayload {
+impl RawPart {
+    #[cfg(feature = "write")]
+    fn of(part: &PartImage) -> Self {
+        Self {
+            name: part.name.to_string(),
+            kind: "image".into(),
+            size: part.size,
+            root_hash: part.root_hash.to_string(),
+            salt: crate::slot::to_hex(&part.salt),
+            mode: if part.open { "open" } else { "sealed" }.into(),
+            frame_blocks: part.frame_blocks.into(),
+        }
+    }
+
     fn read(value: Value) -> Result<Self, Offset> {
         let mut fields = value.fields()?;
         let mut text = |name| fields.needed(name)?.text();
-        let (name, kind, part) = (text("name")?, text("kind")?, text("part")?);
+        let (name, kind) = (text("name")?, text("kind")?);
         let (root_hash, salt, mode) = (text("root_hash")?, text("salt")?, text("mode")?);
         let mut number = |name| fields.needed(name)?.number();
         let (size, frame_blocks) = (number("size")?, number("frame_blocks")?);
-        Ok(Self { name, kind, part, size, root_hash, salt, mode, frame_blocks })
+        Ok(Self { name, kind, size, root_hash, salt, mode, frame_blocks })
     }
 
-    fn check(self) -> Result<Payload, ManifestError> {
+    fn check(self) -> Result<PartImage, ManifestError> {
         if self.kind != "image" {
             return Err(ManifestError::Kind { found: self.kind.chars().take(80).collect() });
         }
-        if !is_name(&self.name) {
-            return Err(wrong("name", "1 to 32 characters out of a-z 0-9 -", &self.name));
-        }
-        if self.part != "root" {
-            return Err(wrong("part", "root", &self.part));
-        }
+        let name = PartName::new(&self.name).filter(PartName::is_root);
+        let name = name.ok_or_else(|| wrong("name", "root", &self.name))?;
         let block = BLOCK as u64;
         if !self.size.is_multiple_of(block) || !(2 * block..=SIZE_MAX).contains(&self.size) {
             return Err(wrong("size", "a multiple of 4096 from 8192 to 2^48", &self.size));
@@ -276,7 +262,7 @@ impl RawPayload {
             Ok(blocks @ 1..=1024) => blocks,
             _ => return Err(wrong("frame_blocks", "1 to 1024", &self.frame_blocks)),
         };
-        Ok(Payload { name: self.name, part: self.part, size: self.size, root_hash, salt, open, frame_blocks })
+        Ok(PartImage { name, size: self.size, root_hash, salt, open, frame_blocks })
     }
 }
 
@@ -298,7 +284,7 @@ impl fmt::Display for ManifestError {
             Self::Kind { found } => {
                 write!(
                     f,
-                    "manifest: unsupported kind of payload: expected image, found {}",
+                    "manifest: unsupported kind of part: expected image, found {}",
                     found.escape_default()
                 )
             }
@@ -316,7 +302,7 @@ mod tests {
         let hash = "ab".repeat(32);
         format!(
             r#"{{"format":1,"compatible":"demo","version":"1.3","upgrade_from":["1.0","1.2..1.9"],"floor":"1.1","tries":3,
-            "modules":["6.1.0-13-amd64"],"payloads":[{{"name":"root","kind":"image","part":"root","size":8192,
+            "modules":["6.1.0-13-amd64"],"parts":[{{"name":"root","kind":"image","size":8192,
             "root_hash":"{hash}","salt":"00fF","mode":"sealed","frame_blocks":256}}]}}"#
         )
     }
@@ -329,10 +315,10 @@ mod tests {
         assert_eq!(manifest.from_rule().as_deref(), Some("1.0,1.2..1.9"));
         assert_eq!((manifest.tries, manifest.floor.as_str()), (Some(3), "1.1"));
         assert_eq!(manifest.modules, Some(vec!["6.1.0-13-amd64".to_owned()]));
-        let payload = &manifest.payload;
-        assert_eq!((payload.name.as_str(), payload.size, payload.open), ("root", 8192, false));
-        assert_eq!((payload.root_hash, payload.salt.as_slice()), (RootHash([0xab; 32]), &[0, 255][..]));
-        assert_eq!((payload.blocks(), payload.frames(), payload.frame_blocks), (2, 1, 256));
+        let root = manifest.root();
+        assert_eq!((root.name.as_str(), root.size, root.open), ("root", 8192, false));
+        assert_eq!((root.root_hash, root.salt.as_slice()), (RootHash([0xab; 32]), &[0, 255][..]));
+        assert_eq!((root.blocks(), root.frames(), root.frame_blocks), (2, 1, 256));
     }
 
     #[test]
@@ -360,7 +346,7 @@ mod tests {
             ("modules", "6.1.0-13-amd64", ""),
             ("name", r#""name":"root""#, r#""name":"Root""#),
             ("name", r#""name":"root""#, r#""name":"../root""#),
-            ("part", r#""part":"root""#, r#""part":"boot""#),
+            ("name", r#""name":"root""#, r#""name":"boot""#),
             ("size", "8192", "4096"),
             ("size", "8192", "8193"),
             ("size", "8192", "281474976714752"),
@@ -382,7 +368,7 @@ mod tests {
 
     #[test]
     fn other_formats_and_kinds_are_unsupported_and_not_corrupt() {
-        let newer = Manifest::parse(br#"{"payloads":{"new":true},"format":2}"#);
+        let newer = Manifest::parse(br#"{"parts":{"new":true},"format":2}"#);
         assert_eq!(newer, Err(ManifestError::Format { found: 2 }));
         let kind = Manifest::parse(json().replace("image", "delta").as_bytes());
         assert_eq!(kind, Err(ManifestError::Kind { found: "delta".into() }));
@@ -403,14 +389,14 @@ mod tests {
     }
 
     #[test]
-    fn no_payload_or_two_are_refused() {
+    fn no_part_or_two_are_refused() {
         let one = json();
         let (start, end) = (one.find("[{").unwrap() + 1, one.rfind("}]").unwrap() + 1);
-        let payload = &one[start..end];
-        for payloads in [String::new(), format!("{payload},{payload}")] {
-            let text = format!("{}{payloads}{}", &one[..start], &one[end..]);
+        let part = &one[start..end];
+        for parts in [String::new(), format!("{part},{part}")] {
+            let text = format!("{}{parts}{}", &one[..start], &one[end..]);
             let found = Manifest::parse(text.as_bytes());
-            assert!(matches!(found, Err(ManifestError::Value { field: "payloads", .. })), "{found:?}");
+            assert!(matches!(found, Err(ManifestError::Value { field: "parts", .. })), "{found:?}");
         }
     }
 
@@ -423,7 +409,7 @@ mod tests {
         manifest.floor.clear();
         manifest.tries = None;
         manifest.modules = None;
-        manifest.payload.open = true;
+        manifest.parts[0].open = true;
         assert_eq!(Manifest::parse(manifest.to_json().as_bytes()), Ok(manifest));
     }
 }

@@ -17,7 +17,7 @@ pub use json::{MANIFEST_MAX, ManifestError};
 pub use upgrade::{Refusal, VersionRange};
 pub use version::{compare_versions, is_version};
 
-use crate::slot::{BLOCK, RootHash};
+use crate::slot::{BLOCK, ImageId, PartName, RootHash};
 
 /// A manifest whose values were checked. The agent has one only through [`Manifest::parse`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,18 +37,16 @@ pub struct Manifest {
     pub modules: Option<Vec<String>>,
     /// Whether it is used although no trusted key has signed it: not in the JSON.
     pub insecure: bool,
-    /// What the bundle carries: in this format version exactly one, for the part `root`.
-    pub payload: Payload,
+    /// What the image is made of, in the order of the names: in this format version one part, `root`.
+    pub parts: Vec<PartImage>,
 }
 
-/// One image of a bundle.
+/// What a part of a slot is to hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Payload {
-    /// Name of its members in the archive: `NAME.tree`, `NAME.zst`.
-    pub name: String,
-    /// Part of the slot that it fills.
-    pub part: String,
-    /// Size of the image in bytes: a multiple of 4096, at least two blocks.
+pub struct PartImage {
+    /// The part; its members in the archive are `NAME.tree` and `NAME.zst`, or `NAME.delta`.
+    pub name: PartName,
+    /// Its size in bytes: a multiple of 4096, at least two blocks.
     pub size: u64,
     /// Root hash of its tree.
     pub root_hash: RootHash,
@@ -60,13 +58,35 @@ pub struct Payload {
     pub frame_blocks: u32,
 }
 
-impl Payload {
-    /// Blocks of the image.
+impl Manifest {
+    /// The place of the part `root` among the parts. [`Manifest::parse`] makes sure that there is one.
+    pub fn root_at(&self) -> usize {
+        self.parts.iter().position(|part| part.name.is_root()).unwrap_or_default()
+    }
+
+    /// The part that holds the root file system.
+    pub fn root(&self) -> &PartImage {
+        &self.parts[self.root_at()]
+    }
+
+    /// What names the image wherever it is spoken of.
+    pub fn image_id(&self) -> ImageId {
+        ImageId::of(self.parts.iter().map(|part| (&part.name, part.root_hash)))
+    }
+
+    /// Blocks of all parts.
+    pub fn blocks(&self) -> u64 {
+        self.parts.iter().map(PartImage::blocks).sum()
+    }
+}
+
+impl PartImage {
+    /// Its blocks.
     pub fn blocks(&self) -> u64 {
         self.size / BLOCK as u64
     }
 
-    /// zstd frames that carry the image.
+    /// zstd frames that carry it.
     pub fn frames(&self) -> u64 {
         self.blocks().div_ceil(self.frame_blocks.into())
     }

@@ -121,9 +121,7 @@ impl core::error::Error for Refusal {}
 
 #[cfg(test)]
 mod tests {
-    use super::super::Payload;
     use super::*;
-    use crate::slot::RootHash;
 
     fn manifest(version: &str, from: &[&str]) -> Manifest {
         let ranges = from.iter().map(|text| VersionRange::parse(text).unwrap()).collect::<Vec<_>>();
@@ -135,15 +133,7 @@ mod tests {
             tries: None,
             modules: None,
             insecure: false,
-            payload: Payload {
-                name: "root".into(),
-                part: "root".into(),
-                size: 8192,
-                root_hash: RootHash([0; 32]),
-                salt: Vec::new(),
-                open: false,
-                frame_blocks: 1,
-            },
+            parts: Vec::new(),
         }
     }
 

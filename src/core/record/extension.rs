@@ -4,7 +4,7 @@
 //! speaks of an image that is gone. One that is *critical* must be understood by whoever saves the record.
 
 use super::Record;
-use crate::slot::{Digest, RootHash, SlotId};
+use crate::slot::{Digest, ImageId, SlotId};
 use alloc::vec::Vec;
 
 /// An extension.
@@ -25,8 +25,8 @@ pub struct Extension {
 pub enum Owner {
     /// The record: it stays.
     Record,
-    /// An image in a slot; no root hash for one that was filled by other means.
-    Slot(SlotId, Option<RootHash>),
+    /// An image in a slot; no id for one that was filled by other means.
+    Slot(SlotId, Option<ImageId>),
     /// The update with the bundle whose `manifest.json` has this SHA-256.
     Update(Digest),
 }
@@ -42,9 +42,9 @@ impl Record {
         let (slots, update) = (&self.slots, &self.update);
         self.extensions.retain(|extension| match extension.owner {
             Owner::Record => true,
-            Owner::Slot(id, root_hash) => {
+            Owner::Slot(id, expected) => {
                 let image = slots.get(id.index()).and_then(|slot| slot.image.as_ref());
-                image.is_some_and(|image| image.root_hash == root_hash)
+                image.is_some_and(|image| image.id == expected)
             }
             Owner::Update(manifest) => update.bundle().is_some_and(|bundle| bundle.manifest == manifest),
         });

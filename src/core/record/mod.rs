@@ -20,7 +20,9 @@ pub use formats::{Formats, Unread};
 pub(crate) use order::is_below;
 pub use selection::{Selection, Side};
 
-use crate::slot::{Digest, Image, MAX_COUNT, MAX_SLOTS, RootHash, SlotId, SlotName, SlotState, Tagged, Uuid};
+use crate::slot::{
+    Digest, Image, ImageId, MAX_COUNT, MAX_PARTS, MAX_SLOTS, Part, SlotId, SlotName, SlotState, Tagged, Uuid,
+};
 use core::fmt;
 
 /// Most bad images that are remembered; the oldest is forgotten first.
@@ -41,8 +43,8 @@ pub struct Record {
     pub last_boot: Option<LastBoot>,
     /// What happens with the staged bundle.
     pub update: Update,
-    /// Root hashes of images that failed their trial or were rejected, oldest first.
-    pub bad_images: Vec<RootHash>,
+    /// Images that failed their trial or were rejected, oldest first.
+    pub bad_images: Vec<ImageId>,
     /// Times that recovery waited and tried again since the last confirmation.
     pub recovery_rounds: u8,
     /// The slot that the next boot goes to, and only the next.
@@ -58,8 +60,8 @@ pub struct Record {
 pub struct Slot {
     /// Its name.
     pub name: SlotName,
-    /// Unique GUID of the partition of its root part.
-    pub part: Uuid,
+    /// What it is made of, in the order of the configuration: at most four parts, one of them `root`.
+    pub parts: Vec<Part>,
     /// Where it stands.
     pub state: SlotState,
     /// What is in it, once that is known.
@@ -182,10 +184,10 @@ impl Record {
     }
 
     /// Adds an image to those that are not tried again.
-    pub fn remember_bad(&mut self, image: Option<RootHash>) {
-        let Some(hash) = image else { return };
-        self.bad_images.retain(|known| *known != hash);
-        self.bad_images.push(hash);
+    pub fn remember_bad(&mut self, image: Option<ImageId>) {
+        let Some(id) = image else { return };
+        self.bad_images.retain(|known| *known != id);
+        self.bad_images.push(id);
         if self.bad_images.len() > MAX_BAD_IMAGES {
             self.bad_images.remove(0);
         }
@@ -199,7 +201,8 @@ impl Record {
         for (at, slot) in self.slots.iter().enumerate() {
             let earlier = &self.slots[..at];
             rule(earlier.iter().all(|other| other.name != slot.name), "slot names that differ")?;
-            rule(earlier.iter().all(|other| other.part != slot.part), "slot partitions that differ")?;
+            let is_taken = |part: &Part| earlier.iter().any(|other| other.is_at(part));
+            rule(!slot.parts.iter().any(is_taken), "places of slots that differ")?;
             slot.check()?;
         }
         let trials = self.slots.iter().filter(|slot| matches!(slot.state, SlotState::Trial { .. }));
@@ -227,12 +230,36 @@ impl Slot {
         self.image.as_ref().map(|image| image.version.as_str()).filter(|version| !version.is_empty())
     }
 
-    /// The root hash of its image, where one is known: not of one that was filled by other means.
-    pub fn root_hash(&self) -> Option<RootHash> {
-        self.image.as_ref()?.root_hash
+    /// The id of its image, where one is known: not of one that was filled by other means.
+    pub fn image_id(&self) -> Option<ImageId> {
+        self.image.as_ref()?.id
+    }
+
+    /// The unique GUID of the partition of its root part, if that is on one.
+    pub fn partition(&self) -> Option<Uuid> {
+        self.parts.iter().find(|part| part.name.is_root())?.location.partition()
+    }
+
+    fn is_at(&self, part: &Part) -> bool {
+        self.parts.iter().any(|own| own.location == part.location)
+    }
+
+    fn check_parts(&self) -> Result<(), OutOfRange> {
+        let is_known = self.parts.iter().any(|part| part.name.is_root());
+        if !is_known || self.parts.len() > MAX_PARTS {
+            return Err(OutOfRange("at most four parts of a slot, one of them root"));
+        }
+        for (at, part) in self.parts.iter().enumerate() {
+            let is_alike = |other: &Part| other.name == part.name || other.location == part.location;
+            if self.parts[..at].iter().any(is_alike) {
+                return Err(OutOfRange("parts of a slot that differ"));
+            }
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), OutOfRange> {
+        self.check_parts()?;
         match (self.state, &self.image) {
             (SlotState::Trial { tries_left, handoffs_left }, _)
                 if tries_left > MAX_COUNT || handoffs_left > MAX_COUNT =>

@@ -30,7 +30,7 @@ impl Record {
         let mut order = Vec::new();
         // The library's sort is 10 kB, for at most eight slots.
         while let Some(best) = (0..ready.len()).min_by_key(|at| rank(&ready[*at])) {
-            order.push(ready.remove(best).1.part);
+            order.extend(ready.remove(best).1.partition());
         }
         order
     }

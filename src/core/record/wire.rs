@@ -5,7 +5,10 @@
 //! read is written back to the letter.
 
 use super::{Extension, LastBoot, MAX_BAD_IMAGES, Owner, Record, Slot, Staged, Update};
-use crate::slot::{BadReason, Image, MAX_SLOTS, RootHash, SlotId, SlotName, SlotState, Tagged, Uuid};
+use crate::slot::{
+    BadReason, Image, ImageId, Location, MAX_PARTS, MAX_SLOTS, Part, PartName, SlotId, SlotName, SlotState,
+    Tagged, Uuid,
+};
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 use core::fmt;
@@ -30,7 +33,8 @@ struct Body<'a> {
 #[derive(Serialize, Deserialize)]
 struct SlotBody<'a> {
     name: &'a str,
-    part: Bytes<16>,
+    #[serde(borrow)]
+    parts: Vec<(&'a str, Tagged)>,
     state: Tagged,
     #[serde(borrow)]
     image: Option<ImageBody<'a>>,
@@ -40,7 +44,7 @@ struct SlotBody<'a> {
 #[derive(Serialize, Deserialize)]
 struct ImageBody<'a> {
     version: &'a str,
-    root_hash: Option<Bytes<32>>,
+    id: Option<Bytes<32>>,
     open: bool,
     tries: u8,
     insecure: bool,
@@ -118,7 +122,7 @@ impl Serialize for Tagged {
 impl<'de> Deserialize<'de> for Tagged {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let (tag, body) = <(u8, &[u8])>::deserialize(from)?;
-        Tagged::new(tag, body).ok_or_else(|| D::Error::invalid_length(body.len(), &"at most 14 bytes"))
+        Tagged::new(tag, body).ok_or_else(|| D::Error::invalid_length(body.len(), &"at most 16 bytes"))
     }
 }
 
@@ -131,7 +135,7 @@ pub(super) fn write(record: &Record, room: &mut [u8]) -> Option<usize> {
         default: record.default.map(|id| id.0),
         last_boot: record.last_boot.map(|boot| (boot.slot.0, boot.confirmed)),
         update: UpdateBody::of(&record.update)?,
-        bad_images: record.bad_images.iter().map(|hash| Bytes(hash.0)).collect(),
+        bad_images: record.bad_images.iter().map(|id| Bytes(id.0)).collect(),
         recovery_rounds: record.recovery_rounds,
         once: record.once.map(|id| id.0),
         floor: &record.floor,
@@ -144,7 +148,12 @@ pub(super) fn write(record: &Record, room: &mut [u8]) -> Option<usize> {
 pub(super) fn read(bytes: &[u8]) -> Option<Record> {
     let (body, rest) = postcard::take_from_bytes::<Body<'_>>(bytes).ok()?;
     // Before memory is taken for them.
-    if !rest.is_empty() || body.slots.len() > MAX_SLOTS || body.bad_images.len() > MAX_BAD_IMAGES {
+    let has_many_parts = body.slots.iter().any(|slot| slot.parts.len() > MAX_PARTS);
+    if !rest.is_empty()
+        || body.slots.len() > MAX_SLOTS
+        || has_many_parts
+        || body.bad_images.len() > MAX_BAD_IMAGES
+    {
         return None;
     }
     Some(Record {
@@ -153,7 +162,7 @@ pub(super) fn read(bytes: &[u8]) -> Option<Record> {
         default: body.default.map(SlotId),
         last_boot: body.last_boot.map(|(slot, confirmed)| LastBoot { slot: SlotId(slot), confirmed }),
         update: body.update.read(),
-        bad_images: body.bad_images.into_iter().map(|hash| RootHash(hash.0)).collect(),
+        bad_images: body.bad_images.into_iter().map(|id| ImageId(id.0)).collect(),
         recovery_rounds: body.recovery_rounds,
         once: body.once.map(SlotId),
         floor: body.floor.to_owned(),
@@ -165,7 +174,7 @@ impl<'a> SlotBody<'a> {
     fn of(slot: &'a Slot) -> Option<Self> {
         Some(Self {
             name: slot.name.as_str(),
-            part: Bytes(slot.part.0),
+            parts: slot.parts.iter().map(write_part).collect::<Option<_>>()?,
             state: write_state(slot.state)?,
             image: slot.image.as_ref().map(ImageBody::of),
             confirmed: slot.confirmed,
@@ -175,12 +184,28 @@ impl<'a> SlotBody<'a> {
     fn read(self) -> Option<Slot> {
         Some(Slot {
             name: SlotName::new(self.name).ok()?,
-            part: Uuid(self.part.0),
+            parts: self.parts.into_iter().map(read_part).collect::<Option<_>>()?,
             state: read_state(self.state),
             image: self.image.map(ImageBody::read),
             confirmed: self.confirmed,
         })
     }
+}
+
+fn write_part(part: &Part) -> Option<(&str, Tagged)> {
+    let location = match part.location {
+        Location::Partition(guid) => Tagged::new(0, &guid.0),
+        Location::Other(location) => Some(location),
+    };
+    Some((part.name.as_str(), location?))
+}
+
+fn read_part((name, location): (&str, Tagged)) -> Option<Part> {
+    let location = match (location.tag(), location.body().try_into()) {
+        (0, Ok(guid)) => Location::Partition(Uuid(guid)),
+        _ => Location::Other(location),
+    };
+    Some(Part { name: PartName::new(name)?, location })
 }
 
 fn write_state(state: SlotState) -> Option<Tagged> {
@@ -240,7 +265,7 @@ impl<'a> ImageBody<'a> {
     fn of(image: &'a Image) -> Self {
         Self {
             version: &image.version,
-            root_hash: image.root_hash.map(|hash| Bytes(hash.0)),
+            id: image.id.map(|id| Bytes(id.0)),
             open: image.open,
             tries: image.tries,
             insecure: image.insecure,
@@ -250,7 +275,7 @@ impl<'a> ImageBody<'a> {
     fn read(self) -> Image {
         Image {
             version: self.version.to_owned(),
-            root_hash: self.root_hash.map(|hash| RootHash(hash.0)),
+            id: self.id.map(|id| ImageId(id.0)),
             open: self.open,
             tries: self.tries,
             insecure: self.insecure,
@@ -294,7 +319,7 @@ impl<'a> ExtensionBody<'a> {
     fn of(extension: &'a Extension) -> Self {
         let owner = match extension.owner {
             Owner::Record => OwnerBody::Record,
-            Owner::Slot(id, root_hash) => OwnerBody::Slot(id.0, root_hash.map(|hash| Bytes(hash.0))),
+            Owner::Slot(id, image) => OwnerBody::Slot(id.0, image.map(|image| Bytes(image.0))),
             Owner::Update(manifest) => OwnerBody::Update(Bytes(manifest)),
         };
         Self { kind: extension.kind, is_critical: extension.is_critical, owner, body: &extension.body }
@@ -303,7 +328,7 @@ impl<'a> ExtensionBody<'a> {
     fn read(self) -> Extension {
         let owner = match self.owner {
             OwnerBody::Record => Owner::Record,
-            OwnerBody::Slot(id, hash) => Owner::Slot(SlotId(id), hash.map(|hash| RootHash(hash.0))),
+            OwnerBody::Slot(id, image) => Owner::Slot(SlotId(id), image.map(|image| ImageId(image.0))),
             OwnerBody::Update(manifest) => Owner::Update(manifest.0),
         };
         Extension { kind: self.kind, is_critical: self.is_critical, owner, body: self.body.to_owned() }

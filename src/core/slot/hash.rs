@@ -7,7 +7,7 @@ use core::fmt;
 /// A SHA-256 digest.
 pub type Digest = [u8; 32];
 
-/// The root hash of an image's Merkle tree: the identity of the image.
+/// The root hash of the Merkle tree over one part of an image.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RootHash(pub Digest);
 

@@ -6,7 +6,9 @@ mod block;
 mod checksum;
 mod fault;
 mod hash;
+mod image_id;
 mod name;
+mod part;
 mod state;
 mod tagged;
 
@@ -15,7 +17,9 @@ pub use block::{is_zero, same};
 pub use checksum::checksum;
 pub use fault::RootFault;
 pub use hash::{Digest, ParseHexError, RootHash, Uuid, from_hex, to_hex};
+pub use image_id::ImageId;
 pub use name::{NameError, SlotName};
+pub use part::{Location, MAX_PARTS, Part, PartName};
 pub use state::{BadReason, SlotState};
 pub use tagged::Tagged;
 
@@ -43,8 +47,8 @@ impl SlotId {
 pub struct Image {
     /// Its version, in the manifest's words; empty when nobody said.
     pub version: String,
-    /// The root hash of its tree; absent for an untreed slot, which was filled by other means.
-    pub root_hash: Option<RootHash>,
+    /// Its id; absent for a slot that was filled by other means.
+    pub id: Option<ImageId>,
     /// Whether the root is mounted writable. The tree of an open slot describes the bytes as installed.
     pub open: bool,
     /// Attempts that the image asks for when it becomes a trial.

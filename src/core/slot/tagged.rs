@@ -1,7 +1,7 @@
 //! A tag and its body: how the record stores a choice that may grow.
 
 /// Longest body in bytes. What needs more room is an extension of the record.
-const MAX_BODY: usize = 14;
+const MAX_BODY: usize = 16;
 
 /// A tag with its body, as read from a copy of the record. An agent that does not know the tag keeps both, and writes
 /// them back as they were.
@@ -13,7 +13,7 @@ pub struct Tagged {
 }
 
 impl Tagged {
-    /// `None` for a body of more than 14 bytes.
+    /// `None` for a body of more than 16 bytes.
     pub fn new(tag: u8, body: &[u8]) -> Option<Self> {
         let mut room = [0; MAX_BODY];
         room.get_mut(..body.len())?.copy_from_slice(body);
@@ -25,7 +25,7 @@ impl Tagged {
         self.tag
     }
 
-    /// At most 14 bytes.
+    /// At most 16 bytes.
     pub fn body(&self) -> &[u8] {
         &self.body[..usize::from(self.len)]
     }

@@ -25,7 +25,7 @@ impl Image {
         let named = || format!("{}", path.display());
         let mut bundle = Bundle::open_untrusted(Source::open(path)?).with_context(named)?;
         let (signed, manifest) = (bundle.signed().clone(), bundle.manifest().clone());
-        let (_, Carried::Whole(mut tree, packed)) = bundle.carried() else {
+        let Some((_, Carried::Whole(mut tree, packed))) = bundle.carried().next() else {
             bail!("{}: expected a whole bundle, found a delta", path.display());
         };
         let room = crate::output::temporary(output)?;

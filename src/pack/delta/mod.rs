@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let olds: Vec<Image> =
         olds.iter().map(|old| Image::unpack(old, &arguments.output)).collect::<Result<_>>()?;
     for (old, path) in olds.iter().zip(&arguments.bundles) {
-        let is_alike = old.manifest.payload.salt == new.manifest.payload.salt;
+        let is_alike = old.manifest.root().salt == new.manifest.root().salt;
         ensure!(
             is_alike,
             "{}: expected an image with the salt of the new one, found another; make both with the same \
@@ -83,7 +83,7 @@ fn pack(new: &Image, olds: &[Image], level: i32) -> Result<Vec<Packed>> {
 
 /// The strings of all old blocks that are not zero.
 fn learn(new: &Image, olds: &[Image]) -> Result<Similar> {
-    let zeroes = everboot_core::tree::Hasher::new(&new.manifest.payload.salt).zeroes();
+    let zeroes = everboot_core::tree::Hasher::new(&new.manifest.root().salt).zeroes();
     let is_not_zero = |(_, digest): &(u32, &[u8; 32])| **digest != zeroes;
     let blocks = |old: &Image| (0..).zip(&old.digests).filter(is_not_zero).count() as u64;
     let mut similar = Similar::new(olds.iter().map(blocks).sum());
@@ -100,12 +100,12 @@ fn write(arguments: &Arguments, new: &Image, olds: &[Image], groups: &[Packed]) 
     let mut head = member("manifest.json", &new.signed.manifest);
     head.extend(member("manifest.json.minisig", &new.signed.signature));
     let sources: Vec<_> =
-        olds.iter().map(|old| (old.manifest.payload.root_hash, old.digests.len() as u64)).collect();
+        olds.iter().map(|old| (old.manifest.root().root_hash, old.digests.len() as u64)).collect();
     let entry = |group: &Packed| [group.blocks, group.recipe.len() as u32, group.packed.len() as u32];
     let table = delta_head(&sources, &groups.iter().map(entry).collect::<Vec<_>>());
     let bytes: usize = groups.iter().map(|group| group.recipe.len() + group.packed.len()).sum();
     let len = (table.len() + bytes) as u64;
-    let name = format!("{}.delta", new.manifest.payload.name);
+    let name = format!("{}.delta", new.manifest.root().name);
     let output = Output::create(&arguments.output)?;
     let mut at = 0;
     let mut put = |bytes: &[u8]| {

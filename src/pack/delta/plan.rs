@@ -28,7 +28,7 @@ enum Origin {
 
 /// The groups of the whole image.
 pub(crate) fn plan(new: &Image, olds: &[Image]) -> Vec<Plan> {
-    let zeroes = Hasher::new(&new.manifest.payload.salt).zeroes();
+    let zeroes = Hasher::new(&new.manifest.root().salt).zeroes();
     let digests: Vec<&[Digest]> = olds.iter().map(|old| &old.digests[..]).collect();
     groups(&origins(&new.digests, &digests, zeroes))
 }

@@ -5,18 +5,34 @@ use super::feed::BESIDE;
 use crate::bundle::{Bundle, Carried, Group, Packed, SharedDelta, Sources, Tree, Trees, Unpacker};
 use crate::medium::{Aligned, Medium};
 use crate::worker_pool::{self, Jobs, Threads};
+use everboot_core::manifest::PartImage;
 use everboot_core::slot::{BLOCK, Digest};
 
 /// Reads all of a bundle, with these threads: every block of the image is unpacked and compared with its digest, for a
-/// delta those that `sources` have too, and so every tree block with its parent. `watch` is told after each piece how
-/// many blocks are proven, and how many there are.
+/// delta those that `sources` have too (of each part, in the order of the manifest), and so every tree block with its
+/// parent. `watch` is called after each piece with the number of blocks that are proven, and of those that there are.
 pub fn check<S: Medium, T: Medium>(
     bundle: &mut Bundle<S>,
-    sources: &mut Sources<T>,
+    sources: &mut [Sources<T>],
     threads: Threads,
     watch: &mut dyn FnMut(u64, u64),
 ) -> Result<(), Error> {
-    let (payload, carried) = bundle.carried();
+    let (mut proven, blocks) = (0, bundle.manifest().blocks());
+    for ((image, carried), sources) in bundle.carried().zip(sources) {
+        proven = check_part(image, carried, sources, threads, (proven, blocks), watch)?;
+    }
+    Ok(())
+}
+
+/// Goes on from so many proven blocks of all, and returns how many are proven then.
+fn check_part<S: Medium, T: Medium>(
+    image: &PartImage,
+    carried: Carried<'_, S>,
+    sources: &mut Sources<T>,
+    threads: Threads,
+    (proven, blocks): (u64, u64),
+    watch: &mut dyn FnMut(u64, u64),
+) -> Result<u64, Error> {
     let (pieces, count, threads) = match carried {
         Carried::Whole(tree, packed) => {
             let frames = packed.frames();
@@ -24,16 +40,16 @@ pub fn check<S: Medium, T: Medium>(
         }
         Carried::Delta(medium, delta) => {
             // That it tells the signed image is found out here, by all its new blocks.
-            let (shared, trees) = SharedDelta::new((medium, delta), sources, payload)?;
+            let (shared, trees) = SharedDelta::new((medium, delta), sources, image)?;
             (Pieces::Delta(shared, trees), delta.count(), threads.at_most(BESIDE))
         }
     };
-    let mut check = Check { pieces, next: 0, count, proven: 0, blocks: payload.blocks(), error: None, watch };
+    let mut check = Check { pieces, next: 0, count, proven, blocks, error: None, watch };
     worker_pool::work(&mut check, threads, &|| {
         let (mut unpacker, mut buffer) = (Unpacker::default(), Aligned::default());
         Box::new(move |piece: Piece<'_, S, T>| piece.prove(&mut unpacker, &mut buffer))
     });
-    check.error.map_or(Ok(()), Err)
+    check.error.map_or(Ok(check.proven), Err)
 }
 
 /// What is read.

@@ -3,11 +3,11 @@
 use super::feed::Feed;
 use super::layout::Layout;
 use super::worker::{Job, Outcome, Worker, Written};
-use super::{Error, trailer};
-use crate::bundle::{Bundle, Sources};
+use super::{Error, layouts, trailer};
+use crate::bundle::{Bundle, Carried, Sources};
 use crate::medium::Medium;
 use crate::worker_pool::{self, Jobs, Threads};
-use everboot_core::manifest::Payload;
+use everboot_core::manifest::PartImage;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::slot::BLOCK;
 use everboot_core::tree::Hasher;
@@ -24,7 +24,7 @@ const PIECES: u64 = 64;
 /// How far an apply is. Numbers never go down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Blocks of the image.
+    /// Blocks of all parts of the image.
     pub blocks: u64,
     /// Of these: read from the medium in this run, behind a barrier if they were written, and right.
     pub proven: u64,
@@ -35,33 +35,45 @@ pub struct Progress {
     pub bytes_written: u64,
 }
 
-/// Makes the part `target` equal to the image of `bundle`: promises 3 and 10. The caller has made sure that
-/// nobody boots the slot meanwhile, by saving its state as *writing*.
+/// Makes the parts of a slot equal to the image of `bundle`: promises 3 and 10. `parts`, and the `sources` of each, are
+/// in the order of the manifest. The caller has made sure that nobody boots the slot meanwhile, by saving its state as
+/// *writing*.
+///
+/// The trailer of the root part seals the slot: it is erased before anything is written, and written when every part is
+/// durable and was read back. So a cut at any instant leaves a slot without a trailer, or a whole one.
 ///
 /// With no `threads` beside this one, everything happens in order. `watch` is called after each step. Memory: at most
 /// 24 MiB, whatever the size of the image.
 pub fn apply<S: Medium, T: Medium>(
     bundle: &mut Bundle<S>,
-    sources: &mut Sources<T>,
-    target: &T,
+    sources: &mut [Sources<T>],
+    parts: &[T],
     threads: Threads,
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
-    let layout = Layout::new(target.len(), bundle.manifest().payload.size).map_err(Error::DoesNotFit)?;
+    let layouts = layouts(parts, bundle.manifest())?;
+    let targets = || parts.iter().zip(layouts.iter().copied());
     let signed = bundle.signed().clone();
-    let (feed, threads) = Feed::open(bundle, sources, (target, layout), threads)?;
-    let is_erased =
-        mutant::is(Mutant::TrailerKept) || trailer::erase(target, layout.trailer).map_err(Error::Target)?;
-    if !is_erased {
-        return Err(Error::ReadBack { block: layout.trailer / BLOCK as u64 });
+    let mut progress = Progress { blocks: bundle.manifest().blocks(), ..Progress::default() };
+    let root = bundle.manifest().root_at();
+    let (root, at) = (&parts[root], layouts[root].trailer);
+    let read_back = || Error::ReadBack { block: at / BLOCK as u64 };
+    // A delta that tells another image is found out here, of whichever part.
+    let feeds = bundle.carried().zip(sources).zip(targets());
+    let feeds = feeds.map(|((carried, sources), target)| Feed::open(carried, sources, target, threads));
+    let feeds = feeds.collect::<Result<Vec<_>, _>>()?;
+    if !mutant::is(Mutant::TrailerKept) && !trailer::erase(root, at).map_err(Error::Target)? {
+        return Err(read_back());
     }
     if mutant::is(Mutant::TrailerFirst) {
-        trailer::write_trailer(target, layout.trailer, &signed).map_err(Error::Target)?;
+        trailer::write_trailer(root, at, &signed).map_err(Error::Target)?;
     }
-    let progress = blocks(feed, threads, (target, layout), false, watch)?;
-    match trailer::write_trailer(target, layout.trailer, &signed).map_err(Error::Target)? {
+    for ((feed, threads), target) in feeds.into_iter().zip(targets()) {
+        progress = blocks(feed, threads, target, (false, progress), watch)?;
+    }
+    match trailer::write_trailer(root, at, &signed).map_err(Error::Target)? {
         true => Ok(progress),
-        false => Err(Error::ReadBack { block: layout.trailer / BLOCK as u64 }),
+        false => Err(read_back()),
     }
 }
 
@@ -73,32 +85,32 @@ pub fn apply<S: Medium, T: Medium>(
 /// Crash argument: a block is written with what it must have by what the trailer says. A cut leaves it as it was, torn
 /// or right, and doing this again goes on.
 pub fn repair<S: Medium, T: Medium>(
-    bundle: Option<(&mut Bundle<S>, &mut Sources<T>)>,
-    (payload, sources): (&Payload, &[T]),
-    target: &T,
+    carried: Option<(Carried<'_, S>, &mut Sources<T>)>,
+    (image, sources): (&PartImage, &[T]),
+    (target, before): (&T, Progress),
     threads: Threads,
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
-    let layout = Layout::new(target.len(), payload.size).map_err(Error::DoesNotFit)?;
-    let hasher = Hasher::new(&payload.salt);
-    let (feed, threads) = match bundle {
-        Some((bundle, sources)) => Feed::open(bundle, sources, (target, layout), threads)?,
-        None => Feed::repaired((target, layout), (payload, sources), &hasher, threads),
+    let layout = Layout::new(target.len(), image.size).map_err(Error::DoesNotFit)?;
+    let hasher = Hasher::new(&image.salt);
+    let (feed, threads) = match carried {
+        Some((carried, sources)) => Feed::open((image, carried), sources, (target, layout), threads)?,
+        None => Feed::repaired((target, layout), (image, sources), &hasher, threads),
     };
-    blocks(feed, threads, (target, layout), true, watch)
+    blocks(feed, threads, (target, layout), (true, before), watch)
 }
 
-/// Image and tree, durable and proven.
+/// Image and tree of a part, durable and proven. Goes on with the progress of the parts before it.
 fn blocks<S: Medium, T: Medium>(
     mut feed: Feed<'_, S, T>,
     threads: Threads,
     (target, layout): (&T, Layout),
-    is_exact: bool,
+    (is_exact, mut progress): (bool, Progress),
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
-    let (bytes_written, hasher) = (feed.prepare()?, feed.hasher());
-    let (mut engine, found) = (Engine::new(feed, layout, watch), AtomicBool::new(false));
-    engine.progress.bytes_written = bytes_written;
+    progress.bytes_written += feed.prepare()?;
+    let hasher = feed.hasher();
+    let (mut engine, found) = (Engine::new(feed, layout, progress, watch), AtomicBool::new(false));
     worker_pool::work(&mut engine, threads, &|| {
         let mut worker = Worker::new(target, hasher, is_exact, &found);
         Box::new(move |job| worker.work(job))
@@ -143,8 +155,12 @@ enum Barrier {
 }
 
 impl<'a, S: Medium, T: Medium> Engine<'a, S, T> {
-    fn new(feed: Feed<'a, S, T>, layout: Layout, watch: &'a mut dyn FnMut(&Progress)) -> Self {
-        let progress = Progress { blocks: layout.blocks(), ..Progress::default() };
+    fn new(
+        feed: Feed<'a, S, T>,
+        layout: Layout,
+        progress: Progress,
+        watch: &'a mut dyn FnMut(&Progress),
+    ) -> Self {
         let (fresh, behind, barrier) = (Vec::new(), Vec::new(), Barrier::None);
         let (next, out, fresh_blocks, since, error) = (0, 0, 0, 0, None);
         Self { feed, layout, watch, progress, next, out, fresh, fresh_blocks, since, barrier, behind, error }

@@ -3,10 +3,10 @@
 use super::Error;
 use super::layout::Layout;
 use super::worker::{Origin, Span};
-use crate::bundle::{self, Bundle, Carried, Packed, SharedDelta, Sources, Tree, Trees};
+use crate::bundle::{self, Carried, Packed, SharedDelta, Sources, Tree, Trees};
 use crate::medium::{Aligned, Medium};
 use crate::worker_pool::Threads;
-use everboot_core::manifest::Payload;
+use everboot_core::manifest::PartImage;
 use everboot_core::slot::{BLOCK, Digest, RootHash, same};
 use everboot_core::tree::{Builder, BuilderError, Emit, Hasher, Reader, Superblock, TreeBlock, TreeError};
 use std::iter::once;
@@ -36,29 +36,28 @@ pub(super) enum Feed<'a, S, T> {
     /// The frames of a whole image, and behind them its tree.
     Whole { tree: Tree<'a, S>, packed: Packed<'a, S>, layout: Layout },
     /// The groups of a delta. Their digests are those of the tree that was made of it in the slot before.
-    Delta { shared: SharedDelta<'a, S, T>, trees: Trees<'a, T>, payload: &'a Payload, made: Made<'a, T> },
+    Delta { shared: SharedDelta<'a, S, T>, trees: Trees<'a, T>, image: &'a PartImage, made: Made<'a, T> },
     /// What a slot has already, by its own tree; other slots may have what is missing.
-    Slots { made: Made<'a, T>, sources: &'a [T], payload: &'a Payload, hasher: &'a Hasher, is_known: bool },
+    Slots { made: Made<'a, T>, sources: &'a [T], image: &'a PartImage, hasher: &'a Hasher, is_known: bool },
 }
 
 impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
-    /// Opens the image for a slot. A delta that tells another image than its manifest is refused, before anything is
+    /// Opens the image for a part. A delta that tells another image than its manifest is refused, before anything is
     /// written. Memory bounds the threads.
     pub(super) fn open(
-        bundle: &'a mut Bundle<S>,
+        (image, carried): (&'a PartImage, Carried<'a, S>),
         sources: &'a mut Sources<T>,
         (slot, layout): (&'a T, Layout),
         threads: Threads,
     ) -> Result<(Self, Threads), Error> {
-        let (payload, carried) = bundle.carried();
         match carried {
             Carried::Whole(tree, packed) => {
                 Ok((Self::Whole { tree, packed, layout }, packed.frames().threads(threads)))
             }
             Carried::Delta(medium, delta) => {
-                let (shared, trees) = SharedDelta::new((medium, delta), sources, payload)?;
-                let made = Made::new(slot, layout, payload);
-                Ok((Self::Delta { shared, trees, payload, made }, threads.at_most(PATCHERS)))
+                let (shared, trees) = SharedDelta::new((medium, delta), sources, image)?;
+                let made = Made::new(slot, layout, image);
+                Ok((Self::Delta { shared, trees, image, made }, threads.at_most(PATCHERS)))
             }
         }
     }
@@ -66,12 +65,12 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
     /// Opens the image that a slot has already, to be repaired with what other slots have.
     pub(super) fn repaired(
         (slot, layout): (&'a T, Layout),
-        (payload, sources): (&'a Payload, &'a [T]),
+        (image, sources): (&'a PartImage, &'a [T]),
         hasher: &'a Hasher,
         threads: Threads,
     ) -> (Self, Threads) {
-        let made = Made::new(slot, layout, payload);
-        (Self::Slots { made, sources, payload, hasher, is_known: false }, threads.at_most(REPAIR_THREADS))
+        let made = Made::new(slot, layout, image);
+        (Self::Slots { made, sources, image, hasher, is_known: false }, threads.at_most(REPAIR_THREADS))
     }
 
     /// A hasher with the salt of the image.
@@ -90,7 +89,7 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
                 packed.frames().count() + tree_blocks(*layout).div_ceil(STEP)
             }
             Self::Delta { shared, .. } => shared.count(),
-            Self::Slots { payload, .. } => payload.blocks().div_ceil(SPAN),
+            Self::Slots { image, .. } => image.blocks().div_ceil(SPAN),
         }
     }
 
@@ -99,12 +98,12 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
     /// that is repaired, blocks of the tree that are wrong are made right, if all of it is known: its root hash says
     /// so.
     pub(super) fn prepare(&mut self) -> Result<u64, Error> {
-        let (Self::Delta { made, payload, .. } | Self::Slots { made, payload, .. }) = self else {
+        let (Self::Delta { made, image, .. } | Self::Slots { made, image, .. }) = self else {
             return Ok(0);
         };
-        let (slot, layout, payload) = (made.slot, made.layout, *payload);
+        let (slot, layout, image) = (made.slot, made.layout, *image);
         if let Self::Slots { made, sources, hasher, is_known, .. } = self {
-            *is_known = made.build(sources, payload, hasher, &mut |_, _| Ok(()))? == payload.root_hash;
+            *is_known = made.build(sources, image, hasher, &mut |_, _| Ok(()))? == image.root_hash;
             if !*is_known {
                 return Ok(0);
             }
@@ -120,14 +119,14 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
             Ok::<(), Error>(())
         };
         match self {
-            Self::Delta { shared, trees, .. } => shared.build(trees, payload, &mut put)?,
-            Self::Slots { made, sources, hasher, .. } => made.build(sources, payload, hasher, &mut put)?,
-            Self::Whole { .. } => payload.root_hash,
+            Self::Delta { shared, trees, .. } => shared.build(trees, image, &mut put)?,
+            Self::Slots { made, sources, hasher, .. } => made.build(sources, image, hasher, &mut put)?,
+            Self::Whole { .. } => image.root_hash,
         };
         slot.sync().map_err(Error::Target)?;
         // All other blocks are compared with their parents when they are read.
         slot.read_at(layout.image_len, &mut there).map_err(Error::Target)?;
-        let superblock = Superblock::new(payload.root_hash, payload.blocks(), &payload.salt).encode();
+        let superblock = Superblock::new(image.root_hash, image.blocks(), &image.salt).encode();
         match same(&there, &superblock) {
             true => Ok(written),
             false => Err(Error::ReadBack { block: layout.blocks() }),
@@ -151,8 +150,8 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
                 let prefix = trees.prefix(&group)?;
                 Ok((Span { first, digests }, Origin::Group(*shared, group, prefix)))
             }
-            Self::Slots { made, sources, payload, is_known, .. } => {
-                let (first, end) = (number * SPAN, ((number + 1) * SPAN).min(payload.blocks()));
+            Self::Slots { made, sources, image, is_known, .. } => {
+                let (first, end) = (number * SPAN, ((number + 1) * SPAN).min(image.blocks()));
                 let digests = match is_known {
                     true => made.digests(first..end)?,
                     // No block has the digest that stands for one that nobody knows.
@@ -186,8 +185,8 @@ fn tree_step<'a, S: Medium, T>(
 }
 
 impl<'a, T: Medium> Made<'a, T> {
-    fn new(slot: &'a T, layout: Layout, payload: &Payload) -> Self {
-        let reader = Reader::new(layout.tree, &payload.salt, payload.root_hash);
+    fn new(slot: &'a T, layout: Layout, image: &PartImage) -> Self {
+        let reader = Reader::new(layout.tree, &image.salt, image.root_hash);
         Self { slot, layout, reader: Box::new(reader) }
     }
 
@@ -205,17 +204,17 @@ impl<'a, T: Medium> Made<'a, T> {
     fn build(
         &mut self,
         sources: &[T],
-        payload: &Payload,
+        image: &PartImage,
         hasher: &Hasher,
         emit: &mut Emit<'_, Error>,
     ) -> Result<RootHash, Error> {
-        let mut builder = Builder::new(self.layout.tree, &payload.salt);
+        let mut builder = Builder::new(self.layout.tree, &image.salt);
         let failed = |error| match error {
             BuilderError::Emit(error) => error,
             BuilderError::Count { .. } => bundle::Error::WrongRoot.into(),
         };
         let mut there = Aligned::zeroed(BLOCK);
-        for block in 0..payload.blocks() {
+        for block in 0..image.blocks() {
             let digest = self.digest(block, sources).unwrap_or_else(|| {
                 let _ = self.slot.read_at(block * BLOCK as u64, &mut there);
                 hasher.block(&there)

@@ -2,7 +2,7 @@
 //!
 //! Bytes in a slot are specified in `FORMAT.md`. Order of an apply, each arrow a barrier:
 //!
-//! erase the trailer → blocks and tree → read back → trailer → (the caller's) record
+//! erase the trailer → blocks and tree of each part → read back → trailer → (the caller's) record
 //!
 //! Frames are unpacked, compared and written by all processors at once ([`crate::worker_pool`]). Each thread has one
 //! request under way, a plain pread or pwrite of at most a frame: io_uring was measured and moves no more, see
@@ -31,12 +31,18 @@ pub use verify::{Difference, verify};
 
 use crate::medium::Medium;
 use crate::{bundle, medium};
-use everboot_core::manifest::Manifest;
+use everboot_core::manifest::{Manifest, PartImage};
 use std::fmt;
 
-/// Refuses an image that has no room in a part.
-pub fn fits(part: &impl Medium, manifest: &Manifest) -> Result<(), Error> {
-    Layout::new(part.len(), manifest.payload.size).map(|_| ()).map_err(Error::DoesNotFit)
+/// Refuses an image of which a part has no room in its place; `parts` are in the order of the manifest.
+pub fn fits(parts: &[impl Medium], manifest: &Manifest) -> Result<(), Error> {
+    layouts(parts, manifest).map(|_| ())
+}
+
+/// Where everything lies in each part of a slot.
+fn layouts<T: Medium>(parts: &[T], manifest: &Manifest) -> Result<Vec<Layout>, Error> {
+    let layout = |(part, image): (&T, &PartImage)| Layout::new(part.len(), image.size);
+    parts.iter().zip(&manifest.parts).map(layout).collect::<Result<_, _>>().map_err(Error::DoesNotFit)
 }
 
 /// Why an apply or a verification ended early. The slot is then incomplete, and has no trailer.

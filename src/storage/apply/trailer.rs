@@ -4,7 +4,7 @@ use super::layout::{TRAILER_LEN, trailer_start};
 use crate::bundle::Signed;
 use crate::medium::{Error, Medium, Op};
 use everboot_core::mutant::{self, Mutant};
-use everboot_core::slot::{BLOCK, RootHash, checksum};
+use everboot_core::slot::{BLOCK, ImageId, checksum};
 use std::io::ErrorKind;
 
 const MAGIC: [u8; 8] = *b"evb-slot";
@@ -23,7 +23,7 @@ pub struct Trailer {
     /// The manifest's bytes and their signature.
     pub signed: Signed,
     /// The confirmed mark: its generation, and the image that it is for.
-    pub mark: Option<(u64, RootHash)>,
+    pub mark: Option<(u64, ImageId)>,
 }
 
 fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
@@ -83,9 +83,9 @@ fn decode(bytes: &[u8]) -> Option<Trailer> {
     Some(Trailer { signed: Signed { manifest, signature }, mark: decode_mark(&bytes[MARK..]) })
 }
 
-fn decode_mark(block: &[u8]) -> Option<(u64, RootHash)> {
+fn decode_mark(block: &[u8]) -> Option<(u64, ImageId)> {
     let generation = u64::from_le_bytes(number(block, 8));
-    (is_sealed(block, MARK_MAGIC) && generation > 0).then(|| (generation, RootHash(number(block, 16))))
+    (is_sealed(block, MARK_MAGIC) && generation > 0).then(|| (generation, ImageId(number(block, 16))))
 }
 
 /// Reads the trailer of a part; `None` when there is none.
@@ -125,7 +125,7 @@ pub(super) fn erase(part: &impl Medium, start: u64) -> Result<bool, Error> {
 
 /// Writes the confirmed mark, makes it durable, and reads it back. One block: a torn one is no mark, and the
 /// record, which is saved afterwards, still says *trial*; the confirmation is then repeated.
-pub fn mark(part: &impl Medium, generation: u64, image: RootHash) -> Result<(), Error> {
+pub fn mark(part: &impl Medium, generation: u64, image: ImageId) -> Result<(), Error> {
     let mut block = vec![0; BLOCK];
     block[..8].copy_from_slice(&MARK_MAGIC);
     block[8..16].copy_from_slice(&generation.to_le_bytes());

@@ -5,7 +5,7 @@ use super::layout::Layout;
 use super::worker;
 use crate::medium::{Aligned, Medium};
 use crate::worker_pool::{self, Jobs, Threads};
-use everboot_core::manifest::Manifest;
+use everboot_core::manifest::PartImage;
 use everboot_core::slot::{BLOCK, Digest};
 use everboot_core::tree::{Hasher, Reader};
 
@@ -45,20 +45,19 @@ impl Difference {
 }
 
 /// Reads every block of the part and judges it by the part's own tree, which is checked against the root
-/// hash of the signed `manifest` as it is read, with these threads beside this one. `watch` is told the number of
+/// hash of the signed `image` as it is read, with these threads beside this one. `watch` is called with the number of
 /// blocks that are done.
 pub fn verify<M: Medium>(
     part: &M,
-    manifest: &Manifest,
+    image: &PartImage,
     threads: Threads,
     watch: &mut dyn FnMut(u64),
 ) -> Result<Difference, Error> {
-    let payload = &manifest.payload;
-    let layout = Layout::new(part.len(), payload.size).map_err(Error::DoesNotFit)?;
-    let tree = Reader::new(layout.tree, &payload.salt, payload.root_hash);
+    let layout = Layout::new(part.len(), image.size).map_err(Error::DoesNotFit)?;
+    let tree = Reader::new(layout.tree, &image.salt, image.root_hash);
     let found = Difference { blocks: layout.blocks(), ..Difference::default() };
     let mut verify = Verify { part, tree, layout, next: 0, done: 0, found, watch };
-    let hasher = &Hasher::new(&payload.salt);
+    let hasher = &Hasher::new(&image.salt);
     worker_pool::work(&mut verify, threads.at_most(THREADS), &|| {
         let mut there = Aligned::default();
         Box::new(move |step: Step| step.check_digest(part, hasher, &mut there))

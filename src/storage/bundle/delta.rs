@@ -10,7 +10,7 @@ use super::archive::Member;
 use super::frames::Decoder;
 use super::recipe::{GROUP_BLOCKS, GROUP_NEW, Group, Piece, Run, SOURCES_MAX};
 use crate::medium::{Aligned, Medium};
-use everboot_core::manifest::{Manifest, Payload};
+use everboot_core::manifest::PartImage;
 use everboot_core::slot::{BLOCK, Digest, RootHash};
 use everboot_core::tree::{Builder, BuilderError, Emit, Geometry, Hasher, Reader};
 use std::ops::Range;
@@ -49,7 +49,7 @@ struct Entry {
 
 impl Delta {
     /// Reads header and table, and checks all their numbers.
-    pub(super) fn read(medium: &impl Medium, member: Member, payload: &Payload) -> Result<Self, Error> {
+    pub(super) fn read(medium: &impl Medium, member: Member, image: &PartImage) -> Result<Self, Error> {
         let within = |len: u64| match member.len.checked_sub(len) {
             Some(_) => Ok(()),
             None => Err(Error::Number { what: "bytes of the delta", expected: len, found: member.len }),
@@ -71,9 +71,8 @@ impl Delta {
         medium.read_at(member.start + HEADER as u64, &mut bytes)?;
         let (of_sources, of_groups) = bytes.split_at(sources * SOURCE);
         let sources = of_sources.as_chunks::<SOURCE>().0.iter().map(source).collect();
-        let hasher = Hasher::new(&payload.salt);
-        let mut delta =
-            Self { sources, groups: Vec::new(), blocks: payload.blocks(), hasher, len: member.len };
+        let hasher = Hasher::new(&image.salt);
+        let mut delta = Self { sources, groups: Vec::new(), blocks: image.blocks(), hasher, len: member.len };
         let mut first = 0;
         for entry in of_groups.as_chunks::<ENTRY>().0 {
             let [blocks, recipe, packed] = [0, 4, 8].map(|at| number(entry, at) as usize);
@@ -156,14 +155,13 @@ impl<M: Medium> Sources<M> {
         Self { parts: Vec::new(), trees: Vec::new() }
     }
 
-    /// One more: the image of this manifest, and behind it its tree, in this part.
-    pub fn push(&mut self, part: M, manifest: &Manifest) -> Result<(), Error> {
-        let payload = &manifest.payload;
-        let missing = Error::Source { root: payload.root_hash };
-        let geometry = Geometry::new(payload.blocks()).ok_or(missing)?;
-        let reader = Reader::new(geometry, &payload.salt, payload.root_hash);
+    /// One more: this image, and behind it its tree, in this part.
+    pub fn push(&mut self, part: M, image: &PartImage) -> Result<(), Error> {
+        let missing = Error::Source { root: image.root_hash };
+        let geometry = Geometry::new(image.blocks()).ok_or(missing)?;
+        let reader = Reader::new(geometry, &image.salt, image.root_hash);
         self.parts.push(part);
-        self.trees.push(SourceTree { root: payload.root_hash, at: payload.size, reader });
+        self.trees.push(SourceTree { root: image.root_hash, at: image.size, reader });
         Ok(())
     }
 }
@@ -223,11 +221,11 @@ impl<S, T> Copy for SharedDelta<'_, S, T> {}
 
 impl<'a, S: Medium, T: Medium> SharedDelta<'a, S, T> {
     /// With the trees of the other images, for one thread. Refused when these are not the images that the delta names,
-    /// or when it tells another image than that of `payload`.
+    /// or when it tells another image than that of `image`.
     pub fn new(
         (medium, delta): (&'a S, &'a Delta),
         sources: &'a mut Sources<T>,
-        payload: &Payload,
+        image: &PartImage,
     ) -> Result<(Self, Trees<'a, T>), Error> {
         for (at, (root, _)) in delta.sources.iter().enumerate() {
             if sources.trees.get(at).is_none_or(|tree| tree.root != *root) {
@@ -236,8 +234,8 @@ impl<'a, S: Medium, T: Medium> SharedDelta<'a, S, T> {
         }
         let shared = Self { medium, delta, parts: &sources.parts };
         let mut trees = Trees { parts: &sources.parts, trees: &mut sources.trees };
-        match shared.build(&mut trees, payload, &mut |_, _| Ok::<(), Error>(()))? {
-            root if root == payload.root_hash => Ok((shared, trees)),
+        match shared.build(&mut trees, image, &mut |_, _| Ok::<(), Error>(()))? {
+            root if root == image.root_hash => Ok((shared, trees)),
             _ => Err(Error::WrongRoot),
         }
     }
@@ -266,12 +264,12 @@ impl<'a, S: Medium, T: Medium> SharedDelta<'a, S, T> {
     pub fn build<E: From<Error>>(
         self,
         trees: &mut Trees<'_, T>,
-        payload: &Payload,
+        image: &PartImage,
         emit: &mut Emit<'_, E>,
     ) -> Result<RootHash, E> {
         let geometry =
-            Geometry::new(payload.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
-        let (mut builder, mut patcher) = (Builder::new(geometry, &payload.salt), Patcher::default());
+            Geometry::new(image.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
+        let (mut builder, mut patcher) = (Builder::new(geometry, &image.salt), Patcher::default());
         let failed = |error| match error {
             BuilderError::Emit(error) => error,
             BuilderError::Count { expected, found } => {

@@ -5,7 +5,7 @@ use super::Error;
 use super::archive::Member;
 use crate::medium::Medium;
 use crate::worker_pool::Threads;
-use everboot_core::manifest::Payload;
+use everboot_core::manifest::PartImage;
 use everboot_core::slot::BLOCK;
 use std::ops::Range;
 use zstd_safe::DCtx;
@@ -37,8 +37,8 @@ pub struct Frames {
 impl Frames {
     /// Reads the table at the end of the member and checks all its numbers: each frame unpacks to exactly its
     /// blocks, is no longer than zstd can make it, and all together fill the member.
-    pub(super) fn read(medium: &impl Medium, member: Member, payload: &Payload) -> Result<Self, Error> {
-        let frames = payload.frames();
+    pub(super) fn read(medium: &impl Medium, member: Member, image: &PartImage) -> Result<Self, Error> {
+        let frames = image.frames();
         if frames > FRAMES_MAX {
             return Err(Error::Number { what: "frames, at most", expected: FRAMES_MAX, found: frames });
         }
@@ -52,8 +52,8 @@ impl Frames {
         };
         let table = member.start + data_len;
         check_table_frame(medium, table, frames)?;
-        let frame_len = u64::from(payload.frame_blocks) * BLOCK as u64;
-        let mut all = Self { start: member.start, ends: Vec::new(), frame_len, image_len: payload.size };
+        let frame_len = u64::from(image.frame_blocks) * BLOCK as u64;
+        let mut all = Self { start: member.start, ends: Vec::new(), frame_len, image_len: image.size };
         all.ends.reserve_exact(frames as usize);
         let mut entries = vec![0; (STEP.min(frames) * TABLE_ENTRY) as usize];
         for first in (0..frames).step_by(STEP as usize) {

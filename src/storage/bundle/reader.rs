@@ -6,7 +6,7 @@ use super::frames::{Decoder, Frames};
 use super::signed::{Signed, within};
 use super::{Error, Keys, SIGNATURE_MAX};
 use crate::medium::Medium;
-use everboot_core::manifest::{MANIFEST_MAX, Manifest, Payload};
+use everboot_core::manifest::{MANIFEST_MAX, Manifest, PartImage};
 use everboot_core::slot::{BLOCK, Digest};
 use everboot_core::tree::{Geometry, Hasher, Reader, Superblock};
 use std::ops::Range;
@@ -18,11 +18,12 @@ pub struct Bundle<M> {
     medium: M,
     signed: Signed,
     manifest: Manifest,
-    body: Body,
+    /// How each part of the manifest is carried, in its order.
+    bodies: Vec<Body>,
     total_len: u64,
 }
 
-/// How a bundle carries its image.
+/// How a bundle carries a part.
 #[derive(Debug)]
 pub enum Body {
     /// All of it.
@@ -55,7 +56,7 @@ impl<M: Medium> Bundle<M> {
     pub fn open_insecure(medium: M, keys: &Keys, insecure: bool) -> Result<Self, Error> {
         let (signed, next) = read_signed(&medium)?;
         let manifest = signed.accept(keys, insecure)?;
-        Self::open_payload(medium, signed, manifest, next)
+        Self::open_parts(medium, signed, manifest, next)
     }
 
     /// Opens a bundle that nobody vouches for, for a tool that shows what it says.
@@ -63,18 +64,18 @@ impl<M: Medium> Bundle<M> {
     pub fn open_untrusted(medium: M) -> Result<Self, Error> {
         let (signed, next) = read_signed(&medium)?;
         let manifest = Manifest::parse(&signed.manifest).map_err(super::TrustError::Manifest)?;
-        Self::open_payload(medium, signed, manifest, next)
+        Self::open_parts(medium, signed, manifest, next)
     }
 
-    fn open_payload(medium: M, signed: Signed, manifest: Manifest, at: u64) -> Result<Self, Error> {
-        let payload = &manifest.payload;
-        let (body, next) = match Member::read(&medium, at, &format!("{}.delta", payload.name)) {
-            Ok(member) => (Body::Delta(Box::new(Delta::read(&medium, member, payload)?)), member.next()),
-            Err(Error::Member { .. }) => Whole::read(&medium, payload, at)?,
-            Err(error) => return Err(error),
-        };
+    fn open_parts(medium: M, signed: Signed, manifest: Manifest, at: u64) -> Result<Self, Error> {
+        let (mut bodies, mut next) = (Vec::new(), at);
+        for image in &manifest.parts {
+            let body;
+            (body, next) = Body::read(&medium, image, next)?;
+            bodies.push(body);
+        }
         let total_len = next.saturating_add(2 * UNIT).min(medium.len());
-        Ok(Self { medium, signed, manifest, body, total_len })
+        Ok(Self { medium, signed, manifest, bodies, total_len })
     }
 
     /// The manifest.
@@ -97,33 +98,44 @@ impl<M: Medium> Bundle<M> {
         &self.medium
     }
 
-    /// How it carries the image.
-    pub fn body(&self) -> &Body {
-        &self.body
+    /// How it carries each part, in the order of the manifest.
+    pub fn bodies(&self) -> &[Body] {
+        &self.bodies
     }
 
-    /// The halves in which the image is used: what one thread has, and what all share.
-    pub fn carried(&mut self) -> (&Payload, Carried<'_, M>) {
+    /// Each part, and the halves in which it is used: what one thread has, and what all share.
+    pub fn carried(&mut self) -> impl Iterator<Item = (&PartImage, Carried<'_, M>)> {
         let medium = &self.medium;
-        let carried = match &mut self.body {
+        let carried = self.bodies.iter_mut().map(move |body| match body {
             Body::Delta(delta) => Carried::Delta(medium, delta),
             Body::Whole(whole) => {
                 let Whole { tree, reader, superblock, frames, hasher } = &mut **whole;
                 let tree = Tree { medium, start: tree.start, reader, superblock };
                 Carried::Whole(tree, Packed { medium, frames, hasher })
             }
-        };
-        (&self.manifest.payload, carried)
+        });
+        self.manifest.parts.iter().zip(carried)
     }
 }
 
-/// The image of a bundle, to be used by several threads.
+/// A part in a bundle, to be used by several threads.
 #[derive(Debug)]
 pub enum Carried<'a, M> {
     /// The tree for one of them, and the frames for all.
     Whole(Tree<'a, M>, Packed<'a, M>),
     /// The bundle's medium and the delta, for all.
     Delta(&'a M, &'a Delta),
+}
+
+impl Body {
+    /// Reads what tells of this part from byte `at` on, and says where the archive goes on.
+    fn read(medium: &impl Medium, image: &PartImage, at: u64) -> Result<(Self, u64), Error> {
+        match Member::read(medium, at, &format!("{}.delta", image.name)) {
+            Ok(member) => Ok((Self::Delta(Box::new(Delta::read(medium, member, image)?)), member.next())),
+            Err(Error::Member { .. }) => Whole::read(medium, image, at),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 impl Whole {
@@ -133,25 +145,25 @@ impl Whole {
     }
 
     /// Reads headers and seek table, and says where the archive goes on.
-    fn read(medium: &impl Medium, payload: &Payload, at: u64) -> Result<(Body, u64), Error> {
+    fn read(medium: &impl Medium, image: &PartImage, at: u64) -> Result<(Body, u64), Error> {
         let geometry =
-            Geometry::new(payload.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
-        let tree = Member::read(medium, at, &format!("{}.tree", payload.name))?;
+            Geometry::new(image.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
+        let tree = Member::read(medium, at, &format!("{}.tree", image.name))?;
         if tree.len != geometry.len_bytes() {
             let expected = geometry.len_bytes();
             return Err(Error::Number { what: "bytes of the tree", expected, found: tree.len });
         }
-        let zst = Member::read(medium, tree.next(), &format!("{}.zst", payload.name))?;
-        let frames = Frames::read(medium, zst, payload)?;
-        let reader = Reader::new(geometry, &payload.salt, payload.root_hash);
+        let zst = Member::read(medium, tree.next(), &format!("{}.zst", image.name))?;
+        let frames = Frames::read(medium, zst, image)?;
+        let reader = Reader::new(geometry, &image.salt, image.root_hash);
         // Nothing signed covers the superblock, so it must be the one that the manifest implies.
-        let superblock = Superblock::new(payload.root_hash, payload.blocks(), &payload.salt).encode();
+        let superblock = Superblock::new(image.root_hash, image.blocks(), &image.salt).encode();
         let mut found = [0; BLOCK];
         medium.read_at(tree.start, &mut found)?;
         if found != superblock {
             return Err(Error::Superblock);
         }
-        let whole = Self { tree, reader, superblock, frames, hasher: Hasher::new(&payload.salt) };
+        let whole = Self { tree, reader, superblock, frames, hasher: Hasher::new(&image.salt) };
         Ok((Body::Whole(Box::new(whole)), zst.next()))
     }
 }

@@ -3,7 +3,7 @@
 use super::archive::UNIT;
 use super::delta::{MAGIC as DELTA_MAGIC, VERSION as DELTA_VERSION};
 use super::frames::{SEEKABLE_MAGIC, SKIPPABLE_MAGIC, TABLE_ENTRY, TABLE_FOOTER};
-use everboot_core::manifest::{Manifest, Payload};
+use everboot_core::manifest::Manifest;
 use everboot_core::slot::{BLOCK, RootHash};
 use everboot_core::tree::{Builder, BuilderError, Geometry, Hasher};
 use std::convert::Infallible;
@@ -170,16 +170,18 @@ pub fn tree(image: &[u8], salt: &[u8]) -> Option<(Vec<u8>, RootHash)> {
 /// Makes a bundle of a small image in memory, as tests need it: the size and root hash of `manifest` are set
 /// from `image`, whose length is a multiple of 4096 and at least 8192. `sign` makes the signature file.
 pub fn assemble(mut manifest: Manifest, image: &[u8], sign: &dyn Fn(&[u8]) -> Vec<u8>) -> Option<Vec<u8>> {
-    let (tree, root_hash) = tree(image, &manifest.payload.salt)?;
-    manifest.payload = Payload { size: image.len() as u64, root_hash, ..manifest.payload };
+    let root = manifest.parts.iter_mut().find(|part| part.name.is_root())?;
+    let (tree, root_hash) = tree(image, &root.salt)?;
+    (root.size, root.root_hash) = (image.len() as u64, root_hash);
+    let frame_blocks = root.frame_blocks as usize;
     let (mut encoder, mut table, mut zst) = (Encoder::new(3).ok()?, SeekTable::default(), Vec::new());
-    for content in image.chunks(manifest.payload.frame_blocks as usize * BLOCK) {
+    for content in image.chunks(frame_blocks * BLOCK) {
         let packed = encoder.encode(content).ok()?;
         table.push(packed.len(), content.len());
         zst.extend(packed);
     }
     zst.extend(table.encode());
-    let (json, name) = (manifest.to_json(), &manifest.payload.name);
+    let (json, name) = (manifest.to_json(), &manifest.root().name);
     let mut bytes = member("manifest.json", json.as_bytes());
     bytes.extend(member("manifest.json.minisig", &sign(json.as_bytes())));
     bytes.extend(member(&format!("{name}.tree"), &tree));

@@ -28,8 +28,10 @@ fn keys() -> Keys {
 /// The image of the golden bundle, and behind it its tree.
 static SLOT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut bundle = Bundle::open(Bytes::of(BUNDLE), &keys()).expect("the golden bundle");
-    let (payload, Carried::Whole(mut tree, packed)) = bundle.carried() else { panic!("a whole bundle") };
-    let (mut slot, mut unpacker) = (vec![0; payload.size as usize], Unpacker::default());
+    let Some((root, Carried::Whole(mut tree, packed))) = bundle.carried().next() else {
+        panic!("a whole bundle")
+    };
+    let (mut slot, mut unpacker) = (vec![0; root.size as usize], Unpacker::default());
     for frame in 0..packed.frames().count() {
         let blocks = packed.frames().blocks(frame);
         let content = &mut slot[blocks.start as usize * BLOCK..blocks.end as usize * BLOCK];
@@ -60,11 +62,11 @@ fn open(bytes: &[u8]) {
     within(BUFFER + 2 * bytes.len(), || {
         let Ok(mut bundle) = Bundle::open(Bytes::of(bytes), &keys()) else { return };
         assert!(bundle.total_len() <= bytes.len() as u64);
-        let mut sources = Sources::none();
-        if let Body::Delta(delta) = bundle.body() {
-            sources_of(delta, bundle.manifest(), &mut sources);
+        let mut sources = [Sources::none()];
+        if let [Body::Delta(delta)] = bundle.bodies() {
+            sources_of(delta, bundle.manifest(), &mut sources[0]);
         }
-        groups(&mut bundle, &mut sources);
+        groups(&mut bundle, &mut sources[0]);
         let _ = apply::check(&mut bundle, &mut sources, Threads::NONE, &mut |_, _| ());
     });
 }
@@ -73,19 +75,19 @@ fn open(bytes: &[u8]) {
 /// zeroes, which no tree of theirs can tell.
 fn sources_of(delta: &Delta, golden: &Manifest, sources: &mut Sources<Bytes<'static>>) {
     for (root, blocks) in delta.sources() {
-        let mut manifest = golden.clone();
-        let is_golden = *root == golden.payload.root_hash;
+        let mut image = golden.root().clone();
+        let is_golden = *root == image.root_hash;
         let Some(size) = blocks.checked_mul(BLOCK as u64).filter(|size| *size < 1 << 50) else { return };
-        (manifest.payload.root_hash, manifest.payload.size) = (*root, size);
+        (image.root_hash, image.size) = (*root, size);
         let len = size.max(1 << 20) * 2;
-        let _ = sources.push(Bytes { bytes: if is_golden { &SLOT } else { &[] }, len }, &manifest);
+        let _ = sources.push(Bytes { bytes: if is_golden { &SLOT } else { &[] }, len }, &image);
     }
 }
 
 /// What is told of each group, when all together tell the golden image.
 fn groups(bundle: &mut Bundle<Bytes<'_>>, sources: &mut Sources<Bytes<'static>>) {
-    let (payload, Carried::Delta(medium, delta)) = bundle.carried() else { return };
-    let Ok((shared, _)) = SharedDelta::new((medium, delta), sources, payload) else { return };
+    let Some((root, Carried::Delta(medium, delta))) = bundle.carried().next() else { return };
+    let Ok((shared, _)) = SharedDelta::new((medium, delta), sources, root) else { return };
     for number in 0..shared.count() {
         let group = shared.group(number).expect("a group of a delta that was read");
         let count: u64 = group.runs.iter().map(Run::count).sum();
@@ -120,8 +122,8 @@ pub fn delta(data: &[u8]) {
 /// The manifest.
 pub fn manifest(data: &[u8]) {
     let Ok(manifest) = within((128 << 10) + 64 * data.len(), || Manifest::parse(data)) else { return };
-    let payload = &manifest.payload;
-    assert!(payload.size == payload.blocks() * BLOCK as u64 && payload.frames() > 0);
+    let root = manifest.root();
+    assert!(root.size == root.blocks() * BLOCK as u64 && root.frames() > 0);
     let (one, other) = (&manifest.version, &manifest.compatible);
     assert_eq!(compare_versions(one, other), compare_versions(other, one).reverse());
     let _ = manifest.from_rule();

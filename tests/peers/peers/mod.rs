@@ -21,7 +21,7 @@ pub(super) struct Task<'a> {
     pub(super) test_disk: &'a TestDisk,
     /// The image, in memory.
     pub(super) image: &'a Path,
-    /// The same, compressed by zstd as everboot's payload is.
+    /// The same, compressed by zstd as everboot's image is.
     pub(super) compressed: &'a Path,
 }
 

@@ -73,7 +73,7 @@ fn check(temp_dir: &TempDir, name: &str) {
     let open = |name: &str| FileMedium::open(&temp_dir.0.join(name), Access::Read).unwrap();
     let keys = Keys::parse(&String::from_utf8(temp_dir.read("key.pub")).unwrap()).unwrap();
     let mut bundle = Bundle::open(open(name), &keys).unwrap();
-    apply::check(&mut bundle, &mut Sources::<FileMedium>::none(), Threads::NONE, &mut |_, _| ()).unwrap();
+    apply::check(&mut bundle, &mut [Sources::<FileMedium>::none()], Threads::NONE, &mut |_, _| ()).unwrap();
     assert_eq!(bundle.total_len(), open(name).len());
     assert_eq!(*bundle.manifest(), *Bundle::open(open("v2.everboot"), &keys).unwrap().manifest());
 }

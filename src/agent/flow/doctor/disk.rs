@@ -28,7 +28,11 @@ pub(super) struct Filled<'a> {
 pub(super) fn check_places(survey: &Survey, config: &Config, found: &mut Findings) {
     let mut taken: Vec<(&str, PartitionRef)> = Vec::new();
     let own = [("record", &config.record), ("staging", &config.staging), ("recovery", &config.recovery)];
-    for (what, locator) in own.into_iter().chain(config.slots.iter().map(|(name, at)| (name.as_str(), at))) {
+    let of_slots = config
+        .slots
+        .iter()
+        .flat_map(|slot| slot.parts.iter().map(|(_, locator)| (slot.name.as_str(), locator)));
+    for (what, locator) in own.into_iter().chain(of_slots) {
         let (there, name) = (survey.find(|part| matches(locator, part)), shown(locator));
         let Some(&at) = there.first() else {
             // A machine may do without a recovery slot.
@@ -130,8 +134,12 @@ pub(super) fn check_lag(lag: u64, found: &mut Findings) {
 
 /// What the record says of the slots, against the configuration.
 pub(super) fn check_slots(survey: &Survey, config: &Config, record: &Record, found: &mut Findings) {
-    for (name, locator) in &config.slots {
-        let known = record.find(name.as_str()).map(|id| record.slot(id).part);
+    let parts =
+        config.slots.iter().flat_map(|slot| slot.parts.iter().map(|(part, at)| (&slot.name, part, at)));
+    for (name, part, locator) in parts {
+        let known = record.find(name.as_str()).and_then(|id| {
+            record.slot(id).parts.iter().find(|known| known.name == *part)?.location.partition()
+        });
         let there = survey.find(|part| matches(locator, part));
         if !there.is_empty() && !there.iter().any(|at| Some(survey.partition(*at).guid) == known) {
             let text = "the record has another partition for it, or none; correct everboot.conf, or run \

@@ -2,7 +2,7 @@ use super::*;
 use crate::machine::Disk;
 use everboot_core::config::Locator;
 use everboot_core::record::{Slot, Update};
-use everboot_core::slot::{Image, SlotState, Uuid};
+use everboot_core::slot::{Image, Part, SlotState, Uuid};
 
 const MIB: u64 = 1 << 20;
 
@@ -68,7 +68,7 @@ fn partitions_are_there_once_and_each_for_itself() {
         &[("shared", "recovery: expected a partition of its own, found that of staging")],
     );
     places(
-        |_, config| config.slots[1].1 = Locator::PartUuid(Uuid([3; 16])),
+        |_, config| config.slots[1].parts[0].1 = Locator::PartUuid(Uuid([3; 16])),
         &[("shared", "slot-b: expected a partition of its own, found that of slot-a")],
     );
     places(
@@ -107,9 +107,9 @@ fn the_record_and_each_copy_are_looked_at() {
 fn record() -> Record {
     let slot = |name: &str, number: u8, state| Slot {
         name: SlotName::new(name).unwrap(),
-        part: Uuid([number; 16]),
+        parts: vec![Part::root(Uuid([number; 16]))],
         state,
-        image: Some(Image { version: "1".into(), root_hash: None, open: false, tries: 0, insecure: false }),
+        image: Some(Image { version: "1".into(), id: None, open: false, tries: 0, insecure: false }),
         confirmed: 0,
     };
     let slots = vec![slot("slot-a", 3, SlotState::Good), slot("slot-b", 4, SlotState::Empty)];
@@ -136,7 +136,7 @@ fn record_and_configuration_agree_about_the_slots() {
     };
     expect(check(&record()), &[]);
     let mut moved = record();
-    moved.slots[1].part = Uuid([7; 16]);
+    moved.slots[1].parts = vec![Part::root(Uuid([7; 16]))];
     expect(check(&moved), &[("slot-moved", "slot-b: ")]);
     moved.slots.truncate(1);
     expect(check(&moved), &[("slot-moved", "slot-b: ")]);

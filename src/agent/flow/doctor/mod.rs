@@ -39,6 +39,7 @@ pub use host::Host;
 use super::{STAGED, Site};
 use crate::machine::{Access, Machine, PartitionRef};
 use disk::Filled;
+use everboot_core::manifest::Manifest;
 use everboot_core::slot::SlotState;
 use everboot_storage::medium::{Medium, Staging};
 use serde::Serialize;
@@ -90,16 +91,16 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
         found.0.push(Finding { name: "blocked", fault: false, code, text });
     }
     let mut slots = Vec::new();
-    for ((slot, at), manifest) in view.record.slots.iter().zip(&view.parts).zip(site.manifests(&view)) {
-        let Some(at) = *at else { continue };
-        let (image, expected) = (manifest.map(|manifest| manifest.payload), slot.root_hash());
+    for ((id, slot), manifest) in view.record.ids().zip(site.manifests(&view)) {
+        let Some(at) = view.root(id) else { continue };
+        let expected = slot.image_id();
         // What is being written has none yet.
         let holds = !matches!(slot.state, SlotState::Empty | SlotState::Writing);
         slots.push(Filled {
             name: &slot.name,
             len: view.survey.partition(at).len,
-            is_right: !holds || expected.is_none() || image.as_ref().map(|image| image.root_hash) == expected,
-            image: image.map(|image| image.size),
+            is_right: !holds || expected.is_none() || manifest.as_ref().map(Manifest::image_id) == expected,
+            image: manifest.map(|manifest| manifest.root().size),
         });
     }
     disk::check_filled(&slots, found);
