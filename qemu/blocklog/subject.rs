@@ -3,7 +3,7 @@
 use super::disk::pages;
 use super::disk_sizes::DiskSizes;
 use super::partitions::Partitions;
-use super::user_machine::{UserMachine, check_idle, open, read_settings, settings_of};
+use super::user_machine::{UserMachine, beside, check_idle, open, read_settings};
 use anyhow::{Context, Result};
 use everboot_builder::paths;
 use everboot_core::config::Config;
@@ -53,7 +53,7 @@ impl Subject {
     pub fn prepare(testbed: &'static Testbed, user_machine: &UserMachine) -> Result<Self> {
         match (&user_machine.bundle, &user_machine.disk) {
             (Some(bundle), Some(disk)) => {
-                let machine = Machine::copy_of(testbed, FOLDER, disk, &settings_of(disk))?;
+                let machine = Machine::copy_of(testbed, FOLDER, disk, &beside(disk))?;
                 fs::copy(bundle, machine.work.join(BUNDLE))?;
             }
             (Some(bundle), None) => {

@@ -8,6 +8,7 @@ use super::staging;
 use anyhow::{Context, Error, Result, bail, ensure};
 use everboot_agent::machine::Access;
 use everboot_agent::settings::Settings;
+pub use everboot_agent::settings::beside;
 use everboot_agent::sys::FileMedium;
 use everboot_builder::paths;
 use everboot_core::config::Config;
@@ -16,7 +17,6 @@ use everboot_core::record::Update;
 use everboot_kit::sim::pages::Pages;
 use everboot_storage::apply::{Layout, read_trailer};
 use everboot_storage::bundle::{Bundle, Keys};
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -43,7 +43,7 @@ impl UserMachine {
             ),
             (Some(bundle), None) => check_alone(bundle).with_context(|| named(bundle)),
             (Some(bundle), Some(disk)) => {
-                let settings = settings_of(disk);
+                let settings = beside(disk);
                 let (config, keys) = read_settings(&settings)?;
                 let parts =
                     check_disk(disk, &config).with_context(|| format!("--disk {}", disk.display()))?;
@@ -75,13 +75,6 @@ impl UserMachine {
 
 fn named(bundle: &Path) -> String {
     format!("--bundle {}", bundle.display())
-}
-
-/// `FILE.config`, where the agent looks with `--disk FILE`.
-pub fn settings_of(disk: &Path) -> PathBuf {
-    let mut name = OsString::from(disk);
-    name.push(".config");
-    name.into()
 }
 
 /// Opens a bundle's file.

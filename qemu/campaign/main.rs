@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Parser;
 use everboot_blocklog::crash_images::Failure;
 use everboot_blocklog::strip::OUTCOMES;
-use everboot_blocklog::user_machine::{UserMachine, settings_of};
+use everboot_blocklog::user_machine::{UserMachine, beside};
 use everboot_builder::paths;
 use everboot_testbed::Testbed;
 use serde_json::{Value, json};
@@ -127,7 +127,7 @@ impl Options {
 
     /// The policy of the search in process, when it is a user's.
     fn policy(&self) -> Option<PathBuf> {
-        self.disk.as_ref().map(|disk| settings_of(disk).join("everboot.conf"))
+        self.disk.as_ref().map(|disk| beside(disk).join("everboot.conf"))
     }
 
     fn user_machine(&self) -> UserMachine {

@@ -5,7 +5,7 @@
 //! a line about it. Who must not go on with a mistake asks for [`Settings::fault`], or for [`Settings::faultless`].
 
 use crate::flow::Findings;
-use crate::sys;
+use crate::sys::{self, Roots};
 use everboot_core::config::{Config, ConfigError};
 use everboot_storage::bundle::Keys;
 use std::fmt::Display;
@@ -16,8 +16,21 @@ use std::path::{Path, PathBuf};
 /// The most `.pub` files that are read, and the most `.revoked` files.
 const MOST_FILES: usize = 64;
 
-/// The settings of this machine, in the initramfs and in the running system.
-pub const DIRECTORY: &str = "/etc/everboot";
+/// Where the settings are when nobody says otherwise: of this machine, in the initramfs and in the running system,
+/// `/etc/everboot`; of a disk image in a file `FILE.config`.
+pub fn directory(roots: &Roots, disk: Option<&Path>) -> PathBuf {
+    match disk {
+        Some(file) => beside(file),
+        None => roots.etc.join("everboot"),
+    }
+}
+
+/// `FILE.config`, the settings of the machine of which `FILE` is the disk image.
+pub fn beside(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".config");
+    name.into()
+}
 
 /// Configuration and keys.
 #[derive(Debug)]
@@ -166,7 +179,8 @@ pub fn add_key_file(keys: &mut Keys, path: &Path) -> Result<(), String> {
 fn with_extension(directory: &Path, end: &str) -> io::Result<Vec<PathBuf>> {
     let paths = fs::read_dir(directory)?.flatten().map(|entry| entry.path());
     let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|found| found == end)).collect();
-    paths.sort();
+    // As bytes: the comparison of paths is 1 kB.
+    paths.sort_unstable_by(|one, other| one.as_os_str().cmp(other.as_os_str()));
     paths.truncate(MOST_FILES);
     Ok(paths)
 }

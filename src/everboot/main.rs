@@ -9,5 +9,9 @@ static SYSTEM: System = System { confirm, fetch, host: check_host, json: everboo
 fn main() -> ExitCode {
     sys::watch_for_faults(false);
     sys::log_to_stderr(log::LevelFilter::Warn);
-    program::end(Some(&SYSTEM), everboot::parse(std::env::args_os().skip(1).collect()))
+    program::end(
+        &sys::Roots::default(),
+        Some(&SYSTEM),
+        everboot::parse(std::env::args_os().skip(1).collect()),
+    )
 }

@@ -2,26 +2,27 @@
 //! without a copy.
 //!
 //! `everboot` calls this, and is called by it with the same verb and the same options: so it needs to know nothing of
-//! downloads. Which options there are says the table of [`everboot_core::verbs`]. Nobody holds the machine's lock until
-//! the bundle is there.
+//! downloads. Its words are read as everboot-init reads them. Nobody holds the machine's lock until the bundle is there.
 
 use super::problem::{Problem, Result};
 use super::reassembly::Have;
 use super::settings;
 use anyhow::{Context, anyhow};
-use clap::{Arg, ArgAction, Command, Parser, value_parser};
+use clap::Parser;
+use everboot_agent::command::arguments::{Arguments as Words, Request};
+use everboot_agent::command::parse::parse;
 use everboot_agent::flow::{self, FETCHED, Receiver, Site};
 use everboot_agent::machine::Machine;
-use everboot_agent::settings::DIRECTORY;
+use everboot_agent::settings::directory;
 use everboot_agent::sys::{DirStaging, DiskFileMachine, FileMedium, LinuxMachine, Roots};
 use everboot_core::record::Formats;
-use everboot_core::verbs::{Exit, Flag, GLOBAL, VERBS, Verb};
+use everboot_core::verbs::{Exit, Programs};
 use everboot_fetch::arguments::Arguments;
 use everboot_storage::medium::Staging;
 use std::env::current_exe;
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process;
 
 /// The first argument.
@@ -33,27 +34,28 @@ const STATE: &str = "channels";
 
 /// Fetches, and has it staged; returns the code that everboot ends with.
 pub(crate) fn bring(words: &[OsString]) -> Result<u8> {
-    let asked = Asked::parse(words).unwrap_or_else(|error| error.exit());
+    let (asked, roots) = (read(words)?, Roots::default());
     match asked.path("disk") {
-        Some(disk) => on(&mut DiskFileMachine::look(&disk, asked.path("staging")), &asked),
-        None => on(&mut LinuxMachine::new(Roots::default(), asked.path("staging")), &asked),
+        Some(disk) => on(&roots, &mut DiskFileMachine::look(&disk, asked.path("staging")), &asked),
+        None => on(&roots, &mut LinuxMachine::new(roots.clone(), asked.path("staging")), &asked),
     }
 }
 
-fn on<M>(machine: &mut M, asked: &Asked) -> Result<u8>
+fn on<M>(roots: &Roots, machine: &mut M, asked: &Words) -> Result<u8>
 where
     M: Machine<Staging = DirStaging, Disk = FileMedium>,
 {
-    let beside = || Some(asked.path("disk")?.with_added_extension("config"));
-    let folder = asked.path("config").or_else(beside).unwrap_or_else(|| DIRECTORY.into());
+    let usual = || directory(roots, asked.path("disk").as_deref());
+    let folder = asked.path("config").unwrap_or_else(usual);
     let config = settings::config(&folder)?;
     // Where they cannot be read `everboot stage` says so.
     let keys = settings::keys(&folder.join("keys")).unwrap_or_default();
     let mut site = Site { machine, config: &config, keys: &keys, formats: Formats::CURRENT };
     let Receiver { area, installed, bad_images, blocked } = flow::receive(&mut site).map_err(problem)?;
-    let mut arguments = Arguments::parse_from([OsString::new(), "--".into(), asked.source.clone().into()]);
+    let source = asked.word(0).unwrap_or_default();
+    let mut arguments = Arguments::parse_from([OsString::new(), "--".into(), source.into()]);
     arguments.config = folder;
-    let path = area.path(&Roots::default()).context("find the staging area")?;
+    let path = area.path(roots).context("find the staging area")?;
     let held = hold(&path)?;
     arguments.output = Some(path.join(FETCHED));
     arguments.state = Some(path.join(STATE));
@@ -96,88 +98,31 @@ fn hold(folder: &Path) -> Result<File> {
 }
 
 /// Runs the everboot beside this program, or that in PATH.
-fn call(asked: &Asked) -> Result<u8> {
+fn call(asked: &Words) -> Result<u8> {
     let beside = current_exe().unwrap_or_default().with_file_name("everboot");
     let mut everboot =
         process::Command::new(if beside.exists() { beside.as_path() } else { "everboot".as_ref() });
-    let ended = everboot.args(asked.words()).status().context("run everboot")?;
+    let ended = everboot.args(asked.with_argument(SOURCE)).status().context("run everboot")?;
     Ok(ended.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(Exit::Failed as u8))
 }
 
-/// What everboot was asked for.
-#[derive(Debug)]
-struct Asked {
-    verb: &'static Verb,
-    source: String,
-    /// The options that were given, with their values.
-    given: Vec<(&'static str, Option<OsString>)>,
-}
-
-impl Asked {
-    /// Reads the words of everboot by the options in its table of verbs.
-    fn parse(words: &[OsString]) -> std::result::Result<Self, clap::Error> {
-        let verbs = || VERBS.iter().filter(|verb| verb.fetches);
-        let mut flags: Vec<&Flag> = GLOBAL.iter().chain(verbs().flat_map(|verb| verb.flags)).collect();
-        flags.sort_by_key(|flag| flag.name);
-        flags.dedup_by_key(|flag| flag.name);
-        let option = |flag: &&'static Flag| match flag.value {
-            Some(_) => Arg::new(flag.name)
-                .long(flag.name)
-                .value_parser(value_parser!(OsString))
-                .allow_hyphen_values(true),
-            None => Arg::new(flag.name).long(flag.name).action(ArgAction::SetTrue),
-        };
-        let matches = Command::new("everboot-fetch --for")
-            .no_binary_name(true)
-            .args_override_self(true)
-            .arg(
-                Arg::new("verb")
-                    .required(true)
-                    .value_parser(verbs().map(|verb| verb.name).collect::<Vec<_>>()),
-            )
-            .arg(Arg::new("source").required(true))
-            .args(flags.iter().map(option))
-            .try_get_matches_from(words)?;
-        let text = |name| matches.get_one::<String>(name).cloned().unwrap_or_default();
-        let given = |flag: &&'static Flag| match flag.value {
-            Some(_) => matches.get_one::<OsString>(flag.name).map(|value| (flag.name, Some(value.clone()))),
-            None => matches.get_flag(flag.name).then_some((flag.name, None)),
-        };
-        let verb = verbs().find(|verb| verb.name == text("verb"));
-        let verb = verb.ok_or_else(|| clap::Error::new(clap::error::ErrorKind::InvalidValue))?;
-        Ok(Self { verb, source: text("source"), given: flags.iter().filter_map(given).collect() })
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.given.iter().any(|(given, _)| *given == name)
-    }
-
-    fn path(&self, name: &str) -> Option<PathBuf> {
-        self.given.iter().find(|(given, _)| *given == name)?.1.clone().map(PathBuf::from)
-    }
-
-    /// The words with which everboot stages what was fetched.
-    fn words(&self) -> Vec<OsString> {
-        let mut words = vec![OsString::from(self.verb.name)];
-        for (name, value) in &self.given {
-            let mut word = OsString::from(format!("--{name}"));
-            if let Some(value) = value {
-                word.push("=");
-                word.push(value);
-            }
-            words.push(word);
-        }
-        words.push(SOURCE.into());
-        words
+/// What everboot was asked for: by a verb whose bundle may be fetched, with all its arguments.
+fn read(words: &[OsString]) -> Result<Words> {
+    let wrong = |text: String| Problem::lasting(Exit::Usage, anyhow!(text));
+    match parse(words.to_vec(), Programs::System) {
+        Ok(Request::Verb(asked)) if asked.verb.fetches => Ok(asked),
+        Ok(_) => Err(wrong("expected a verb that brings a bundle".to_owned())),
+        Err(failure) => Err(wrong(failure.text)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use everboot_core::verbs::{GLOBAL, VERBS};
 
-    fn asked(words: &[&str]) -> std::result::Result<Asked, clap::Error> {
-        Asked::parse(&words.iter().map(OsString::from).collect::<Vec<_>>())
+    fn asked(words: &[&str]) -> Result<Words> {
+        read(&words.iter().map(OsString::from).collect::<Vec<_>>())
     }
 
     #[test]
@@ -188,9 +133,9 @@ mod tests {
                 let mut words = vec![verb.name, "oci:a/b"];
                 words.extend([&*word].into_iter().chain(flag.value.map(|_| "-x")));
                 let found = asked(&words).unwrap();
-                assert!(found.has(flag.name) && found.source == "oci:a/b", "{words:?}");
+                assert!(found.has(flag.name) && found.word(0).unwrap() == "oci:a/b", "{words:?}");
                 let option = flag.value.map_or(word.clone(), |_| format!("{word}=-x"));
-                assert_eq!(found.words(), [verb.name, &*option, SOURCE], "{words:?}");
+                assert_eq!(found.with_argument(SOURCE), [verb.name, &*option, "--", SOURCE], "{words:?}");
             }
         }
     }
@@ -204,14 +149,14 @@ mod tests {
     #[test]
     fn a_value_that_equals_the_source_stays_what_it_is() {
         let found = asked(&["stage", "file:x", "--disk", "file:x"]).unwrap();
-        assert_eq!(found.words(), ["stage", "--disk=file:x", SOURCE]);
+        assert_eq!(found.with_argument(SOURCE), ["stage", "--disk=file:x", "--", SOURCE]);
     }
 
     #[test]
     fn a_line_end_in_the_source_makes_no_option() {
         let found = asked(&["stage", "https://a/b\n--insecure\n--staging\n/etc"]).unwrap();
         assert!(!found.has("insecure") && !found.has("staging"));
-        assert!(crate::source::Source::parse(&found.source).is_err());
+        assert!(crate::source::Source::parse(&found.word(0).unwrap()).is_err());
     }
 
     #[test]

@@ -55,6 +55,21 @@ impl Arguments {
         self.path(name).map(|value| value.to_string_lossy().into_owned())
     }
 
+    /// The verb with its options and another argument in place of its own, as words.
+    pub fn with_argument(&self, argument: &str) -> Vec<OsString> {
+        let mut words: Vec<OsString> = self.verb.name.split(' ').map(OsString::from).collect();
+        for (name, value) in &self.given {
+            let mut word = OsString::from(["--", name].concat());
+            if let Some(value) = value {
+                word.push("=");
+                word.push(value);
+            }
+            words.push(word);
+        }
+        words.extend(["--".into(), argument.into()]);
+        words
+    }
+
     /// The options that every verb takes, as they were given.
     pub fn inherited(&self) -> Vec<OsString> {
         let mut words = Vec::new();

@@ -9,14 +9,14 @@ use crate::runtime::boot_report::BootReport;
 use crate::sys::{self, Roots};
 
 /// The checks of the machine that runs.
-pub type HostChecks = fn(&mut Session, &mut Findings);
+pub type HostChecks = fn(&Roots, &mut Session, &mut Findings);
 
 /// Looks at everything; at the machine itself where there are checks for it.
-pub(crate) fn doctor(session: &mut Session, host: Option<HostChecks>) -> Outcome {
+pub(crate) fn doctor(roots: &Roots, session: &mut Session, host: Option<HostChecks>) -> Outcome {
     let mut found = std::mem::take(&mut session.complaints);
     flow::examine(session.site(), &mut found);
     if let Some(check) = host {
-        check(session, &mut found);
+        check(roots, session, &mut found);
     }
     let report = HealthReport::new(found.0, host.is_some());
     let exit = if report.sound { Exit::Done } else { Exit::Unsound };
@@ -24,14 +24,14 @@ pub(crate) fn doctor(session: &mut Session, host: Option<HostChecks>) -> Outcome
 }
 
 /// [`HostChecks`] of a running system.
-pub fn check_host(session: &mut Session, found: &mut Findings) {
+pub fn check_host(roots: &Roots, session: &mut Session, found: &mut Findings) {
     let release = session.site().machine.kernel_release();
     let host = Host {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command_line: sys::kernel_command_line(&Roots::default()),
-        booted_by: BootReport::read_agent(),
-        has_watchdog: sys::has_watchdog(&Roots::default()),
-        initramfs: release.and_then(|release| sys::initramfs(&Roots::default(), &release)),
+        command_line: sys::kernel_command_line(roots),
+        booted_by: BootReport::read_agent(roots),
+        has_watchdog: sys::has_watchdog(roots),
+        initramfs: release.and_then(|release| sys::initramfs(roots, &release)),
     };
     host.check(found);
 }

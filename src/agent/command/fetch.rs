@@ -15,9 +15,9 @@ pub(crate) fn is_due(arguments: &Arguments) -> bool {
 }
 
 /// Has it fetched and staged. What is wrong, others have said.
-pub fn fetch(arguments: &Arguments) -> Outcome {
+pub fn fetch(roots: &Roots, arguments: &Arguments) -> Outcome {
     let failed = |text: &str| Failure::new(Exit::Failed, text);
-    match sys::run_fetch(&Roots::default(), &arguments.words).map_err(|error| failed(&error.to_string()))? {
+    match sys::run_fetch(roots, &arguments.words).map_err(|error| failed(&error.to_string()))? {
         127 => Err(failed("expected everboot-fetch, found none; install it, or stage a file")),
         code => {
             let exit = Exit::ALL.get(usize::from(code)).copied().unwrap_or(Exit::Failed);

@@ -6,6 +6,8 @@
 pub mod answer;
 pub mod arguments;
 mod blocks;
+mod caller;
+mod context;
 mod doctor;
 mod explain;
 mod fetch;
@@ -20,7 +22,8 @@ pub mod session;
 mod status;
 mod status_text;
 
+pub use caller::Caller;
+pub use context::{Context, System};
 pub use doctor::check_host;
 pub use fetch::fetch;
-pub(crate) use mount::mount;
-pub use run::{Context, System, carry_out, confirm};
+pub use run::{carry_out, confirm};

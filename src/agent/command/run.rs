@@ -5,7 +5,9 @@ use super::arguments::{Arguments, Request, usage};
 #[cfg(feature = "repair")]
 use super::blocks::repair;
 use super::blocks::verify;
-use super::doctor::{HostChecks, doctor};
+use super::caller::{Caller, not_here};
+use super::context::Context;
+use super::doctor::doctor;
 use super::explain::{Explanation, facts, why};
 use super::history::{Event, LogReport};
 use super::session::{Session, open_bundle};
@@ -20,46 +22,17 @@ use everboot_core::lifecycle::{Activated, Refusal};
 use everboot_core::record::history::Kind;
 use everboot_core::record::{Record, Update};
 use everboot_core::slot::{SlotId, SlotName, SlotState};
-use everboot_core::verbs::{Action, Programs, Verb};
+use everboot_core::verbs::{Action, Verb};
 use everboot_storage::apply::Progress;
 
-/// What the program of a running system has, and that of the initramfs does without.
-#[derive(Debug)]
-pub struct System {
-    /// Says that the running system is good.
-    pub confirm: fn(&mut Session) -> Outcome,
-    /// Has everboot-fetch bring a bundle that is no file.
-    pub fetch: fn(&Arguments) -> Outcome,
-    /// Checks the machine that runs.
-    pub host: HostChecks,
-    /// What was said as one line of JSON; text as it is.
-    pub json: fn(&VerbOutput) -> String,
-}
-
-/// Where a verb was given.
-#[derive(Debug, Clone, Copy)]
-pub struct Context {
-    /// What a running system has; absent in the program of the initramfs.
-    pub system: Option<&'static System>,
-    /// Whether this process holds the lock of the machine already.
-    pub holds_lock: bool,
-}
-
-impl Context {
-    /// The program that this is, as the table of verbs has it.
-    pub fn programs(&self) -> Programs {
-        if self.system.is_some() { Programs::System } else { Programs::Both }
-    }
-}
-
-/// Does what is asked, if it is not about the shell.
-pub fn carry_out(context: Context, request: &Request) -> Outcome {
+/// Does what is asked by that caller.
+pub fn carry_out(context: Context<'_>, caller: &mut dyn Caller, request: &Request) -> Outcome {
     match request {
         Request::Help(None) => Ok(Answer::done(help::overview(context.programs()))),
         Request::Help(Some(verb)) => Ok(Answer::done(help::of(verb, context.programs()))),
         Request::Version => Ok(Answer::done(format!("everboot {}\n", env!("CARGO_PKG_VERSION")))),
         Request::Verb(arguments) => {
-            let mut answer = run(context, arguments).map_err(|failure| failure.of(arguments.verb))?;
+            let mut answer = run(context, caller, arguments).map_err(|failure| failure.of(arguments.verb))?;
             if let Some(system) = context.system.filter(|_| arguments.has("json")) {
                 answer.output = VerbOutput::Text((system.json)(&answer.output));
             }
@@ -68,31 +41,31 @@ pub fn carry_out(context: Context, request: &Request) -> Outcome {
     }
 }
 
-fn run(context: Context, arguments: &Arguments) -> Outcome {
-    check_place(context, arguments)?;
+fn run(context: Context<'_>, caller: &mut dyn Caller, arguments: &Arguments) -> Outcome {
+    check_place(context, caller.is_shell(), arguments)?;
     if fetch::is_due(arguments) {
         let text = "refused: everboot-init fetches nothing; give it a file";
         let system = context.system.ok_or_else(|| Failure::new(Exit::Refused, text))?;
-        return (system.fetch)(arguments);
+        return (system.fetch)(context.roots, arguments);
     }
     if !arguments.verb.needs.machine {
-        return without_machine(context, arguments);
+        return without_machine(context, caller, arguments);
     }
-    let mut session = Session::open(arguments, context.holds_lock)?;
+    let mut session = Session::open(context.roots, arguments, context.holds_lock)?;
     if arguments.verb.action == Action::Doctor {
         let host = context.system.map(|system| system.host).filter(|_| !arguments.has("disk"));
-        return doctor(&mut session, host);
+        return doctor(context.roots, &mut session, host);
     }
     session.warn();
-    with_machine(context, &mut session, arguments)
+    with_machine((context, caller), &mut session, arguments)
 }
 
 /// Whether the verb may be given here: what its row says that it needs.
-fn check_place(context: Context, arguments: &Arguments) -> Result<(), Failure> {
+fn check_place(context: Context<'_>, is_shell: bool, arguments: &Arguments) -> Result<(), Failure> {
     let verb = arguments.verb;
     let refused = |text: String| Err(Failure::new(Exit::Refused, text));
     let speaks_of_it = verb.needs.running_system && !arguments.has("disk") && arguments.word(0).is_none();
-    if verb.is_for_shell() {
+    if verb.is_for_shell() && !is_shell {
         return Err(usage(Some(verb), "only available inside `everboot shell`"));
     }
     if !verb.is_in(context.programs()) {
@@ -102,7 +75,7 @@ fn check_place(context: Context, arguments: &Arguments) -> Result<(), Failure> {
                 .concat(),
         );
     }
-    if speaks_of_it && sys::is_in_initramfs(&Roots::default()) {
+    if speaks_of_it && sys::is_in_initramfs(context.roots) {
         let help = verb.arguments.first().map_or("", |_| "; name the slot");
         return refused(["refused: this is an initramfs, in which no system runs", help].concat());
     }
@@ -111,34 +84,50 @@ fn check_place(context: Context, arguments: &Arguments) -> Result<(), Failure> {
 
 const BOOT_SLOT: &str = "refused: SLOT is for the shell of an early boot; `everboot boot-once SLOT`, then a reboot, does it from here";
 
-/// What opens the machine by itself, or does without.
-fn without_machine(context: Context, arguments: &Arguments) -> Outcome {
+/// What opens the machine by itself, or does without. Verbs are dispatched here and in [`with_machine`], as their rows
+/// say: these have to work before any disk has come (`boot --sysroot`), or open the machine anew each time (`shell`).
+fn without_machine(context: Context<'_>, caller: &mut dyn Caller, arguments: &Arguments) -> Outcome {
     match arguments.verb.action {
         Action::Unmount => Ok(Answer::done(mount::unmount(arguments)?)),
-        Action::Boot if arguments.word(0).is_some() => Err(Failure::new(Exit::Refused, BOOT_SLOT)),
-        Action::Boot if arguments.has("disk") => {
-            let session = &mut Session::open(arguments, context.holds_lock)?;
-            session.warn();
-            boot(session, arguments.text("slot").as_deref())
-        }
-        Action::Boot if arguments.has("sysroot") => {
-            let text = "refused: not from the shell; `exit` leaves it, and the initramfs starts anew";
-            Err(Failure::new(Exit::Refused, text))
-        }
-        Action::Boot => {
-            Err(usage(Some(arguments.verb), "expected --sysroot DIR in an initramfs, or --disk FILE"))
-        }
+        Action::Boot => caller.boot(context, arguments).unwrap_or_else(|| boot_elsewhere(context, arguments)),
+        Action::Shell => caller.shell(context, arguments),
+        Action::Leave => caller.leave(),
+        Action::Sh => caller.sh(),
+        Action::Reboot => caller.end(sys::reboot),
+        Action::PowerOff => caller.end(sys::power_off),
         _ => Err(not_here()),
     }
 }
 
-fn with_machine(context: Context, session: &mut Session, arguments: &Arguments) -> Outcome {
+/// `boot` that is no boot of this machine: of a disk image, or a mistake.
+fn boot_elsewhere(context: Context<'_>, arguments: &Arguments) -> Outcome {
+    if arguments.word(0).is_some() {
+        return Err(Failure::new(Exit::Refused, BOOT_SLOT));
+    }
+    if arguments.has("disk") {
+        let session = &mut Session::open(context.roots, arguments, context.holds_lock)?;
+        session.warn();
+        return boot(session, arguments.text("slot").as_deref());
+    }
+    if arguments.has("sysroot") {
+        let text = "refused: not from the shell; `exit` leaves it, and the initramfs starts anew";
+        return Err(Failure::new(Exit::Refused, text));
+    }
+    Err(usage(Some(arguments.verb), "expected --sysroot DIR in an initramfs, or --disk FILE"))
+}
+
+/// What works with the machine, which was opened as the verb's row says.
+fn with_machine(
+    (context, caller): (Context<'_>, &mut dyn Caller),
+    session: &mut Session,
+    arguments: &Arguments,
+) -> Outcome {
     match arguments.verb.action {
         Action::Status => Ok(answer(VerbOutput::Status(Box::new(status(session)?)))),
         Action::Slots => Ok(Answer::done(status(session)?.slots_text())),
         Action::Explain => explain(session, arguments),
-        Action::Why => tell_why(session, arguments.has("disk")),
-        Action::Log => log(session),
+        Action::Why => tell_why(context.roots, session),
+        Action::Log => log(context.roots, session),
         Action::Stage => stage(session, arguments),
         Action::Prepare => prepare(session),
         Action::Apply => apply(session),
@@ -170,21 +159,20 @@ fn with_machine(context: Context, session: &mut Session, arguments: &Arguments) 
             Ok(Answer::done(format!("both copies are good\n{}", lines(&facts(&record)))))
         }
         Action::Disks => Ok(Answer::done(mount::disks(session))),
-        Action::Mount => Ok(Answer::done(mount::mount(session, arguments)?.text)),
+        Action::Mount => {
+            let mounted = mount::mount(session, arguments)?;
+            mounted.point.into_iter().for_each(|point| caller.mounted(point));
+            Ok(Answer::done(mounted.text))
+        }
         _ => Err(not_here()),
     }
-}
-
-/// Of a verb that others have to carry out: the parser, the shell, or who stands above both.
-fn not_here() -> Failure {
-    Failure::new(Exit::Failed, "this verb cannot be carried out here")
 }
 
 fn answer(output: VerbOutput) -> Answer {
     Answer { output, exit: Exit::Done }
 }
 
-/// `confirm`, as [`System`] has it.
+/// `confirm`, as [`System`](super::System) has it.
 pub fn confirm(session: &mut Session) -> Outcome {
     let slot = flow::confirm(session.site())?;
     Ok(Answer::done(format!("{slot}: confirmed\n")))
@@ -204,15 +192,15 @@ fn explain(session: &mut Session, arguments: &Arguments) -> Outcome {
     Ok(answer(VerbOutput::Explanation(Box::new(Explanation::new(&status)))))
 }
 
-fn tell_why(session: &mut Session, is_file: bool) -> Outcome {
-    let report = if is_file { None } else { BootReport::read_text() };
+fn tell_why(roots: &Roots, session: &mut Session) -> Outcome {
+    let report = session.linux().and_then(|_| BootReport::read_text(roots));
     let history = session.site().look().history();
     Ok(Answer::done(why(report, history.latest(Kind::Boot))))
 }
 
-fn log(session: &mut Session) -> Outcome {
+fn log(roots: &Roots, session: &mut Session) -> Outcome {
     let history = session.site().look().history().entries.iter().map(Event::new).collect();
-    let this_run = session.linux().map(|_| sys::kernel_lines(&Roots::default()));
+    let this_run = session.linux().map(|_| sys::kernel_lines(roots));
     Ok(answer(VerbOutput::Log(LogReport { history, this_run })))
 }
 

@@ -7,7 +7,7 @@ use crate::machine::Access;
 use crate::runtime::any_machine::{AnyMachine, Kind};
 use crate::runtime::lock;
 use crate::runtime::progress::Progress;
-use crate::settings::{DIRECTORY, Settings};
+use crate::settings::{self, Settings};
 use crate::sys::{DiskFileMachine, FileMedium, LinuxMachine, Lock, Roots};
 use everboot_core::config::Config;
 use everboot_core::record::Formats;
@@ -27,13 +27,13 @@ pub struct Session {
 
 impl Session {
     /// Reads the settings and takes the lock, unless this process holds it already.
-    pub(crate) fn open(arguments: &Arguments, holds_lock: bool) -> Result<Self, Failure> {
+    pub(crate) fn open(roots: &Roots, arguments: &Arguments, holds_lock: bool) -> Result<Self, Failure> {
         let disk = arguments.path("disk");
         if let Some(path) = disk.as_deref().filter(|path| !path.exists()) {
             let text = format!("--disk {}: expected a disk image, found no such file", path.display());
             return Err(Failure::new(Exit::Failed, text));
         }
-        let settings = settings(arguments);
+        let settings = settings(roots, arguments);
         if let Some(fault) = settings.fault.as_ref().filter(|_| arguments.verb.needs.configuration) {
             return Err(Failure::new(Exit::Failed, fault.clone()));
         }
@@ -42,8 +42,8 @@ impl Session {
         let (kind, lock) = match disk {
             Some(path) => (Kind::File(open_file(&path, staging, changes)?), None),
             None => {
-                let lock = if changes && !holds_lock { Some(lock::take()?) } else { None };
-                (Kind::Linux(LinuxMachine::new(Roots::default(), staging)), lock)
+                let lock = if changes && !holds_lock { Some(lock::take(roots)?) } else { None };
+                (Kind::Linux(LinuxMachine::new(roots.clone(), staging)), lock)
             }
         };
         let machine = AnyMachine {
@@ -83,18 +83,9 @@ fn open_file(path: &Path, staging: Option<PathBuf>, changes: bool) -> Result<Dis
 }
 
 /// The settings that the command line means.
-pub(crate) fn settings(arguments: &Arguments) -> Settings {
-    Settings::read(&directory(arguments.path("config"), arguments.path("disk").as_deref()))
-}
-
-/// Where the settings are.
-fn directory(given: Option<PathBuf>, disk: Option<&Path>) -> PathBuf {
-    let beside = || {
-        let mut name = disk?.as_os_str().to_owned();
-        name.push(".config");
-        Some(PathBuf::from(name))
-    };
-    given.or_else(beside).unwrap_or_else(|| DIRECTORY.into())
+pub(crate) fn settings(roots: &Roots, arguments: &Arguments) -> Settings {
+    let given = arguments.path("config");
+    Settings::read(&given.unwrap_or_else(|| settings::directory(roots, arguments.path("disk").as_deref())))
 }
 
 /// Opens a bundle in a file.

@@ -8,15 +8,16 @@ use crate::runtime::boot_report::BootReport;
 use crate::runtime::failure::Failure;
 use crate::runtime::lock;
 use crate::runtime::progress::Progress;
-use crate::settings::{DIRECTORY, Settings};
+use crate::settings::{self, Settings};
 use crate::sys::{self, HandOff, LinuxMachine, Roots};
 use everboot_core::config::{KernelCommandLine, Watchdog};
 use everboot_core::record::Formats;
 use everboot_core::verbs::Exit;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// An early boot.
-pub(crate) struct Early {
+pub(crate) struct Early<'a> {
+    roots: &'a Roots,
     /// What was noticed so far.
     pub(crate) notes: Vec<String>,
     /// What was done so far, with the milliseconds that it took.
@@ -25,20 +26,20 @@ pub(crate) struct Early {
     is_in_distribution: bool,
 }
 
-impl Early {
+impl<'a> Early<'a> {
     /// Begins; `notes` is what was noticed before there was a log. With `is_in_distribution` in somebody else's
     /// initramfs, with the lock of the machine.
-    pub(crate) fn begin(notes: Vec<String>, is_in_distribution: bool) -> Self {
-        Self { notes, steps: vec![("kernel", sys::uptime_ms())], is_in_distribution }
+    pub(crate) fn begin(roots: &'a Roots, notes: Vec<String>, is_in_distribution: bool) -> Self {
+        Self { roots, notes, steps: vec![("kernel", sys::uptime_ms())], is_in_distribution }
     }
 
     /// Boots: waits for the devices, decides, applies, mounts, and tells the booted system. The root is
     /// mounted at `sysroot`, by default `/sysroot`. Whatever else was mounted for the boot is unmounted again when
     /// this returns, so that nothing is left to do but the hand-off.
     pub(crate) fn boot(mut self, sysroot: Option<PathBuf>) -> Outcome<Option<HandOff>> {
-        let (mut command_line, ignored) =
-            KernelCommandLine::parse(&sys::kernel_command_line(&Roots::default()));
-        let settings = Settings::read(Path::new(DIRECTORY));
+        let roots = self.roots;
+        let (mut command_line, ignored) = KernelCommandLine::parse(&sys::kernel_command_line(roots));
+        let settings = Settings::read(&settings::directory(roots, None));
         self.notes.extend(ignored);
         if settings.config.lock {
             // What else is asked for the flow ignores, and says so.
@@ -53,22 +54,22 @@ impl Early {
         }
         self.step("set up");
 
-        let kind = Kind::Linux(LinuxMachine::early(Roots::default(), command_line.init, sysroot));
-        let mut operator = Recovery::new(command_line.breakpoints, self.is_in_distribution);
+        let kind = Kind::Linux(LinuxMachine::early(roots.clone(), command_line.init, sysroot));
+        let mut operator = Recovery::new(roots.clone(), command_line.breakpoints, self.is_in_distribution);
         let (config, keys) = (&settings.config, &settings.keys);
-        let watchdog = (config.watchdog != Watchdog::Off).then(|| sys::Watchdog::new(Roots::default()));
+        let watchdog = (config.watchdog != Watchdog::Off).then(|| sys::Watchdog::new(roots.clone()));
         let mut machine = AnyMachine { kind, kernel: None, progress: Progress::new(true), watchdog };
         let mut site = Site { machine: &mut machine, config, keys, formats: Formats::CURRENT };
         self.wait_for_devices(&mut site, command_line.timeout.unwrap_or(config.timeout));
         self.step("devices");
 
         let outcome = flow::boot(site, &mut operator, command_line.asked.as_ref());
-        if let Err(why) = BootReport::new(&outcome, &self.steps, &self.notes).write() {
+        if let Err(why) = BootReport::new(&outcome, &self.steps, &self.notes).write(roots) {
             log::warn!("boot.json: {why}");
         }
         // Not for a recovery slot, which is the last resort and may know of no watchdog.
         if let (Watchdog::Left(seconds), Destination::Root(..)) = (config.watchdog, &outcome.destination) {
-            sys::leave_watchdog(&Roots::default(), seconds);
+            sys::leave_watchdog(roots, seconds);
         }
         outcome
     }
@@ -94,16 +95,16 @@ impl Early {
 }
 
 /// The early boot in somebody else's initramfs, which hands off itself; the root is mounted at `sysroot`.
-pub(crate) fn mount_root(sysroot: PathBuf) -> Result<(), Failure> {
-    if !sys::is_in_initramfs(&Roots::default()) {
+pub(crate) fn mount_root(roots: &Roots, sysroot: PathBuf) -> Result<(), Failure> {
+    if !sys::is_in_initramfs(roots) {
         let text = "refused: expected an initramfs, found a system that runs; a boot of it would be counted";
         return Err(Failure::new(Exit::Refused, text));
     }
-    let _lock = lock::take()?;
+    let _lock = lock::take(roots)?;
     // Whoever started this may have given it no console, or a pipe: a unit that asks for one fails without.
-    sys::open_console(&Roots::default());
-    sys::log_to_kernel(&Roots::default(), log::LevelFilter::Info);
-    match Early::begin(Vec::new(), true).boot(Some(sysroot)).destination {
+    sys::open_console(roots);
+    sys::log_to_kernel(roots, log::LevelFilter::Info);
+    match Early::begin(roots, Vec::new(), true).boot(Some(sysroot)).destination {
         Destination::Root(..) | Destination::RecoverySlot(..) => Ok(()),
         Destination::Recovery => Err(Failure::new(Exit::Failed, "nothing can be booted")),
     }

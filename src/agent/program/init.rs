@@ -7,11 +7,10 @@
 use super::early::Early;
 use crate::sys::{self, Roots};
 use everboot_core::decide::{FIRST_WAIT, LONGEST_WAIT};
-use std::path::Path;
 use std::time::Duration;
 
-/// The kernel modules that the initramfs brings, one path a line.
-const MODULES: &str = "/etc/everboot/modules";
+/// The kernel modules that the initramfs brings, one path a line; in `/etc`.
+const MODULES: &str = "everboot/modules";
 
 /// Whether this process is the first of the system, and so not a command.
 pub(crate) fn is_init() -> bool {
@@ -19,10 +18,10 @@ pub(crate) fn is_init() -> bool {
 }
 
 /// Boots. `arguments` are the words of the kernel command line that the kernel left to init.
-pub(crate) fn run(arguments: &[String]) -> ! {
-    let early = Early::begin(sys::set_up(&Roots::default()), false);
-    sys::log_to_kernel(&Roots::default(), log::LevelFilter::Info);
-    sys::load_modules(Path::new(MODULES));
+pub(crate) fn run(roots: &Roots, arguments: &[String]) -> ! {
+    let early = Early::begin(roots, sys::set_up(roots), false);
+    sys::log_to_kernel(roots, log::LevelFilter::Info);
+    sys::load_modules(&roots.etc.join(MODULES));
     match early.boot(None).destination.hand_off().flatten() {
         Some(hand_off) => stop(&format!("the hand-off failed: {}", hand_off.go(arguments))),
         None => stop("nothing can be booted"),

@@ -12,23 +12,25 @@ mod words;
 #[cfg(feature = "prompt")]
 pub use verbs::end;
 
+use crate::sys::{self, Roots};
 use std::process::ExitCode;
 
 /// `everboot-init`: the first process boots the machine and never returns, any other carries out one verb.
-pub fn init() -> ExitCode {
+pub fn init(roots: &Roots) -> ExitCode {
     let mut arguments = std::env::args_os();
     let _name = arguments.next();
-    crate::sys::watch_for_faults(init::is_init());
+    sys::watch_for_faults(init::is_init());
     if init::is_init() {
-        init::run(&arguments.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>());
+        init::run(roots, &arguments.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>());
     }
-    crate::sys::log_to_stderr(log::LevelFilter::Warn);
+    sys::log_to_stderr(log::LevelFilter::Warn);
     #[cfg(feature = "prompt")]
     let exit = verbs::end(
+        roots,
         None,
         crate::command::parse::parse(arguments.collect(), everboot_core::verbs::Programs::Both),
     );
     #[cfg(not(feature = "prompt"))]
-    let exit = words::end(arguments.collect());
+    let exit = words::end(roots, arguments.collect());
     exit
 }

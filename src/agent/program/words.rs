@@ -3,27 +3,30 @@
 use super::early;
 use crate::recovery;
 use crate::runtime::failure::Failure;
-use crate::settings::{DIRECTORY, Settings};
+use crate::settings::{self, Settings};
 use crate::sys::{self, Roots};
 use everboot_core::verbs::Exit;
 use std::ffi::OsString;
 use std::io::{Write, stderr};
-use std::path::Path;
 use std::process::ExitCode;
 
 const USAGE: &str =
     "expected boot --sysroot DIR, or shell --emergency; this program was built without a prompt";
 
 /// Does it, and says what went wrong.
-pub(super) fn end(words: Vec<OsString>) -> ExitCode {
+pub(super) fn end(roots: &Roots, words: Vec<OsString>) -> ExitCode {
     let done = match &words[..] {
         [boot, sysroot, folder] if boot == "boot" && sysroot == "--sysroot" => {
-            early::mount_root(folder.into())
+            early::mount_root(roots, folder.into())
         }
         [shell, emergency]
-            if shell == "shell" && emergency == "--emergency" && sys::is_in_initramfs(&Roots::default()) =>
+            if shell == "shell" && emergency == "--emergency" && sys::is_in_initramfs(roots) =>
         {
-            let error = recovery::emergency(Settings::read(Path::new(DIRECTORY)).config, Vec::new());
+            let error = recovery::emergency(
+                roots,
+                Settings::read(&settings::directory(roots, None)).config,
+                Vec::new(),
+            );
             Err(Failure::new(Exit::Failed, format!("restart: {error}")))
         }
         _ => Err(Failure::new(Exit::Usage, USAGE)),

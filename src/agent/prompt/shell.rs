@@ -8,19 +8,19 @@ use super::complete::Names;
 use super::console::{Console, say};
 use super::prompt::{Prompt, PromptOutcome};
 use super::words;
-use crate::command::answer::{Answer, Exit};
-use crate::command::arguments::{Arguments, Request, usage};
+use crate::command::answer::{Answer, Exit, Outcome};
+use crate::command::arguments::{Arguments, usage};
 use crate::command::output::tell;
 use crate::command::parse::parse;
 use crate::command::session::Session;
-use crate::command::{Context, carry_out, mount};
+use crate::command::{Caller, Context, carry_out};
 use crate::flow;
 use crate::runtime::failure::Failure;
 use crate::runtime::screen::Opening;
-use crate::sys::{self, Roots, monotonic_ms};
+use crate::sys::{self, monotonic_ms};
 use everboot_core::config::{Config, ShellAccess};
-use everboot_core::verbs::Action;
 use std::ffi::OsString;
+use std::io;
 use std::path::PathBuf;
 
 /// What all verbs work with; the help says more.
@@ -59,25 +59,27 @@ pub(crate) enum OpenedFrom {
 }
 
 /// A shell.
-pub(crate) struct Shell {
+pub(crate) struct Shell<'a> {
     opened_from: OpenedFrom,
     config: Config,
     /// Options that each verb gets.
     inherited: Vec<OsString>,
-    context: Context,
+    context: Context<'a>,
     /// What was mounted from here.
     mounted: Vec<PathBuf>,
+    /// How it is left, once a verb has said so.
+    left: Option<Leave>,
 }
 
-impl Shell {
+impl<'a> Shell<'a> {
     /// A shell. `inherited` are options that each verb gets.
     pub(crate) fn new(
         opened_from: OpenedFrom,
         config: Config,
         inherited: Vec<OsString>,
-        context: Context,
+        context: Context<'a>,
     ) -> Self {
-        Self { opened_from, config, inherited, context, mounted: Vec::new() }
+        Self { opened_from, config, inherited, context, mounted: Vec::new(), left: None }
     }
 
     /// Shows the opening, counts down if there is a number of seconds, and asks for verbs until somebody leaves.
@@ -113,70 +115,29 @@ impl Shell {
                     return Leave::Nobody;
                 }
             };
-            let obeyed = self.obey(&line);
-            let is_verb = !matches!(&obeyed, Err(Failure { exit: Exit::Usage, .. }));
+            let outcome = self.obey(&line);
+            let is_verb = !matches!(&outcome, Err(Failure { exit: Exit::Usage, .. }));
             if let Some(idle) = prompt.idle.as_mut().filter(|_| is_verb && !line.trim().is_empty()) {
                 idle.verb(monotonic_ms());
             }
-            match obeyed {
-                Ok(Some(leave)) => return leave,
-                Ok(None) => {}
-                Err(failure) => drop(tell(Err(failure))),
+            tell(outcome);
+            if let Some(leave) = self.left.take() {
+                return leave;
             }
         }
     }
 
     /// Does what a line says.
-    fn obey(&mut self, line: &str) -> Result<Option<Leave>, Failure> {
+    fn obey(&mut self, line: &str) -> Outcome {
         sys::warn_anew();
         let words = words::split(line).map_err(|why| usage(None, why))?;
         if words.is_empty() {
-            return Ok(None);
+            return Ok(Answer::done(""));
         }
         let mut all = self.inherited.clone();
         all.extend(words.into_iter().map(OsString::from));
         let request = parse(all, self.context.programs())?;
-        if let Request::Verb(arguments) = &request
-            && let Some(leave) = self.own_verb(arguments).map_err(|failure| failure.of(arguments.verb))?
-        {
-            return Ok(leave);
-        }
-        tell(carry_out(self.context, &request));
-        Ok(None)
-    }
-
-    /// A verb that means something else in the shell, or nothing outside of it; absent for all others.
-    fn own_verb(&mut self, arguments: &Arguments) -> Result<Option<Option<Leave>>, Failure> {
-        match arguments.verb.action {
-            Action::Leave => return Ok(Some(Some(Leave::Exit))),
-            Action::Boot if self.opened_from == OpenedFrom::Early => {
-                let slot = arguments.word(0).ok_or_else(|| usage(Some(arguments.verb), "expected SLOT"))?;
-                flow::bootable(Session::open(arguments, self.context.holds_lock)?.site(), &slot)?;
-                return Ok(Some(Some(Leave::Boot { slot, once: arguments.has("once") })));
-            }
-            Action::Shell => say("this is the shell; `help` lists its verbs\n"),
-            Action::Sh => sh()?,
-            Action::Reboot => self.end(sys::reboot)?,
-            Action::PowerOff => self.end(sys::power_off)?,
-            Action::Mount => {
-                let mut session = Session::open(arguments, self.context.holds_lock)?;
-                let mounted = mount(&mut session, arguments)?;
-                self.mounted.extend(mounted.point);
-                tell(Ok(Answer::done(mounted.text)));
-            }
-            _ => return Ok(None),
-        }
-        Ok(Some(None))
-    }
-
-    /// Ends the run of the machine, unless this is a shell for a system that runs: that has to be stopped first.
-    fn end(&mut self, end: fn() -> std::io::Error) -> Result<(), Failure> {
-        if self.opened_from == OpenedFrom::System {
-            let text = "refused: leave the shell, and use the system's own command";
-            return Err(Failure::new(Exit::Refused, text));
-        }
-        self.unmount();
-        Err(Failure::new(Exit::Failed, end().to_string()))
+        carry_out(self.context, self, &request)
     }
 
     /// Unmounts what was mounted from here, unless a system runs, in which it stays as with the verb.
@@ -187,6 +148,54 @@ impl Shell {
         for point in std::mem::take(&mut self.mounted).iter().rev() {
             sys::detach(point);
         }
+    }
+}
+
+impl Caller for Shell<'_> {
+    fn is_shell(&self) -> bool {
+        true
+    }
+
+    fn shell(&mut self, _: Context<'_>, _: &Arguments) -> Outcome {
+        Ok(Answer::done("this is the shell; `help` lists its verbs\n"))
+    }
+
+    /// Only in our own early boot: it goes on with the slot that is named.
+    fn boot(&mut self, context: Context<'_>, arguments: &Arguments) -> Option<Outcome> {
+        (self.opened_from == OpenedFrom::Early).then(|| {
+            let slot = arguments.word(0).ok_or_else(|| usage(Some(arguments.verb), "expected SLOT"))?;
+            flow::bootable(Session::open(context.roots, arguments, context.holds_lock)?.site(), &slot)?;
+            self.left = Some(Leave::Boot { slot, once: arguments.has("once") });
+            Ok(Answer::done(""))
+        })
+    }
+
+    fn leave(&mut self) -> Outcome {
+        self.left = Some(Leave::Exit);
+        Ok(Answer::done(""))
+    }
+
+    fn sh(&mut self) -> Outcome {
+        if !sys::has_sh(self.context.roots) {
+            let text = "expected /bin/sh, found none here; a slot has one: `mount SLOT` shows its files";
+            return Err(Failure::new(Exit::Failed, text));
+        }
+        let ran = sys::run_sh(self.context.roots);
+        ran.map(|()| Answer::done("")).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
+    }
+
+    /// Ends the run of the machine, unless this is a shell for a system that runs: that has to be stopped first.
+    fn end(&mut self, end: fn() -> io::Error) -> Outcome {
+        if self.opened_from == OpenedFrom::System {
+            let text = "refused: leave the shell, and use the system's own command";
+            return Err(Failure::new(Exit::Refused, text));
+        }
+        self.unmount();
+        Err(Failure::new(Exit::Failed, end().to_string()))
+    }
+
+    fn mounted(&mut self, point: PathBuf) {
+        self.mounted.push(point);
     }
 }
 
@@ -203,12 +212,4 @@ fn admit(console: &mut Console, access: &ShellAccess, next: &str, wait: Option<u
             console.admits(hash, &mut end) || wait.is_some() && console.count_down(next, end, false)
         }
     }
-}
-
-fn sh() -> Result<(), Failure> {
-    if !sys::has_sh(&Roots::default()) {
-        let text = "expected /bin/sh, found none here; a slot has one: `mount SLOT` shows its files";
-        return Err(Failure::new(Exit::Failed, text));
-    }
-    sys::run_sh(&Roots::default()).map_err(|error| Failure::new(Exit::Failed, error.to_string()))
 }

@@ -14,12 +14,11 @@ use without_prompt as console;
 use crate::machine::{Operator, OperatorChoice, RecoveryNotice};
 use crate::runtime::boot_report::BootReport;
 use crate::runtime::screen::Opening;
-use crate::settings::{DIRECTORY, Settings};
+use crate::settings::{self, Settings};
 use crate::sys::{self, Roots};
 use everboot_core::config::{Breakpoint, Config, ShellAccess, Watchdog};
 use std::ffi::OsString;
 use std::io;
-use std::path::Path;
 
 /// Seconds before a machine whose boot was given up restarts.
 const EMERGENCY_WAIT: u64 = 60;
@@ -27,6 +26,7 @@ const EMERGENCY_WAIT: u64 = 60;
 /// Recovery.
 #[derive(Debug)]
 pub(crate) struct Recovery {
+    roots: Roots,
     breakpoints: Vec<Breakpoint>,
     is_in_distribution: bool,
     /// Whether nothing was left to boot before.
@@ -36,17 +36,17 @@ pub(crate) struct Recovery {
 impl Recovery {
     /// For a boot that stops at these points. With `is_in_distribution` the initramfs is somebody else's: it is told
     /// when recovery did not help, and this process holds the lock of the machine.
-    pub(crate) fn new(breakpoints: Vec<Breakpoint>, is_in_distribution: bool) -> Self {
-        Self { breakpoints, is_in_distribution, was_stuck: false }
+    pub(crate) fn new(roots: Roots, breakpoints: Vec<Breakpoint>, is_in_distribution: bool) -> Self {
+        Self { roots, breakpoints, is_in_distribution, was_stuck: false }
     }
 
     fn open(&self, opening: &Opening, wait: Option<u64>, is_offered: bool) -> OperatorChoice {
         // Read anew, as each verb does.
-        let mut config = Settings::read(Path::new(DIRECTORY)).config;
+        let mut config = Settings::read(&settings::directory(&self.roots, None)).config;
         if !is_offered {
             config.shell = ShellAccess::Closed;
         }
-        console::recover(config, self.is_in_distribution, opening, wait)
+        console::recover(&self.roots, (config, self.is_in_distribution), opening, wait)
     }
 }
 
@@ -81,8 +81,8 @@ impl Operator for Recovery {
 
 /// `everboot shell --emergency`: says what happened, and restarts the machine when the shell is left. `inherited` are
 /// options that each verb gets there. Returns when the restart failed.
-pub(crate) fn emergency(config: Config, inherited: Vec<OsString>) -> io::Error {
-    let happened = BootReport::read_text().unwrap_or_default();
+pub(crate) fn emergency(roots: &Roots, config: Config, inherited: Vec<OsString>) -> io::Error {
+    let happened = BootReport::read_text(roots).unwrap_or_default();
     let opening = Opening {
         title: "nothing can be booted".to_owned(),
         happened: happened.lines().map(|line| line.trim().to_owned()).collect(),
@@ -90,10 +90,10 @@ pub(crate) fn emergency(config: Config, inherited: Vec<OsString>) -> io::Error {
         next: "restart the machine".to_owned(),
     };
     // One that was started for the system would cut the wait short: it is stopped as it is dropped, or else held.
-    sys::Watchdog::new(Roots::default()).start();
+    sys::Watchdog::new(roots.clone()).start();
     if let Watchdog::Left(_) = config.watchdog {
-        sys::hold_watchdog(&Roots::default());
+        sys::hold_watchdog(roots);
     }
-    console::emergency(config, inherited, &opening, EMERGENCY_WAIT);
+    console::emergency(roots, (config, inherited), &opening, EMERGENCY_WAIT);
     sys::restart()
 }

@@ -2,6 +2,7 @@
 
 use crate::machine::OperatorChoice;
 use crate::runtime::screen::Opening;
+use crate::sys::Roots;
 use everboot_core::config::Config;
 use std::ffi::OsString;
 use std::io::{Write, stdout};
@@ -9,12 +10,12 @@ use std::time::Duration;
 
 const HINT: &str = "this program has no prompt; power off to inspect the disk";
 
-pub(super) fn recover(_: Config, _: bool, opening: &Opening, wait: Option<u64>) -> OperatorChoice {
+pub(super) fn recover(_: &Roots, _: (Config, bool), opening: &Opening, wait: Option<u64>) -> OperatorChoice {
     show(opening, wait.unwrap_or(0));
     OperatorChoice::LookAgain
 }
 
-pub(super) fn emergency(_: Config, _: Vec<OsString>, opening: &Opening, wait: u64) {
+pub(super) fn emergency(_: &Roots, _: (Config, Vec<OsString>), opening: &Opening, wait: u64) {
     show(opening, wait);
 }
 

@@ -45,25 +45,24 @@ pub struct Step {
 
 impl BootReport {
     /// Writes it, so that a reader sees all of it or nothing.
-    pub fn write(&self) -> Result<(), String> {
-        let roots = Roots::default();
-        let text = serde_json::to_string(self).map_err(|error| error.to_string())?;
-        sys::write_fact(&roots, NAME, &text).map_err(|error| error.to_string())?;
-        sys::write_fact(&roots, WORDS, &self.text()).map_err(|error| error.to_string())?;
+    pub fn write(&self, roots: &Roots) -> Result<(), String> {
+        let Ok(text) = serde_json::to_string(self) else { return Err("it has no JSON form".to_owned()) };
+        sys::write_fact(roots, NAME, &text).map_err(|error| error.to_string())?;
+        sys::write_fact(roots, WORDS, &self.text()).map_err(|error| error.to_string())?;
         match &self.part {
-            Some(part) => sys::write_fact(&roots, sys::ROOT_FACT, part).map_err(|error| error.to_string()),
+            Some(part) => sys::write_fact(roots, sys::ROOT_FACT, part).map_err(|error| error.to_string()),
             None => Ok(()),
         }
     }
 
     /// The words for this boot; absent when everboot did not boot this system.
-    pub fn read_text() -> Option<String> {
-        sys::read_fact(&Roots::default(), WORDS).ok()?
+    pub fn read_text(roots: &Roots) -> Option<String> {
+        sys::read_fact(roots, WORDS).ok()?
     }
 
     /// Version of the everboot that booted this system; absent when none did.
-    pub fn read_agent() -> Option<String> {
-        let text = sys::read_fact(&Roots::default(), NAME).ok()??;
+    pub fn read_agent(roots: &Roots) -> Option<String> {
+        let text = sys::read_fact(roots, NAME).ok()??;
         // Our own JSON: the key comes first, and a version has nothing to escape.
         let (_, rest) = text.split_once("\"agent\":\"")?;
         rest.split_once('"').map(|(version, _)| version.to_owned())

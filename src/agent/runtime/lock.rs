@@ -4,6 +4,6 @@ use super::failure::Failure;
 use crate::sys::{Lock, Roots};
 
 /// Excludes another everboot from this machine.
-pub fn take() -> Result<Lock, Failure> {
-    Lock::take(&Roots::default().own().join("lock")).map_err(Failure::from)
+pub fn take(roots: &Roots) -> Result<Lock, Failure> {
+    Lock::take(&roots.own().join("lock")).map_err(Failure::from)
 }
