@@ -36,7 +36,7 @@ pub fn agent() -> Result<Agent> {
 }
 
 /// Features of `everboot-init` beyond what a boot needs.
-pub const FEATURES: [&str; 2] = ["prompt", "repair"];
+pub const FEATURES: [&str; 3] = ["delta", "prompt", "repair"];
 
 /// The size of `everboot-init` with these features and no others, in bytes.
 pub fn size_with(features: &[&str]) -> Result<u64> {

@@ -9,10 +9,15 @@
 //! Deliberately absent: Linux, paths, versions and machine types (whether a bundle fits is for the verbs).
 
 mod archive;
+#[cfg(feature = "delta")]
+mod delta;
+#[cfg(not(feature = "delta"))]
+#[path = "no_delta.rs"]
 mod delta;
 mod error;
 mod frames;
 mod reader;
+#[cfg(feature = "delta")]
 mod recipe;
 #[cfg(feature = "sign")]
 pub mod sign;
@@ -20,10 +25,15 @@ mod signed;
 #[cfg(feature = "write")]
 pub mod write;
 
-pub use delta::{Delta, GROUPS_MAX, Patcher, SharedDelta, Sources, Trees};
+#[cfg(feature = "delta")]
+pub use delta::GROUPS_MAX;
+#[cfg(not(feature = "delta"))]
+pub use delta::Group;
+pub use delta::{Delta, Patcher, SharedDelta, Sources, Trees};
 pub use error::{Error, Fault};
 pub use frames::{Decoder, FRAMES_MAX, Frames};
 pub use reader::{Body, Bundle, Carried, Packed, Tree, Unpacker, Whole};
+#[cfg(feature = "delta")]
 pub use recipe::{GROUP_BLOCKS, GROUP_NEW, GROUP_PREFIX, Group, Piece, Run, SOURCES_MAX};
 pub use signed::{
     Doubt, ENDORSEMENT, ENDORSEMENTS_MAX, Find, KEYS_MAX, KeyError, Keys, Memo, SIGNATURE_MAX, Signed,
