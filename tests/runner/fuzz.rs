@@ -1,5 +1,6 @@
 //! The fuzz targets of `tests/fuzz`, as cargo-fuzz would build and run them, on the stable toolchain.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,8 +13,10 @@ use anyhow::{Context, Result, bail, ensure};
 use everboot_builder::command::{self, describe, run};
 use everboot_builder::paths;
 
-/// Seconds for all targets together. They are a budget, and not what is measured.
+/// Seconds for all targets together on an idle machine. They are a budget, and not what is measured.
 const SECONDS: usize = 60;
+/// So many times that, beside something that keeps the processors busy for half of the time.
+const BUSY: usize = 2;
 
 /// What tells libFuzzer where a run has been, and AddressSanitizer, which comes with every Rust.
 const FLAGS: &[&str] = &[
@@ -27,20 +30,22 @@ const FLAGS: &[&str] = &[
     "--cfg=fuzzing",
 ];
 
-/// Builds all targets, and runs each on a copy of its corpus, as many at a time as there are processors.
-pub(crate) fn smoke() -> Result<()> {
+/// Builds all targets, and runs each on a copy of its corpus, as many at a time as there are processors. `before` are
+/// words that go before each command: with any, what else runs here comes first, and there is more time.
+pub(crate) fn smoke(before: &[&str]) -> Result<()> {
     let _lock = paths::lock("fuzz")?;
     let folder = paths::repo().join("tests/fuzz");
-    let programs = build(&folder)?;
+    let programs = build(&folder, before)?;
     let names = targets(&folder)?;
     let processors = available_parallelism().map_or(1, usize::from).min(names.len());
-    let seconds = (SECONDS * processors / names.len()).max(1);
+    let budget = if before.is_empty() { SECONDS } else { SECONDS * BUSY };
+    let seconds = (budget * processors / names.len()).max(1);
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..processors {
             scope.spawn(|| {
                 while let Some(name) = names.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    if let Err(error) = fuzz(&folder, &programs, name, seconds)
+                    if let Err(error) = fuzz(&folder, &programs, name, (before, seconds))
                         && let Ok(mut failures) = failures.lock()
                     {
                         failures.push(format!("{error:#}"));
@@ -56,12 +61,13 @@ pub(crate) fn smoke() -> Result<()> {
 }
 
 /// The folder of the programs.
-fn build(folder: &Path) -> Result<PathBuf> {
+fn build(folder: &Path, before: &[&str]) -> Result<PathBuf> {
     let host = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(paths::repo().join("target"), PathBuf::from);
     let target = target.join("fuzz");
-    let mut cargo = command::cargo("cargo");
-    cargo.args(["build", "--quiet", "--release", "--locked", "--target", &host]);
+    let words: Vec<&str> = before.iter().copied().chain(["cargo"]).collect();
+    let mut cargo = command::cargo(words[0]);
+    cargo.args(&words[1..]).args(["build", "--quiet", "--release", "--locked", "--target", &host]);
     // Not for the programs that only build others, which have no --target.
     cargo.arg("--target-dir").arg(&target).current_dir(folder);
     run(cargo.env("RUSTC_BOOTSTRAP", "1").env("RUSTFLAGS", FLAGS.join(" ")))?;
@@ -81,7 +87,7 @@ fn targets(folder: &Path) -> Result<Vec<String>> {
 }
 
 /// Runs one of them; what it fails on stays in `out/fuzz/NAME`.
-fn fuzz(folder: &Path, programs: &Path, name: &str, seconds: usize) -> Result<()> {
+fn fuzz(folder: &Path, programs: &Path, name: &str, (before, seconds): (&[&str], usize)) -> Result<()> {
     let kept = paths::out(&format!("fuzz/{name}/corpus"))?;
     paths::remove_tree(&kept)?;
     fs::create_dir_all(&kept)?;
@@ -91,8 +97,13 @@ fn fuzz(folder: &Path, programs: &Path, name: &str, seconds: usize) -> Result<()
     }
     let program = programs.join(name);
     let artifacts = kept.with_file_name("failure");
-    let mut fuzzer = Command::new(&program);
-    fuzzer.arg(&kept).args(["-seed=1", "-detect_leaks=0", &format!("-max_total_time={seconds}")]);
+    let words: Vec<&OsStr> = before.iter().map(OsStr::new).chain([program.as_os_str()]).collect();
+    let mut fuzzer = Command::new(words[0]);
+    fuzzer.args(&words[1..]).arg(&kept).args([
+        "-seed=1",
+        "-detect_leaks=0",
+        &format!("-max_total_time={seconds}"),
+    ]);
     fuzzer.arg(format!("-exact_artifact_path={}", artifacts.display()));
     let _ = fs::remove_file(&artifacts);
     if let Err(error) = run(&mut fuzzer) {

@@ -1,16 +1,17 @@
 //! `tests/run`: sets up, checks the format, lints, builds, runs all tests, counts.
 //!
 //! One count for each named test. A step that fails before there are tests, a test program that
-//! dies, and a test that is skipped each count as one failure: nothing is left out quietly. Before the last line stand
-//! the times of the steps and of the slowest tests.
+//! dies, and a test that is skipped each count as one failure: nothing is left out quietly. Steps that leave a processor
+//! idle have others beside them. Before the last line stand the times of the steps and of the slowest tests.
 
 mod fuzz;
 mod times;
 
 use std::io::{BufRead, BufReader};
+use std::panic::resume_unwind;
 use std::process::{Command, ExitCode, Stdio};
-use std::thread::available_parallelism;
-use std::time::Instant;
+use std::thread::{self, available_parallelism};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -25,7 +26,7 @@ fn main() -> ExitCode {
     match words[..] {
         [] => run(false),
         ["--quick"] => run(true),
-        ["--fuzz"] => match fuzz::smoke() {
+        ["--fuzz"] => match fuzz::smoke(&[]) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
                 eprintln!("error: {error:#}");
@@ -46,39 +47,41 @@ struct Count {
     times: Times,
 }
 
+/// A step that is no test, and has been done.
+struct Done {
+    name: &'static str,
+    time: Duration,
+    outcome: Result<()>,
+}
+
 /// Runs it all; the last line counts.
 fn run(quick: bool) -> ExitCode {
+    let start = Instant::now();
     let mut count = Count::default();
     let level = if quick { Level::Check } else { Level::Testbed };
     count.step("set-up", || setup::prepare(level).and_then(|()| rust_components()));
     count.step("format", || cargo(&["fmt", "--check"]));
-    let lint = ["clippy", "--quiet"];
-    let strict = ["--", "-D", "warnings"];
-    // The stories are no target that "all" would mean.
-    let everything = ["--workspace", "--all-targets", "--test", "stories"];
-    count.step("lints", || cargo(&[&lint[..], &everything, &strict].concat()));
-    count.step("lints of planted bugs", || {
-        cargo(&[&lint[..], &PLANTED, &["--lib", "--bins"], &strict].concat())
-    });
-    count.step("lints of each program alone", || {
-        // The tools have all features that there are.
-        ["everboot", "everboot-agent"]
-            .iter()
-            .try_for_each(|package| cargo(&[&lint[..], &["-p", package], &strict].concat()))
-    });
-    count.step("lints of what a boot needs", || {
-        cargo(&[&lint[..], &["-p", "everboot-agent", "--no-default-features"], &strict].concat())
-    });
-    count.step("build", || programs::all()?.print_sizes());
+    // A program is optimized as a whole by one processor, and clippy ends with one crate after the other: side by side
+    // they fill two processors.
+    count.beside(
+        || vec![done("build", || programs::all()?.print_sizes())],
+        |count| {
+            count.lints();
+            count.step("compile tests", || {
+                cargo(&["test", "--quiet", "--workspace", "--no-run"])?;
+                cargo(&["test", "--quiet", "--workspace", "--test", "stories", "--no-run"])
+            });
+        },
+    );
     count.tests("tests", &["--workspace", "--no-fail-fast"]);
     count.tests("tests of planted bugs", &PLANTED);
     if !quick {
-        count.step("crash points", crash_points);
-        count.step("fuzz", fuzz::smoke);
-        // A virtual machine is busy on one processor: two at a time fill the smallest machine.
-        count.tests("stories", &["--workspace", "--test", "stories", "--", STORY_THREADS]);
+        let searches = || vec![done("crash points", crash_points), done("fuzz", || fuzz::smoke(&IDLE))];
+        count.beside(searches, |count| {
+            count.tests("stories", &["--workspace", "--test", "stories", "--", STORY_THREADS]);
+        });
     }
-    print!("{}", count.times.tables());
+    print!("{}", count.times.tables(start.elapsed()));
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -87,35 +90,79 @@ fn run(quick: bool) -> ExitCode {
 /// members ask for, and so does not compile them anew for this test.
 const PLANTED: [&str; 5] = ["--workspace", "--features", "everboot-crash/mutants", "--test", "planted"];
 
-/// How many tests libtest runs at once where it is told, in the words that tell it.
-const STORY_THREADS: &str = "--test-threads=2";
+/// How many tests libtest runs at once where it is told, in the words that tell it. Two stories at once keep two
+/// processors busy for half of the time: a machine that boots also waits, for its disk, a countdown, a timeout.
+const STORY_THREADS: &str = "--test-threads=3";
+
+/// What goes before a command that takes only the time that the stories leave: nothing that a virtual machine waits
+/// for comes later because of it.
+const IDLE: [&str; 3] = ["nice", "-n", "19"];
 
 /// Crash states that a run has to reach.
 const STATES: &str = "300000";
 
 /// The search of the crash space, up to a stated number of states; how long that takes is up to the machine.
 fn crash_points() -> Result<()> {
-    let mut crash = Command::new(paths::out("everboot-crash")?);
-    crash.args(["--states", STATES, "--least", STATES, "--seconds", "1200"]);
+    let mut crash = Command::new(IDLE[0]);
+    crash.args(&IDLE[1..]).arg(paths::out("everboot-crash")?);
+    crash.args(["--states", STATES, "--least", STATES, "--seconds", "1500"]);
     println!("{}", run_quietly(&mut crash)?);
     Ok(())
 }
 
+/// Does a step, and says so at its beginning and its end.
+fn done(name: &'static str, action: impl FnOnce() -> Result<()>) -> Done {
+    println!("== {name}: begins");
+    let start = Instant::now();
+    let outcome = action();
+    let time = start.elapsed();
+    match &outcome {
+        Ok(()) => println!("== {name}: ok ({:.1} s)", time.as_secs_f64()),
+        Err(error) => println!("== {name}: FAILED ({:.1} s)\n{error:#}", time.as_secs_f64()),
+    }
+    Done { name, time, outcome }
+}
+
 impl Count {
     /// A step that is no test: only its failure counts.
-    fn step(&mut self, name: &str, action: impl FnOnce() -> Result<()>) {
-        let start = Instant::now();
-        let outcome = action();
-        let time = start.elapsed();
-        self.times.step(name, time);
-        let time = time.as_secs_f64();
-        match outcome {
-            Ok(()) => println!("== {name}: ok ({time:.1} s)"),
-            Err(error) => {
-                println!("== {name}: FAILED ({time:.1} s)\n{error:#}");
-                self.failed += 1;
+    fn step(&mut self, name: &'static str, action: impl FnOnce() -> Result<()>) {
+        let done = done(name, action);
+        self.take(&done);
+    }
+
+    fn take(&mut self, done: &Done) {
+        self.times.step(done.name, done.time);
+        self.failed += u64::from(done.outcome.is_err());
+    }
+
+    /// Does `these` steps while others go on, and counts both.
+    fn beside(&mut self, these: impl FnOnce() -> Vec<Done> + Send, others: impl FnOnce(&mut Self)) {
+        thread::scope(|scope| {
+            let these = scope.spawn(these);
+            others(self);
+            match these.join() {
+                Ok(all) => all.iter().for_each(|done| self.take(done)),
+                Err(panic) => resume_unwind(panic),
             }
-        }
+        });
+    }
+
+    fn lints(&mut self) {
+        let lint = ["clippy", "--quiet"];
+        let strict = ["--", "-D", "warnings"];
+        // The stories are no target that "all" would mean.
+        let everything = ["--workspace", "--all-targets", "--test", "stories"];
+        self.step("lints", || cargo(&[&lint[..], &everything, &strict].concat()));
+        self.step("lints of planted bugs", || {
+            cargo(&[&lint[..], &PLANTED, &["--lib", "--bins"], &strict].concat())
+        });
+        self.step("lints of a machine's programs", || {
+            // The tools have all features that there are.
+            cargo(&[&lint[..], &["-p", "everboot", "-p", "everboot-agent"], &strict].concat())
+        });
+        self.step("lints of what a boot needs", || {
+            cargo(&[&lint[..], &["-p", "everboot-agent", "--no-default-features"], &strict].concat())
+        });
     }
 
     fn tests(&mut self, name: &str, words: &[&str]) {
