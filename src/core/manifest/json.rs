@@ -3,6 +3,7 @@
 
 use super::value::{Fields, Offset, Value};
 use super::{Manifest, PartImage, VersionRange, is_version};
+use crate::quoted::Escaped;
 use crate::slot::{BLOCK, MAX_COUNT, PartName, RootHash, from_hex};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -282,11 +283,7 @@ impl fmt::Display for ManifestError {
                 write!(f, "manifest: {field}: expected {expected}, found {found}")
             }
             Self::Kind { found } => {
-                write!(
-                    f,
-                    "manifest: unsupported kind of part: expected image, found {}",
-                    found.escape_default()
-                )
+                write!(f, "manifest: unsupported kind of part: expected image, found {}", Escaped(found))
             }
         }
     }

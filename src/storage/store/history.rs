@@ -30,7 +30,7 @@ impl History {
                 }
             }
         }
-        entries.sort_by_key(|entry| entry.sequence);
+        entries.sort_unstable_by_key(|entry| entry.sequence);
         Self { entries }
     }
 
