@@ -4,6 +4,7 @@
 //! tools) and `kernel` → `initramfs`, and `package` (Debian packages).
 //!
 //! All it makes is under `out/`, cached between runs.
+#![expect(clippy::print_stdout, reason = "a tool that people run")]
 
 pub mod agent;
 pub mod busybox;

@@ -107,7 +107,7 @@ impl WorkingCopy {
             found >= self.data.start + self.data.length,
             "the agent wrote byte {found}, in the data partition"
         );
-        let mut buffer = [0; AT_ONCE * PAGE];
+        let mut buffer = vec![0; AT_ONCE * PAGE];
         for range in self.seen() {
             for first in range.clone().step_by(AT_ONCE) {
                 self.look_at(first..range.end.min(first + AT_ONCE), &mut buffer)?;

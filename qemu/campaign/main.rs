@@ -1,4 +1,5 @@
 //! `./qemu/faults`: every crash point in process, and those of a real disk's log, for as long as one likes; a report.
+#![expect(clippy::print_stdout, reason = "a tool that people run")]
 
 mod page;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is staged for the show: the agent, the initramfs, the bundles and the disk are the
 //! ones that a user gets, and each boot is a QEMU of its own.
+#![expect(clippy::print_stdout, reason = "a tool that people run")]
 
 mod figures;
 mod narrator;
@@ -58,6 +59,7 @@ fn demo() -> Result<ExitCode> {
 }
 
 /// `qemu/demo` says when it began, in seconds since 1970: until now cargo compiled this program.
+#[expect(clippy::disallowed_methods, reason = "a shell script told it the time")]
 fn note_compilation() {
     let began = std::env::var("EVERBOOT_DEMO_BEGAN").ok().and_then(|text| text.parse().ok());
     let now = SystemTime::now().duration_since(UNIX_EPOCH).ok();

@@ -42,7 +42,7 @@ impl Disk {
     }
 
     /// Makes a sparse image with these partitions one after the other.
-    pub fn create(path: &Path, parts: &[Partition]) -> Result<Disk> {
+    pub fn create(path: &Path, parts: &[Partition<'_>]) -> Result<Disk> {
         let total: u64 = parts.iter().map(|part| part.size).sum::<u64>() + 2;
         File::create(path)?.set_len(total * MIB)?;
         let mut sgdisk = program("sgdisk");

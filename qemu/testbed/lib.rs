@@ -5,6 +5,7 @@
 //! its boots) → `vm` (QEMU) → `disk` (what the virtual machine left behind). `Testbed` holds what all share.
 //!
 //! All it makes is under `out/`, cached between runs.
+#![expect(clippy::print_stdout, reason = "a tool that people run")]
 
 pub mod build_root;
 pub mod bundle;

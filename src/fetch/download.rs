@@ -84,7 +84,7 @@ fn changed() -> Problem {
 }
 
 /// How long the whole is, by all who say something about it.
-fn total(known: &Known, reply: &Reply) -> Result<Option<u64>> {
+fn total(known: &Known, reply: &Reply<'_>) -> Result<Option<u64>> {
     match (known.len, reply.total) {
         (Some(expected), Some(found)) if expected != found => Err(wrong_len(expected, found)),
         (known, said) => Ok(known.or(said)),

@@ -1,5 +1,6 @@
 //! everboot-fetch: brings a bundle onto the device, from a registry, a URL, or a channel. The agent has none of it, and
 //! runs it when it is asked to stage such a source. What was fetched is trusted by nobody: `everboot stage` checks it.
+#![expect(clippy::print_stdout, reason = "a tool that people run")]
 
 mod agent;
 mod blob;

@@ -77,7 +77,7 @@ impl Web {
 }
 
 /// From one URL to the next: not for ever, and never from TLS to plain text.
-fn redirect(attempt: Attempt) -> Action {
+fn redirect(attempt: Attempt<'_>) -> Action {
     match forbidden(attempt.previous(), attempt.url()) {
         None => attempt.follow(),
         Some(why) => attempt.error(why),

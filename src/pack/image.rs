@@ -294,7 +294,7 @@ impl Packer<'_> {
 fn tree_error(error: BuilderError<anyhow::Error>) -> anyhow::Error {
     match error {
         BuilderError::Emit(error) => error,
-        count => anyhow!("{count}"),
+        count @ BuilderError::Count { .. } => anyhow!("{count}"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! everboot-pack: makes and shows bundles, and disks with a first one. A tool for the machine that builds images; the
 //! agent has none of it. Exit status: 0 done, 1 failed, 2 wrong usage.
+#![expect(clippy::print_stdout, reason = "a tool that people run")]
 
 mod channel;
 mod delta;

@@ -60,6 +60,7 @@ pub fn work<'a, J: Send, O: Send>(
     let serve = || {
         let closed = CloseOnDrop(&table);
         table.serve(&mut make_worker());
+        #[expect(clippy::mem_forget, reason = "it has nothing to free, and is for panics alone")]
         std::mem::forget(closed);
     };
     (threads.start)(threads.most, &serve, &mut |started| {

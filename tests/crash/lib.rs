@@ -3,6 +3,7 @@
 //! `scenario` says where a search begins and what may happen; `explore` searches. The test kit makes the disks that a
 //! power cut may leave; `oracle` boots each, and what must hold then is in the kit, `invariants` and `verbs`.
 #![allow(missing_docs, reason = "read by tests alone")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a surprise ends the search")]
 
 pub mod act;
 pub mod campaign;

@@ -5,6 +5,7 @@
 //! what a power cut may leave, and [`violation`] says which promise was broken. [`program`] finds the programs
 //! themselves, and [`server`] is an HTTP server for those who fetch.
 #![allow(missing_docs, reason = "read by tests alone")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a surprise ends the test")]
 #![allow(
     clippy::should_implement_trait,
     clippy::new_without_default,

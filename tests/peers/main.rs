@@ -4,6 +4,7 @@
 //! `ours` and the `peers` install in turns, each run taken by `measure` as a `cost`. `sizes` is everboot alone at five
 //! sizes, `deltas` the bytes to ship for the update that `pair` makes. `report` writes what was found: `row`s in a
 //! `table`, and two `picture`s. No test asserts any of it.
+#![expect(clippy::print_stdout, reason = "a tool that people run")]
 
 mod cost;
 mod deltas;

@@ -5,7 +5,7 @@ mod console;
 mod editor;
 mod idle;
 mod keys;
-#[allow(clippy::module_inception, reason = "it is the prompt of the shell")]
+#[expect(clippy::module_inception, reason = "it is the prompt of the shell")]
 mod prompt;
 mod shell;
 mod words;

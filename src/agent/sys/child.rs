@@ -1,5 +1,5 @@
 //! Other programs: `/bin/sh` for a person at the console, and `everboot-fetch`.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "system calls that Linux has no safe form of")]
 
 use super::handoff::default_sigpipe;
 use super::roots::Roots;

@@ -14,7 +14,7 @@ static IS_INIT: AtomicBool = AtomicBool::new(false);
 
 /// Watches for faults from now on. With `is_init` a fault restarts the machine after a wait; else it ends the
 /// process with exit code 1.
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "system calls that Linux has no safe form of")]
 pub fn watch_for_faults(is_init: bool) {
     IS_INIT.store(is_init, Ordering::Relaxed);
     // A stack of its own: one of the faults is that the other one is used up.
@@ -35,7 +35,7 @@ pub fn watch_for_faults(is_init: bool) {
     }
 }
 
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "system calls that Linux has no safe form of")]
 extern "C" fn fault(signal: libc::c_int, info: *mut libc::siginfo_t, _: *mut libc::c_void) {
     const HEAD: usize = b"\neverboot: a fault in everboot itself: signal 00".len();
     let mut line = *b"\neverboot: a fault in everboot itself: signal 00 at 0x0000000000000000\n";
@@ -81,7 +81,7 @@ mod tests {
     const AT_FAULT: &str = "EVERBOOT_TEST_AT_FAULT";
 
     #[test]
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "system calls that Linux has no safe form of")]
     fn a_fault_ends_the_process_with_one_line_and_exit_code_1() {
         if std::env::var_os(AT_FAULT).is_some() {
             watch_for_faults(false);

@@ -49,7 +49,7 @@ fn check_against_a_vector(medium: &FileMedium, model: &mut [u8]) {
 #[test]
 fn a_file_reads_as_it_was_written_however_the_access_lies() {
     let temp_dir = TempDir::new("medium");
-    let path = temp_dir.file("disk", &[7; LEN]);
+    let path = temp_dir.file("disk", &vec![7; LEN]);
     let medium = FileMedium::open(&path, Access::Exclusive).unwrap();
     check_against_a_vector(&medium, &mut vec![7; LEN]);
 }
@@ -104,7 +104,7 @@ fn a_card_is_recognised_by_its_number_or_its_name() {
 #[test]
 fn where_zeroes_are_sent_they_are_there() {
     let temp_dir = TempDir::new("sends-zeroes");
-    let path = temp_dir.file("disk", &[7; LEN]);
+    let path = temp_dir.file("disk", &vec![7; LEN]);
     let mut medium = FileMedium::open(&path, Access::Exclusive).unwrap();
     medium.sends_zeroes = true;
     check_against_a_vector(&medium, &mut vec![7; LEN]);

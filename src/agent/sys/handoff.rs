@@ -145,7 +145,7 @@ impl SwitchRoot {
 
 /// Rust's runtime ignores SIGPIPE, and execve(2) leaves an ignored signal ignored. The signal mask needs no
 /// such care: nothing here changes the one that the kernel started us with.
-#[allow(unsafe_code)]
+#[expect(unsafe_code, reason = "system calls that Linux has no safe form of")]
 pub(super) fn default_sigpipe() {
     use nix::libc::{SIG_DFL, SIGPIPE, signal};
     // SAFETY: no handler is installed, and no other one is taken away than the runtime's SIG_IGN.
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    #[allow(unsafe_code)]
+    #[expect(unsafe_code, reason = "system calls that Linux has no safe form of")]
     fn init_does_not_inherit_an_ignored_sigpipe() {
         assert!(ignores_sigpipe());
         default_sigpipe();

@@ -1,5 +1,5 @@
 //! The requests to block devices and watchdogs that no crate wraps safely.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "system calls that Linux has no safe form of")]
 
 use std::ffi::{c_char, c_int, c_longlong};
 use std::fs::File;

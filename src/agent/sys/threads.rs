@@ -1,5 +1,5 @@
 //! Threads, without the standard library's: it names them with the C library's `printf`, which is 9 kB.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "system calls that Linux has no safe form of")]
 
 use everboot_storage::worker_pool::Threads;
 use nix::libc::{c_void, pthread_create, pthread_join, pthread_t};

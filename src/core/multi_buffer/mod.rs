@@ -3,7 +3,7 @@
 //! For CPUs with vectors of sixteen lanes, or of eight and without SHA instructions. What is `unsafe` here is the step
 //! to instructions that not every CPU has, behind the question whether this one has them, and the loads and stores of
 //! whole vectors.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "vectors, of processors that were asked for them")]
 
 /// Messages at once.
 pub const LANES: usize = 16;

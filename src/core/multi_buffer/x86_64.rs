@@ -33,9 +33,10 @@ pub fn compress(vectors: Vectors, state: &mut State, data: &Data<'_>) {
     };
     assert!(has, "vectors that this CPU has not");
     for at in (0..data[0].len() / CHUNK).map(|chunk| chunk * CHUNK) {
-        // SAFETY: this CPU has the instructions, as was just asked.
         match vectors {
+            // SAFETY: this CPU has the instructions, as was just asked.
             Vectors::Avx512 => unsafe { avx512::compress(state, data, at) },
+            // SAFETY: the same.
             Vectors::Avx2 => unsafe { avx2::compress(state, data, at) },
         }
     }

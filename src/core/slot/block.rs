@@ -4,7 +4,7 @@
 pub fn is_zero(block: &[u8]) -> bool {
     block.as_chunks::<64>().0.iter().all(|many| {
         let (many, _) = many.as_chunks();
-        let eight = |at: usize| u64::from_ne_bytes(many[at]);
+        let eight = |at: usize| u64::from_le_bytes(many[at]);
         eight(0) | eight(1) | eight(2) | eight(3) | eight(4) | eight(5) | eight(6) | eight(7) == 0
     })
 }

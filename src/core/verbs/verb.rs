@@ -54,7 +54,7 @@ pub struct Needs {
 
 /// What runs when a verb is given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the table of verbs says what each does")]
 pub enum Action {
     Status,
     Slots,

@@ -35,7 +35,7 @@ impl Write for Hash {
     }
 }
 
-fn member(builder: &mut Builder<impl Write>, visit: &Visit, latest: u32) -> Result<()> {
+fn member(builder: &mut Builder<impl Write>, visit: &Visit<'_>, latest: u32) -> Result<()> {
     let mut header = Header::new_ustar();
     let meta = &visit.node.meta;
     header.set_mode(meta.mode);

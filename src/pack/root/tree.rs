@@ -194,7 +194,7 @@ impl Tree {
     }
 
     /// Comes by every name, each folder before what is in it, in the order of bytes.
-    pub(crate) fn visit(&self, see: &mut dyn FnMut(Visit) -> Result<()>) -> Result<()> {
+    pub(crate) fn visit(&self, see: &mut dyn FnMut(Visit<'_>) -> Result<()>) -> Result<()> {
         self.visit_folder(ROOT, &mut Vec::new(), &mut HashMap::new(), see)
     }
 
@@ -203,7 +203,7 @@ impl Tree {
         id: Id,
         path: &mut Vec<u8>,
         first: &mut HashMap<Id, Vec<u8>>,
-        see: &mut dyn FnMut(Visit) -> Result<()>,
+        see: &mut dyn FnMut(Visit<'_>) -> Result<()>,
     ) -> Result<()> {
         let node = &self.nodes[id];
         see(Visit { path, node, link: None })?;

@@ -44,7 +44,7 @@ mod tests {
     use super::super::name::parts;
     use super::*;
 
-    fn check(name: &str, expected: Option<Whiteout>) {
+    fn check(name: &str, expected: Option<Whiteout<'_>>) {
         assert_eq!(Whiteout::of(&parts(name.as_bytes()).unwrap()).unwrap(), expected, "{name}");
     }
 

@@ -3,6 +3,7 @@
 //! It searches what power cuts, failing devices and lost copies may make of a simulated machine, and boots
 //! each of them. It ends with an error when a promise was broken, when it did nothing, or when a bug that was
 //! planted was not found.
+#![expect(clippy::print_stdout, reason = "a tool that people run")]
 
 mod keep;
 mod report;

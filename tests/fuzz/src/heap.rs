@@ -1,5 +1,5 @@
 //! How much memory something takes.
-#![allow(unsafe_code)]
+#![expect(unsafe_code, reason = "an allocator is unsafe")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

@@ -214,7 +214,7 @@ fn a_hostile_archive_leaves_nothing_anywhere() {
 }
 
 /// What is wrong with a layout, by what it is made with.
-fn refuse_layout(temp_dir: &TempDir, damage: impl FnOnce(&Layout), more: &str, why: &str) {
+fn refuse_layout(temp_dir: &TempDir, damage: impl FnOnce(&Layout<'_>), more: &str, why: &str) {
     let _ = fs::remove_dir_all(temp_dir.0.join("layout"));
     let path = temp_dir.0.join("layout");
     let layout = Layout(&path);
@@ -238,8 +238,8 @@ fn a_layer_is_used_when_both_its_sums_are_right() {
         "",
         "expected sha256:",
     );
-    let with = |layer: fn(&Layout, &[u8]) -> serde_json::Value, diff: &[u8], why: &str| {
-        let damage = |layout: &Layout| {
+    let with = |layer: fn(&Layout<'_>, &[u8]) -> serde_json::Value, diff: &[u8], why: &str| {
+        let damage = |layout: &Layout<'_>| {
             let layer = layer(layout, &tar);
             layout.index(&[(layout.manifest(&[layer], &[sum(diff)], "amd64"), None)]);
         };
@@ -282,7 +282,7 @@ fn a_layer_is_used_when_both_its_sums_are_right() {
         &tar,
         "",
     );
-    let damage = |layout: &Layout| {
+    let damage = |layout: &Layout<'_>| {
         let layer = layout.blob(kind, &tar);
         let manifest = layout.manifest(&[layer], &[sum(&tar)], "amd64");
         let path = layout.path(manifest["digest"].as_str().unwrap());
@@ -291,7 +291,7 @@ fn a_layer_is_used_when_both_its_sums_are_right() {
         layout.index(&[(manifest, None)]);
     };
     refuse_layout(&temp_dir, damage, "", "expected sha256:");
-    let damage = |layout: &Layout| {
+    let damage = |layout: &Layout<'_>| {
         let layer = layout.blob(kind, &tar);
         layout.index(&[(layout.manifest(&[layer.clone(), layer], &[sum(&tar)], "amd64"), None)]);
     };
