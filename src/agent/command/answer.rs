@@ -6,9 +6,12 @@ use super::history::LogReport;
 use super::status::StatusReport;
 pub use crate::runtime::failure::Failure;
 pub use everboot_core::verbs::Exit;
+use serde::Serialize;
 
-/// What a verb says. A report can be shown to a person or given to a program; which it is, its caller knows.
-#[derive(Debug)]
+/// What a verb says. A report can be shown to a person or given to a program, as what it is and without the variant;
+/// which it is, its caller knows.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
 pub enum VerbOutput {
     /// Lines for a person.
     Text(String),
