@@ -12,6 +12,7 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
+use everboot_core::format_versions;
 
 use super::agent::Agent;
 use super::command::{program, run};
@@ -93,6 +94,7 @@ fn everboot(agent: &Agent, share: &Path) -> Result<Overlay> {
     let mut files = Overlay::default()
         .host_file("/usr/bin/everboot", 0o755, &agent.everboot)
         .host_file(INIT, 0o755, &agent.init)
+        .file(format_versions::PATH, format_versions::text())
         .folder("/etc/everboot/keys")
         .host_file("/usr/lib/systemd/system/everboot-confirm.service", 0o644, &confirm_unit())
         .host_file(

@@ -57,6 +57,7 @@ extern crate alloc;
 pub mod channel;
 pub mod config;
 pub mod decide;
+pub mod format_versions;
 pub mod lifecycle;
 pub mod manifest;
 mod multi_buffer;

@@ -5,6 +5,7 @@
 //! same bytes.
 
 use crate::endorse::read_chain;
+use crate::formats;
 use crate::modules::Modules;
 use crate::output::Output;
 use crate::root;
@@ -151,6 +152,7 @@ fn describe(arguments: &Arguments, image: &Path, len: u64) -> Result<Manifest> {
         floor: arguments.floor.clone().unwrap_or_default(),
         tries: arguments.tries,
         modules: arguments.modules.resolve(image)?,
+        formats: formats::of(image),
         insecure: false,
         parts: vec![PartImage {
             name: PartName::root(),

@@ -7,6 +7,7 @@ mod delta;
 mod disk;
 mod endorse;
 mod files;
+mod formats;
 mod image;
 mod keygen;
 mod manual;

@@ -1,5 +1,6 @@
 //! For which kernels an image has modules: looked up in the image itself.
 
+use crate::root::FileSystem;
 use crate::root::tool::tool;
 use anyhow::{Context, Result, anyhow, bail};
 use backhand::{FilesystemReader, InnerNode};
@@ -7,7 +8,6 @@ use ext4_view::Ext4;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Where modules are; the second is the first in a system with a merged /usr.
@@ -50,19 +50,12 @@ impl Modules {
 
 /// The directories under the modules' places that have a `modules.dep`: others are remains.
 fn find(image: &Path) -> Result<BTreeSet<String>> {
-    let file = File::open(image)?;
-    let mut head = [0; 2048];
-    file.read_exact_at(&mut head, 0).context("read its superblock")?;
-    if head[1080..1082] == [0x53, 0xef] {
-        return ext4(image);
+    match FileSystem::of(image)? {
+        Some(FileSystem::Ext4) => ext4(image),
+        Some(FileSystem::Squashfs) => squashfs(File::open(image)?),
+        Some(FileSystem::Erofs) => erofs(image),
+        None => bail!("expected an ext4, squashfs or erofs file system, found another one"),
     }
-    if head[..4] == *b"hsqs" {
-        return squashfs(file);
-    }
-    if head[1024..1028] == 0xE0F5_E1E2_u32.to_le_bytes() {
-        return erofs(image);
-    }
-    bail!("expected an ext4, squashfs or erofs file system, found another one")
 }
 
 fn ext4(image: &Path) -> Result<BTreeSet<String>> {

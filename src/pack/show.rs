@@ -125,6 +125,15 @@ fn print(bundle: &Bundle<Source>, trusted: Option<&Trust>, checked: bool) {
         "modules       {}",
         modules.as_deref().map_or("needs none", |list| if list.is_empty() { "has none" } else { list })
     );
+    let formats = manifest.formats.as_ref().map(|lines| lines.join(", "));
+    println!(
+        "everboot      {}",
+        formats.as_deref().map_or("not known which formats it reads", |lines| if lines.is_empty() {
+            "has none"
+        } else {
+            lines
+        })
+    );
     println!("image         {}", manifest.image_id());
     for (image, body) in manifest.parts.iter().zip(bundle.bodies()) {
         print_part(image, body);

@@ -59,6 +59,7 @@ pub fn manifest(version: u8) -> Manifest {
         floor: String::new(),
         tries: None,
         modules: None,
+        formats: None,
         insecure: false,
         parts: vec![root],
     }

@@ -95,6 +95,7 @@ fn manifest(frame_blocks: u32) -> Manifest {
         floor: String::new(),
         tries: Some(3),
         modules: None,
+        formats: None,
         insecure: false,
         parts: vec![root],
     }
@@ -275,18 +276,47 @@ fn real_minisign_signs_with_keys_of_everboot_pack_and_the_other_way_round() {
     assert_eq!(temp_dir.try_run("everboot-pack image").0, Some(2));
 }
 
+/// How a folder `root` becomes an image.
+const FILE_SYSTEMS: [&str; 3] = [
+    "truncate -s 8M root.img && mkfs.ext4 -qF -d root root.img",
+    "mksquashfs root root.img -quiet -no-progress -noappend",
+    "rm root.img && mkfs.erofs root.img root",
+];
+
+/// So that `record upgrade` knows what a slot reads before it raises the record.
+#[test]
+fn a_manifest_says_which_formats_the_everboot_in_the_image_reads() {
+    let temp_dir = TempDir::new("formats");
+    temp_dir.run("mkdir -p root/usr/lib/everboot root/usr/bin && everboot-pack keygen -o K");
+    let check = |line: &str, expected: serde_json::Value| {
+        temp_dir.run(line);
+        temp_dir.run("everboot-pack image root.img -o x --version 1 --compatible c --key K --level 1");
+        let shown: serde_json::Value =
+            serde_json::from_str(&temp_dir.run("everboot-pack show x --json")).unwrap();
+        assert_eq!(shown["manifest"]["formats"], expected, "{line}");
+    };
+    for line in FILE_SYSTEMS {
+        check(line, serde_json::json!([]));
+    }
+    temp_dir.run("touch root/usr/bin/everboot");
+    for line in FILE_SYSTEMS {
+        check(line, serde_json::Value::Null);
+    }
+    temp_dir.write("root/usr/lib/everboot/formats", b"# everboot 9\nrecord reads 1..2 writes 1\n\n");
+    // A dump.erofs before 1.8 gives no file out.
+    for line in &FILE_SYSTEMS[..2] {
+        check(line, serde_json::json!(["record reads 1..2 writes 1"]));
+    }
+    assert!(temp_dir.run("everboot-pack show x").contains("everboot      record reads 1..2 writes 1"));
+}
+
 #[test]
 fn the_modules_of_an_image_are_found_in_ext4_squashfs_and_erofs() {
     let temp_dir = TempDir::new("modules");
     temp_dir
         .run("mkdir -p root/usr/lib/modules/6.1.0-9 root/usr/lib/modules/remains && ln -s usr/lib root/lib");
     temp_dir.run("touch root/usr/lib/modules/6.1.0-9/modules.dep && everboot-pack keygen -o K");
-    let rows = [
-        "truncate -s 8M root.img && mkfs.ext4 -qF -d root root.img",
-        "mksquashfs root root.img -quiet -no-progress -noappend",
-        "rm root.img && mkfs.erofs root.img root",
-    ];
-    for line in rows {
+    for line in FILE_SYSTEMS {
         temp_dir.run(line);
         temp_dir.run("everboot-pack image root.img -o x --version 1 --compatible c --key K --level 1");
         let shown = temp_dir.run("everboot-pack show x --json");

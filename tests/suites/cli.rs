@@ -351,7 +351,7 @@ fn a_wrong_command_line_names_the_nearest_help() {
     for (line, text) in [
         ("statsu", "unknown verb \"statsu\", nearest is status; see `everboot help status`"),
         ("frobnicate", "unknown verb \"frobnicate\"; see `everboot help`"),
-        ("record", "expected one of show, init, repair after record"),
+        ("record", "expected one of show, init, repair, upgrade after record"),
         ("record fix", "unknown verb \"record fix\""),
         ("status --jsno", "unknown option --jsno, nearest is --json; see `everboot help status`"),
         ("stage", "stage: expected FILE, found nothing; see `everboot help stage`"),

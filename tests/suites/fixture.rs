@@ -271,6 +271,7 @@ pub(crate) fn manifest(version: &str) -> Manifest {
         floor: String::new(),
         tries: None,
         modules: None,
+        formats: None,
         insecure: false,
         parts: vec![root],
     }

@@ -82,6 +82,7 @@ fn the_packages_are_the_same_bytes_each_time_and_hold_everything() {
     for path in [
         "/usr/bin/everboot",
         "/usr/lib/everboot/everboot-init",
+        everboot_core::format_versions::PATH,
         "/etc/everboot/keys/",
         "/usr/share/man/man8/everboot.8.gz",
         "/usr/share/man/man5/everboot.conf.5.gz",

@@ -12,6 +12,10 @@ use everboot_core::verbs::Programs;
 pub struct System {
     /// Says that the running system is good.
     pub confirm: fn(&mut Session) -> Outcome,
+    /// Raises the format version of the record.
+    pub upgrade: fn(&Roots, &mut Session, &Arguments) -> Outcome,
+    /// What was wrong with the record before the boot of this system wrote it anew.
+    pub record_faults: fn(&Roots) -> Vec<String>,
     /// Has everboot-fetch bring a bundle that is no file.
     pub fetch: fn(&Roots, &Arguments) -> Outcome,
     /// Checks the machine that runs.

@@ -23,13 +23,20 @@ pub(crate) fn doctor(roots: &Roots, session: &mut Session, host: Option<HostChec
     Ok(Answer { output: VerbOutput::Health(report), exit })
 }
 
+/// What was wrong with the record before the boot of this system wrote it anew.
+pub fn record_faults(roots: &Roots) -> Vec<String> {
+    BootReport::read(roots).map(|report| report.record_faults).unwrap_or_default()
+}
+
 /// [`HostChecks`] of a running system.
 pub fn check_host(roots: &Roots, session: &mut Session, found: &mut Findings) {
+    let report = BootReport::read(roots);
     let release = session.site().machine.kernel_release();
     let host = Host {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         command_line: sys::kernel_command_line(roots),
-        booted_by: BootReport::read_agent(roots),
+        booted_by: report.as_ref().map(|report| report.agent.clone()),
+        record_faults: report.map(|report| report.record_faults).unwrap_or_default(),
         has_watchdog: sys::has_watchdog(roots),
         initramfs: release.and_then(|release| sys::initramfs(roots, &release)),
     };

@@ -21,9 +21,11 @@ mod run;
 pub mod session;
 mod status;
 mod status_text;
+mod upgrade;
 
 pub use caller::Caller;
 pub use context::{Context, System};
-pub use doctor::check_host;
+pub use doctor::{check_host, record_faults};
 pub use fetch::fetch;
 pub use run::{carry_out, confirm};
+pub use upgrade::upgrade;

@@ -154,7 +154,7 @@ mod tests {
             ("status -x", "unknown option -x"),
             ("status --jsom", "unknown option --jsom"),
             ("--json status", "unknown option --json"),
-            ("record", "expected one of show, init, repair after record"),
+            ("record", "expected one of show, init, repair, upgrade after record"),
             ("recor", "unknown verb \"recor\""),
         ] {
             let failure = read(line).unwrap_err();

@@ -18,6 +18,7 @@ use crate::machine::Nobody;
 use crate::runtime::boot_report::BootReport;
 use crate::sys::{self, FileMedium, Roots};
 use everboot_core::config::Asked;
+use everboot_core::format_versions;
 use everboot_core::lifecycle::{Activated, Refusal};
 use everboot_core::record::history::Kind;
 use everboot_core::record::{Record, Update};
@@ -89,6 +90,7 @@ const BOOT_SLOT: &str = "refused: SLOT is for the shell of an early boot; `everb
 fn without_machine(context: Context<'_>, caller: &mut dyn Caller, arguments: &Arguments) -> Outcome {
     match arguments.verb.action {
         Action::Unmount => Ok(Answer::done(mount::unmount(arguments)?)),
+        Action::Formats => Ok(Answer::done(format_versions::text())),
         Action::Boot => caller.boot(context, arguments).unwrap_or_else(|| boot_elsewhere(context, arguments)),
         Action::Shell => caller.shell(context, arguments),
         Action::Leave => caller.leave(),
@@ -123,8 +125,8 @@ fn with_machine(
     arguments: &Arguments,
 ) -> Outcome {
     match arguments.verb.action {
-        Action::Status => Ok(answer(VerbOutput::Status(Box::new(status(session)?)))),
-        Action::Slots => Ok(Answer::done(status(session)?.slots_text())),
+        Action::Status => Ok(answer(VerbOutput::Status(Box::new(status(context, session)?)))),
+        Action::Slots => Ok(Answer::done(status(context, session)?.slots_text())),
         Action::Explain => explain(session, arguments),
         Action::Why => tell_why(context.roots, session),
         Action::Log => log(context.roots, session),
@@ -153,6 +155,9 @@ fn with_machine(
         #[cfg(not(feature = "repair"))]
         Action::Repair => Err(Failure::new(Exit::Refused, "refused: this program was built without repair")),
         Action::RecordShow => show_record(session),
+        Action::RecordUpgrade => context
+            .system
+            .map_or_else(|| Err(not_here()), |system| (system.upgrade)(context.roots, session, arguments)),
         Action::RecordInit => init_record(session, arguments),
         Action::RecordRepair => {
             let record = flow::repair(session.site(), arguments.has("force"))?;
@@ -182,9 +187,13 @@ fn lines(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
-fn status(session: &mut Session) -> Result<StatusReport, Failure> {
+fn status(context: Context<'_>, session: &mut Session) -> Result<StatusReport, Failure> {
     let status = flow::status(session.site(), None)?;
-    Ok(StatusReport::new(&session.config.compatible, &status))
+    let mut report = StatusReport::new(&session.config.compatible, &status);
+    if let Some(system) = context.system.filter(|_| session.linux().is_some()) {
+        report.record.boot_found = (system.record_faults)(context.roots);
+    }
+    Ok(report)
 }
 
 fn explain(session: &mut Session, arguments: &Arguments) -> Outcome {
@@ -276,6 +285,7 @@ fn install(session: &mut Session, arguments: &Arguments) -> Outcome {
 fn show_record(session: &mut Session) -> Outcome {
     let status = flow::status(session.site(), None)?;
     let mut text = format!("generation: {}\n", status.generation);
+    text.push_str(&lines(status.version.map(|version| format!("format version: {version}")).as_slice()));
     for (place, fault) in ["first", "last"].iter().zip(&status.faults) {
         let state = fault.as_ref().map_or("good".to_owned(), ToString::to_string);
         text.push_str(&format!("{place} copy: {state}\n"));

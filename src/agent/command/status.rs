@@ -114,6 +114,8 @@ pub struct RecordFacts {
     pub(crate) generation: u64,
     /// The first and the last copy: `good`, or what is wrong with it.
     pub(crate) copies: [String; 2],
+    /// What was wrong with it before the boot of this system wrote it anew; empty with `--disk`.
+    pub(crate) boot_found: Vec<String>,
     /// GUID of the disk.
     pub(crate) disk: String,
     /// Images that are not tried again.
@@ -174,6 +176,7 @@ impl StatusReport {
             record: RecordFacts {
                 generation: status.generation,
                 copies: [copy(&status.faults[0]), copy(&status.faults[1])],
+                boot_found: Vec::new(),
                 disk: record.disk.to_string(),
                 bad_images: record.bad_images.iter().map(ToString::to_string).collect(),
                 floor: record.floor.clone(),

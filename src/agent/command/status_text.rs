@@ -21,6 +21,9 @@ impl StatusReport {
         let copies =
             if first == last { format!("both {first}") } else { format!("first {first}, last {last}") };
         line("record", &format!("generation {}, copies: {copies}", self.record.generation));
+        for fault in &self.record.boot_found {
+            line("record", &format!("this boot found: {fault}"));
+        }
         line("next boot", &next(&self.next_boot));
         line("update", &update(&self.update));
         line("rollback", &self.rollback_line());

@@ -8,7 +8,7 @@
 
 use super::outcome::{Destination, Outcome};
 use super::sources::SourceSlots;
-use super::{Error, Site, View};
+use super::{Error, Site, Trouble, View};
 use crate::machine::{Access, EarlyBoot, Machine, Operator, OperatorChoice, RecoveryNotice, Root, RootError};
 use everboot_core::config::{Asked, Breakpoint};
 use everboot_core::decide::{self, Decision, Observation, Reason, Request, Seen, Settled, Target};
@@ -19,6 +19,7 @@ use everboot_core::record::Record;
 use everboot_core::record::history::Kind;
 use everboot_core::slot::{RootFault, SlotId, SlotName, SlotState};
 use everboot_storage::apply;
+use everboot_storage::medium::Medium;
 
 /// Boots: returns when a root is entered, or when there is nobody who would wait in recovery.
 ///
@@ -46,6 +47,7 @@ struct Boot<'a, M: EarlyBoot> {
     view: View<M::Disk>,
     seen: Observation,
     notes: Vec<String>,
+    record_faults: Vec<String>,
     steps: Vec<(&'static str, u64)>,
     since: u64,
     /// An attempt that a save counted which failed.
@@ -58,8 +60,8 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         let view = site.look();
         let mut seen = view.observation();
         seen.request = asked.filter(|_| !site.config.lock).and_then(|asked| request(&view.record, asked));
-        let mut boot =
-            Self { site, operator, view, seen, notes: Vec::new(), steps: Vec::new(), since, unmade: None };
+        let (notes, steps, record_faults) = (Vec::new(), Vec::new(), record_faults(&view));
+        let mut boot = Self { site, operator, view, seen, notes, record_faults, steps, since, unmade: None };
         boot.report_look(asked);
         boot.step("observe");
         boot
@@ -308,19 +310,16 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             let text = [vec![format!("{slot}: {reason}")], self.notes.clone()].concat().join("\n");
             self.site.note(&self.view, Kind::Boot, text);
         }
-        let (notes, steps) = (std::mem::take(&mut self.notes), std::mem::take(&mut self.steps));
-        Outcome { destination, partition, reason, record: self.view.record.clone(), notes, steps }
+        let take = std::mem::take::<Vec<String>>;
+        let (notes, record_faults) = (take(&mut self.notes), take(&mut self.record_faults));
+        let (record, steps) = (self.view.record.clone(), std::mem::take(&mut self.steps));
+        Outcome { destination, partition, reason, record, notes, record_faults, steps }
     }
 
     fn report_look(&mut self, asked: Option<&Asked>) {
         match &self.view.trouble {
             Some(trouble) => self.note(format!("record: {trouble}")),
-            None => self
-                .view
-                .loaded
-                .complaints()
-                .into_iter()
-                .for_each(|line| self.note(format!("record: {line}"))),
+            None => self.record_faults.clone().iter().for_each(|line| self.note(format!("record: {line}"))),
         }
         let slots: Vec<_> = self.view.record.ids().map(|(id, _)| id).collect();
         for id in slots {
@@ -389,6 +388,17 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         let now = self.site.machine.uptime_ms();
         self.steps.push((what, now.saturating_sub(self.since)));
         self.since = now;
+    }
+}
+
+/// What is wrong with the record, where this boot goes on to write it anew: the system that it boots finds it whole.
+fn record_faults<D: Medium>(view: &View<D>) -> Vec<String> {
+    match &view.trouble {
+        None => view.loaded.complaints(),
+        Some(Trouble::Lost(why)) if view.can_persist => {
+            vec![format!("both copies are bad ({why}), and are made anew")]
+        }
+        Some(_) => Vec::new(),
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Status {
     pub record: Record,
     /// Its generation; 0 when it is not a stored one.
     pub generation: u64,
+    /// The format version in which it is stored, where that can be read.
+    pub version: Option<u16>,
     /// What is wrong with the first and the last copy.
     pub faults: [Option<BadCopy>; 2],
     /// What stands between the record and its use, for a reader.
@@ -80,12 +82,14 @@ pub fn status<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Resul
         let found = manifest.map(|manifest| manifest.image_id());
         slots.push(SlotReport { parts, trailer: slot.image_id().map(|expected| found == Some(expected)) });
     }
-    let generation = match view.loaded.selection {
-        Selection::Current { generation, .. } | Selection::Newer { generation, .. } => generation,
-        Selection::Lost => 0,
+    let (generation, version) = match view.loaded.selection {
+        Selection::Current { generation, version, .. } => (generation, Some(version)),
+        Selection::Newer { generation, .. } => (generation, None),
+        Selection::Lost => (0, None),
     };
     Ok(Status {
         generation,
+        version,
         faults: view.loaded.faults.clone(),
         trouble: view.trouble.as_ref().map(ToString::to_string),
         can_persist: view.can_persist,

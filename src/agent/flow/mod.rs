@@ -18,6 +18,7 @@ mod role;
 mod slot_parts;
 mod sources;
 mod stage;
+mod upgrade;
 mod verbs;
 mod view;
 
@@ -30,6 +31,7 @@ pub use prepare::prepare;
 pub use record::{init, repair};
 pub use repair::{BlockSource, repair_blocks};
 pub use stage::{Overrides, Receiver, StagedNow, receive, slots, stage};
+pub use upgrade::{Blind, Upgrade, upgrade};
 pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
 pub use view::View;
 

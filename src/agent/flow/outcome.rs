@@ -38,6 +38,8 @@ pub struct Outcome<H> {
     pub record: Record,
     /// What was noticed on the way, oldest first.
     pub notes: Vec<String>,
+    /// What was wrong with the record before this boot wrote it anew.
+    pub record_faults: Vec<String>,
     /// What was done, with the milliseconds that it took.
     pub steps: Vec<(&'static str, u64)>,
 }

@@ -3,9 +3,10 @@
 use super::text::list;
 use crate::flow::{Destination, Outcome};
 use crate::sys::{self, Roots};
+use everboot_core::format_versions;
 use everboot_core::record::Slot;
 use everboot_core::slot::SlotState;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Its file in the directory of the boot's facts; the name is part of the interface.
 const NAME: &str = "boot.json";
@@ -13,8 +14,9 @@ const NAME: &str = "boot.json";
 /// newer than the agent that booted.
 const WORDS: &str = "why";
 
-/// The facts. Keys are stable; new ones may come.
-#[derive(Debug, Clone, Serialize)]
+/// The facts. Keys are stable; new ones may come, and another everboot may have left out some.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BootReport {
     /// Version of the everboot that booted.
     pub agent: String,
@@ -32,10 +34,14 @@ pub struct BootReport {
     pub notes: Vec<String>,
     /// What was done, in order.
     pub steps: Vec<Step>,
+    /// What was wrong with the record before this boot wrote it anew.
+    pub record_faults: Vec<String>,
+    /// The format versions of the everboot that booted, as in `/usr/lib/everboot/formats`.
+    pub formats: Vec<String>,
 }
 
 /// One step of the boot.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Step {
     /// What.
     pub name: String,
@@ -60,12 +66,13 @@ impl BootReport {
         sys::read_fact(roots, WORDS).ok()?
     }
 
-    /// Version of the everboot that booted this system; absent when none did.
-    pub fn read_agent(roots: &Roots) -> Option<String> {
-        let text = sys::read_fact(roots, NAME).ok()??;
-        // Our own JSON: the key comes first, and a version has nothing to escape.
-        let (_, rest) = text.split_once("\"agent\":\"")?;
-        rest.split_once('"').map(|(version, _)| version.to_owned())
+    /// What the early boot of this system said; absent when everboot did not boot it.
+    pub fn read(roots: &Roots) -> Option<Self> {
+        Self::parse(&sys::read_fact(roots, NAME).ok()??)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
     }
 
     fn text(&self) -> String {
@@ -103,6 +110,37 @@ impl BootReport {
             tries_left,
             notes: notes.iter().chain(&outcome.notes).cloned().collect(),
             steps: before.iter().chain(&outcome.steps).map(step).collect(),
+            record_faults: outcome.record_faults.clone(),
+            formats: format_versions::ALL.iter().map(ToString::to_string).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_of_another_everboot_is_read_as_far_as_it_is_known() {
+        let report = BootReport::parse(
+            r#"{"agent":"9","slot":null,"news":[{"a":1}],"formats":["record reads 1..2"]}"#,
+        );
+        let report = report.unwrap();
+        assert_eq!((report.agent.as_str(), report.slot), ("9", None));
+        assert_eq!(format_versions::RECORD.read_by(report.formats.iter().map(String::as_str)), Some(1..=2));
+        assert!(BootReport::parse(r#"{"agent":"0.1"}"#).unwrap().formats.is_empty());
+        assert!(BootReport::parse("").is_none());
+    }
+
+    #[test]
+    fn what_is_written_reads_back() {
+        let report = BootReport {
+            agent: "1".into(),
+            steps: vec![Step { name: "observe".into(), ms: 7 }],
+            record_faults: vec!["the first copy is bad".into()],
+            ..BootReport::default()
+        };
+        let read = BootReport::parse(&serde_json::to_string(&report).unwrap()).unwrap();
+        assert_eq!((read.steps[0].ms, read.record_faults), (7, report.record_faults));
     }
 }

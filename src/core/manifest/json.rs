@@ -69,6 +69,8 @@ struct Raw {
     tries: Option<u64>,
     #[cfg_attr(feature = "write", serde(skip_serializing_if = "Option::is_none"))]
     modules: Option<Vec<String>>,
+    #[cfg_attr(feature = "write", serde(skip_serializing_if = "Option::is_none"))]
+    formats: Option<Vec<String>>,
     parts: Vec<RawPart>,
 }
 
@@ -113,6 +115,7 @@ impl Manifest {
             floor: self.floor.clone(),
             tries: self.tries.map(u64::from),
             modules: self.modules.clone(),
+            formats: self.formats.clone(),
             parts: self.parts.iter().map(RawPart::of).collect(),
         };
         // Strings and numbers always have a JSON form.
@@ -151,6 +154,8 @@ impl Raw {
         let floor = optional("floor")?.map(Value::text).transpose()?.unwrap_or_default();
         let tries = optional("tries")?.map(Value::number).transpose()?;
         let modules = optional("modules")?.map(Value::texts).transpose()?;
+        // No image is refused for what it says of its own formats: a newer one may say it otherwise.
+        let formats = optional("formats")?.and_then(|value| value.texts().ok());
         let parts = fields.needed("parts")?.list()?;
         Ok(Self {
             #[cfg(feature = "write")]
@@ -161,6 +166,7 @@ impl Raw {
             floor,
             tries,
             modules,
+            formats,
             parts: parts.into_iter().map(RawPart::read).collect::<Result<_, _>>()?,
         })
     }
@@ -199,6 +205,7 @@ impl Raw {
             floor: self.floor,
             tries: tries.transpose()?,
             modules: self.modules,
+            formats: self.formats,
             insecure: false,
             parts: self.parts.into_iter().map(RawPart::check).collect::<Result<_, _>>()?,
         })
@@ -324,8 +331,10 @@ mod tests {
             r#""upgrade_from":["1.0","1.2..1.9"],"floor":"1.1","tries":3,"#,
             r#""labels":{"a":[1]},"#,
         );
-        let manifest = Manifest::parse(text.replace("modules", "gadgets").as_bytes()).unwrap();
+        let manifest =
+            Manifest::parse(text.replace("modules", r#"formats":{"record":2},"gadgets"#).as_bytes()).unwrap();
         assert_eq!((manifest.upgrade_from, manifest.tries, manifest.modules), (None, None, None));
+        assert_eq!(manifest.formats, None);
         assert_eq!(manifest.floor, "");
     }
 
@@ -406,6 +415,7 @@ mod tests {
         manifest.floor.clear();
         manifest.tries = None;
         manifest.modules = None;
+        manifest.formats = Some(vec!["record reads 1..1 writes 1".into()]);
         manifest.parts[0].open = true;
         assert_eq!(Manifest::parse(manifest.to_json().as_bytes()), Ok(manifest));
     }

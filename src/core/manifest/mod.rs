@@ -35,6 +35,9 @@ pub struct Manifest {
     pub tries: Option<u8>,
     /// Kernel releases for which the image has modules under `/usr/lib/modules`; absent: it needs none.
     pub modules: Option<Vec<String>>,
+    /// The format versions of the everboot in the image, a line each as [`crate::format_versions`] has them; empty: no
+    /// everboot is in it; absent: nothing says which they are.
+    pub formats: Option<Vec<String>>,
     /// Whether it is used although no trusted key has signed it: not in the JSON.
     pub insecure: bool,
     /// What the image is made of, in the order of the names: in this format version one part, `root`.

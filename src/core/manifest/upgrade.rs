@@ -132,6 +132,7 @@ mod tests {
             floor: String::new(),
             tries: None,
             modules: None,
+            formats: None,
             insecure: false,
             parts: Vec::new(),
         }

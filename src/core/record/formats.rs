@@ -1,6 +1,7 @@
 //! Which formats of the record an agent reads and writes: a value, so that one process can hold an old and a new agent.
 
 use super::Record;
+use crate::format_versions::RECORD;
 use core::fmt;
 
 /// The formats of an agent.
@@ -14,9 +15,9 @@ pub struct Formats {
 
 impl Formats {
     /// The first format version. A record that is made anew has it, because every agent on the machine reads it.
-    pub const FIRST: u16 = 1;
+    pub const FIRST: u16 = RECORD.written;
     /// Those of this everboot.
-    pub const CURRENT: Self = Self { newest: 1, extensions: &[] };
+    pub const CURRENT: Self = Self { newest: RECORD.newest, extensions: &[] };
 
     /// The first critical extension of a record that is not understood.
     pub(super) fn unknown_in(&self, record: &Record) -> Option<Unread> {

@@ -272,6 +272,27 @@ pub static VERBS: &[Verb] = &[
         ..CHANGES
     },
     Verb {
+        action: Action::RecordUpgrade,
+        name: "record upgrade",
+        flags: &[flag("force", None, "also where another everboot on this machine could not read it")],
+        summary: "raise the record to the newest format version",
+        about: "Nothing else raises it. An older everboot, in the image of a slot or in the initramfs, boots by a \
+                record that it cannot read, and changes nothing in it: no update, no confirmation. So this names \
+                those that could not, and is refused where a good slot or the initramfs has one.",
+        needs: CONFIGURED,
+        programs: Programs::System,
+        ..CHANGES
+    },
+    Verb {
+        action: Action::Formats,
+        name: "formats",
+        summary: "show which versions of each format this everboot reads and writes",
+        about: "Changes nothing. The lines of /usr/lib/everboot/formats.",
+        needs: OUTSIDE,
+        programs: Programs::System,
+        ..LOOKS
+    },
+    Verb {
         action: Action::Disks,
         name: "disks",
         summary: "show disks and partitions, and what each is used for",

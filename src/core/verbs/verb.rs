@@ -77,6 +77,8 @@ pub enum Action {
     RecordShow,
     RecordInit,
     RecordRepair,
+    RecordUpgrade,
+    Formats,
     Disks,
     Mount,
     Unmount,

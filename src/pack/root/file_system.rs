@@ -1,7 +1,10 @@
 //! Which file system is made, and what about it is asked for or fixed.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use everboot_core::slot::Uuid;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum FileSystem {
@@ -18,6 +21,20 @@ impl FileSystem {
             "erofs" => Ok(Self::Erofs),
             _ => Err("expected ext4, squashfs or erofs".into()),
         }
+    }
+
+    /// That of an image; `None` when it is another one.
+    pub(crate) fn of(image: &Path) -> Result<Option<Self>> {
+        let mut head = [0; 2048];
+        // A file that is shorter is none of them.
+        File::open(image)?.read_at(&mut head, 0).context("read its superblock")?;
+        let is_erofs = head[1024..1028] == 0xE0F5_E1E2_u32.to_le_bytes();
+        Ok(match head {
+            _ if head[1080..1082] == [0x53, 0xef] => Some(Self::Ext4),
+            _ if head[..4] == *b"hsqs" => Some(Self::Squashfs),
+            _ if is_erofs => Some(Self::Erofs),
+            _ => None,
+        })
     }
 }
 

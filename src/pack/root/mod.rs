@@ -23,7 +23,8 @@ mod unpack;
 mod whiteout;
 
 use anyhow::{Context, Result, ensure};
-use file_system::{FileSystem, Options};
+pub(crate) use file_system::FileSystem;
+use file_system::Options;
 use oci::{Location, Platform};
 use std::fs::File;
 use std::io::Read;

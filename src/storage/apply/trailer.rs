@@ -3,13 +3,14 @@
 use super::layout::{TRAILER_LEN, trailer_start};
 use crate::bundle::Signed;
 use crate::medium::{Error, Medium, Op};
+use everboot_core::format_versions::TRAILER;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::slot::{BLOCK, ImageId, checksum};
 use std::io::ErrorKind;
 
 const MAGIC: [u8; 8] = *b"evb-slot";
 const MARK_MAGIC: [u8; 8] = *b"evb-mark";
-const VERSION: u16 = 1;
+const VERSION: u16 = TRAILER.written;
 const MANIFEST: usize = BLOCK;
 const MAX_MANIFEST: usize = 8 * BLOCK;
 const SIGNATURE: usize = MANIFEST + MAX_MANIFEST;

@@ -171,11 +171,25 @@ pub fn save(medium: &impl Medium, loaded: &Loaded, record: &Record) -> Result<Lo
     Ok(Loaded { selection, faults, agree, lag: 0, formats: loaded.formats })
 }
 
+/// Saves the record that was loaded in this format version, a higher one, in both copies.
+///
+/// The copy that is not current is written first. Power that fails between the two leaves one copy in each version: the
+/// newer one counts, for those that read it and for those that do not, as when both were written.
+pub fn upgrade(medium: &impl Medium, loaded: &Loaded, record: &Record, to: u16) -> Result<Loaded, SaveError> {
+    let (first, generation, _) = next(loaded);
+    write_both(medium, loaded, record, (first, generation, to))
+}
+
 /// Makes both copies hold `record`, whatever was there, for `record init` and `record repair`.
 ///
 /// The copy that is not current is written first, so that power failing between the two leaves one valid.
 pub fn save_both(medium: &impl Medium, loaded: &Loaded, record: &Record) -> Result<Loaded, SaveError> {
-    let (first, generation, version) = match &loaded.selection {
+    write_both(medium, loaded, record, next(loaded))
+}
+
+/// Where both copies are written first, in which generation and format version.
+fn next(loaded: &Loaded) -> (Side, u64, u16) {
+    match &loaded.selection {
         Selection::Current { generation, side, version, .. } => {
             (side.other(), generation.saturating_add(1), *version)
         }
@@ -183,7 +197,16 @@ pub fn save_both(medium: &impl Medium, loaded: &Loaded, record: &Record) -> Resu
             (side.other(), generation.saturating_add(1), Formats::FIRST)
         }
         Selection::Lost => (Side::First, 1, Formats::FIRST),
-    };
+    }
+}
+
+/// Writes both copies: the first one's place, generation and format version.
+fn write_both(
+    medium: &impl Medium,
+    loaded: &Loaded,
+    record: &Record,
+    (first, generation, version): (Side, u64, u16),
+) -> Result<Loaded, SaveError> {
     write(medium, first, record, generation, version)?;
     write(medium, first.other(), record, generation, version)?;
     Ok(load_with(medium, loaded.formats))

@@ -11,6 +11,8 @@ pub struct Host {
     pub command_line: String,
     /// Version of the everboot that booted this system; absent when none did.
     pub booted_by: Option<String>,
+    /// What was wrong with the record before this boot wrote it anew.
+    pub record_faults: Vec<String>,
     /// Whether there is a watchdog device.
     pub has_watchdog: bool,
     /// The initramfs of the running kernel, and whether it is older than this everboot; absent when there is none
@@ -31,6 +33,12 @@ impl Host {
                 found.fault("agent", "initramfs", &text);
             }
             Some(_) => {}
+        }
+        for fault in &self.record_faults {
+            let text = format_args!(
+                "this boot found: {fault}. A power cut may leave that; without one the disk loses what is written to it"
+            );
+            found.note("record-healed", "record", &text);
         }
         // A negative number reboots at once.
         if !has(&|word| word.strip_prefix("panic=").is_some_and(|value| !value.is_empty() && value != "0")) {
@@ -66,6 +74,7 @@ mod tests {
             version: "2".into(),
             command_line: "quiet panic=10 gpt".into(),
             booted_by: Some("2".into()),
+            record_faults: vec![],
             has_watchdog: true,
             initramfs: Some(("/boot/initrd.img-6".into(), false)),
         }
@@ -91,6 +100,7 @@ mod tests {
     fn each_flaw_of_the_machine_is_named() {
         check(|host| host.booted_by = None, &[("boot", true)]);
         check(|host| host.booted_by = Some("1".into()), &[("agent", true)]);
+        check(|host| host.record_faults = vec!["x".into()], &[("record-healed", false)]);
         check(|host| host.command_line = "gpt".into(), &[("panic", true)]);
         check(|host| host.command_line = "gpt panic=0".into(), &[("panic", true)]);
         check(|host| host.command_line = "gptx panic=5".into(), &[("gpt", false)]);

@@ -14,6 +14,7 @@
 //! | `part-uuid`     | two partitions have one PARTUUID, on any disk                                |
 //! | `record`        | the record cannot be used                                                    |
 //! | `record-copy`   | one of its copies is bad, or lost what was saved in it                       |
+//! | `record-healed` * | this boot found a copy bad, or both, and wrote it anew                    |
 //! | `record-size`   | its partition is smaller than `record/FORMAT.md` says                        |
 //! | `blocked` *     | this machine takes no new image now: the reason; JSON has its code too       |
 //! | `slot-moved`    | record and configuration disagree about a slot                               |
