@@ -47,7 +47,7 @@ fn second_version(record: &Record, generation: u64) -> [u8; 4096] {
 }
 
 /// Both copies become ones of version 2.
-fn only_second_version(world: &mut World, record: &Record) {
+pub fn only_second_version(world: &mut World, record: &Record) {
     put(world, Side::First, &second_version(record, 1000));
     put(world, Side::Last, &second_version(record, 1001));
 }

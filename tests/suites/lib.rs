@@ -30,4 +30,5 @@ mod sources;
 mod tidy;
 mod tree;
 mod trust;
+mod upgrades;
 mod zeroes;

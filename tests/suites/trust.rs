@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 /// A pair of keys.
 pub struct Pair {
     signer: Signer,
-    public: String,
+    pub public: String,
 }
 
 impl Pair {

@@ -135,7 +135,9 @@ impl<M: Machine> Site<'_, M> {
                 // What a record of another disk says of its slots is not said of these.
                 let known =
                     older.as_deref().filter(|older| Some(older.disk) == here).unwrap_or(&implied).clone();
-                Some(lifecycle::in_order(known, order, &implied))
+                let mut record = lifecycle::in_order(known, order, &implied);
+                self.doubt(&mut record, &survey, disk);
+                Some(record)
             }
             Selection::Lost => None,
         };
@@ -167,6 +169,24 @@ impl<M: Machine> Site<'_, M> {
                 Some(_) => false,
             };
         View { survey, record, loaded, medium, parts, staging, recovery, trouble, can_persist }
+    }
+
+    /// Marks as insecure what is in a slot whose trailer no key accepts, where there are keys. For a record that rests on
+    /// an order alone: whoever made that may have trusted other keys, and what is here not even an older copy vouches
+    /// for. A slot without a trailer was filled by other means, and the order is all that there is to go by.
+    fn doubt(&mut self, record: &mut Record, survey: &Survey, disk: Option<usize>) {
+        if self.keys.is_empty() {
+            return;
+        }
+        for slot in &mut record.slots {
+            let found = survey.find(|part| Some(part.guid) == slot.partition());
+            let at = found.into_iter().find(|at| disk.is_none_or(|disk| at.disk == disk));
+            let opened = at.and_then(|at| self.machine.open(at, Access::Read).ok());
+            let trailer = opened.and_then(|part| apply::read_trailer(&part).ok().flatten());
+            if let (Some(trailer), Some(image)) = (trailer, &mut slot.image) {
+                image.insecure |= trailer.signed.accept(self.keys, true).is_err();
+            }
+        }
     }
 
     /// What each slot of the record says of itself.
