@@ -126,6 +126,10 @@ pub fn record(picture: &str) -> Record {
                 let owner = match (owner, record.find(owner)) {
                     (_, Some(id)) => Owner::Slot(id, record.slot(id).image_id()),
                     ("update", None) => Owner::Update(bundle().manifest),
+                    (other, None) if other.starts_with("other-") => {
+                        let numbers = numbers(&other["other-".len()..]);
+                        Owner::Other { tag: numbers[0], body: numbers[1..].to_vec() }
+                    }
                     _ => Owner::Record,
                 };
                 let (kind, is_critical, body) = (kind.parse().unwrap(), what == "critical", vec![1, 2, 3]);
@@ -207,10 +211,14 @@ pub fn show(record: &Record) -> String {
     }
     for extension in &record.extensions {
         let what = if extension.is_critical { "critical" } else { "ext" };
-        let owner = match extension.owner {
+        let owner = match &extension.owner {
             Owner::Record => String::new(),
-            Owner::Slot(id, _) => format!(",{}", record.slot(id).name),
+            Owner::Slot(id, _) => format!(",{}", record.slot(*id).name),
             Owner::Update(_) => ",update".into(),
+            Owner::Other { tag, body } => {
+                let body = body.iter().map(|byte| format!(",{byte}"));
+                format!(",other-{tag}{}", body.collect::<String>())
+            }
         };
         words.push(format!("{what}({}{owner})", extension.kind));
     }

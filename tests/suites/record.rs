@@ -19,7 +19,11 @@ const GOLDEN: &[(&str, u64, &str)] = &[
     ("record-v1-floor", 33, "slot-a:good*! slot-b:good once(slot-b) floor(1.0)"),
     ("record-v1-recovery", u64::MAX - 1, "slot-a:bad*? slot-b:bad(rejected) rounds(9)"),
     ("record-v1-other", 34, "slot-a:good*! slot-b:other(9,1,2) slot-c:bad(other-200,7) other(77,slot-c)"),
-    ("record-v1-extensions", 35, "slot-a:good*! slot-b:good staged ext(300) ext(301,slot-b) ext(302,update)"),
+    (
+        "record-v1-extensions",
+        35,
+        "slot-a:good*! slot-b:good staged ext(300) ext(301,slot-b) ext(302,update) ext(303,other-9,1,2)",
+    ),
 ];
 
 fn golden(name: &str) -> [u8; 4096] {

@@ -21,7 +21,7 @@ pub struct Extension {
 }
 
 /// What an extension belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Owner {
     /// The record: it stays.
     Record,
@@ -29,6 +29,13 @@ pub enum Owner {
     Slot(SlotId, Option<ImageId>),
     /// The update with the bundle whose `manifest.json` has this SHA-256.
     Update(Digest),
+    /// A newer everboot knows. It stays, as one of the record does: who wrote it sees whether it still holds.
+    Other {
+        /// What kind of owner.
+        tag: u8,
+        /// Which one.
+        body: Vec<u8>,
+    },
 }
 
 impl Record {
@@ -40,13 +47,13 @@ impl Record {
     /// Drops the extensions whose owner is gone.
     pub fn drop_orphans(&mut self) {
         let (slots, update) = (&self.slots, &self.update);
-        self.extensions.retain(|extension| match extension.owner {
-            Owner::Record => true,
+        self.extensions.retain(|extension| match &extension.owner {
+            Owner::Record | Owner::Other { .. } => true,
             Owner::Slot(id, expected) => {
                 let image = slots.get(id.index()).and_then(|slot| slot.image.as_ref());
-                image.is_some_and(|image| image.id == expected)
+                image.is_some_and(|image| image.id == *expected)
             }
-            Owner::Update(manifest) => update.bundle().is_some_and(|bundle| bundle.manifest == manifest),
+            Owner::Update(manifest) => update.bundle().is_some_and(|bundle| bundle.manifest == *manifest),
         });
     }
 }

@@ -62,15 +62,8 @@ struct UpdateBody<'a> {
 struct ExtensionBody<'a> {
     kind: u16,
     is_critical: bool,
-    owner: OwnerBody,
+    owner: (u8, &'a [u8]),
     body: &'a [u8],
-}
-
-#[derive(Serialize, Deserialize)]
-enum OwnerBody {
-    Record,
-    Slot(u8, Option<Bytes<32>>),
-    Update(Bytes<32>),
 }
 
 /// Memory is taken for as many slots as are announced.
@@ -129,6 +122,7 @@ impl<'de> Deserialize<'de> for Tagged {
 /// Writes the body into `room`, and returns its length; `None` when it does not fit.
 pub(super) fn write(record: &Record, room: &mut [u8]) -> Option<usize> {
     let slots = record.slots.iter().map(SlotBody::of).collect::<Option<_>>()?;
+    let owners: Vec<_> = record.extensions.iter().map(|extension| write_owner(&extension.owner)).collect();
     let body = Body {
         disk: Bytes(record.disk.0),
         slots,
@@ -139,7 +133,7 @@ pub(super) fn write(record: &Record, room: &mut [u8]) -> Option<usize> {
         recovery_rounds: record.recovery_rounds,
         once: record.once.map(|id| id.0),
         floor: &record.floor,
-        extensions: record.extensions.iter().map(ExtensionBody::of).collect(),
+        extensions: record.extensions.iter().zip(&owners).map(ExtensionBody::of).collect(),
     };
     postcard::to_slice(&body, room).ok().map(|written| written.len())
 }
@@ -316,21 +310,39 @@ impl<'a> UpdateBody<'a> {
 }
 
 impl<'a> ExtensionBody<'a> {
-    fn of(extension: &'a Extension) -> Self {
-        let owner = match extension.owner {
-            Owner::Record => OwnerBody::Record,
-            Owner::Slot(id, image) => OwnerBody::Slot(id.0, image.map(|image| Bytes(image.0))),
-            Owner::Update(manifest) => OwnerBody::Update(Bytes(manifest)),
-        };
+    fn of((extension, owner): (&'a Extension, &'a (u8, Vec<u8>))) -> Self {
+        let owner = (owner.0, &*owner.1);
         Self { kind: extension.kind, is_critical: extension.is_critical, owner, body: &extension.body }
     }
 
     fn read(self) -> Extension {
-        let owner = match self.owner {
-            OwnerBody::Record => Owner::Record,
-            OwnerBody::Slot(id, image) => Owner::Slot(SlotId(id), image.map(|image| ImageId(image.0))),
-            OwnerBody::Update(manifest) => Owner::Update(manifest.0),
-        };
+        let owner = read_owner(self.owner.0, self.owner.1);
         Extension { kind: self.kind, is_critical: self.is_critical, owner, body: self.body.to_owned() }
     }
+}
+
+fn write_owner(owner: &Owner) -> (u8, Vec<u8>) {
+    match owner {
+        Owner::Record => (0, Vec::new()),
+        Owner::Slot(id, image) => {
+            let mut body = Vec::from([id.0]);
+            body.extend(image.iter().flat_map(|image| image.0));
+            (1, body)
+        }
+        Owner::Update(manifest) => (2, manifest.to_vec()),
+        Owner::Other { tag, body } => (*tag, body.clone()),
+    }
+}
+
+/// A known tag with a body that is not the known one is an owner of its own.
+fn read_owner(tag: u8, body: &[u8]) -> Owner {
+    let digest = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).ok();
+    let known = match (tag, body) {
+        (0, []) => Some(Owner::Record),
+        (1, [id]) => Some(Owner::Slot(SlotId(*id), None)),
+        (1, [id, image @ ..]) => digest(image).map(|image| Owner::Slot(SlotId(*id), Some(ImageId(image)))),
+        (2, manifest) => digest(manifest).map(Owner::Update),
+        _ => None,
+    };
+    known.unwrap_or_else(|| Owner::Other { tag, body: body.to_owned() })
 }
