@@ -3,22 +3,39 @@
 //!
 //! Pure, like a manifest. No agent has it: `everboot-pack` makes it, `everboot-fetch` reads it.
 
+use crate::format_versions::CHANNEL;
 use crate::manifest::{VersionRange, compare_versions, is_version};
 use crate::slot::{ImageId, RootHash};
+use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The longest list, in bytes.
 pub const LIST_MAX: usize = 1 << 18;
 /// The most bundles of a list.
 const OFFERS_MAX: usize = 256;
-const FORMAT: u32 = 1;
+const FORMAT: u32 = CHANNEL.written as u32;
 /// The highest serial: every reader of JSON knows numbers up to it exactly.
 const SERIAL_MAX: u64 = 1 << 53;
 const SIZE_MAX: u64 = 1 << 48;
+/// The fields of a list that are known here.
+const FIELDS: [&str; 5] = ["format", "critical", "name", "serial", "bundles"];
+/// Those of a bundle.
+const OFFER_FIELDS: [&str; 9] = [
+    "critical",
+    "version",
+    "compatible",
+    "upgrade_from",
+    "url",
+    "size",
+    "sha256",
+    "manifest_sha256",
+    "image",
+];
 
 /// The list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,7 +116,24 @@ impl Channel {
         if head.format != FORMAT {
             return Err(wrong("format", "1; a newer everboot-fetch may know it", &head.format));
         }
-        let channel: Self = serde_json::from_slice(bytes).map_err(form)?;
+        let mut list: Value = serde_json::from_slice(bytes).map_err(form)?;
+        if let Some(name) = unknown_critical(&list, &FIELDS)? {
+            return Err(wrong(
+                "critical",
+                "fields that are known; a newer everboot-fetch may know it",
+                &name,
+            ));
+        }
+        // A bundle of which something must be known that is not known here is for others.
+        if let Some(bundles) = list.get_mut("bundles").and_then(Value::as_array_mut) {
+            let unknown: Vec<_> = bundles
+                .iter()
+                .map(|offer| unknown_critical(offer, &OFFER_FIELDS))
+                .collect::<Result<_, _>>()?;
+            let mut unknown = unknown.iter();
+            bundles.retain(|_| unknown.next().is_none_or(Option::is_none));
+        }
+        let channel: Self = serde_json::from_value(list).map_err(form)?;
         channel.check()?;
         Ok(channel)
     }
@@ -142,6 +176,15 @@ impl Channel {
             (None, None, None) => Choice::UpToDate,
         }
     }
+}
+
+/// The first field that the object calls critical, that is there, and that is none of these.
+fn unknown_critical(object: &Value, known: &[&str]) -> Result<Option<String>, ChannelError> {
+    let Some(critical) = object.get("critical") else { return Ok(None) };
+    let names = critical.as_array().map(|names| names.iter().map(Value::as_str).collect::<Option<Vec<_>>>());
+    let names = names.flatten().ok_or_else(|| wrong("critical", "a list of names", critical))?;
+    let mut unknown = names.into_iter().filter(|name| object.get(name).is_some() && !known.contains(name));
+    Ok(unknown.next().map(str::to_owned))
 }
 
 fn newest<'a>(offers: &[&'a Offer]) -> Option<&'a Offer> {
@@ -282,6 +325,55 @@ mod tests {
     #[test]
     fn a_list_reads_back_as_it_was_written() {
         assert_eq!(Channel::parse(channel().to_json().as_bytes()), Ok(channel()));
+    }
+
+    #[test]
+    fn a_field_that_is_not_known_is_ignored_unless_it_is_critical() {
+        let json = channel().to_json();
+        let with = |from: &str, more: &str| json.replacen(from, &format!("{more}{from}"), 1);
+        let of_list = |more: &str| Channel::parse(with("\"format\"", more).as_bytes());
+        assert_eq!(of_list(r#""new":{"a":1},"#), Ok(channel()));
+        // Neither is there.
+        assert_eq!(of_list(r#""new":1,"critical":["other","serial"],"#), Ok(channel()));
+        let error = of_list(r#""new":1,"critical":["serial","new"],"#).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "critical: expected fields that are known; a newer everboot-fetch may know it, found new"
+        );
+        for wrong in [r#""critical":"new","#, r#""critical":[1],"#] {
+            assert!(
+                of_list(wrong).unwrap_err().to_string().starts_with("critical: expected a list of names")
+            );
+        }
+        let of_offer = |more: &str| Channel::parse(with("\"version\": \"2.0\"", more).as_bytes()).unwrap();
+        assert_eq!(of_offer(r#""new":1,"#), channel());
+        let others = of_offer(r#""new":1,"critical":["new"],"#);
+        assert!(
+            matches!(others.choose("demo", Some("1.7"), &[]), Choice::Take(offer) if offer.version == "1.10")
+        );
+        assert_eq!(others.bundles.len(), 2);
+    }
+
+    #[test]
+    fn all_fields_that_are_written_are_known() {
+        let mut channel = channel();
+        let offer = &mut channel.bundles[0];
+        (offer.manifest_sha256, offer.image) = (Some("0".repeat(64)), Some("0".repeat(64)));
+        offer.upgrade_from = Some(vec![]);
+        let list: Value = serde_json::from_str(&channel.to_json()).unwrap();
+        let fields = |object: &Value| {
+            let mut fields: Vec<_> = object.as_object().unwrap().keys().cloned().collect();
+            fields.sort();
+            fields
+        };
+        let known = |known: &[&str]| {
+            let mut known: Vec<_> =
+                known.iter().filter(|name| **name != "critical").map(|name| (*name).to_owned()).collect();
+            known.sort();
+            known
+        };
+        assert_eq!(fields(&list), known(&FIELDS));
+        assert_eq!(fields(&list["bundles"][0]), known(&OFFER_FIELDS));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! A manifest's JSON. Unknown fields are ignored: what an older everboot must not ignore raises the format
-//! number. Known fields that come twice are refused.
+//! A manifest's JSON. Fields that are not known are ignored, but for those that the list `critical` of the same object
+//! names: these are refused. Another layout raises the format number. Known fields that come twice are refused.
 
 use super::value::{Fields, Offset, Value};
 use super::{Manifest, PartImage, VersionRange, is_version};
+use crate::format_versions::MANIFEST;
 use crate::quoted::Escaped;
 use crate::slot::{BLOCK, MAX_COUNT, PartName, RootHash, from_hex};
 use alloc::string::{String, ToString};
@@ -13,7 +14,7 @@ use core::fmt;
 pub const MANIFEST_MAX: usize = 32 << 10;
 
 /// The format that this everboot reads and writes.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = MANIFEST.written as u64;
 const SIZE_MAX: u64 = 1 << 48;
 /// dm-verity's limit, in bytes.
 const SALT_MAX: usize = 256;
@@ -38,6 +39,11 @@ pub enum ManifestError {
     Format {
         /// Its number.
         found: u64,
+    },
+    /// A field that is not known, and that the manifest says must be.
+    Critical {
+        /// Its name.
+        field: String,
     },
     /// A value out of its limits.
     Value {
@@ -76,6 +82,8 @@ struct Raw {
 
 #[cfg_attr(feature = "write", derive(serde::Serialize))]
 struct RawPart {
+    #[cfg_attr(feature = "write", serde(skip))]
+    unknown_critical: Option<String>,
     name: String,
     kind: String,
     size: u64,
@@ -98,7 +106,11 @@ impl Manifest {
         if found != FORMAT {
             return Err(ManifestError::Format { found });
         }
-        Raw::read(&mut fields).map_err(wrong_form)?.check()
+        let raw = Raw::read(&mut fields).map_err(wrong_form)?;
+        match fields.unknown_critical().map_err(wrong_form)? {
+            Some(field) => Err(ManifestError::Critical { field }),
+            None => raw.check(),
+        }
     }
 
     /// The JSON of this manifest, with a line for each field.
@@ -227,6 +239,7 @@ impl RawPart {
     #[cfg(feature = "write")]
     fn of(part: &PartImage) -> Self {
         Self {
+            unknown_critical: None,
             name: part.name.to_string(),
             kind: "image".into(),
             size: part.size,
@@ -244,10 +257,14 @@ impl RawPart {
         let (root_hash, salt, mode) = (text("root_hash")?, text("salt")?, text("mode")?);
         let mut number = |name| fields.needed(name)?.number();
         let (size, frame_blocks) = (number("size")?, number("frame_blocks")?);
-        Ok(Self { name, kind, size, root_hash, salt, mode, frame_blocks })
+        let unknown_critical = fields.unknown_critical()?;
+        Ok(Self { unknown_critical, name, kind, size, root_hash, salt, mode, frame_blocks })
     }
 
     fn check(self) -> Result<PartImage, ManifestError> {
+        if let Some(field) = self.unknown_critical {
+            return Err(ManifestError::Critical { field });
+        }
         if self.kind != "image" {
             return Err(ManifestError::Kind { found: self.kind.chars().take(80).collect() });
         }
@@ -286,6 +303,11 @@ impl fmt::Display for ManifestError {
             Self::Format { found } => {
                 write!(f, "manifest: unsupported format: expected {FORMAT}, found {found}")
             }
+            Self::Critical { field } => write!(
+                f,
+                "manifest: unsupported: its field {} has to be understood, and is not known here; update everboot first",
+                field.escape_default()
+            ),
             Self::Value { field, expected, found } => {
                 write!(f, "manifest: {field}: expected {expected}, found {found}")
             }
@@ -336,6 +358,26 @@ mod tests {
         assert_eq!((manifest.upgrade_from, manifest.tries, manifest.modules), (None, None, None));
         assert_eq!(manifest.formats, None);
         assert_eq!(manifest.floor, "");
+    }
+
+    #[test]
+    fn a_critical_field_that_is_not_known_is_refused_in_the_manifest_and_in_a_part() {
+        let critical = |field: &str| Err(ManifestError::Critical { field: field.to_owned() });
+        for (place, more, expected) in [
+            (r#""compatible""#, r#""gates":[1],"critical":["tries","gates"],"#, critical("gates")),
+            (r#""compatible""#, r#""critical":["a","b"],"b":{},"a":0,"#, critical("a")),
+            (r#""kind""#, r#""verity":1,"critical":["verity"],"#, critical("verity")),
+            // Each object speaks of its own fields, and of none that are not there.
+            (r#""compatible""#, r#""critical":["verity","tries","critical"],"#, Ok(())),
+            (r#""kind""#, r#""verity":1,"critical":[],"#, Ok(())),
+        ] {
+            let text = json().replacen(place, &format!("{more}{place}"), 1);
+            assert_eq!(Manifest::parse(text.as_bytes()).map(drop), expected, "{more}");
+        }
+        let text = json().replacen(r#""compatible""#, r#""critical":"tries","compatible""#, 1);
+        assert!(matches!(Manifest::parse(text.as_bytes()), Err(ManifestError::Json { .. })));
+        let said = ManifestError::Critical { field: "ga\ntes".into() }.to_string();
+        assert!(said.contains("its field ga\\ntes has to be understood"), "{said}");
     }
 
     #[test]

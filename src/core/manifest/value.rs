@@ -51,6 +51,12 @@ impl Fields {
     pub(super) fn needed(&mut self, name: &str) -> Result<Value, Offset> {
         self.optional(name)?.ok_or(self.at)
     }
+
+    /// The first field that nobody took, and that the list `critical` names: whoever wrote it asks that it be known.
+    pub(super) fn unknown_critical(&mut self) -> Result<Option<String>, Offset> {
+        let names = self.optional("critical")?.map_or(Ok(Vec::new()), Value::texts)?;
+        Ok(names.into_iter().find(|name| self.fields.iter().any(|(field, _)| field == name)))
+    }
 }
 
 impl Value {

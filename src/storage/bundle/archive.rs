@@ -7,6 +7,10 @@ use embedded_io::{Read, ReadExactError};
 /// Bytes of a header, and what contents are padded to.
 pub(super) const UNIT: u64 = 512;
 
+/// The most members that are passed over, and the longest of them, in bytes.
+const MOST_UNKNOWN: u32 = 16;
+const LONGEST_UNKNOWN: u64 = 1 << 20;
+
 /// Where a member's content is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Member {
@@ -19,6 +23,28 @@ pub(super) struct Member {
 impl Member {
     /// Reads the header at byte `at`, which must be the one of the plain file `name`.
     pub(super) fn read(medium: &impl Medium, at: u64, name: &str) -> Result<Self, Error> {
+        let (found, member) = Self::any(medium, at, name)?;
+        if found != name.as_bytes() {
+            let found = found.escape_ascii().to_string();
+            return Err(Error::Member { expected: name.to_owned(), found });
+        }
+        Ok(member)
+    }
+
+    /// Passes over the members from byte `at` on, which are behind all that are known, and returns where they end. A
+    /// newer everboot may find something in them.
+    pub(super) fn pass_over(medium: &impl Medium, mut at: u64) -> u64 {
+        for _ in 0..MOST_UNKNOWN {
+            match Self::any(medium, at, "") {
+                Ok((_, member)) if member.len <= LONGEST_UNKNOWN => at = member.next(),
+                _ => break,
+            }
+        }
+        at
+    }
+
+    /// Reads the header at byte `at`, of a plain file, and the file's name. `expected` is for the error.
+    fn any(medium: &impl Medium, at: u64, expected: &str) -> Result<(Vec<u8>, Self), Error> {
         let start = at.saturating_add(UNIT);
         ends_within(medium, start)?;
         let mut header = [0; UNIT as usize];
@@ -26,7 +52,7 @@ impl Member {
         let damaged = |what| Error::Header { at, what };
         if header == [0; UNIT as usize] {
             return Err(Error::Member {
-                expected: name.to_owned(),
+                expected: expected.to_owned(),
                 found: "the archive's end; is it a bundle?".to_owned(),
             });
         }
@@ -37,16 +63,16 @@ impl Member {
             return Err(damaged("wrong checksum"));
         }
         let stored = header[..100].split(|byte| *byte == 0).next().unwrap_or_default();
-        if stored != name.as_bytes() || header[345] != 0 {
+        if header[345] != 0 {
             let found = stored.escape_ascii().to_string();
-            return Err(Error::Member { expected: name.to_owned(), found });
+            return Err(Error::Member { expected: expected.to_owned(), found });
         }
         if !matches!(header[156], b'0' | 0) {
             return Err(damaged("expected a plain file"));
         }
         let len = size(&header[124..136]).ok_or(damaged("no size"))?;
         ends_within(medium, start.saturating_add(len))?;
-        Ok(Self { start, len })
+        Ok((stored.to_vec(), Self { start, len }))
     }
 
     /// Byte offset of the next header. The member's end lies within the medium, so this is far from overflow.

@@ -98,7 +98,9 @@ impl Error {
     pub fn fault(&self) -> Fault {
         match self {
             Self::Medium(_) => Fault::Io,
-            Self::Trust(TrustError::Manifest(ManifestError::Format { .. } | ManifestError::Kind { .. }))
+            Self::Trust(TrustError::Manifest(
+                ManifestError::Format { .. } | ManifestError::Kind { .. } | ManifestError::Critical { .. },
+            ))
             | Self::Unsupported { .. } => Fault::Unsupported,
             Self::Trust(_) => Fault::Refused,
             _ => Fault::Corrupt,

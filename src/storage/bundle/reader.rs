@@ -74,7 +74,8 @@ impl<M: Medium> Bundle<M> {
             (body, next) = Body::read(&medium, image, next)?;
             bodies.push(body);
         }
-        let total_len = next.saturating_add(2 * UNIT).min(medium.len());
+        let end = Member::pass_over(&medium, next);
+        let total_len = end.saturating_add(2 * UNIT).min(medium.len());
         Ok(Self { medium, signed, manifest, bodies, total_len })
     }
 
