@@ -17,6 +17,7 @@ mod fixture;
 mod floor;
 mod flows;
 mod formats;
+mod growth;
 mod history;
 mod lifecycle;
 mod manual;

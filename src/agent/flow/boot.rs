@@ -13,7 +13,6 @@ use crate::machine::{Access, EarlyBoot, Machine, Operator, OperatorChoice, Recov
 use everboot_core::config::{Asked, Breakpoint};
 use everboot_core::decide::{self, Decision, Observation, Reason, Request, Seen, Settled, Target};
 use everboot_core::lifecycle;
-use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::Record;
 use everboot_core::record::history::Kind;
@@ -226,9 +225,8 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         let is_trusted = reason == Reason::RecoveryRetry || mutant::is(Mutant::TrailerUnread);
         if let (Some(expected), false) = (expected, is_trusted) {
             let part = self.site.machine.open(at, Access::Read).map_err(RootError::device)?;
-            let trailer = apply::read_trailer(&part).map_err(RootError::device)?;
-            let named = trailer.and_then(|trailer| Manifest::parse(&trailer.signed.manifest).ok());
-            if named.map(|manifest| manifest.image_id()) != Some(expected) {
+            let seal = apply::read_seal(&part).map_err(RootError::device)?;
+            if seal.map(|seal| seal.image) != Some(expected) {
                 let why = "its trailer does not name the image that the record names";
                 return Err(RootError::new(RootFault::Unproven, why));
             }

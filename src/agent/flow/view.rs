@@ -9,8 +9,8 @@ use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::{Kind, Stamp};
 use everboot_core::record::{LastBoot, Record, Selection};
-use everboot_core::slot::{ImageId, Location, MAX_PARTS, Part, SlotId, SlotName, Uuid};
-use everboot_storage::apply;
+use everboot_core::slot::{Image, ImageId, Location, MAX_PARTS, Part, SlotId, SlotName, Uuid};
+use everboot_storage::apply::{self, Seal};
 use everboot_storage::bundle::Keys;
 use everboot_storage::medium::Medium;
 use everboot_storage::store::{self, History, Loaded, SaveError};
@@ -171,9 +171,9 @@ impl<M: Machine> Site<'_, M> {
         View { survey, record, loaded, medium, parts, staging, recovery, trouble, can_persist }
     }
 
-    /// Marks as insecure what is in a slot whose trailer no key accepts, where there are keys. For a record that rests on
-    /// an order alone: whoever made that may have trusted other keys, and what is here not even an older copy vouches
-    /// for. A slot without a trailer was filled by other means, and the order is all that there is to go by.
+    /// Marks as insecure what is in a slot whose trailer no key accepts, where there are keys: for a record that rests
+    /// on an order alone, whose writer may have trusted other keys. A slot without a trailer was filled by other means,
+    /// and the trailer of a newer everboot cannot be read: there the order is all that there is to go by.
     fn doubt(&mut self, record: &mut Record, survey: &Survey, disk: Option<usize>) {
         if self.keys.is_empty() {
             return;
@@ -182,9 +182,11 @@ impl<M: Machine> Site<'_, M> {
             let found = survey.find(|part| Some(part.guid) == slot.partition());
             let at = found.into_iter().find(|at| disk.is_none_or(|disk| at.disk == disk));
             let opened = at.and_then(|at| self.machine.open(at, Access::Read).ok());
-            let trailer = opened.and_then(|part| apply::read_trailer(&part).ok().flatten());
-            if let (Some(trailer), Some(image)) = (trailer, &mut slot.image) {
+            let (Some(part), Some(image)) = (opened, &mut slot.image) else { continue };
+            if let Ok(Some(trailer)) = apply::read_trailer(&part) {
                 image.insecure |= trailer.signed.accept(self.keys, true).is_err();
+            } else if newer_seal(&part).is_some() {
+                image.insecure = false;
             }
         }
     }
@@ -204,6 +206,12 @@ impl<M: Machine> Site<'_, M> {
         }
     }
 
+    /// An image of which only a newer everboot knows more.
+    fn sealed_by_newer(&self, seal: Seal) -> Image {
+        let insecure = !self.keys.is_empty();
+        Image { version: String::new(), id: Some(seal.image), open: false, tries: 0, insecure }
+    }
+
     /// The record that the configured slots imply, their partitions, and whether it may be kept: every slot
     /// was there and could be read, and at least one can be booted. What could not be read today may be a
     /// good slot tomorrow.
@@ -220,7 +228,7 @@ impl<M: Machine> Site<'_, M> {
             let there: Vec<_> = slot.parts.iter().map(|(_, locator)| find(locator)).collect();
             let root = slot.parts.iter().position(|(name, _)| name.is_root()).and_then(|at| there[at]);
             let opened = root.and_then(|at| self.machine.open(at, Access::Read).ok());
-            let read = opened.and_then(|part| apply::read_trailer(&part).ok());
+            let read = opened.as_ref().and_then(|part| apply::read_trailer(part).ok());
             is_sure &= read.is_some() && there.iter().all(Option::is_some);
             let (mut image, mut mark, mut floor) = (None, None, String::new());
             if let Some(trailer) = read.flatten()
@@ -230,6 +238,9 @@ impl<M: Machine> Site<'_, M> {
                 mark = trailer.mark.filter(is_its_own).map(|(generation, _)| generation);
                 image = Some(image_of(&manifest));
                 floor = manifest.floor;
+            } else if let Some(seal) = opened.and_then(|part| newer_seal(&part)) {
+                // Nobody here can tell who signed it. Whoever reads it knows more: nothing is saved.
+                (image, mark, is_sure) = (Some(self.sealed_by_newer(seal)), seal.mark, false);
             }
             // A part that is not there has no GUID; any that differs from the others' will do, since such a
             // record is never saved.
@@ -247,6 +258,11 @@ impl<M: Machine> Site<'_, M> {
         is_sure &= found.iter().any(|slot| slot.image.is_some());
         (rebuild(guid.unwrap_or(Uuid([0; 16])), &found), parts, is_sure)
     }
+}
+
+/// What the trailer of a newer everboot says, if there is one.
+fn newer_seal(part: &impl Medium) -> Option<Seal> {
+    apply::read_seal(part).ok()?.filter(Seal::is_newer)
 }
 
 /// What a slot says of itself, if it may be believed.

@@ -53,7 +53,7 @@ pub fn apply<S: Medium, T: Medium>(
 ) -> Result<Progress, Error> {
     let layouts = layouts(parts, bundle.manifest())?;
     let targets = || parts.iter().zip(layouts.iter().copied());
-    let signed = bundle.signed().clone();
+    let (signed, image) = (bundle.signed().clone(), bundle.manifest().image_id());
     let mut progress = Progress { blocks: bundle.manifest().blocks(), ..Progress::default() };
     let root = bundle.manifest().root_at();
     let (root, at) = (&parts[root], layouts[root].trailer);
@@ -66,12 +66,12 @@ pub fn apply<S: Medium, T: Medium>(
         return Err(read_back());
     }
     if mutant::is(Mutant::TrailerFirst) {
-        trailer::write_trailer(root, at, &signed).map_err(Error::Target)?;
+        trailer::write_trailer(root, at, &signed, image).map_err(Error::Target)?;
     }
     for ((feed, threads), target) in feeds.into_iter().zip(targets()) {
         progress = blocks(feed, threads, target, (false, progress), watch)?;
     }
-    match trailer::write_trailer(root, at, &signed).map_err(Error::Target)? {
+    match trailer::write_trailer(root, at, &signed, image).map_err(Error::Target)? {
         true => Ok(progress),
         false => Err(read_back()),
     }

@@ -26,7 +26,7 @@ mod worker;
 pub use check::check;
 pub use engine::{Progress, apply, repair};
 pub use layout::{DoesNotFit, Layout, TRAILER_LEN};
-pub use trailer::{Trailer, mark, read_trailer, unmark};
+pub use trailer::{Seal, Trailer, mark, read_seal, read_trailer, unmark};
 pub use verify::{Difference, verify};
 
 use crate::medium::Medium;

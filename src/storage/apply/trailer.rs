@@ -11,6 +11,11 @@ use std::io::ErrorKind;
 const MAGIC: [u8; 8] = *b"evb-slot";
 const MARK_MAGIC: [u8; 8] = *b"evb-mark";
 const VERSION: u16 = TRAILER.written;
+/// The image that is in the slot.
+const IMAGE: usize = 10;
+const SIGNATURE_LEN: usize = 42;
+const MANIFEST_LEN: usize = 44;
+const CONTENT: usize = 48;
 const MANIFEST: usize = BLOCK;
 const MAX_MANIFEST: usize = 8 * BLOCK;
 const SIGNATURE: usize = MANIFEST + MAX_MANIFEST;
@@ -25,6 +30,25 @@ pub struct Trailer {
     pub signed: Signed,
     /// The confirmed mark: its generation, and the image that it is for.
     pub mark: Option<(u64, ImageId)>,
+}
+
+/// What a trailer says at places that are the same in all format versions: so an older everboot boots a slot that a
+/// newer one has sealed, and knows the order in which slots were confirmed. No signature vouches for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seal {
+    /// Its format version.
+    pub version: u16,
+    /// The image that is in the slot, all of it.
+    pub image: ImageId,
+    /// Generation of the confirmed mark, where it is for this image.
+    pub mark: Option<u64>,
+}
+
+impl Seal {
+    /// Whether nothing else of the trailer can be read here.
+    pub fn is_newer(&self) -> bool {
+        self.version > TRAILER.newest
+    }
 }
 
 fn number<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
@@ -43,7 +67,7 @@ fn is_sealed(block: &[u8], magic: [u8; 8]) -> bool {
     number(block, 0) == magic && checksum(&[&block[..CHECKSUM]]) == stored
 }
 
-fn encode(signed: &Signed) -> Option<Vec<u8>> {
+fn encode(signed: &Signed, image: ImageId) -> Option<Vec<u8>> {
     let (manifest, signature) = (&signed.manifest, &signed.signature);
     if manifest.is_empty() || manifest.len() > MAX_MANIFEST {
         return None;
@@ -54,9 +78,10 @@ fn encode(signed: &Signed) -> Option<Vec<u8>> {
     let mut bytes = vec![0; TRAILER_LEN as usize];
     bytes[..8].copy_from_slice(&MAGIC);
     bytes[8..10].copy_from_slice(&VERSION.to_le_bytes());
-    bytes[10..12].copy_from_slice(&(signature.len() as u16).to_le_bytes());
-    bytes[12..16].copy_from_slice(&(manifest.len() as u32).to_le_bytes());
-    bytes[16..20].copy_from_slice(&content_checksum(manifest, signature).to_le_bytes());
+    bytes[IMAGE..SIGNATURE_LEN].copy_from_slice(&image.0);
+    bytes[SIGNATURE_LEN..MANIFEST_LEN].copy_from_slice(&(signature.len() as u16).to_le_bytes());
+    bytes[MANIFEST_LEN..CONTENT].copy_from_slice(&(manifest.len() as u32).to_le_bytes());
+    bytes[CONTENT..CONTENT + 4].copy_from_slice(&content_checksum(manifest, signature).to_le_bytes());
     seal(&mut bytes[..BLOCK]);
     bytes[MANIFEST..MANIFEST + manifest.len()].copy_from_slice(manifest);
     bytes[SIGNATURE..SIGNATURE + signature.len()].copy_from_slice(signature);
@@ -67,18 +92,22 @@ fn content_checksum(manifest: &[u8], signature: &[u8]) -> u32 {
     checksum(&[manifest, signature])
 }
 
+fn decode_seal(bytes: &[u8]) -> Option<Seal> {
+    let (version, image) = (u16::from_le_bytes(number(bytes, 8)), ImageId(number(bytes, IMAGE)));
+    let mark = decode_mark(&bytes[MARK..]).filter(|(_, of)| *of == image).map(|(generation, _)| generation);
+    is_sealed(&bytes[..BLOCK], MAGIC).then_some(Seal { version, image, mark })
+}
+
 fn decode(bytes: &[u8]) -> Option<Trailer> {
-    if !is_sealed(&bytes[..BLOCK], MAGIC) || u16::from_le_bytes(number(bytes, 8)) != VERSION {
-        return None;
-    }
-    let signature_len = usize::from(u16::from_le_bytes(number(bytes, 10)));
-    let manifest_len = u32::from_le_bytes(number(bytes, 12)) as usize;
+    decode_seal(bytes).filter(|seal| seal.version == VERSION)?;
+    let signature_len = usize::from(u16::from_le_bytes(number(bytes, SIGNATURE_LEN)));
+    let manifest_len = u32::from_le_bytes(number(bytes, MANIFEST_LEN)) as usize;
     if manifest_len > MAX_MANIFEST || signature_len > MAX_SIGNATURE {
         return None;
     }
     let manifest = bytes[MANIFEST..MANIFEST + manifest_len].to_vec();
     let signature = bytes[SIGNATURE..SIGNATURE + signature_len].to_vec();
-    if content_checksum(&manifest, &signature) != u32::from_le_bytes(number(bytes, 16)) {
+    if content_checksum(&manifest, &signature) != u32::from_le_bytes(number(bytes, CONTENT)) {
         return None;
     }
     Some(Trailer { signed: Signed { manifest, signature }, mark: decode_mark(&bytes[MARK..]) })
@@ -89,17 +118,33 @@ fn decode_mark(block: &[u8]) -> Option<(u64, ImageId)> {
     (is_sealed(block, MARK_MAGIC) && generation > 0).then(|| (generation, ImageId(number(block, 16))))
 }
 
-/// Reads the trailer of a part; `None` when there is none.
+/// Reads the trailer of a part; `None` when there is none, or one of a format version that is not known here.
 pub fn read_trailer(part: &impl Medium) -> Result<Option<Trailer>, Error> {
+    Ok(read(part)?.and_then(|bytes| decode(&bytes)))
+}
+
+/// Reads what the trailer of a part says in every format version; `None` when there is none, or what else is in it is
+/// damaged, as far as that can be seen here.
+pub fn read_seal(part: &impl Medium) -> Result<Option<Seal>, Error> {
+    let Some(bytes) = read(part)? else { return Ok(None) };
+    Ok(decode_seal(&bytes).filter(|seal| seal.is_newer() || decode(&bytes).is_some()))
+}
+
+fn read(part: &impl Medium) -> Result<Option<Vec<u8>>, Error> {
     let Some(start) = trailer_start(part.len()) else { return Ok(None) };
     let mut bytes = vec![0; TRAILER_LEN as usize];
     part.read_at(start, &mut bytes)?;
-    Ok(decode(&bytes))
+    Ok(Some(bytes))
 }
 
 /// Makes the trailer durable. A torn one fails its checksums and is none.
-pub(super) fn write_trailer(part: &impl Medium, start: u64, signed: &Signed) -> Result<bool, Error> {
-    let Some(bytes) = encode(signed) else { return Ok(false) };
+pub(super) fn write_trailer(
+    part: &impl Medium,
+    start: u64,
+    signed: &Signed,
+    image: ImageId,
+) -> Result<bool, Error> {
+    let Some(bytes) = encode(signed, image) else { return Ok(false) };
     part.write_at(start, &bytes)?;
     part.sync()?;
     let mut read = vec![0; bytes.len()];

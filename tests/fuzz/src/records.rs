@@ -7,7 +7,7 @@ use everboot_core::decide::{Observation, Seen, decide};
 use everboot_core::lifecycle;
 use everboot_core::record::{Copy, Record, Slot, history};
 use everboot_core::slot::BLOCK;
-use everboot_storage::apply::{TRAILER_LEN, read_trailer};
+use everboot_storage::apply::{TRAILER_LEN, read_seal, read_trailer};
 
 /// postcard takes memory for as many slots as are announced, at most one for each byte that is left of the block. Their
 /// number is refused after that.
@@ -82,9 +82,9 @@ pub fn trailer(data: &[u8]) {
     let number = |at: usize, len: usize| {
         bytes[at..at + len].iter().rev().fold(0, |all, byte| all << 8 | usize::from(*byte))
     };
-    let (signature, manifest) = (number(10, 2).min(4096), number(12, 4).min(8 * 4096));
+    let (signature, manifest) = (number(42, 2).min(4096), number(44, 4).min(8 * 4096));
     let content = [&bytes[4096..4096 + manifest], &bytes[9 * 4096..9 * 4096 + signature]].concat();
-    bytes[16..20].copy_from_slice(&crc32fast::hash(&content).to_le_bytes());
+    bytes[48..52].copy_from_slice(&crc32fast::hash(&content).to_le_bytes());
     let (head, mark) = (sealed(&bytes[..4096], b"evb-slot"), sealed(&bytes[15 * 4096..], b"evb-mark"));
     bytes[..4096].copy_from_slice(&head);
     bytes[15 * 4096..].copy_from_slice(&mark);
@@ -93,6 +93,10 @@ pub fn trailer(data: &[u8]) {
 
 fn read(bytes: &[u8]) {
     let found = within(256 << 10, || read_trailer(&Bytes::of(bytes))).expect("a medium that can be read");
+    let seal = read_seal(&Bytes::of(bytes)).expect("a medium that can be read");
+    if seal.is_none_or(|seal| seal.is_newer()) {
+        assert!(found.is_none(), "a trailer without a seal");
+    }
     if let Some(trailer) = found {
         assert!(bytes[4096..].starts_with(&trailer.signed.manifest));
         assert!(bytes[9 * 4096..].starts_with(&trailer.signed.signature));
