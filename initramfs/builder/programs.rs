@@ -35,6 +35,19 @@ pub fn agent() -> Result<Agent> {
     Ok(Agent { init, everboot })
 }
 
+/// Builds both programs as they will be when the record has another format version, in `out/next`: for the one story
+/// that needs two programs.
+pub fn next_agent() -> Result<Agent> {
+    let _one_at_a_time = paths::lock("agent")?;
+    let toolchain = Toolchain::prepare()?;
+    let build = |package, name, features: &[&str]| {
+        let program = static_program(&toolchain, package, name, Some(features))?;
+        publish(&program, &format!("next/{name}"))
+    };
+    let init = build("everboot-agent", "everboot-init", &["default", "next"])?;
+    Ok(Agent { init, everboot: build("everboot", "everboot", &["next"])? })
+}
+
 /// Features of `everboot-init` beyond what a boot needs.
 pub const FEATURES: [&str; 3] = ["delta", "prompt", "repair"];
 

@@ -16,6 +16,7 @@ mod a_slot_is_asked_for;
 mod a_staged_bundle_is_corrupt;
 mod a_watchdog_in_hardware;
 mod a_watchdog_that_nobody_stops;
+mod an_older_everboot_in_the_slot;
 mod an_update_in_the_running_system;
 mod an_update_over_the_network;
 mod in_a_distributions_initramfs;

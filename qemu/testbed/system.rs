@@ -8,6 +8,7 @@ use super::rootfs::{Debian, Mini};
 use super::{Testbed, bundle};
 use everboot_builder::overlay::Overlay;
 use everboot_builder::{package, paths};
+use everboot_core::format_versions;
 
 /// Of a small root: busybox, the agent, and nearly nothing else.
 const MINI_MEBIBYTES: u64 = 16;
@@ -33,6 +34,7 @@ ExecStart=/bin/sh -c 'test -z \"$(systemctl list-units --failed --no-legend)\"'
 pub fn agent(testbed: &Testbed) -> Overlay {
     Overlay::default()
         .host_file("/usr/bin/everboot", 0o755, &testbed.agent.everboot)
+        .file(format_versions::PATH, format_versions::text())
         .host_file("/etc/everboot/everboot.conf", 0o644, &paths::repo().join("initramfs/everboot.conf"))
         .host_file("/etc/everboot/keys/everboot.pub", 0o644, &testbed.key.public)
         .folder("/mnt")
