@@ -2,7 +2,8 @@
 //! without a copy.
 //!
 //! `everboot` calls this, and is called by it with the same verb and the same options: so it needs to know nothing of
-//! downloads. Its words are read as everboot-init reads them. Nobody holds the machine's lock until the bundle is there.
+//! downloads. Its words are read as everboot-init reads them. Nobody holds the machine's lock until the bundle is
+//! there.
 
 use super::problem::{Problem, Result};
 use super::reassembly::Have;

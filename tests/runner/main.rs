@@ -1,8 +1,8 @@
 //! `tests/run`: sets up, checks the format, lints, builds, runs all tests, counts.
 //!
 //! One count for each named test. A step that fails before there are tests, a test program that
-//! dies, and a test that is skipped each count as one failure: nothing is left out quietly. Steps that leave a processor
-//! idle have others beside them. Before the last line stand the times of the steps and of the slowest tests.
+//! dies, and a test that is skipped each count as one failure: nothing is left out quietly. Steps that leave a
+//! processor idle have others beside them. Before the last line stand the times of the steps and of the slowest tests.
 #![expect(clippy::print_stdout, reason = "a tool that people run")]
 
 mod fuzz;

@@ -1,5 +1,5 @@
-//! Who gives a verb: a command line, or a shell. A few verbs mean something else to each; whatever those do is above the
-//! verbs, so it is handed in.
+//! Who gives a verb: a command line, or a shell. A few verbs mean something else to each; whatever those do is above
+//! the verbs, so it is handed in.
 
 use super::answer::{Exit, Failure, Outcome};
 use super::arguments::Arguments;
