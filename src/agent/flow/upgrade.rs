@@ -43,8 +43,8 @@ impl fmt::Display for Blind {
     }
 }
 
-/// Raises the record to the newest format version that this everboot reads. `initramfs` is what the everboot that booted
-/// this machine said of its formats; absent where that is not known. Repeating it is no error.
+/// Raises the record to the newest format version that this everboot reads. `initramfs` is what the everboot that
+/// booted this machine said of its formats; absent where that is not known. Repeating it is no error.
 ///
 /// One change of the record, in both copies; see [`store::upgrade`] for a power cut between them.
 pub fn upgrade<M: Machine>(
