@@ -6,13 +6,17 @@ use std::path::PathBuf;
 
 /// Fetches everboot bundles onto the device.
 ///
-/// A download that breaks off is tried again; what is there already stays beside the FILE, as FILE.part, and the next
-/// run goes on with it. FILE itself is there when it is complete and durable. Whether it is a bundle that this machine
-/// trusts is checked by `everboot stage`, which calls everboot-fetch by itself for such a SOURCE.
+/// everboot-fetch repeats a download that breaks off. What has arrived stays in FILE.part beside FILE, and the next run
+/// continues with it. FILE appears when it is complete and durable. everboot-fetch does not check whether this machine
+/// trusts the bundle: `everboot stage` does, and calls everboot-fetch by itself for such a SOURCE.
 ///
 /// Exit codes: 0 done, or nothing newer in the channel; 1 failure; 2 usage; 3 an older list of the channel than seen
 /// before; 4 nothing in the channel for this machine; 5 not what was signed or pinned; 6 another everboot-fetch is at
 /// work on it; 9 no room.
+///
+/// Environment: SSL_CERT_FILE names a file, and SSL_CERT_DIR folders separated by colons, with the certificates (PEM)
+/// of the authorities that https trusts. When one of them is set, the certificates of the system are not read.
+/// HTTPS_PROXY, HTTP_PROXY and NO_PROXY choose a proxy. `everboot stage` and `everboot install` pass the environment on.
 #[derive(Parser)]
 #[command(name = "everboot-fetch", version)]
 pub struct Arguments {
@@ -23,20 +27,20 @@ pub struct Arguments {
     /// Where the bundle goes; by default the last part of its name, in this folder
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub output: Option<PathBuf>,
-    /// everboot.conf and keys/*.pub are there, for a channel
+    /// The folder with everboot.conf and keys/*.pub, for a channel
     #[arg(long, value_name = "DIR", default_value = "/etc/everboot", value_hint = ValueHint::DirPath)]
     pub config: PathBuf,
-    /// The keys *.pub that may sign a channel, or with --have a bundle, are there; by default in keys of --config
+    /// The folder with the keys *.pub that may sign a channel, or with --have a bundle; by default keys in --config
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub keys: Option<PathBuf>,
-    /// The machine type for which a channel has to have something; by default that of everboot.conf
+    /// The machine type, for a channel; by default that of everboot.conf
     #[arg(long, value_name = "TYPE")]
     pub compatible: Option<String>,
-    /// What is installed: of a channel something newer, which may be installed over it, or nothing
+    /// What is installed: of a channel, fetch only a newer version that may be installed over it
     #[arg(long, value_name = "VERSION")]
     pub installed: Option<String>,
-    /// Not to be fetched: blocks that are in these files or devices. The bundle is then put together of what is there
-    /// and of ranges of the source; the keys of --keys have to trust it
+    /// Do not fetch blocks that are in these files or devices, but make the bundle from them and from ranges of the
+    /// source; a key of --keys must have signed it
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub have: Vec<PathBuf>,
     /// Images that are known to fail on this machine.
@@ -45,16 +49,16 @@ pub struct Arguments {
     /// Why this machine takes no new image now; a channel may have none for it all the same.
     #[arg(skip)]
     pub blocked: Option<String>,
-    /// Remember in FILE which list of a channel was seen, and refuse an older one
+    /// Remember in FILE which list of a channel was read, and refuse an older one
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub state: Option<PathBuf>,
-    /// How often something is tried that brings nothing new
+    /// Give up after this number of tries in a row that brought no new bytes
     #[arg(long, value_name = "N", default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub tries: u32,
     /// Wait before the second try; each further wait is twice as long, up to five minutes
     #[arg(long, value_name = "SECONDS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(0..=300))]
     pub wait: u64,
-    /// Do not show how far it is
+    /// Do not show progress
     #[arg(long)]
     pub no_progress: bool,
 }
