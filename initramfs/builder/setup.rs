@@ -1,7 +1,7 @@
 //! The Debian packages that the test bed needs, found by their programs, installed when absent.
 //!
-//! Quick and without root when all is there. A machine that cannot be set up is told what is
-//! missing, and the run stops: nothing is skipped.
+//! Quick and without root when all is there. Where a package cannot be installed, the run names it and stops: nothing
+//! is skipped.
 
 use std::process::Command;
 

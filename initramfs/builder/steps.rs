@@ -1,4 +1,4 @@
-//! Steps that take long: each is told when it begins, and how long it took is kept.
+//! Steps that take long: prints each when it begins, and keeps how long it took.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use anyhow::Result;
 
 static TAKEN: Mutex<Vec<(String, Duration)>> = Mutex::new(Vec::new());
 
-/// Does a step. It is told on standard output when it begins, also into a pipe.
+/// Does a step. Prints its name on standard output when it begins, also into a pipe.
 pub fn step<T>(name: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     println!("build: {name}");
     timed(name, work)

@@ -34,7 +34,7 @@ NO_FRAME(GetTextRelBase) NO_FRAME(GetDataRelBase)
 ";
 
 /// How the agent is compiled: at a fixed address, without tables for unwinding, with a panic that is an illegal
-/// instruction, caught and told with its address (its messages would cost 41 kB), and without padding between
+/// instruction, caught and reported with its address (its messages would cost 41 kB), and without padding between
 /// code and constants. A static program has 120 bytes that could be made read-only after its start, for a padding of
 /// 4 kB. SHA-256 one block at a time is written out once and not 64 times, 10 kB: where it counts, vectors do it. What
 /// has much on its stack is not inlined, 12 kB: in a large frame every address is longer.

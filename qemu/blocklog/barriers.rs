@@ -1,6 +1,6 @@
 //! Whether every barrier of the agent reached the disk.
 //!
-//! The same flows run over the same start disk in memory, on media that write down what they are told. Between two
+//! The same flows run over the same start disk in memory, on media that write down what reaches them. Between two
 //! writes that a medium separated by a barrier there must be a flush in the log of the real disk, and the sectors
 //! must be the same. A sync that gets lost between the agent and the device shows here and nowhere else.
 
@@ -33,13 +33,13 @@ const MEDIA: usize = 3;
 pub struct Agreement {
     /// Sectors that were written, of the record and of the slots.
     pub sectors: u64,
-    /// Barriers that the media were told.
+    /// Barriers that reached the media.
     pub barriers: u64,
     /// Flushes of the real disk without which a barrier would be missing.
     pub needed: u64,
 }
 
-/// Holds a recording against what the media are told.
+/// Compares a recording with what reached the media.
 pub fn compare(recording: &Recording, folder: &Path, config: &Config, keys: &Keys) -> Result<Agreement> {
     let in_memory = in_memory(recording, folder, config, keys)?;
     let mut agreement = check(&in_memory, &recording.entries, &recording.parts)
@@ -112,7 +112,7 @@ fn act(phase: &str, site: Site<'_, SimMachine>, bundle: &SimDisk) -> Result<()> 
     Ok(())
 }
 
-/// What a medium was told between two barriers.
+/// What reached a medium between two barriers.
 #[derive(Debug, Default)]
 struct MediumEpoch<'a> {
     medium: usize,
@@ -124,7 +124,7 @@ struct MediumEpoch<'a> {
     seen: Option<(usize, usize)>,
 }
 
-/// Whether the disk saw the sectors that the media were told, and a flush for every barrier.
+/// Whether the disk got the sectors that reached the media, and a flush for every barrier.
 pub fn check(in_memory: &[Event], entries: &[Entry], parts: &Partitions) -> Result<Agreement> {
     let mut epochs = epochs(in_memory);
     let mut agreement = Agreement::default();
@@ -195,7 +195,7 @@ fn writes(entries: &[Entry], at: Extent) -> Vec<Seen<'_>> {
     found
 }
 
-/// Takes as many of the disk's writes as make up what was told.
+/// Takes as many of the disk's writes as make up what the flow wrote.
 fn see<'a>(epoch: &mut MediumEpoch<'_>, writes: &mut impl Iterator<Item = Seen<'a>>) -> Result<()> {
     let mut left: BTreeSet<usize> = epoch.sectors.keys().copied().collect();
     while let Some(sector) = left.first() {
@@ -224,7 +224,7 @@ fn see<'a>(epoch: &mut MediumEpoch<'_>, writes: &mut impl Iterator<Item = Seen<'
     Ok(())
 }
 
-/// Whether a flush came after the last write of a closed epoch, and before all that was told after its barrier.
+/// Whether a flush came after the last write of a closed epoch, and before all that was written after its barrier.
 fn flushed(epoch: &MediumEpoch<'_>, epochs: &[MediumEpoch<'_>], entries: &[Entry]) -> Result<()> {
     let (Some(closed), Some((_, last))) = (epoch.closed, epoch.seen) else { return Ok(()) };
     let later = epochs.iter().filter(|later| later.begun > closed).filter_map(|later| later.seen);

@@ -10,7 +10,7 @@ pub struct Counts {
     pub entries: u64,
     /// Of these: flushes.
     pub flushes: u64,
-    /// Barriers that the media were told, each of which the disk saw as a flush.
+    /// Barriers of the flow, each of which the disk saw as a flush.
     pub barriers: u64,
     /// Flushes whose absence the comparison notices.
     pub needed: u64,

@@ -5,7 +5,7 @@
 //! update, and `log` reads what QEMU wrote down of it; `image` makes the crash images, out of the ways that `epoch`
 //! enumerates for simulated media too; `replay` has the agent boot each and checks it by `invariants`; `campaign` does
 //! that for all; `boots` has the real kernel boot a `sample`. `barriers` compares the log with what the media of the
-//! same flows in memory were told, and `damage_check` shows that the oracle sees damage.
+//! same flows in memory wrote, and `damage_check` shows that the oracle sees damage.
 #![allow(missing_docs, reason = "read by tests alone")]
 
 pub mod address;

@@ -50,7 +50,7 @@ pub struct Recording {
     pub name: String,
     /// The disk before.
     pub before: Pages,
-    /// All that the disk was told, the boots one after the other.
+    /// All that reached the disk, the boots one after the other.
     pub entries: Vec<Entry>,
     /// The numbers of the entries at which power was switched off in order.
     pub switched_off: Vec<usize>,

@@ -1,5 +1,5 @@
 //! What a user brings for a campaign: a bundle, and the disk of the machine that it is for. Whether it can be used is
-//! told before anything is made of it, in one line that names the file.
+//! checked before anything is made of it; the error is one line that names the file.
 
 use super::disk::{good_default, pages, record_on, view};
 use super::disk_sizes::{DiskSizes, check_disk_size};
@@ -32,7 +32,7 @@ pub struct UserMachine {
 }
 
 impl UserMachine {
-    /// Whether the campaign can be run on it, as far as that can be told before anything is built.
+    /// Whether the campaign can be run on it, as far as that can be said before anything is built.
     pub fn check(&self) -> Result<()> {
         self.bundle.iter().chain(&self.disk).try_for_each(|path| check_place(path))?;
         match (&self.bundle, &self.disk) {

@@ -202,7 +202,7 @@ fn block_log(options: &Options, wrong: &mut Vec<String>) -> Result<Value> {
     }))
 }
 
-/// A line that is written over itself on a terminal, and told now and then elsewhere.
+/// A line that is written over itself on a terminal, and printed now and then elsewhere.
 fn tell(in_memory: &Mutex<Instant>, step: &str, counts: &everboot_blocklog::Counts) {
     let Ok(mut in_memory) = in_memory.lock() else { return };
     let is_terminal = std::io::stderr().is_terminal();

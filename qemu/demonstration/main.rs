@@ -1,4 +1,4 @@
-//! `qemu/demo`: the main job on a real Debian 12, told step by step.
+//! `qemu/demo`: the main job on a real Debian 12, step by step.
 //!
 //! Nothing here is staged for the show: the agent, the initramfs, the bundles and the disk are the
 //! ones that a user gets, and each boot is a QEMU of its own.

@@ -24,7 +24,7 @@ fn expect_old_and_given_up(machine: &Machine, says: &str) {
     assert!(!files.contains("staged.everboot"), "the bundle is still there: {files}");
     let said = machine.run("second").unwrap();
     assert!(said.contains("UP 1"), "{said}");
-    // The reason is still told, as history; nothing was tried.
+    // `why` still shows the reason, as history; nothing was tried.
     assert_eq!(machine.status().unwrap().slot("slot-a"), "good 1");
 }
 

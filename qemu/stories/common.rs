@@ -112,7 +112,7 @@ pub fn overlaid(machine: &Machine, mut options: VmOptions, files: &Archive) -> V
     options
 }
 
-/// The next boot comes to version 1, and so does the one after it; slot B is bad, and everybody is told why.
+/// The next boot comes to version 1, and so does the one after it; slot B is bad, and the outputs say why.
 pub fn expect_old_for_ever(machine: &Machine, why: &str) {
     for boot in ["old", "old-again"] {
         let said = machine.run(boot).unwrap();

@@ -14,7 +14,7 @@ use everboot_testbed::vm::PROMPT;
 use everboot_testbed::{Drive, Machine, Vm, VmOptions, system};
 
 const ALL: [&str; 2] = ["--no-hostonly", "--no-hostonly-cmdline"];
-/// Built on another machine than it boots on, so it has to be told of the disk's driver.
+/// Built on another machine than it boots on, so it has to name the disk's driver.
 const HOSTONLY: [&str; 3] = ["--hostonly", "--add-drivers", "virtio_blk virtio_pci"];
 const WITHOUT_SYSTEMD: [&str; 4] =
     ["--no-hostonly", "--no-hostonly-cmdline", "--omit", "systemd dracut-systemd"];

@@ -60,7 +60,7 @@ pub fn debian(testbed: &Testbed, version: &str, more: &Overlay, words: &[&str]) 
     bundle::pack(testbed, &debian.image(&testbed.kernel)?, version, words)
 }
 
-/// A small root with everboot, whose init is these lines of shell after the version is told.
+/// A small root with everboot, whose init says the version, then runs these lines of shell.
 pub fn mini(testbed: &Testbed, version: &str, init: &str) -> Mini {
     let mut mini = Mini::new(version, &format!("echo UP {version}\n{init}"));
     mini.overlay = agent(testbed);

@@ -1,4 +1,4 @@
-//! What the owner says of the machine, read from a directory: `everboot.conf`, `keys/*.pub` and `keys/*.revoked`.
+//! The settings of the machine, read from a directory: `everboot.conf`, `keys/*.pub` and `keys/*.revoked`.
 //! Every program that needs it reads it here.
 //!
 //! A mistake in it must not strand a machine. So [`Settings::read`] never fails: what cannot be used is left out, with

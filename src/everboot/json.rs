@@ -1,4 +1,4 @@
-//! What verbs say, for programs.
+//! The output of verbs as JSON, for programs.
 
 use everboot_agent::command::answer::VerbOutput;
 use serde_json::{Error, to_string};

@@ -70,7 +70,7 @@ fn attempt(remote: &mut dyn Remote, part: &mut Partial, progress: &mut Progress)
     check(part, total, &known, is_rest)
 }
 
-/// The rest that is asked for: what a server knows again, or what a sum tells from anything else. The last byte that is
+/// The rest to ask for, when the server or a checksum can show that it belongs to what is there. The last byte that is
 /// there is asked for, too: so there is always one.
 fn rest(part: &Partial, known: &Known) -> Option<Rest> {
     let origin = part.origin()?;

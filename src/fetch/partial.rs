@@ -5,7 +5,8 @@
 //! - a part is continued only with what it is a part of: it is empty, durably, before it becomes a part of something
 //!   else. One that was put together is checked frame by frame.
 //!
-//! What a cut leaves: a part whose last bytes may be wrong on some file systems. Its sum tells, or `everboot stage`.
+//! What a cut leaves: a part whose last bytes may be wrong on some file systems. Its checksum shows it, or `everboot
+//! stage`.
 
 use super::problem::{Problem, Result};
 use anyhow::{Context, anyhow};
@@ -26,7 +27,7 @@ const UNSAFE_MAX: u64 = 16 << 20;
 pub(crate) struct Origin {
     /// Where it comes from.
     pub(crate) source: String,
-    /// How its server tells this content from another.
+    /// How its server marks this content: the ETag or the date.
     pub(crate) validator: Option<String>,
     /// How long it is, where that is known.
     pub(crate) total: Option<u64>,

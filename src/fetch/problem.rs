@@ -1,4 +1,4 @@
-//! Why something did not work, and whether another try may help.
+//! Why a step failed, and whether a retry may help.
 
 use anyhow::Error;
 use everboot_core::verbs::Exit;

@@ -6,7 +6,7 @@ use std::io::{IsTerminal, stderr};
 pub(crate) enum Progress {
     None,
     Bar(ProgressBar),
-    /// Which quarter was told last.
+    /// Which quarter was printed last.
     Lines(u64),
 }
 

@@ -33,7 +33,7 @@ struct Inner<'a> {
 }
 
 impl<'a> Ranged<'a> {
-    /// Asks for the beginning; nothing when that is not to be had. Whoever asks for the whole then is told why.
+    /// Asks for the beginning; nothing when the server does not give it. A request for the whole then shows why.
     pub(crate) fn open(remote: &'a mut dyn Remote, tries: Tries) -> Result<Option<Self>> {
         let first = tries.with_retries(|| remote.piece(&Rest { from: 0, validator: None }, AHEAD));
         let Piece { bytes, total, validator } = match first {

@@ -1,4 +1,4 @@
-//! Where bytes come from, whichever way they come.
+//! A source of bytes: HTTP, a registry, or a file.
 
 use super::problem::{Problem, Result};
 use anyhow::anyhow;

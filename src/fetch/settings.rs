@@ -1,4 +1,4 @@
-//! What the owner says of this machine, read as the agent reads it. The agent goes on with defaults where this
+//! Configuration and keys, read as the agent reads them. The agent goes on with defaults where this
 //! program has to stop: a wrong machine type fetches the wrong bundle.
 
 use super::problem::{Problem, Result};

@@ -1,4 +1,4 @@
-//! What is to be fetched, in words.
+//! The SOURCE on the command line, parsed.
 
 use anyhow::{Context, Result, bail};
 use reqwest::Url;

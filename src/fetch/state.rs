@@ -1,4 +1,4 @@
-//! Which list of a channel was seen last: an older one is not believed any more.
+//! The newest list of each channel that this machine has seen: it refuses an older one.
 //!
 //! A file with the serial of each channel by name. One that cannot be read is as if nothing had been seen: a machine
 //! that cannot write there any more must still get its updates.

@@ -1,4 +1,4 @@
-//! What a URL stands for, by HTTP, with TLS or without.
+//! The HTTP client, with TLS or without.
 
 use super::problem::{Problem, Result};
 use super::remote::{Known, Remote, Reply, Rest};

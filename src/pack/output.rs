@@ -1,4 +1,4 @@
-//! A file that gets its name when it is complete.
+//! An output file that gets its name only when it is complete.
 
 use anyhow::{Context, Result, ensure};
 use std::fs::{self, File};

@@ -1,4 +1,4 @@
-//! `show`: what a bundle says of itself, and whether that is to be believed.
+//! `show`: prints the manifest of a bundle, and checks its signature.
 
 use crate::source::Source;
 use anyhow::{Context, Result, ensure};

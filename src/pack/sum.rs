@@ -1,4 +1,4 @@
-//! The sum of a file.
+//! The SHA-256 of a file.
 
 use anyhow::Result;
 use everboot_core::slot::RootHash;

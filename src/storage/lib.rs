@@ -1,4 +1,4 @@
-//! How everboot reads and writes what lasts.
+//! How everboot reads and writes durable data.
 //!
 //! A [`medium`] is a partition or a file that may fail, and forget what no barrier covered. [`store`] saves the boot
 //! record, [`bundle`] reads an image, checks who signed it, and gives its blocks; [`apply`] makes a slot equal to it,

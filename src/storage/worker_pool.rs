@@ -1,4 +1,4 @@
-//! Work that one thread hands out and others do.
+//! A worker pool: one thread hands out jobs, others do them.
 //!
 //! The thread that hands out work is also the only one that takes results, so what it knows needs no lock. With no
 //! other thread it does each job itself, in the order in which it hands them out.

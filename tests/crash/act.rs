@@ -27,7 +27,7 @@ pub enum Act {
     Stage3,
     /// Stage version 2 whose root has no init.
     StageBad,
-    /// Stage a version 2 that is told by what version 1 has.
+    /// Stage a version 2 that is a delta to version 1.
     StageDelta,
     Prepare,
     Activate,

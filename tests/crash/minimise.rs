@@ -19,7 +19,7 @@ pub fn minimise(path: &Path, invariant: &str, plant: &dyn Fn(&mut Oracle)) -> Pa
     best
 }
 
-/// Every path that is smaller by one thing: a step, a crash that is none, an odd sector, half of the lost
+/// Every path that is smaller by one thing: a step, a crash that is none, a damaged sector, half of the lost
 /// sectors, one lost sector.
 fn candidates(path: &Path) -> Vec<Path> {
     let mut found = Vec::new();

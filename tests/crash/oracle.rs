@@ -202,7 +202,7 @@ impl Oracle {
         Ok(run)
     }
 
-    /// The hand-off, on a disk one block of which has lost what it was told, or has what it held before.
+    /// The hand-off, on a disk one block of which has lost what was written to it, or has what it held before.
     fn forgets(&mut self, state: &MachineState, was: &Facts, run: &Run) -> Check {
         // Where no slot is good and nothing can be saved, any slot is better than none.
         if has_unreadable(&state.durable) && !was.has_good() {

@@ -1,4 +1,4 @@
-//! Every story is told again with power cuts, and costs its test nothing.
+//! Runs every flow test again with power cuts. The test needs no code for it.
 //!
 //! A [`World`](super::world::World) keeps, of each verb and each boot of a story, the disk before and what was
 //! changed on it. When the story is over and went well, each of these acts is cut after each of its changes, with
@@ -51,7 +51,7 @@ pub struct Act {
     pub events: Vec<Event>,
 }
 
-/// The acts of a story; told again when it is dropped.
+/// The acts of a story; run again with power cuts when it is dropped.
 #[derive(Default)]
 pub struct Tape {
     pub acts: Vec<Act>,

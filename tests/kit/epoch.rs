@@ -156,7 +156,7 @@ pub fn lie_losses(writes: &[Open], samples: usize, seed: &mut Seed) -> Vec<Loss>
 }
 
 impl fmt::Display for Loss {
-    /// `0f3.g5`: a hexadecimal mask of the kept sectors, the first in its last digit; then the odd one.
+    /// `0f3.g5`: a hexadecimal mask of the kept sectors, the first in its last digit; then the damaged one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let nibble = |bits: &[bool]| bits.iter().rev().fold(0, |sum, bit| sum * 2 + u8::from(*bit));
         let digits: Vec<u8> = self.kept.chunks(4).map(nibble).collect();

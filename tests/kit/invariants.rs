@@ -1,5 +1,5 @@
 //! What must hold after every crash and every boot: each promise of the design once, for the search in memory, for the
-//! images of a real disk, and for the stories that are told again with power cuts.
+//! images of a real disk, and for the tests that run again with power cuts.
 //!
 //! They look at [`Facts`] alone. What only one of the three can see (its events, its pages, its programs) is given as a
 //! plain value, or is an invariant of its own beside it.

@@ -1,4 +1,4 @@
-//! A simulated machine, with what its owner says of it, whose story is not told again.
+//! A simulated machine, with the configuration and keys of its owner, whose test does not run again.
 
 use crate::sim::{SimHandOff, SimMachine, SimOperator};
 use everboot_agent::flow::{self, Site};

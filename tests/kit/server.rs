@@ -1,4 +1,4 @@
-//! A real HTTP server that does as it is told: it serves a file as it should, or breaks off, lies, and leads astray.
+//! A real HTTP server whose faults a test chooses: it serves a file as it should, or breaks off, lies, or redirects.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};

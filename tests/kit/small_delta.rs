@@ -99,7 +99,7 @@ pub fn delta_of(whole: &[u8], groups: &[(Group, Vec<u8>)]) -> Vec<u8> {
     delta
 }
 
-/// Version 2, told by what version 1 has.
+/// Version 2 as a delta to version 1.
 pub fn delta() -> Vec<u8> {
     let whole = bundle(second(), &new_image());
     delta_of(&whole, &groups(&image(1, SimRoot::Boots), &new_image()))

@@ -171,7 +171,7 @@ impl Timeline {
         after.durable()
     }
 
-    /// Where the odd sector is, if it is of this event, with the bytes that are there if nothing else is said.
+    /// Where the damaged sector is, if it is of this event, with the bytes that are there if nothing else is said.
     fn damage(&mut self, event: &Event, first: usize, damage: SectorDamage) -> Option<(usize, Vec<u8>)> {
         let (SectorDamage::Garbage(sector) | SectorDamage::Zero(sector) | SectorDamage::Torn(sector, _)) =
             damage

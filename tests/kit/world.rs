@@ -78,7 +78,7 @@ pub struct World {
     pub operator: SimOperator,
     /// Those of the agent that works on it.
     pub formats: Formats,
-    /// What was done, to be told again with power cuts; none where that would have no end.
+    /// What was done, to be run again with power cuts; none where that would have no end.
     tape: Option<Tape>,
 }
 
@@ -91,7 +91,7 @@ impl World {
         Self::recorded(SimMachine::new(), config, keys)
     }
 
-    /// A machine whose story is told again with power cuts once it is over: see [`cuts`](super::cuts).
+    /// A machine whose test runs again with power cuts once it is over: see [`cuts`](super::cuts).
     fn recorded(machine: SimMachine, config: Config, keys: Keys) -> Self {
         machine.power.tell_flows_apart();
         let (operator, tape) = (SimOperator::default(), Some(Tape::default()));
@@ -178,7 +178,7 @@ impl World {
         everboot_storage::apply::mark(&target, 1, bundle.manifest().image_id()).unwrap();
     }
 
-    /// What a verb or a boot works on. Each use of it is an act, which is told again with power cuts.
+    /// What a verb or a boot works on. Each use of it is an act, which is run again with power cuts.
     #[track_caller]
     pub fn site(&mut self) -> Site<'_, SimMachine> {
         self.begin_act(Location::caller());

@@ -25,7 +25,7 @@ const LEAD: Duration = Duration::from_millis(30);
 const LIMIT: Duration = Duration::from_secs(900);
 /// In which /proc counts, of a second.
 const TICKS: f64 = 100.0;
-/// How much of what a failed program said is told.
+/// How much of a failed program's output is shown.
 const LAST_LINES: usize = 6;
 
 /// Runs programs connected by pipes, all begun at one moment. Returns the cost, and what they said.
@@ -59,7 +59,7 @@ pub(super) fn pipeline(steps: &[Command], temp_dir: &Path) -> Result<(Cost, Stri
     Ok((sum(&accounts, begin)?, text))
 }
 
-/// What it costs to run nothing: less memory than this cannot be told from it.
+/// What it costs to run nothing: less memory than this cannot be measured.
 pub(super) fn floor(temp_dir: &Path) -> Result<Cost> {
     Ok(pipeline(&[Command::new("true")], temp_dir)?.0)
 }

@@ -18,7 +18,7 @@ const SECONDS: usize = 60;
 /// So many times that, beside something that keeps the processors busy for half of the time.
 const BUSY: usize = 2;
 
-/// What tells libFuzzer where a run has been, and AddressSanitizer, which comes with every Rust.
+/// What reports to libFuzzer which code a run reached, and AddressSanitizer, which comes with every Rust.
 const FLAGS: &[&str] = &[
     "-Cpasses=sancov-module",
     "-Cllvm-args=-sanitizer-coverage-level=4",

@@ -91,7 +91,7 @@ fn run(quick: bool) -> ExitCode {
 /// members ask for, and so does not compile them anew for this test.
 const PLANTED: [&str; 5] = ["--workspace", "--features", "everboot-crash/mutants", "--test", "planted"];
 
-/// How many tests libtest runs at once where it is told, in the words that tell it. Two stories at once keep two
+/// How many tests libtest runs at once, where the arguments or the environment say so. Two stories at once keep two
 /// processors busy for half of the time: a machine that boots also waits, for its disk, a countdown, a timeout.
 const STORY_THREADS: &str = "--test-threads=3";
 

@@ -187,7 +187,7 @@ fn a_block_that_forgets_does_not_boot_a_slot_once_again() {
     }
 }
 
-/// What an operator asked for, and was told that it is done, is not undone by a block that forgets before the next
+/// What an operator asked for, and the verb reported as done, is not undone by a block that forgets before the next
 /// boot.
 #[test]
 fn a_block_that_forgets_undoes_no_verb() {

@@ -13,7 +13,7 @@ fn upgrade() -> Vec<u8> {
     bundle(manifest(2), &image(2, SimRoot::Boots))
 }
 
-/// The same machine, whose story is not told again.
+/// The same machine, whose test does not run again with power cuts.
 fn once(start: &World) -> World {
     World::unrecorded(start.machine.fork(), start.config.clone(), start.keys.clone())
 }

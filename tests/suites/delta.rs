@@ -1,4 +1,4 @@
-//! Deltas: an image told by what other slots have.
+//! Deltas: an image described by what other slots have.
 
 use everboot_agent::flow;
 use everboot_core::manifest::Manifest;

@@ -1,5 +1,5 @@
-//! Tests that need no QEMU. Each file tells one story; `fixture` and the package `everboot-kit` are what they tell it
-//! with.
+//! Tests that need no QEMU. Each file has one subject; `fixture` and the package `everboot-kit` are what they
+//! use.
 #![cfg(test)]
 
 mod baseline;

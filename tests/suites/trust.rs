@@ -337,7 +337,7 @@ fn a_key_is_rotated_by_the_tools() {
     temp_dir.run("minisign -S -s theirs -m new.pub -t 'everboot endorses this key' && cat new.pub new.pub.minisig >by-hand");
     temp_dir.run(&format!("{image} --key new --endorsement by-hand -o y.everboot"));
     temp_dir.run("everboot-pack show y.everboot --pub theirs.pub");
-    // A delta is as endorsed as the bundle that it tells.
+    // A delta has the endorsements of the whole bundle.
     temp_dir.run(&format!(
         "{image} --key old -o v1.everboot && everboot-pack delta v1.everboot x.everboot -o d.everboot"
     ));

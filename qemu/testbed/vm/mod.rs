@@ -280,7 +280,7 @@ impl Vm {
         self.carry_on()
     }
 
-    /// Pulls a disk out of the running machine, which is told so; it is out when the event `DEVICE_DELETED` comes.
+    /// Pulls a disk out of the running machine by hot-plug; it is out when the event `DEVICE_DELETED` comes.
     pub fn pull_out(&mut self, disk: usize) -> Result<()> {
         self.ask("device_del", &json!({ "id": drive::slot(disk) })).map(drop)
     }
@@ -346,7 +346,7 @@ impl Vm {
 
     fn requests(&mut self, disk: usize, kind: &str) -> Result<u32> {
         let stats = self.qmp.execute("query-blockstats", Instant::now() + CONTROL_LIMIT)?;
-        // QEMU also tells of drives for floppies and CDs, which nobody asked for.
+        // QEMU also reports drives for floppies and CDs, which no option asked for.
         let is_ours =
             |entry: &&Value| entry["qdev"].as_str().is_some_and(|name| name.ends_with("virtio-backend"));
         let mut ours = stats.as_array().into_iter().flatten().filter(is_ours);

@@ -1,4 +1,4 @@
-//! What a verb ends with: what it says and its exit code.
+//! The outcome of a verb: its output and its exit code.
 
 use super::explain::Explanation;
 use super::health::HealthReport;

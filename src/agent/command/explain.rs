@@ -160,7 +160,7 @@ fn because(record: &Record, decision: &Decision, can_persist: bool) -> &'static 
     }
 }
 
-/// `why`: this boot as its report tells it, and the latest boot that the history tells of.
+/// `why`: this boot as its report has it, and the latest boot in the history.
 pub(crate) fn why(report: Option<String>, entry: Option<&Entry>) -> String {
     let mut out = report.unwrap_or_default();
     let lines = entry.map(Event::new).map_or(Vec::new(), |event| {

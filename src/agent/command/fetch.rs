@@ -1,5 +1,5 @@
-//! A bundle that is no file on this machine yet: `everboot-fetch` brings it into the staging area, and then calls this
-//! verb anew, with a source of the kind [`FETCHED`]. The lock is not held meanwhile: a download may take long, and a
+//! A bundle that is not a file on this machine yet: `everboot-fetch` brings it into the staging area, and then calls
+//! this verb anew, with a source of the kind [`FETCHED`]. The lock is not held meanwhile: a download may take long, and a
 //! system that has to be confirmed does not wait for it.
 
 use super::answer::{Answer, Exit, Failure, Outcome};

@@ -38,7 +38,7 @@ pub struct Event {
 }
 
 impl Event {
-    /// What an entry tells.
+    /// What an entry says.
     pub(crate) fn new(entry: &Entry) -> Self {
         let clock = entry.stamp.clock;
         Self {

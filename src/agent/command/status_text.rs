@@ -81,7 +81,7 @@ fn row(slot: &SlotFacts, longest: usize, confirmed: bool) -> String {
     let flags: String = flags.iter().collect();
     let image = slot.image.as_deref().map_or("-", |id| &id[..DIGITS.min(id.len())]);
     let part = slot.parts.iter().find(|part| part.name == "root");
-    // Of the path of an image file, the end tells the most.
+    // The end of a path says the most.
     let disk = part
         .and_then(|part| part.disk.as_deref())
         .map_or("MISSING", |disk| disk.rsplit('/').next().unwrap_or(disk));

@@ -1,4 +1,4 @@
-//! What an early boot ends with.
+//! The outcome of an early boot.
 
 use crate::machine::Root;
 use everboot_core::record::Record;

@@ -1,4 +1,4 @@
-//! `record init` and `record repair`: making a record where there is none, or only one copy.
+//! `record init` makes a record where there is none; `record repair` makes both copies whole.
 
 use super::view::find_slot;
 use super::{Error, Site, Trouble, View};

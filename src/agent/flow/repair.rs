@@ -1,4 +1,4 @@
-//! `repair`: making the blocks of a slot right that are corrupt.
+//! `repair`: writes the corrupt blocks of a slot anew.
 
 use super::sources::SourceSlots;
 use super::{Error, STAGED, Site};
@@ -24,7 +24,7 @@ pub enum BlockSource<'a, F> {
 /// Writes the blocks of a sealed slot that are wrong, and no others; none is trusted before it has the digest that
 /// follows from the slot's signed manifest, whoever gives it. Also beneath a mount that only reads.
 ///
-/// The record is not saved, nor is the trailer touched: what was said of the slot stands. The history tells it, for a
+/// The record is not saved, nor is the trailer touched: the state of the slot stays. The history has it, for a
 /// medium that loses blocks is to be known; a cut before that leaves the repair out of the history. A cut leaves
 /// a slot in which fewer blocks are wrong; repairing it again goes on.
 pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(

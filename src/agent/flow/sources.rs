@@ -1,4 +1,4 @@
-//! Where the other images are that a delta needs.
+//! The slots that hold the images which a delta needs.
 
 use super::view::read_manifest;
 use super::{Error, Site, View};
@@ -15,7 +15,7 @@ pub(super) enum SourceSlots {
     /// Sealed ones: what was true of them stays so.
     Sealed,
     /// Open ones, too. Their systems may write to them at any time; each block is checked when it is read, so a change
-    /// fails the apply. For the running system, where somebody is told, never for early boot.
+    /// fails the apply. For the running system, where an operator sees the error, never for early boot.
     Any,
 }
 
@@ -62,7 +62,7 @@ impl<M: Machine> Site<'_, M> {
     }
 
     /// Refuses to leave the staged bundle for early boot if it is a delta that needs an open slot. Whatever else is
-    /// wrong with it is found there, and told.
+    /// wrong with it is found and reported there.
     pub(super) fn refuse_open_source(&mut self, view: &View<M::Disk>, target: SlotId) -> Result<(), Error> {
         let sources = view.record.update.bundle().cloned().and_then(|staged| {
             let bundle = self.open_staged(view, &staged).ok()?;

@@ -62,8 +62,8 @@ fn save<M: Machine>(
     Ok(())
 }
 
-/// Saves what an operator or the running system asked for: in both copies, before they are told that it is done. A
-/// block that forgets what it was told does not undo it.
+/// Saves what an operator or the running system asked for: in both copies, before the verb reports success. A
+/// block that forgets what was written does not undo it.
 fn save_in_both<M: Machine>(
     site: &Site<'_, M>,
     view: &mut View<M::Disk>,
@@ -103,15 +103,15 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
 ///
 /// Order: mark in the slot's trailer · barrier → record → the bundle is removed. A cut after the mark leaves
 /// a trial with a mark that counts only where the record is lost; confirming again writes the same mark. A cut
-/// between the two copies of the record leaves a confirmed slot, and an older copy that does not say so yet; no one
-/// was told. A cut after the record leaves a bundle that no record names.
+/// between the two copies of the record leaves a confirmed slot, and an older copy that does not say so yet; the
+/// verb has not reported success. A cut after the record leaves a bundle that no record names.
 pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     let view = site.look();
     let is_sure = view.loaded.is_whole();
     let mut view = view.repairable()?;
     let mut confirmation = lifecycle::confirm(&view.record)?;
     let slot = view.record.slot(confirmation.slot).clone();
-    // What was booted last may stand in a copy that is lost: then only the running root tells.
+    // What was booted last may stand in a copy that is lost: then only the running root shows it.
     let is_known = is_sure || confirmation.mark.is_none();
     if site.machine.root_partition().map_or(!is_known, |root| Some(root) != slot.partition()) {
         return Err(Error::WrongRoot(slot.name));

@@ -22,7 +22,7 @@ pub(crate) struct Early<'a> {
     pub(crate) notes: Vec<String>,
     /// What was done so far, with the milliseconds that it took.
     steps: Vec<(&'static str, u64)>,
-    /// Whether this is somebody else's initramfs, who has the lock and whom a failure is told.
+    /// Whether this is a distribution's initramfs. Its process holds the lock, and gets the exit code of a failure.
     is_in_distribution: bool,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Early<'a> {
         Self { roots, notes, steps: vec![("kernel", sys::uptime_ms())], is_in_distribution }
     }
 
-    /// Boots: waits for the devices, decides, applies, mounts, and tells the booted system. The root is
+    /// Boots: waits for the devices, decides, applies, mounts, and leaves the report for the booted system. The root is
     /// mounted at `sysroot`, by default `/sysroot`. Whatever else was mounted for the boot is unmounted again when
     /// this returns, so that nothing is left to do but the hand-off.
     pub(crate) fn boot(mut self, sysroot: Option<PathBuf>) -> Outcome<Option<HandOff>> {

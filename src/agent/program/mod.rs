@@ -1,4 +1,4 @@
-//! What a process does from its first line to its last.
+//! What each process of this program does, from start to end.
 //!
 //! A process is one of two: the first one of an initramfs, which never ends, or a verb.
 

@@ -1,4 +1,4 @@
-//! The words of a program without a prompt: what somebody else's initramfs calls, and no more.
+//! The command line of a program without a prompt: what a distribution's initramfs calls, and no more.
 
 use super::early;
 use crate::recovery;

@@ -1,4 +1,4 @@
-//! The rest of a word: verbs, their options, and names of slots, by the table of verbs.
+//! Completion of a word: verbs, their options, and names of slots, by the table of verbs.
 
 use crate::command::arguments::flags;
 use everboot_core::config::SlotConfig;

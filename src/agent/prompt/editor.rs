@@ -1,4 +1,4 @@
-//! The line that is being typed, its history, and what the terminal has to show of it. Keys in, text out.
+//! The line editor: the line that is typed, its history, and the output that shows it. Keys in, text out.
 //!
 //! One row of the terminal is enough: a line that is longer is shown from where the cursor can be seen.
 

@@ -1,4 +1,4 @@
-//! How long a prompt stays open with nobody at it. All times are in milliseconds.
+//! How long a prompt stays open while nobody types. All times are in milliseconds.
 //!
 //! A key counts for ten minutes. But a line that is noisy, or that has a machine at its other end, sends keys for
 //! ever: so within an hour there must be a verb among them.

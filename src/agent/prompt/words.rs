@@ -1,7 +1,7 @@
-//! A line into words, as people know it from a shell: white space separates, quotes and backslashes keep it
+//! Splits a line into words as a shell does: white space separates, quotes and backslashes keep it
 //! together. Nothing is expanded.
 
-/// Splits. An error says what is missing.
+/// The words of a line. The error says what is missing.
 pub(crate) fn split(line: &str) -> Result<Vec<String>, &'static str> {
     let mut words = Vec::new();
     let mut word: Option<String> = None;

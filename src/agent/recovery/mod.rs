@@ -1,4 +1,4 @@
-//! What an early boot does when nothing is left to boot, or where it is asked to stop; also where somebody else's
+//! What an early boot does when no slot can be booted, or where it is asked to stop; also where a distribution's
 //! initramfs gave up. With the feature `prompt` it opens the shell, without it it counts down.
 
 #[cfg(feature = "prompt")]
@@ -34,8 +34,8 @@ pub(crate) struct Recovery {
 }
 
 impl Recovery {
-    /// For a boot that stops at these points. With `is_in_distribution` the initramfs is somebody else's: it is told
-    /// when recovery did not help, and this process holds the lock of the machine.
+    /// For a boot that stops at these points. With `is_in_distribution` the initramfs is a distribution's: it goes
+    /// on when recovery did not help, and this process holds the lock of the machine.
     pub(crate) fn new(roots: Roots, breakpoints: Vec<Breakpoint>, is_in_distribution: bool) -> Self {
         Self { roots, breakpoints, is_in_distribution, was_stuck: false }
     }

@@ -1,4 +1,4 @@
-//! The shell, for whoever comes to the console.
+//! Recovery with the shell on the console.
 
 use crate::command::Context;
 use crate::machine::OperatorChoice;

@@ -1,4 +1,4 @@
-//! A countdown, where the program was built without a prompt.
+//! Recovery with a countdown alone, where the program was built without a prompt.
 
 use crate::machine::OperatorChoice;
 use crate::runtime::screen::Opening;

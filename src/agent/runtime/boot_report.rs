@@ -1,4 +1,4 @@
-//! `/run/everboot/boot.json`: what the early boot tells the system that it booted.
+//! `/run/everboot/boot.json`: what early boot reports to the system that it booted.
 
 use super::text::list;
 use crate::flow::{Destination, Outcome};

@@ -1,4 +1,4 @@
-//! How far a long step is, on standard error.
+//! Progress of a long step, on standard error.
 
 use crate::sys;
 use std::io::{Write, stderr};

@@ -1,5 +1,5 @@
-//! What a person sees first: what happened, what the machine will do and when, what can be done. 80 columns and
-//! 24 lines of ASCII are enough for it.
+//! The screen of the recovery shell: what happened, what the machine does next and when, what a person can do.
+//! 80 columns and 24 lines of ASCII are enough for it.
 
 use crate::runtime::text::{plain, titled};
 

@@ -1,4 +1,4 @@
-//! What the early boot tells the booted system: small files in `/run/everboot`, which the hand-off moves.
+//! What early boot reports to the booted system: small files in `/run/everboot`, which the hand-off moves.
 
 use super::roots::Roots;
 use super::small_file::read_text;

@@ -71,7 +71,7 @@ fn run(child: &mut dyn FnMut()) -> io::Result<libc::c_int> {
         _ => {}
     }
     let mut status = 0;
-    // SAFETY: waits for a child of ours, and is told its status.
+    // SAFETY: waits for a child of ours, and gets its status.
     while unsafe { libc::waitpid(pid, &mut status, 0) } == -1 && Errno::last() == Errno::EINTR {}
     Ok(status)
 }

@@ -1,4 +1,4 @@
-//! What happens when this program itself is at fault: a failed assertion, a bad address, a broken instruction.
+//! What happens when this program itself crashes: a failed assertion, a bad address, a broken instruction.
 //!
 //! The agent is built so that a panic is an illegal instruction (`-Cpanic=immediate-abort`): its messages
 //! would cost a tenth of the binary. What is left is the address, which the unstripped build resolves to a line.

@@ -1,4 +1,4 @@
-//! The first moments of process 1 in an initramfs: the kernel's file systems, the console, modules, and the
+//! The start of process 1 in an initramfs: the kernel's file systems, the console, modules, and the
 //! wait for devices. Nothing here fails: what is missing is a warning, and the boot goes on without it.
 
 use super::mounting::mount;

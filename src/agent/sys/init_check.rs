@@ -40,8 +40,8 @@ impl NewRoot {
     }
 
     /// The path of the init to be run: `asked` when it can be run, else the usual one. An asked one that
-    /// cannot be run is a warning, since it says nothing about the root. When none can be run, and of one of
-    /// them that cannot be told, the device is to blame.
+    /// cannot be run is a warning, since it says nothing about the root. When none can be run, and the device failed
+    /// while one of them was looked at, the device is to blame.
     pub(super) fn init(&self, asked: Option<&str>) -> Result<String, RootError> {
         let mut failure = None;
         let mut blame = |error: RootError| {

@@ -1,4 +1,4 @@
-//! How far a long step is: one line that is rewritten on a terminal, a few plain lines elsewhere.
+//! Progress of a long step: one line that is rewritten on a terminal, a few plain lines elsewhere.
 
 use super::terminal;
 use std::io::{Write, stderr};

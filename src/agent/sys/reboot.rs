@@ -1,4 +1,4 @@
-//! The end of a run of the machine.
+//! Restarts the machine, or switches it off.
 
 use nix::sys::reboot::RebootMode;
 use std::io;

@@ -1,4 +1,4 @@
-//! The directories that stand for the machine. Whoever looks at one of them or writes into it takes a [`Roots`], so
+//! The directories that stand for the machine. Code that reads one of them or writes into it takes a [`Roots`], so
 //! that a test passes a directory of its own.
 
 use std::path::{Path, PathBuf};

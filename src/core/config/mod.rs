@@ -1,4 +1,4 @@
-//! What the owner of a machine says of it: `/etc/everboot/everboot.conf`, and `everboot.*` on the kernel
+//! The configuration of a machine: `/etc/everboot/everboot.conf`, and `everboot.*` on the kernel
 //! command line. Text in, values out; no I/O.
 
 mod cmdline;

@@ -1,4 +1,4 @@
-//! What a save counts so that it has an end.
+//! Which saves count an attempt.
 
 use crate::record::{Record, Update};
 use crate::slot::SlotState;

@@ -1,7 +1,8 @@
-//! The floor: no lower version comes onto the machine any more. It rises when an image is confirmed, and never sinks.
+//! The floor: no lower version comes onto the machine any more. A confirmation raises it; only
+//! `record init --force` lowers it.
 //!
-//! A good slot below it stays good, and is booted when no other is left: a floor strands no machine. Somebody who
-//! chooses such a slot has to force it.
+//! A good slot below it stays good, and is booted when no other can be: a floor never keeps a machine down. To choose
+//! such a slot takes --force.
 
 use crate::mutant::{self, Mutant};
 use crate::record::{Record, is_below};

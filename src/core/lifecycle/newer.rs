@@ -9,8 +9,8 @@ use alloc::vec;
 /// A record that boots the partitions of `order` in their order, and other slots only after them. Saved by a forced
 /// repair alone.
 ///
-/// `known` tells what the slots are called: an older copy, or else what they say of themselves, which is `implied`.
-/// What is in a slot now only the slot itself can tell: a copy that is older names an image that may be gone.
+/// `known` has the names of the slots: an older copy, or else what the trailers say, which is `implied`.
+/// Only the slot itself shows what is in it now: a copy that is older names an image that may be gone.
 pub fn in_order(mut known: Record, order: &[Uuid], implied: &Record) -> Record {
     for slot in known.slots.iter_mut().filter(|slot| slot.state == SlotState::Good) {
         slot.state = SlotState::Proven;

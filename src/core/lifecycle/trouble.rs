@@ -11,7 +11,7 @@ use core::fmt;
 pub enum Trouble {
     /// No partition for it.
     NoPartition,
-    /// Several disks have one, and nothing tells which is meant.
+    /// Several disks have one, and nothing says which is meant.
     Ambiguous(Vec<String>),
     /// The partition cannot be opened, or is too small.
     Unusable(String),

@@ -1,4 +1,4 @@
-//! Walking a tree that nobody vouches for, from a root hash that somebody does.
+//! Walks an untrusted tree from a trusted root hash.
 
 use super::{FANOUT, Geometry, Hasher, TreeBlock};
 use crate::slot::{BLOCK, Digest, RootHash};

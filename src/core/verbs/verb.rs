@@ -46,7 +46,7 @@ pub struct Needs {
     pub configuration: bool,
     /// The lock of the machine: another everboot must not change it meanwhile.
     pub lock: bool,
-    /// A system that runs, of which it speaks: unless it is told of a slot or of a disk image in a file.
+    /// A running system, which it is about; not when a slot or a disk image in a file is named.
     pub running_system: bool,
     /// Where it can be given.
     pub place: Availability,

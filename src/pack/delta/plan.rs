@@ -10,7 +10,7 @@ use std::ops::Range;
 /// A group before its new blocks are packed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// The blocks that it tells.
+    /// The blocks that it describes.
     pub(crate) blocks: Range<u64>,
     /// Where they come from.
     pub(crate) runs: Vec<Run>,

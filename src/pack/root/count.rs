@@ -1,4 +1,4 @@
-//! How much room a tree takes.
+//! How much space a tree takes.
 
 use super::entry::Leaf;
 use super::tree::{Body, Tree};

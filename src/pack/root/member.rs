@@ -1,6 +1,6 @@
 //! The members of a tar in a file: ustar, GNU and pax.
 //!
-//! Only headers are read; what a member contains is told by its place. Everything is checked before it is used.
+//! Only headers are read; what a member contains is given by its place. Everything is checked before it is used.
 
 use super::entry::{ATTRIBUTE, Content, Device, Entry, Kind, Leaf, Meta};
 use super::name::{self, show};

@@ -1,4 +1,4 @@
-//! Archives that others make, and such as nobody should.
+//! Archives of other tools, and invalid ones.
 
 use super::*;
 use std::io::Write;

@@ -15,7 +15,7 @@ pub(crate) fn write(tree: &Tree, latest: u32, out: impl Write) -> Result<()> {
     Ok(())
 }
 
-/// What tells this tree from every other one.
+/// A digest that identifies this tree.
 pub(crate) fn digest(tree: &Tree, latest: u32) -> Result<[u8; 32]> {
     let mut hash = io::BufWriter::with_capacity(1 << 20, Hash(Sha256::new()));
     write(tree, latest, &mut hash)?;

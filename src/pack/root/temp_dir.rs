@@ -1,4 +1,4 @@
-//! A folder for what is made on the way; it is gone when all is done.
+//! A temporary folder beside the output; removed at the end.
 
 use anyhow::{Context, Result};
 use std::cell::Cell;

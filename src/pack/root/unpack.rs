@@ -1,4 +1,4 @@
-//! A tree as files in a folder, for tools that want to see it so: as root, or with fakeroot in its place.
+//! A tree as files in a folder, for tools that need it so: as root, or with fakeroot in its place.
 
 use super::entry::ATTRIBUTE;
 use super::stream;

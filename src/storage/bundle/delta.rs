@@ -221,7 +221,7 @@ impl<S, T> Copy for SharedDelta<'_, S, T> {}
 
 impl<'a, S: Medium, T: Medium> SharedDelta<'a, S, T> {
     /// With the trees of the other images, for one thread. Refused when these are not the images that the delta names,
-    /// or when it tells another image than that of `image`.
+    /// or when it describes another image than that of `image`.
     pub fn new(
         (medium, delta): (&'a S, &'a Delta),
         sources: &'a mut Sources<T>,

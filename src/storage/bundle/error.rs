@@ -54,7 +54,7 @@ pub enum Error {
         /// Its number in the image.
         block: u64,
     },
-    /// What tells a group of a delta is damaged.
+    /// The recipe of a group of a delta is damaged.
     Recipe {
         /// Its number.
         group: u64,
@@ -69,7 +69,7 @@ pub enum Error {
         /// Its number.
         group: u64,
     },
-    /// A delta tells another image than its manifest.
+    /// A delta describes another image than its manifest.
     WrongRoot,
     /// Compressed blocks are damaged.
     Frame {
@@ -85,7 +85,7 @@ pub enum Error {
 pub enum Fault {
     /// The medium failed; it says nothing about the bundle.
     Io,
-    /// Nobody whom this machine trusts stands behind the bundle.
+    /// No key that this machine trusts signed the bundle.
     Refused,
     /// The bytes are not what was signed, or no bundle.
     Corrupt,

@@ -1,4 +1,4 @@
-//! How a delta tells some blocks of an image: by blocks that are all zeroes, blocks that other images have, and new
+//! How a delta describes some blocks of an image: by blocks that are all zeroes, blocks that other images have, and new
 //! ones.
 
 use super::Error;
@@ -83,7 +83,7 @@ impl Numbers<'_> {
         None
     }
 
-    /// The place behind `end` that is told by its distance, the lowest bit being its sign.
+    /// The place that lies this distance from `end`; the lowest bit is the sign.
     fn place(&mut self, end: u64) -> Option<u64> {
         let number = self.next()?;
         let distance = number >> 1;
@@ -91,7 +91,7 @@ impl Numbers<'_> {
     }
 }
 
-/// What the pieces of a group are told from.
+/// What the pieces of a group are made from.
 #[derive(Default)]
 struct Cursor {
     source: usize,
@@ -116,7 +116,7 @@ impl Cursor {
 }
 
 impl Group {
-    /// Reads what is told of these blocks. `sources` has the number of blocks of each other image.
+    /// Reads the recipe of these blocks. `sources` has the number of blocks of each other image.
     pub(super) fn parse(
         number: u64,
         blocks: Range<u64>,

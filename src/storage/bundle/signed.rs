@@ -1,4 +1,4 @@
-//! Who stands behind a manifest: minisign keys and signatures
+//! Who signed a manifest: minisign keys and signatures
 //! (<https://jedisct1.github.io/minisign/#signature-format>).
 
 use everboot_core::manifest::{MANIFEST_MAX, Manifest, ManifestError};
@@ -243,7 +243,7 @@ fn made_by(signature: &Signature, bytes: &[u8], keys: &[PublicKey]) -> Result<()
 }
 
 impl Signed {
-    /// SHA-256 of the manifest's bytes: tells one bundle from another, and proves nothing.
+    /// SHA-256 of the manifest's bytes: identifies a bundle, and proves nothing.
     pub fn digest(&self) -> Digest {
         Hasher::new(&[]).block(&self.manifest)
     }

@@ -80,7 +80,7 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    // A panic of the code under test is a finding, and told as one.
+    // A panic of the code under test is a finding, and reported as one.
     std::panic::set_hook(Box::new(|_| ()));
     let options = Options::parse();
     let policy = options.policy.as_deref().map_or(Ok(()), take_policy);
@@ -213,7 +213,7 @@ fn verdict(done: &Campaign, before: u64, least: u64) -> Result<()> {
     Ok(())
 }
 
-/// A line that is written over itself on a terminal, and told now and then elsewhere.
+/// A line that is written over itself on a terminal, and printed now and then elsewhere.
 fn progress_line(count: usize) -> impl Fn(&Progress) + Sync {
     let (start, told) = (Instant::now(), Mutex::new(Instant::now()));
     let is_terminal = std::io::stderr().is_terminal();

@@ -84,7 +84,7 @@ fn sources_of(delta: &Delta, golden: &Manifest, sources: &mut Sources<Bytes<'sta
     }
 }
 
-/// What is told of each group, when all together tell the golden image.
+/// The recipe of each group, of which all together make the golden image.
 fn groups(bundle: &mut Bundle<Bytes<'_>>, sources: &mut Sources<Bytes<'static>>) {
     let Some((root, Carried::Delta(medium, delta))) = bundle.carried().next() else { return };
     let Ok((shared, _)) = SharedDelta::new((medium, delta), sources, root) else { return };

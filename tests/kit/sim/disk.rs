@@ -113,7 +113,7 @@ impl SimDisk {
         disk
     }
 
-    /// A handle of a flow: what it changes is told apart from what a test does to the disk.
+    /// A handle of a flow: its changes are counted apart from those that a test makes to the disk.
     #[must_use]
     pub fn of_flow(mut self) -> Self {
         self.is_of_flow = true;

@@ -3,7 +3,7 @@
 use everboot_agent::machine::{Operator, OperatorChoice, RecoveryNotice};
 use everboot_core::config::Breakpoint;
 
-/// An operator whose patience and wishes are known beforehand.
+/// An operator whose choices, and how long they wait, are given beforehand.
 #[derive(Debug, Default)]
 pub struct SimOperator {
     /// Waits of recovery, in seconds; the operator gives up waiting after [`SimOperator::patience`] of them.

@@ -39,7 +39,7 @@ impl SimStaging {
         }
     }
 
-    /// A handle of a flow: what it changes is told apart from what a test does to the directory.
+    /// A handle of a flow: its changes are counted apart from those that a test makes to the directory.
     #[must_use]
     pub fn of_flow(mut self) -> Self {
         self.is_of_flow = true;

@@ -1,5 +1,5 @@
-//! casync, from a store on this machine. It is told not to look for chunks in the slot first, which it would rewrite
-//! all the same: so it is quicker, onto an identical image too.
+//! casync, from a store on this machine. An option keeps it from looking for chunks in the slot first, which it
+//! would rewrite all the same: so it is quicker, onto an identical image too.
 
 use anyhow::Result;
 

@@ -114,7 +114,7 @@ fn a_part_of_something_else_is_not_gone_on_with() {
     assert_eq!(part(&temp_dir), 90_000);
     fetch(&temp_dir, &server.url("other"), &other);
     assert_eq!(server.seen().last().unwrap().from(), None);
-    // Without a word that tells one content from another nothing is gone on with.
+    // Without an ETag or a date the download starts anew.
     fail(&temp_dir, &server.url("none"), 1, "404");
     assert_eq!(part(&temp_dir), 0);
 }

@@ -1,4 +1,4 @@
-//! What disks, record and slots tell. Pure.
+//! What disks, record and slots show. Pure.
 
 use super::super::view::matches;
 use super::Findings;
@@ -94,7 +94,7 @@ pub(super) fn check_uuids(survey: &Survey, found: &mut Findings) {
     for at in survey.find(|_| true) {
         let guid = survey.partition(at).guid;
         let all = survey.find(|part| part.guid == guid);
-        // Told once, at its first place.
+        // Reported once, at its first place.
         if all.len() > 1 && all[0] == at {
             let (guid, disks) = (guid.to_string(), disks(survey, &all));
             found.fault(
@@ -109,7 +109,7 @@ pub(super) fn check_uuids(survey: &Survey, found: &mut Findings) {
 /// The record and its copies.
 pub(super) fn check_record(trouble: &Option<Trouble>, copies: &[Option<BadCopy>; 2], found: &mut Findings) {
     match trouble {
-        // Told by its partition.
+        // Reported with its partition.
         Some(Trouble::NoPartition | Trouble::Ambiguous(_)) => {}
         Some(trouble) => found.fault("record", "record", &trouble),
         None => {

@@ -1,4 +1,4 @@
-//! What only the machine that runs can tell. Pure: `sys` looks.
+//! What only the running machine shows. Pure: `sys` looks.
 
 use super::Findings;
 

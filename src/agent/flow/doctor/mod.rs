@@ -1,7 +1,7 @@
 //! `doctor`: whether an installation is sound, and what to do where it is not. Changes nothing.
 //!
 //! [`examine`] looks at the disks; the checks themselves are pure: [`disk`], and [`host`] for what only the
-//! machine that runs can tell. Those marked * are only told: nothing needs to be done.
+//! machine that runs shows. Those marked * are notes: nothing needs to be done.
 //!
 //! | finding         | when                                                                         |
 //! |-----------------|------------------------------------------------------------------------------|

@@ -1,4 +1,4 @@
-//! An image in a registry: manifests and blobs come over the network, and nothing that comes is believed.
+//! An image in a registry: manifests and blobs come over the network, and each is checked by its digest.
 
 use super::super::temp_dir::TempDir;
 use super::{Store, is_manifest};
@@ -13,7 +13,7 @@ pub(crate) struct Remote<'a> {
     temp_dir: &'a TempDir,
 }
 
-/// What tells an index from a manifest.
+/// Distinguishes an index from a manifest.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kind {
