@@ -43,7 +43,7 @@ pub struct Agreement {
 pub fn compare(recording: &Recording, folder: &Path, config: &Config, keys: &Keys) -> Result<Agreement> {
     let in_memory = in_memory(recording, folder, config, keys)?;
     let mut agreement = check(&in_memory, &recording.entries, &recording.parts)
-        .with_context(|| format!("{}: the disk did not see what the media were told", recording.name))?;
+        .with_context(|| format!("{}: the disk did not get what reached the media", recording.name))?;
     // What takes the place of a flush means nothing.
     let (mut entries, nothing) = (recording.entries.clone(), Entry::Discard { at: 0, len: 0 });
     for at in 0..entries.len() {
@@ -59,7 +59,7 @@ pub fn compare(recording: &Recording, folder: &Path, config: &Config, keys: &Key
 
 /// Runs the recording's flows in memory.
 fn in_memory(recording: &Recording, folder: &Path, config: &Config, keys: &Keys) -> Result<Vec<Event>> {
-    let disk = folder.join("told.img");
+    let disk = folder.join("memory.img");
     fs::create_dir_all(folder)?;
     fs::write(&disk, recording.before.to_vec())?;
     let mut survey = DiskFileMachine::look(&disk, None).survey()?;
@@ -76,7 +76,7 @@ fn in_memory(recording: &Recording, folder: &Path, config: &Config, keys: &Keys)
         disk.parts.sort_by_key(place);
     }
     let mut files = BTreeMap::new();
-    let mut cache = StagingCache::new(folder.join("told"));
+    let mut cache = StagingCache::new(folder.join("memory"));
     if let Staged::Files(from, _) = cache.staged(&recording.before, data)? {
         for entry in fs::read_dir(from)? {
             let entry = entry?;
@@ -136,7 +136,7 @@ pub fn check(in_memory: &[Event], entries: &[Entry], parts: &Partitions) -> Resu
         }
         if let Some((entry, sectors)) = writes.next() {
             let first = sectors.first().map_or(0, |(sector, _)| *sector);
-            bail!("entry {entry} writes sector {first} of medium {medium}, and nobody told it to");
+            bail!("entry {entry} writes sector {first} of medium {medium}, which no flow wrote");
         }
     }
     for epoch in &epochs {
@@ -201,19 +201,22 @@ fn see<'a>(epoch: &mut MediumEpoch<'_>, writes: &mut impl Iterator<Item = Seen<'
     while let Some(sector) = left.first() {
         let next = writes.next();
         let (entry, sectors) = next.with_context(|| {
-            format!("medium {}: sector {sector} was told, and never written", epoch.medium)
+            format!(
+                "medium {}: sector {sector} was written by the flow, and never reached the disk",
+                epoch.medium
+            )
         })?;
         for (sector, bytes) in sectors {
             let in_memory = epoch.sectors.get(&sector);
             let in_memory = in_memory.with_context(|| {
                 format!(
-                    "entry {entry} writes sector {sector} of medium {}, which was not told then",
+                    "entry {entry} writes sector {sector} of medium {}, which the flow did not write then",
                     epoch.medium
                 )
             })?;
             ensure!(
                 epoch.medium == 0 || *in_memory == bytes,
-                "entry {entry} writes other bytes to sector {sector} of medium {} than were told",
+                "entry {entry} writes other bytes to sector {sector} of medium {} than the flow did",
                 epoch.medium
             );
             left.remove(&sector);
@@ -232,7 +235,7 @@ fn flushed(epoch: &MediumEpoch<'_>, epochs: &[MediumEpoch<'_>], entries: &[Entry
     let has_flush = entries.get(last..next).is_some_and(|between| between.contains(&Entry::Flush));
     ensure!(
         has_flush,
-        "medium {}: no flush between entries {last} and {next}, where a barrier was told",
+        "medium {}: no flush between entries {last} and {next}, where the flow had a barrier",
         epoch.medium
     );
     Ok(())

@@ -44,7 +44,7 @@ impl fmt::Display for Counts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "recorded   {} entries, {} of them flushes; {} barriers were told, {} flushes are missed when taken away",
+            "recorded   {} entries, {} of them flushes; {} barriers in the flow, {} flushes are missed when taken away",
             self.entries, self.flushes, self.barriers, self.needed
         )?;
         writeln!(

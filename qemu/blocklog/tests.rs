@@ -229,13 +229,13 @@ fn a_flush_that_is_missing_is_noticed() {
 fn a_write_that_is_unexpected_missing_or_different_is_noticed() {
     let all = [seen(1 << 16, 1), Entry::Flush, seen(0, 2), Entry::Flush];
     let error = |entries: &[Entry]| check(&in_memory(), entries, &parts()).unwrap_err().to_string();
-    assert!(error(&all[2..]).contains("never written"));
-    assert!(error(&[&all[..], &[seen(2 << 16, 3)]].concat()).contains("nobody told it to"));
+    assert!(error(&all[2..]).contains("never reached the disk"));
+    assert!(error(&[&all[..], &[seen(2 << 16, 3)]].concat()).contains("which no flow wrote"));
     let mut other = all.to_vec();
     other[0] = seen(1 << 16, 7);
     assert!(error(&other).contains("other bytes"));
     other[0] = seen((1 << 16) + 512, 1);
-    assert!(error(&other).contains("not told then"));
+    assert!(error(&other).contains("did not write then"));
 }
 
 #[test]
@@ -256,5 +256,5 @@ fn settings_with_which_the_machine_is_not_content_are_refused() {
     std::fs::write(folder.join("keys/b.revoked"), "no key").unwrap();
     refused("b.revoked: ");
     std::fs::write(folder.join("everboot.conf"), "tries = 3\n").unwrap();
-    refused("expected a line `compatible = ");
+    refused("there is no line `compatible = ");
 }

@@ -49,9 +49,9 @@ fn main() -> ExitCode {
 fn demo() -> Result<ExitCode> {
     note_compilation();
     let mut narrator = Narrator::new();
-    let told = tell(&mut narrator);
+    let shown = run(&mut narrator);
     narrator.times(&steps::taken());
-    if let Err(error) = &told {
+    if let Err(error) = &shown {
         narrator.claim("the demo runs to its end", false, "see below");
         println!("\nerror: {error:#}");
     }
@@ -82,7 +82,7 @@ fn shell() -> Result<ExitCode> {
     Err(error).context("start QEMU")
 }
 
-fn tell(narrator: &mut Narrator) -> Result<()> {
+fn run(narrator: &mut Narrator) -> Result<()> {
     let (testbed, versions) = prepare(narrator)?;
     let make = || Machine::new(testbed, "demo", &versions.first, &["--data-size", "256"]);
     let machine = steps::timed("the disk from the factory", make)?;

@@ -181,7 +181,7 @@ fn boots_all_the_same(story: &str, maker: Maker, wrong: &str) {
     let mut vm = Vm::start(&options.drive(machine.drive())).unwrap();
     let said = vm.wait_exit(LIMIT).unwrap();
     assert!(said.contains("BY EVERBOOT"), "it did not boot:\n{said}");
-    assert!(said.contains("everboot=0 is ignored"), "nobody was told:\n{said}");
+    assert!(said.contains("everboot=0 is ignored"), "the console does not say so:\n{said}");
 }
 
 #[test]

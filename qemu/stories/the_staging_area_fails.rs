@@ -15,7 +15,7 @@ fn stage_says_that_there_is_no_room_or_no_right_to_write_and_what_was_staged_bef
     shell("everboot stage /mnt/v2.everboot && everboot activate", 0, "the next boot applies");
     shell("mount -t ext4 /dev/vda4 /data", 0, "");
     shell("dd if=/dev/zero of=/data/full bs=1M 2>/dev/null; df /data | tail -1", 0, "100%");
-    shell("everboot stage /mnt/v3.everboot", 9, "bytes of room, found");
+    shell("everboot stage /mnt/v3.everboot", 9, "bytes are needed");
     shell("rm /data/full && mount -o remount,ro /data", 0, "");
     shell("everboot stage /mnt/v3.everboot", 1, "staging area");
     vm.send_line("poweroff -f").unwrap();

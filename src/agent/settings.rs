@@ -150,7 +150,7 @@ impl KeyFiles {
                 Ok(()) if is_new => {}
                 Ok(()) => files
                     .warnings
-                    .push(format!("{}: expected a new key, found one that is there already", path.display())),
+                    .push(format!("{}: another file has the same key; remove one", path.display())),
                 Err(why) => files.warnings.push(why),
             }
         }

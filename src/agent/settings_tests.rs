@@ -96,7 +96,10 @@ fn a_key_that_cannot_be_read_is_left_out_with_a_warning() {
     let files = KeyFiles::read(&temp_dir.path().join("keys")).unwrap();
     assert_eq!(files.keys.len(), 1);
     let [unread, twice] = &files.warnings[..] else { panic!("{:?}", files.warnings) };
-    assert!(unread.contains("b.pub: ") && twice.contains("c.pub: expected a new key"), "{unread} {twice}");
+    assert!(
+        unread.contains("b.pub: ") && twice.contains("c.pub: another file has the same key"),
+        "{unread} {twice}"
+    );
 }
 
 #[test]

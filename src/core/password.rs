@@ -68,16 +68,16 @@ fn sum(password: &[u8], salt: &[u8], rounds: u32) -> [u8; 32] {
     let p = repeated(&digest(&vec![password; password.len()]), password.len());
     let s = repeated(&digest(&vec![salt; 16 + usize::from(state[0])]), salt.len());
     for round in 0..rounds {
-        let odd = round % 2 == 1;
+        let is_odd = round % 2 == 1;
         let mut next = Sha256::new();
-        next.update(if odd { &p } else { &state[..] });
+        next.update(if is_odd { &p } else { &state[..] });
         if round % 3 != 0 {
             next.update(&s);
         }
         if round % 7 != 0 {
             next.update(&p);
         }
-        next.update(if odd { &state[..] } else { &p });
+        next.update(if is_odd { &state[..] } else { &p });
         state = next.finalize().into();
     }
     state

@@ -16,7 +16,8 @@ use std::path::PathBuf;
 ///
 /// Environment: SSL_CERT_FILE names a file, and SSL_CERT_DIR folders separated by colons, with the certificates (PEM)
 /// of the authorities that https trusts. When one of them is set, the certificates of the system are not read.
-/// HTTPS_PROXY, HTTP_PROXY and NO_PROXY choose a proxy. `everboot stage` and `everboot install` pass the environment on.
+/// HTTPS_PROXY, HTTP_PROXY and NO_PROXY choose a proxy. `everboot stage` and `everboot install` pass the environment
+/// on.
 #[derive(Parser)]
 #[command(name = "everboot-fetch", version)]
 pub struct Arguments {

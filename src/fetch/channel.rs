@@ -42,12 +42,12 @@ pub(crate) fn choose(url: &Url, arguments: &Arguments, tries: Tries) -> Result<O
             Ok(None)
         }
         Choice::NotFrom(offer) => Err(unfit(format!(
-            "expected a bundle that may be installed over {}, found {} at most, for {}",
+            "no bundle may be installed over {}: {}, the newest, upgrades {} only",
             installed.unwrap_or_default(),
             offer.version,
             offer.upgrade_from.iter().flatten().cloned().collect::<Vec<_>>().join(",")
         ))),
-        Choice::Nothing => Err(unfit(format!("expected a bundle for {compatible:?}, found none"))),
+        Choice::Nothing => Err(unfit(format!("it has no bundle for machine type {compatible:?}"))),
     }
 }
 

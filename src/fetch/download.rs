@@ -80,7 +80,7 @@ fn rest(part: &Partial, known: &Known) -> Option<Rest> {
 }
 
 fn changed() -> Problem {
-    Problem::passing(anyhow!("what is there already is not a part of what the server has now"))
+    Problem::passing(anyhow!("the partial download does not belong to the file that the server has now"))
 }
 
 /// How long the whole is, by all who say something about it.

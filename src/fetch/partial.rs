@@ -131,11 +131,11 @@ impl Partial {
     /// Refuses what the file system has no room for.
     pub(crate) fn check_free_space(&self, total: u64) -> Result<()> {
         let file_system = rustix::fs::fstatvfs(&self.file).map_err(std::io::Error::from);
-        let file_system = file_system.with_context(|| self.named("look at the room for"))?;
+        let file_system = file_system.with_context(|| self.named("look at the free space for"))?;
         let (free, needed) =
             (file_system.f_bavail.saturating_mul(file_system.f_frsize), total.saturating_sub(self.len));
         if free < needed {
-            let text = format!("{}: expected room for {needed} bytes, found {free}", self.output.display());
+            let text = format!("{}: {needed} bytes are needed, {free} are free", self.output.display());
             return Err(Problem::lasting(Exit::NoSpace, anyhow!(text)));
         }
         Ok(())

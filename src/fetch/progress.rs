@@ -29,10 +29,10 @@ impl Progress {
                 }
                 bar.set_position(done);
             }
-            Self::Lines(told) => {
+            Self::Lines(printed) => {
                 let quarter = total.map_or(0, |total| done.saturating_mul(4) / total.max(1));
-                if quarter > *told {
-                    *told = quarter;
+                if quarter > *printed {
+                    *printed = quarter;
                     eprintln!("{} % ({done} of {} bytes)", quarter * 25, total.unwrap_or(done));
                 }
             }

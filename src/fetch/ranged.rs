@@ -96,7 +96,7 @@ impl Inner<'_> {
         let remote = &mut *self.remote;
         let piece = self.tries.with_retries(|| remote.piece(&rest, len))?;
         let Some(piece) = piece.filter(|piece| piece.total == total && piece.bytes.len() == len) else {
-            let text = "what the server has is not any more what it was";
+            let text = "the file on the server changed while it was read";
             return Err(Problem::lasting(Exit::Failed, anyhow!(text)));
         };
         self.fetched += len as u64;

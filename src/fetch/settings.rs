@@ -21,7 +21,7 @@ pub(crate) fn machine_type(arguments: &Arguments) -> Result<String> {
         Some(compatible) => Ok(compatible.clone()),
         None => match config(&arguments.config) {
             Ok(config) => Ok(config.compatible),
-            Err(problem) => Err(problem.context("expected the machine type; --compatible TYPE says it")),
+            Err(problem) => Err(problem.context("the machine type is not known; give --compatible TYPE")),
         },
     }
 }
@@ -37,7 +37,9 @@ pub(crate) fn keys(folder: &Path) -> Result<Keys> {
         return Err(anyhow!("key {why}").into());
     }
     if files.keys.is_empty() {
-        let text = format!("expected a key in {}/*.pub, found none", folder.display());
+        let folder = folder.display();
+        let text =
+            format!("there is no key in {folder}/*.pub, so nothing is trusted; copy the public key there");
         return Err(Problem::lasting(Exit::Untrusted, anyhow!(text)));
     }
     Ok(files.keys)

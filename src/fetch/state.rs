@@ -18,7 +18,8 @@ pub(crate) fn advance(path: &Path, channel: &Channel) -> Result<()> {
         fs::read(path).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default();
     let last = seen.get(&channel.name).copied().unwrap_or(0);
     if channel.serial < last {
-        let text = format!("expected serial {last} of {} or higher, found {}", channel.name, channel.serial);
+        let Channel { name, serial, .. } = channel;
+        let text = format!("the list {name} is older than one seen before: serial {serial}, not {last}");
         return Err(Problem::lasting(Exit::Refused, anyhow!(text)));
     }
     if channel.serial > last {

@@ -115,7 +115,7 @@ pub(crate) fn is_passing(status: u16) -> bool {
 
 fn unexpected(response: &Response) -> Problem {
     let status = response.status();
-    let error = anyhow!("expected 200 OK, found {status}");
+    let error = anyhow!("the server answers {status}");
     if is_passing(status.as_u16()) { Problem::passing(error) } else { Problem::lasting(Exit::Failed, error) }
 }
 

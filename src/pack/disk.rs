@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let compatible = &bundle.manifest().compatible;
     ensure!(
         *compatible == config.compatible,
-        "expected compatible {:?}, found {compatible:?}",
+        "the bundle is for machine type {compatible:?}, and the configuration says {:?}",
         config.compatible
     );
     let plan = plan(arguments, &config, &bundle)?;
@@ -85,7 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 fn read_keys(paths: &[PathBuf]) -> Result<Keys> {
     let mut keys = Keys::default();
     paths.iter().try_for_each(|path| settings::add_key_file(&mut keys, path)).map_err(Error::msg)?;
-    ensure!(!keys.is_empty(), "--pub: expected a key that is not revoked, found none");
+    ensure!(!keys.is_empty(), "--pub: every key is revoked");
     Ok(keys)
 }
 
@@ -93,7 +93,7 @@ fn label(locator: &Locator) -> Result<String> {
     match locator {
         Locator::PartLabel(label) => Ok(label.clone()),
         Locator::PartUuid(_) => {
-            bail!("expected a configuration that names partitions by PARTLABEL, found PARTUUID")
+            bail!("a new disk has no PARTUUID yet: name the partitions by PARTLABEL in the configuration")
         }
     }
 }

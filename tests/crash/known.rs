@@ -41,8 +41,8 @@ pub fn known() -> &'static [Known] {
             let file = bundle(with_floor(version), &image);
             make((version, root == SimRoot::Boots), with_floor(version), &image, &file)
         });
-        let told = make((2, true), small_delta::second(), &small_delta::new_image(), &small_delta::delta());
-        whole.chain([told]).collect()
+        let delta = make((2, true), small_delta::second(), &small_delta::new_image(), &small_delta::delta());
+        whole.chain([delta]).collect()
     })
 }
 

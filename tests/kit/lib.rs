@@ -2,8 +2,8 @@
 //!
 //! [`sim`] is a whole machine in memory, whose disks fail, and forget what no barrier covered; [`world`] adds keys, a
 //! configuration and images. [`picture`] shows a record in a line, [`small_delta`] makes a small delta. [`epoch`]
-//! enumerates what a power cut may leave, and [`violation`] says which promise was broken. [`program`] finds the programs
-//! themselves, and [`server`] is an HTTP server for those who fetch.
+//! enumerates what a power cut may leave, and [`violation`] says which promise was broken. [`program`] finds the
+//! programs themselves, and [`server`] is an HTTP server for those who fetch.
 #![allow(missing_docs, reason = "read by tests alone")]
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a surprise ends the test")]
 #![allow(

@@ -42,7 +42,7 @@ pub fn old_root() -> RootHash {
 /// The groups of a delta, and the new blocks of each.
 pub fn groups(old: &[u8], new: &[u8]) -> Vec<(Group, Vec<u8>)> {
     let (old, new): (Vec<_>, Vec<_>) = (old.chunks(BLOCK).collect(), new.chunks(BLOCK).collect());
-    let told = |(number, blocks): (usize, &[&[u8]])| {
+    let group = |(number, blocks): (usize, &[&[u8]])| {
         let first = (number * GROUP) as u64;
         let blocks_end = first + blocks.len() as u64;
         let mut group =
@@ -63,7 +63,7 @@ pub fn groups(old: &[u8], new: &[u8]) -> Vec<(Group, Vec<u8>)> {
         }
         (group, content)
     };
-    new.chunks(GROUP).enumerate().map(told).collect()
+    new.chunks(GROUP).enumerate().map(group).collect()
 }
 
 /// A delta with these groups, of the image whose whole bundle this is.

@@ -59,7 +59,7 @@ impl Report {
             text += &format!("\n## Bytes to ship\n{}\n{}\n", deltas::ABOUT, table.markdown());
             notes.extend(more.iter().cloned());
         }
-        notes.push(format!("less memory than {:.1} MiB cannot be told from none", self.floor));
+        notes.push(format!("less memory than {:.1} MiB cannot be measured", self.floor));
         text += "\n## Notes\n";
         notes.iter().for_each(|note| text += &format!("- {note}\n"));
         Ok(text)

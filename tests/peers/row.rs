@@ -184,8 +184,8 @@ mod tests {
             row(Act::Rest, "everboot", &[2.0]),
             row(Act::Full, "dd", &[1.0]),
         ];
-        let told = Rows { rows, notes: Vec::new() }.beside_full();
-        assert_eq!(told, ["everboot: rest after a cut at 50 % takes 0.50 of a full install"]);
+        let lines = Rows { rows, notes: Vec::new() }.beside_full();
+        assert_eq!(lines, ["everboot: rest after a cut at 50 % takes 0.50 of a full install"]);
     }
 
     #[test]

@@ -229,9 +229,9 @@ impl Tally {
 
 /// How many tests run at once: as these words say, or as libtest chooses.
 fn threads(words: &[&str]) -> usize {
-    let told = words.iter().find_map(|word| word.strip_prefix("--test-threads=")?.parse().ok());
+    let given = words.iter().find_map(|word| word.strip_prefix("--test-threads=")?.parse().ok());
     let variable = || std::env::var("RUST_TEST_THREADS").ok()?.parse().ok();
-    told.or_else(variable).unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
+    given.or_else(variable).unwrap_or_else(|| available_parallelism().map_or(1, usize::from))
 }
 
 fn cargo_test(words: &[&str], tally: &mut Tally, reader: &mut Reader) -> Result<()> {

@@ -82,7 +82,7 @@ fn a_cancelled_update_never_boots() {
 #[test]
 fn a_rejected_trial_is_left_at_the_next_boot() {
     let fixture = Fixture::trial();
-    fixture.check_refused("cancel", 3, "the running system is the trial");
+    fixture.check_refused("cancel", 3, "the running system is a trial");
     fixture.check("mark-bad", 0, "slot-b: rejected");
     fixture.check_slots("SLOT-A good 1.0 / slot-b bad 2.0");
     fixture.check("boot", 0, "slot-a");
@@ -102,10 +102,10 @@ fn a_rollback_returns_to_the_slot_before_and_a_second_one_undoes_it() {
 fn what_the_state_does_not_allow_is_refused_with_3() {
     let fixture = Fixture::factory();
     for (line, text) in [
-        ("confirm", "names no boot"),
-        ("prepare", "expected a staged bundle, found none"),
-        ("activate", "expected a staged bundle, found none"),
-        ("rollback", "expected another good slot to return to, found none"),
+        ("confirm", "does not say which slot runs"),
+        ("prepare", "nothing is staged"),
+        ("activate", "nothing is staged"),
+        ("rollback", "there is no other good slot to return to"),
         ("reject slot-a", "only good slot"),
         ("reject slot-b", "holds no image"),
         ("verify slot-b", "the slot holds no image"),
@@ -124,13 +124,17 @@ fn an_image_that_does_not_fit_is_refused_with_4() {
         changed
     };
     let rows: [(&str, Manifest, &str); 4] = [
-        ("foreign", of(&|m| m.compatible = "other".into()), "expected compatible \"bench\", found \"other\""),
+        (
+            "foreign",
+            of(&|m| m.compatible = "other".into()),
+            "for machine type \"other\", and this machine is \"bench\"",
+        ),
         ("older", manifest("0.9"), "0.9"),
         ("large", of(&|m| m.parts[0].size = 8 * MIB), ""),
         (
             "modules",
             of(&|m| m.modules = Some(vec!["6.1.0".into()])),
-            "expected /usr/lib/modules/6.9.9, found 6.1.0",
+            "no modules for the kernel 6.9.9; it has those for: 6.1.0",
         ),
     ];
     for (name, manifest, text) in rows {
@@ -152,7 +156,7 @@ fn a_bundle_that_is_not_trusted_is_refused_with_5() {
         fixture.check_refused(&format!("stage {name}"), 5, "bundle: ");
     }
     fs::write(fixture.path("disk.config/keys/bench.pub"), &NewKeys::generate().unwrap().public).unwrap();
-    fixture.check_refused("stage 2.everboot", 5, "expected one by a trusted key");
+    fixture.check_refused("stage 2.everboot", 5, "not by a trusted key");
 }
 
 #[test]
@@ -255,7 +259,7 @@ fn the_doctor_says_what_to_do_with_10() {
     fixture.check("record repair", 0, "");
     let trailer = 8 * 256 - 16;
     fixture.damage("slot-a", trailer);
-    fixture.check("doctor", 10, "fault: slot-a: expected the signed trailer");
+    fixture.check("doctor", 10, "fault: slot-a: it does not have the signed trailer");
     fixture.damage("everboot-record", 0);
     let ran = fixture.check("doctor --json", 10, "\"sound\":false");
     assert!(ran.out.contains("{\"name\":\"record-copy\",\"fault\":true,\"text\":\"record: "), "{}", ran.out);
@@ -272,7 +276,7 @@ fn the_doctor_reads_configuration_and_keys() {
     let fixture = Fixture::running();
     let keys = fixture.path("disk.config/keys");
     fs::copy(keys.join("bench.pub"), keys.join("copy.pub")).unwrap();
-    let ran = fixture.check("doctor", 10, "copy.pub: expected a new key, found one that is there already");
+    let ran = fixture.check("doctor", 10, "copy.pub: another file has the same key");
     assert!(ran.err.is_empty(), "{}", ran.err);
     fs::remove_file(keys.join("copy.pub")).unwrap();
     fs::write(keys.join("bench.pub"), "none").unwrap();
@@ -280,9 +284,9 @@ fn the_doctor_reads_configuration_and_keys() {
     fixture.check("doctor", 10, "no bundle and no trailer is trusted");
     fs::write(fixture.path("disk.config/everboot.conf"), "compatible = bench\nslot = a\nslot = slot-b\n")
         .unwrap();
-    fixture.check("doctor", 10, "fault: a: expected a partition PARTLABEL=a, found none");
+    fixture.check("doctor", 10, "fault: a: there is no partition PARTLABEL=a");
     fs::write(fixture.path("disk.config/everboot.conf"), "tries = 3\n").unwrap();
-    fixture.check("doctor", 10, "everboot.conf: configuration: expected a line `compatible = ");
+    fixture.check("doctor", 10, "everboot.conf: configuration: there is no line `compatible = ");
 }
 
 #[test]
@@ -351,14 +355,14 @@ fn a_wrong_command_line_names_the_nearest_help() {
     for (line, text) in [
         ("statsu", "unknown verb \"statsu\", nearest is status; see `everboot help status`"),
         ("frobnicate", "unknown verb \"frobnicate\"; see `everboot help`"),
-        ("record", "expected one of show, init, repair, upgrade after record"),
+        ("record", "record is followed by one of show, init, repair, upgrade"),
         ("record fix", "unknown verb \"record fix\""),
         ("status --jsno", "unknown option --jsno, nearest is --json; see `everboot help status`"),
-        ("stage", "stage: expected FILE, found nothing; see `everboot help stage`"),
+        ("stage", "stage: FILE is missing; see `everboot help stage`"),
         ("stage a b", "stage: expected FILE, found 2 arguments"),
         ("status --json=1", "see `everboot help status`"),
         ("record init --version 2", "record init: --version says"),
-        ("verify slot-z", "no slot \"slot-z\": expected one of slot-a, slot-b"),
+        ("verify slot-z", "no slot \"slot-z\"; there are slot-a, slot-b"),
     ] {
         fixture.check(line, 2, text);
     }

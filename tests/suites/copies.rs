@@ -238,7 +238,7 @@ fn a_copy_that_its_medium_took_back_is_said() {
     flow::examine(world.site(), &mut found);
     assert!(found.0.iter().any(|found| found.name == "record-copy" && found.fault), "{found:?}");
     let notes = world.boot().notes;
-    assert!(notes.iter().any(|note| note.contains("saves that its medium had taken")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.contains("saves that its disk reported as done")), "{notes:?}");
     assert_eq!(world.boot().notes, Vec::<String>::new());
 }
 

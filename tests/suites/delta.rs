@@ -110,7 +110,7 @@ fn a_delta_of_an_open_slot_is_prepared_and_not_left_for_early_boot() {
     world.stage(delta()).unwrap();
     world.fill(SLOT_A, manifest(1), &image(3, SimRoot::Boots));
     let refused = flow::prepare(world.site()).unwrap_err().to_string();
-    assert!(refused.contains("found it in none"), "{refused}");
+    assert!(refused.contains("which no slot holds"), "{refused}");
     flow::activate(world.site()).unwrap();
 }
 
@@ -176,7 +176,7 @@ fn a_delta_that_tells_another_image_is_refused_before_anything_is_written() {
     runs.swap(0, 1);
     let mut world = World::running();
     let error = world.stage(delta_of(&whole, &groups)).unwrap_err();
-    assert_eq!(error.to_string(), "bundle: delta: it does not tell the signed image");
+    assert_eq!(error.to_string(), "bundle: delta: it does not make the signed image");
     // The same in early boot, where nothing is trusted that was true when it was staged.
     let mut opened =
         Bundle::open(SimDisk::with_power(delta_of(&whole, &groups), SimDisk::new(0).power()), &world.keys)

@@ -148,9 +148,9 @@ impl Fixture {
     #[track_caller]
     pub(crate) fn check(&self, line: &str, code: i32, text: &str) -> Ran {
         let ran = self.run(line);
-        let told = if ANSWERED.contains(&code) { &ran.out } else { &ran.err };
+        let output = if ANSWERED.contains(&code) { &ran.out } else { &ran.err };
         assert_eq!(ran.code, code, "{line}\n{}{}", ran.out, ran.err);
-        assert!(told.contains(text), "{line}: expected {text:?} in\n{told}");
+        assert!(output.contains(text), "{line}: expected {text:?} in\n{output}");
         if !ANSWERED.contains(&code) {
             let line = line.split_whitespace().take_while(|word| !word.contains('.')).next().unwrap_or("");
             let error = errors(&ran.err).join("");

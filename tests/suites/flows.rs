@@ -61,9 +61,9 @@ fn a_broken_image_is_found_out_in_the_same_boot() {
 fn a_refusal_leaves_every_byte_as_it_was() {
     type Change = fn(&mut everboot_core::manifest::Manifest);
     let rows: [(&str, Change); 4] = [
-        ("expected compatible \"sim\", found \"other\"", |m| m.compatible = "other".into()),
+        ("for machine type \"other\", and this machine is \"sim\"", |m| m.compatible = "other".into()),
         ("0.9", |m| m.version = "0.9".into()),
-        ("modules missing", |m| m.modules = Some(vec!["6.0".into()])),
+        ("no modules for the kernel", |m| m.modules = Some(vec!["6.0".into()])),
         ("1.0", |m| {
             m.upgrade_from = everboot_core::manifest::VersionRange::parse("3.0").map(|range| vec![range])
         }),
@@ -202,7 +202,7 @@ fn two_disks_with_the_same_identity_boot_without_a_write() {
     world.machine.survey.disks.push(twin);
     let before: Vec<_> = world.machine.parts.iter().map(|part| part.content()).collect();
     let outcome = world.boot();
-    assert!(outcome.notes.iter().any(|note| note.contains("found it on sim and sim")), "{:?}", outcome.notes);
+    assert!(outcome.notes.iter().any(|note| note.contains("is on sim and sim")), "{:?}", outcome.notes);
     assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_A));
     let after: Vec<_> = world.machine.parts.iter().map(|part| part.content()).collect();
     assert!(before == after);

@@ -119,7 +119,7 @@ fn no_verb_of_an_older_agent_changes_a_newer_format() {
     ];
     for (at, result) in results.into_iter().enumerate() {
         let error = result.unwrap_err().to_string();
-        assert!(error.contains("expected format version up to 1, found 2"), "{at}: {error}");
+        assert!(error.contains("format version 2, and this everboot knows up to 1"), "{at}: {error}");
     }
     assert!(bytes(&world) == before);
 }
@@ -338,7 +338,7 @@ fn a_newer_agent_keeps_the_version_that_it_finds() {
 fn agents_of_two_versions_take_turns() {
     let life = |turns: u32| {
         let mut world = World::running();
-        let mut told = Vec::new();
+        let mut pictures = Vec::new();
         let acts: [fn(&mut World); 10] = [
             |world| drop(world.stage(good(2)).unwrap()),
             |world| drop(flow::activate(world.site()).unwrap()),
@@ -354,9 +354,9 @@ fn agents_of_two_versions_take_turns() {
         for (at, act) in acts.iter().enumerate() {
             world.formats = if turns >> at & 1 == 1 { NEXT } else { Formats::CURRENT };
             act(&mut world);
-            told.push(show(&world.record()));
+            pictures.push(show(&world.record()));
         }
-        told
+        pictures
     };
     let alone = life(0);
     for turns in [0b1111111111, 0b0101010101, 0b1010101010, 0b0011001100] {

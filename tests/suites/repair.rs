@@ -78,11 +78,11 @@ fn check(mut world: World, spoiled: &[u64], source: impl Fn() -> BlockSource<'st
     assert_eq!(world.machine.parts[SLOT_A].take_rewritten(), Vec::<u64>::new());
     let copies = |bytes: &[u8]| [bytes[..BLOCK].to_vec(), bytes[bytes.len() - BLOCK..].to_vec()];
     assert!(copies(&world.machine.parts[RECORD].content()) == copies(&record), "the record was saved");
-    let told =
+    let output =
         || History::load(&world.machine.parts[RECORD]).latest(Kind::Verb).map(|entry| entry.text.clone());
     let unit = if spoiled.len() == 1 { "block" } else { "blocks" };
     let expected = format!("slot-a: {} {unit} repaired, 0 are wrong", spoiled.len());
-    assert_eq!(told().is_some_and(|text| text == expected), !spoiled.is_empty());
+    assert_eq!(output().is_some_and(|text| text == expected), !spoiled.is_empty());
     let again = repair(&mut world, "slot-a", source()).unwrap();
     assert_eq!(again, (0, 0));
     assert_eq!(written(&world, SLOT_A), Vec::<u64>::new());
@@ -389,7 +389,7 @@ fn repair_says_what_it_did_and_what_is_left() {
         "{}",
         left.out
     );
-    fixture.check_refused("repair slot-a --from 2.everboot", 4, "expected the image that is in the slot");
+    fixture.check_refused("repair slot-a --from 2.everboot", 4, "it holds another image than the slot");
     fixture.check_refused("repair slot-b", 3, "the slot holds no image");
     fixture.check_refused("repair slot-a --from none.everboot", 1, "bundle: open none.everboot");
     fixture.check(
@@ -419,13 +419,16 @@ fn the_files_of_blocks_are_named() {
         let at = (0..image.len()).step_by(size).find(|at| image[*at..].starts_with(&text)).unwrap();
         let range = format!("{}-{}", at / BLOCK, (at + text.len() - 1) / BLOCK);
         let check = |part: &str| {
-            let told = temp_dir.run(&format!("everboot-pack files {part} 0 {range} 2000"));
-            assert!(told.contains(&format!("/etc/hosts: {range}\n")) && told.ends_with(" 2000\n"), "{told}");
+            let output = temp_dir.run(&format!("everboot-pack files {part} 0 {range} 2000"));
+            assert!(
+                output.contains(&format!("/etc/hosts: {range}\n")) && output.ends_with(" 2000\n"),
+                "{output}"
+            );
         };
         check(&format!("{size}.img"));
         let at = (0..image.len()).step_by(size).find(|at| image[*at..].starts_with(&motd)).unwrap() / BLOCK;
-        let told = temp_dir.run(&format!("everboot-pack files {size}.img {at}"));
-        assert!(told.lines().any(|line| line == format!("/motd: {at}")), "{told}");
+        let output = temp_dir.run(&format!("everboot-pack files {size}.img {at}"));
+        assert!(output.lines().any(|line| line == format!("/motd: {at}")), "{output}");
         fixture.on_part("slot-a", |part| part.write_at(0, &image).unwrap());
         check(&format!("--disk {} slot-a", fixture.path("disk").display()));
     }
@@ -435,7 +438,7 @@ fn the_files_of_blocks_are_named() {
         ("4096.img x", 2, "expected 7 or 7-12, found \"x\""),
         ("none.img 1", 1, "expected a PARTLABEL, a device or a file, found none"),
     ] {
-        let (status, told) = temp_dir.try_run(&format!("everboot-pack files {line}"));
-        assert!(status == Some(code) && told.contains(why), "{told}");
+        let (status, output) = temp_dir.try_run(&format!("everboot-pack files {line}"));
+        assert!(status == Some(code) && output.contains(why), "{output}");
     }
 }

@@ -144,7 +144,7 @@ fn what_does_not_belong_there_is_refused_in_one_line() {
         fixture.check_refused(verb, 2, "only available inside `everboot shell`");
     }
     fixture.check_refused("boot slot-a", 3, "`everboot boot-once SLOT`");
-    fixture.check_refused("shell --emergency", 2, "found both");
+    fixture.check_refused("shell --emergency", 2, "exclude each other");
 }
 
 #[test]

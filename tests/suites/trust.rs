@@ -287,8 +287,9 @@ fn early_boot_neither_applies_nor_tries_an_insecure_image_unless_its_own_configu
         world.keys = strict;
         let outcome = world.boot();
         assert_eq!(went_to(&outcome), Some(SLOT_A), "{outcome:?}");
-        let told = if prepared { "insecure = yes is not set here" } else { "given up: bundle: signature" };
-        assert!(outcome.notes.iter().any(|note| note.contains(told)), "{:?}", outcome.notes);
+        let expected =
+            if prepared { "insecure = yes is not set here" } else { "given up: bundle: signature" };
+        assert!(outcome.notes.iter().any(|note| note.contains(expected)), "{:?}", outcome.notes);
         let left = if prepared { "bad(unproven)" } else { "empty" };
         assert!(world.picture().starts_with(&format!("slot-a:good*? slot-b:{left}")) || prepared);
         assert!(world.record().bad_images.is_empty());

@@ -114,10 +114,10 @@ fn see(near: Option<&str>, text: &str) -> Failure {
 
 /// A verb of two words, of which only the first is there.
 pub fn unfinished(first: Option<String>) -> Failure {
-    let Some(first) = first else { return usage(None, "expected a verb, found none") };
+    let Some(first) = first else { return usage(None, "no verb is given") };
     let names = VERBS.iter().filter_map(|verb| verb.name.strip_prefix(&format!("{first} ")));
     let names = names.collect::<Vec<_>>().join(", ");
-    usage(None, &format!("expected one of {names} after {first}, found nothing"))
+    usage(None, &format!("{first} is followed by one of {names}"))
 }
 
 /// A verb that there is not; `near` is one with nearly that name.
@@ -161,7 +161,7 @@ pub fn named_help(words: &[OsString]) -> Result<Request, Failure> {
 pub fn check_count(verb: &'static Verb, found: usize) -> Result<(), Failure> {
     let (least, most) = verb.arity();
     if found < least {
-        return Err(usage(Some(verb), &format!("expected {}, found nothing", verb.arguments[found])));
+        return Err(usage(Some(verb), &format!("{} is missing", verb.arguments[found])));
     }
     if found > most {
         let expected = if most == 0 { "no argument".to_owned() } else { verb.arguments.join(" ") };

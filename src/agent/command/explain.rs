@@ -126,7 +126,7 @@ fn changes(before: &Record, after: &Record) -> Vec<String> {
     let (old, new) = (facts(before), facts(after));
     let mut lines: Vec<String> = new.into_iter().filter(|line| !old.contains(line)).collect();
     if before != after && lines.is_empty() {
-        lines.push("the same facts again".to_owned());
+        lines.push("a new generation with the same facts".to_owned());
     }
     lines
 }
@@ -146,14 +146,14 @@ fn because(record: &Record, decision: &Decision, can_persist: bool) -> &'static 
     match decision.reason {
         _ if !can_persist => "the record cannot be written, so nothing is tried that must be counted",
         Reason::Requested => "the kernel command line names an eligible slot",
-        Reason::Once => "boot-once names it; the boot after that goes as if nobody had",
+        Reason::Once => "boot-once names it; later boots are not affected",
         Reason::ApplyDue { .. } => "an apply is due; all checks run again before it writes",
         Reason::Trial { .. } => "a trial is due; its attempt is counted first",
         Reason::Default | Reason::RolledBack { .. } | Reason::Fallback { .. } if to_default => {
             "the default is good, and nothing comes before it"
         }
         Reason::Default | Reason::RolledBack { .. } | Reason::Fallback { .. } => {
-            "the default cannot be used; the good slot that was confirmed last"
+            "the default cannot be used; this is the good slot that was confirmed last"
         }
         Reason::OnlyProven => "no slot is good, one is proven; its attempt is counted first",
         _ => "nothing can be booted; wait, then look at everything again",

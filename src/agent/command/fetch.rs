@@ -1,6 +1,6 @@
 //! A bundle that is not a file on this machine yet: `everboot-fetch` brings it into the staging area, and then calls
-//! this verb anew, with a source of the kind [`FETCHED`]. The lock is not held meanwhile: a download may take long, and a
-//! system that has to be confirmed does not wait for it.
+//! this verb anew, with a source of the kind [`FETCHED`]. The lock is not held meanwhile: a download may take long, and
+//! a system that has to be confirmed does not wait for it.
 
 use super::answer::{Answer, Exit, Failure, Outcome};
 use super::arguments::Arguments;
@@ -18,7 +18,7 @@ pub(crate) fn is_due(arguments: &Arguments) -> bool {
 pub fn fetch(roots: &Roots, arguments: &Arguments) -> Outcome {
     let failed = |text: &str| Failure::new(Exit::Failed, text);
     match sys::run_fetch(roots, &arguments.words).map_err(|error| failed(&error.to_string()))? {
-        127 => Err(failed("expected everboot-fetch, found none; install it, or stage a file")),
+        127 => Err(failed("everboot-fetch is not installed; install it, or give a file")),
         code => {
             let exit = Exit::ALL.get(usize::from(code)).copied().unwrap_or(Exit::Failed);
             Ok(Answer::text(String::new(), exit))

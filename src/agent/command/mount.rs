@@ -30,18 +30,17 @@ pub(crate) fn mount(session: &mut Session, arguments: &Arguments) -> Result<Moun
         || Failure::new(Exit::Refused, "refused: nothing can be mounted from a disk image in a file");
     let machine = session.linux().ok_or_else(refused)?;
     let name = arguments.word(0).unwrap_or_default();
-    let text =
-        || format!("expected a slot, a PARTLABEL or a device, found {}; `disks` lists them", Quoted(&name));
+    let text = || format!("no slot, PARTLABEL or device {}; `disks` lists them", Quoted(&name));
     let device = find(machine, &view, &name).ok_or_else(|| Failure::new(Exit::Failed, text()))?;
-    let told = |how: &str, point: &Path| format!("{} {how} {}\n", device.path().display(), point.display());
+    let line = |how: &str, point: &Path| format!("{} {how} {}\n", device.path().display(), point.display());
     if let Some(point) = machine.mount_point(&device) {
-        return Ok(Mounted { text: told("is mounted at", &point), point: None });
+        return Ok(Mounted { text: line("is mounted at", &point), point: None });
     }
     let name = name.strip_prefix("/dev/").unwrap_or(&name);
     let point = arguments.argument(1).unwrap_or_else(|| Path::new(POINTS).join(name));
     let mounted = machine.mount_device(&device, &point, purpose(&view, device.at));
     mounted.map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-    Ok(Mounted { text: told("mounted at", &point), point: Some(point) })
+    Ok(Mounted { text: line("mounted at", &point), point: Some(point) })
 }
 
 /// A slot, a partition by its label when only one has it, or a device by the kernel's name.

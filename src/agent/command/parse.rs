@@ -40,7 +40,7 @@ pub fn parse(words: Vec<OsString>, programs: Programs) -> Result<Request, Failur
             b"--" if options => options = false,
             [b'-', b'-', option @ ..] if options => {
                 if reading.option(option, programs)? {
-                    let none = || usage(reading.verb, "expected a value behind the option, found nothing");
+                    let none = || usage(reading.verb, "the option needs a value");
                     let value = rest.next().ok_or_else(none)?;
                     if let Some((_, given)) = reading.given.last_mut() {
                         *given = Some(value.clone());
@@ -73,7 +73,7 @@ impl Reading {
             return Ok(false);
         };
         if flag.value.is_none() && value.is_some() {
-            return Err(usage(self.verb, &["expected no value for --", flag.name].concat()));
+            return Err(usage(self.verb, &["--", flag.name, " takes no value"].concat()));
         }
         self.given.push((flag.name, value.map(|value| OsStr::from_bytes(value).to_owned())));
         Ok(flag.value.is_some() && value.is_none())
@@ -146,15 +146,12 @@ mod tests {
     #[test]
     fn what_is_wrong_is_said_with_the_nearest_help() {
         for (line, text) in [
-            (
-                "status --disk",
-                "expected a value behind the option, found nothing; see `everboot help status`",
-            ),
-            ("status --no-progress=1", "expected no value for --no-progress"),
+            ("status --disk", "the option needs a value; see `everboot help status`"),
+            ("status --no-progress=1", "--no-progress takes no value"),
             ("status -x", "unknown option -x"),
             ("status --jsom", "unknown option --jsom"),
             ("--json status", "unknown option --json"),
-            ("record", "expected one of show, init, repair, upgrade after record"),
+            ("record", "record is followed by one of show, init, repair, upgrade"),
             ("recor", "unknown verb \"recor\""),
         ] {
             let failure = read(line).unwrap_err();

@@ -30,7 +30,7 @@ impl Session {
     pub(crate) fn open(roots: &Roots, arguments: &Arguments, holds_lock: bool) -> Result<Self, Failure> {
         let disk = arguments.path("disk");
         if let Some(path) = disk.as_deref().filter(|path| !path.exists()) {
-            let text = format!("--disk {}: expected a disk image, found no such file", path.display());
+            let text = format!("--disk {}: there is no such file", path.display());
             return Err(Failure::new(Exit::Failed, text));
         }
         let settings = settings(roots, arguments);

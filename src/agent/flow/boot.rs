@@ -142,7 +142,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         let OperatorChoice::Boot { slot, keep } = choice else { return };
         match self.view.record.find(&slot) {
             Some(slot) => self.seen.request = Some(Request::Hand { slot, keep }),
-            None => self.note(format!("{slot}: expected a slot of the record, found none of that name")),
+            None => self.note(format!("the record has no slot {slot}")),
         }
     }
 
@@ -265,7 +265,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             slots: self.view.record.slots.iter().map(ToString::to_string).collect(),
             next: match decision.reason {
                 Reason::NothingLeft => "look at all disks again, and try the slot that was last good",
-                _ => "boot as if nothing had been asked",
+                _ => "go on with the boot as usual",
             },
             wait,
             shell,
@@ -363,9 +363,15 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         if let (Some(Request::Slot(id)), false) = (self.seen.request, obeyed)
             && self.seen.slots.iter().all(|seen| *seen == Seen::Present)
         {
-            let state = self.view.record.slot(id).state;
-            self.note(format!("everboot.slot={} is ignored: it is {state}", self.view.name(id)));
-            self.report_doubts(id);
+            let (name, floor) = (self.view.name(id), &self.view.record.floor);
+            let slot = self.view.record.slot(id);
+            let why = match slot.version() {
+                Some(version) if lifecycle::below_floor(&self.view.record, id) => {
+                    format!("version {version} is below the floor {floor}")
+                }
+                _ => format!("it is {}", slot.state),
+            };
+            self.note(format!("everboot.slot={name} is ignored: {why}"));
         }
         if let (Some(Request::Hand { slot, .. }), false) = (self.seen.request, obeyed) {
             self.seen.request = None;

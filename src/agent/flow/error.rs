@@ -67,25 +67,25 @@ impl fmt::Display for Error {
             Self::Apply(error) => error.fmt(f),
             Self::Staging(error) => write!(f, "staging area: {error}"),
             Self::NoSpace { needed, found } => {
-                write!(f, "staging area: expected {needed} bytes of room, found {found}")
+                write!(f, "staging area: {needed} bytes are needed, {found} are free; remove files there")
             }
             Self::Slot(name, error) => write!(f, "{name}: {error}"),
             Self::SlotMissing(name) => Blocked::SlotMissing(name.clone()).fmt(f),
-            Self::NoSuchSlot(name, known) => write!(f, "no slot {}: expected one of {known}", Quoted(name)),
+            Self::NoSuchSlot(name, known) => write!(f, "no slot {}; there are {known}", Quoted(name)),
             Self::Untreed(name) => {
-                write!(f, "{name}: it has no signed trailer, for it was filled by other means")
+                write!(f, "{name}: it was filled by other means, and has no tree to check it by")
             }
             Self::TrailerLost(name) => write!(
                 f,
                 "{name}: its trailer is damaged, gone, or signed by no trusted key; `verify` and `repair` need it: \
                  install an image of another version, or `rollback` first"
             ),
-            Self::OtherImage => f.write_str("bundle: expected the image that is in the slot, found another"),
+            Self::OtherImage => f.write_str("bundle: it holds another image than the slot"),
             Self::Exchanged => {
-                f.write_str("staged bundle: it is not the one that was staged; stage it again")
+                f.write_str("the staged bundle is not the one that was staged; stage it again")
             }
             Self::WrongRoot(name) => {
-                write!(f, "expected the running root to be {name}, which the record says was booted, found another partition; \
+                write!(f, "the record says that {name} was booted, but another partition is the root; \
                  reboot through everboot")
             }
         }

@@ -97,7 +97,7 @@ impl<'a> Early<'a> {
 /// The early boot in somebody else's initramfs, which hands off itself; the root is mounted at `sysroot`.
 pub(crate) fn mount_root(roots: &Roots, sysroot: PathBuf) -> Result<(), Failure> {
     if !sys::is_in_initramfs(roots) {
-        let text = "refused: expected an initramfs, found a system that runs; a boot of it would be counted";
+        let text = "refused: a system runs here, and would count this as a boot; it is for an initramfs";
         return Err(Failure::new(Exit::Refused, text));
     }
     let _lock = lock::take(roots)?;

@@ -38,7 +38,7 @@ impl Caller for CommandLine {
     fn boot(&mut self, context: Context<'_>, arguments: &Arguments) -> Option<Outcome> {
         let sysroot = arguments.path("sysroot").filter(|_| arguments.word(0).is_none())?;
         if arguments.has("disk") {
-            return Some(Err(usage(Some(arguments.verb), "expected --sysroot or --disk, found both")));
+            return Some(Err(usage(Some(arguments.verb), "--sysroot and --disk exclude each other")));
         }
         Some(early::mount_root(context.roots, sysroot).map(|()| Answer::done("")))
     }
@@ -46,10 +46,10 @@ impl Caller for CommandLine {
 
 fn emergency(roots: &Roots, arguments: &Arguments) -> Outcome {
     if arguments.has("disk") {
-        return Err(usage(Some(arguments.verb), "expected --emergency or --disk, found both"));
+        return Err(usage(Some(arguments.verb), "--emergency and --disk exclude each other"));
     }
     if !sys::is_in_initramfs(roots) {
-        let text = "refused: expected an initramfs, found a system that runs; it would be restarted";
+        let text = "refused: it would restart the running system; it is for an initramfs";
         return Err(Failure::new(Exit::Refused, text));
     }
     let error = recovery::emergency(roots, settings(roots, arguments).config, arguments.inherited());

@@ -177,7 +177,7 @@ impl Caller for Shell<'_> {
 
     fn sh(&mut self) -> Outcome {
         if !sys::has_sh(self.context.roots) {
-            let text = "expected /bin/sh, found none here; a slot has one: `mount SLOT` shows its files";
+            let text = "there is no /bin/sh here; a slot has one: `mount SLOT` shows its files";
             return Err(Failure::new(Exit::Failed, text));
         }
         let ran = sys::run_sh(self.context.roots);

@@ -82,7 +82,12 @@ impl BootReport {
         list(&mut out, "this boot", &[format!("{slot}{version}: {}", self.reason)], "");
         if let Some(tries) = self.tries_left {
             let unit = if tries == 1 { "try" } else { "tries" };
-            list(&mut out, "trial", &[format!("{tries} {unit} left; `everboot confirm` ends it well")], "");
+            list(
+                &mut out,
+                "trial",
+                &[format!("{tries} {unit} left; `everboot confirm` keeps this version")],
+                "",
+            );
         }
         list(&mut out, "noticed", &self.notes, "nothing");
         let steps: Vec<_> = self.steps.iter().map(|step| format!("{} {} ms", step.name, step.ms)).collect();

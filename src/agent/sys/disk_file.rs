@@ -62,7 +62,7 @@ impl Machine for DiskFileMachine {
         let failed = |error: io::Error| Error::named(Op::Open, &*name, error);
         let file = File::open(&self.path).map_err(failed)?;
         let found = table::read(&file, &name, None).map_err(failed)?;
-        let none = || failed(io::Error::other("expected a disk with a GUID partition table, found none"));
+        let none = || failed(io::Error::other("it has no GUID partition table"));
         let (disk, extents) = found.ok_or_else(none)?;
         self.extents = extents;
         Ok(Survey { disks: vec![disk] })

@@ -70,10 +70,9 @@ impl LinuxMachine {
         let part = FileMedium::open(&node, Access::Read).map_err(RootError::device)?;
         let found = file_system::detect(&part).map_err(RootError::device)?;
         let name = node.display();
-        let none =
-            || RootError::new(NotMountable, format!("expected a file system on {name}, found none known"));
+        let none = || RootError::new(NotMountable, format!("{name} holds no known file system"));
         mount_root(&node, &self.sysroot, found.ok_or_else(none)?, root.open).map_err(|(driver, error)| {
-            let fault = if tells_of_the_image(&error) { NotMountable } else { Device };
+            let fault = if is_fault_of_image(&error) { NotMountable } else { Device };
             RootError::new(fault, format!("mount {name} as {driver}: {}", in_words(error)))
         })?;
         let entered = self.check_entered();
@@ -95,7 +94,7 @@ fn is_of_systemd(roots: &Roots) -> bool {
 /// for a bad or unknown superblock and for damage (EFSCORRUPTED, EFSBADCRC). All others may come from the
 /// device, from the machine or from a driver that the initramfs lacks; EIO too, though squashfs and btrfs
 /// also mean damage by it. A trial that fails so is condemned no less, when its tries are used up.
-fn tells_of_the_image(error: &io::Error) -> bool {
+fn is_fault_of_image(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(EINVAL | EUCLEAN | EBADMSG | EFBIG))
 }
 
@@ -226,12 +225,12 @@ mod tests {
 
     #[test]
     fn a_failed_mount_is_held_against_the_image_only_for_what_the_image_is_like() {
-        let tells = |errno| tells_of_the_image(&io::Error::from_raw_os_error(errno));
+        let blames = |errno| is_fault_of_image(&io::Error::from_raw_os_error(errno));
         for errno in [EINVAL, EUCLEAN, EBADMSG, EFBIG] {
-            assert!(tells(errno), "{errno}");
+            assert!(blames(errno), "{errno}");
         }
         for errno in [EIO, EROFS, EACCES, EBUSY, ENOMEM, ENODEV] {
-            assert!(!tells(errno), "{errno}");
+            assert!(!blames(errno), "{errno}");
         }
     }
 }

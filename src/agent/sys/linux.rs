@@ -146,7 +146,7 @@ impl LinuxMachine {
         self.check_hibernation()?;
         let part = FileMedium::open(&node.path, Access::Read)?;
         let Some(FileSystem { driver, usual, .. }) = file_system::detect(&part)? else {
-            return Err(failed(io::Error::other("expected a file system for the staging area, found none")));
+            return Err(failed(io::Error::other("it holds no known file system")));
         };
         drop(part);
         let point = self.staging_point();
@@ -238,8 +238,8 @@ impl Machine for LinuxMachine {
     }
 
     fn root_partition(&self) -> Option<Uuid> {
-        let told = boot_facts::read_fact(&self.roots, boot_facts::ROOT_FACT).ok().flatten();
-        if let Some(part) = told.and_then(|text| Uuid::parse(text.trim()).ok()) {
+        let fact = boot_facts::read_fact(&self.roots, boot_facts::ROOT_FACT).ok().flatten();
+        if let Some(part) = fact.and_then(|text| Uuid::parse(text.trim()).ok()) {
             return Some(part);
         }
         let mounts = self.mounts()?;

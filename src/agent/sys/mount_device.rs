@@ -101,9 +101,7 @@ impl LinuxMachine {
         self.check_hibernation()?;
         let part = FileMedium::open(path, Access::Read)?;
         let Some(FileSystem { driver, usual, no_replay }) = file_system::detect(&part)? else {
-            return Err(failed(io::Error::other(
-                "expected a file system that can be mounted, found none known",
-            )));
+            return Err(failed(io::Error::other("it holds no known file system")));
         };
         drop(part);
         std::fs::create_dir_all(point).map_err(failed)?;

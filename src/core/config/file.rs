@@ -78,17 +78,17 @@ impl Config {
             let wrong = |text| ConfigError { line: Some(at + 1), text };
             let (key, value) = key_and_value(line).map_err(wrong)?;
             if key != "slot" && seen.contains(&key) {
-                return Err(wrong(format!("expected {key} once, found it again")));
+                return Err(wrong(format!("{key} is there twice")));
             }
             seen.push(key);
             config.set(key, value, &mut slots).map_err(wrong)?;
         }
         if config.compatible.is_empty() {
-            return Err(whole("expected a line `compatible = MACHINE-TYPE`, found none".to_owned()));
+            return Err(whole("there is no line `compatible = MACHINE-TYPE`".to_owned()));
         }
         match slots.len() {
             0 => {}
-            1 => return Err(whole("expected at least 2 slots, found 1".to_owned())),
+            1 => return Err(whole("one slot is not enough: at least 2 are needed".to_owned())),
             _ => config.slots = slots,
         }
         Ok(config)
@@ -144,14 +144,11 @@ fn slot(value: &str, others: &[SlotConfig]) -> Result<SlotConfig, String> {
         given => locator(given)?,
     };
     if others.len() == MAX_SLOTS {
-        return Err(format!("expected at most {MAX_SLOTS} slots, found one more"));
+        return Err(format!("more than {MAX_SLOTS} slots"));
     }
     let slot = SlotConfig::new(name, place);
     if others.iter().any(|other| other.name == slot.name || other.parts == slot.parts) {
-        return Err(format!(
-            "expected each slot and each partition once, found {} or its partition again",
-            slot.name
-        ));
+        return Err(format!("slot {} or its partition is there twice", slot.name));
     }
     Ok(slot)
 }
@@ -244,7 +241,7 @@ mod tests {
             ("shell = yes", "expected open, none"),
             ("watchdog = on", "from 10 to 3600, found \"on\"; off and apply"),
             ("watchdog = 9", "from 10 to 3600"),
-            ("compatible = y", "expected compatible once"),
+            ("compatible = y", "compatible is there twice"),
             ("record = /dev/sda1", "expected PARTLABEL="),
             ("record = PARTUUID=123", "expected PARTLABEL="),
             ("staging = PARTLABEL=", "expected PARTLABEL="),
@@ -254,8 +251,8 @@ mod tests {
         for (line, words) in rows {
             check_refused(&format!("compatible = x\n# \n{line}\n"), Some(3), words);
         }
-        check_refused("compatible = x\nslot = a\nslot = a", Some(3), "again");
-        check_refused("compatible = x\nslot = a\nslot = b PARTLABEL=a", Some(3), "again");
+        check_refused("compatible = x\nslot = a\nslot = a", Some(3), "there twice");
+        check_refused("compatible = x\nslot = a\nslot = b PARTLABEL=a", Some(3), "there twice");
         check_refused("compatible = a b", Some(1), "machine type");
     }
 
@@ -263,8 +260,8 @@ mod tests {
     fn limits_are_kept() {
         check_refused("", None, "compatible");
         check_refused(&"#".repeat(LONGEST + 1), None, "at most 65536 bytes");
-        check_refused("compatible = x\nslot = a", None, "at least 2 slots");
+        check_refused("compatible = x\nslot = a", None, "at least 2 are needed");
         let nine: String = ('a'..='i').map(|name| format!("slot = {name}\n")).collect();
-        check_refused(&format!("compatible = x\n{nine}"), Some(10), "at most 8 slots");
+        check_refused(&format!("compatible = x\n{nine}"), Some(10), "more than 8 slots");
     }
 }

@@ -189,7 +189,7 @@ impl fmt::Display for Reason {
             Self::Trial { tries_left: 1 } => f.write_str("trial, 1 more try after this one"),
             Self::Trial { tries_left } => write!(f, "trial, {tries_left} more tries after this one"),
             Self::RolledBack { why, .. } => write!(f, "rolled back: the trial is bad ({why})"),
-            Self::Fallback { .. } => f.write_str("fallback: the slot before it is missing or failed"),
+            Self::Fallback { .. } => f.write_str("fallback: the slot that comes first is missing or failed"),
             Self::Requested => f.write_str("asked for on the kernel command line"),
             Self::ByHand => f.write_str("asked for at the console"),
             Self::Once => f.write_str("asked for with boot-once"),

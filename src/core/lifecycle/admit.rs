@@ -56,7 +56,7 @@ impl fmt::Display for Unfit {
         match self {
             Self::Compatible { expected, found } => {
                 let (expected, found) = (Quoted(expected), Quoted(found));
-                write!(f, "image for another machine: expected compatible {expected}, found {found}")
+                write!(f, "the image is for machine type {found}, and this machine is {expected}")
             }
             Self::Version(why) => why.fmt(f),
             Self::Parts { expected, found } => {
@@ -64,10 +64,7 @@ impl fmt::Display for Unfit {
             }
             Self::Modules { expected, found } => {
                 let found = if found.is_empty() { "none".to_owned() } else { found.join(", ") };
-                write!(
-                    f,
-                    "kernel modules missing in the image: expected /usr/lib/modules/{expected}, found {found}"
-                )
+                write!(f, "the image has no modules for the kernel {expected}; it has those for: {found}")
             }
         }
     }

@@ -66,10 +66,10 @@ impl fmt::Display for Blocked {
             }
             Self::Record(trouble) => write!(f, "record: {trouble}"),
             Self::TrialRunning => {
-                f.write_str("the running system is the trial; run `everboot confirm`, `reject` or `rollback`")
+                f.write_str("the running system is a trial; run `everboot confirm`, `reject` or `rollback`")
             }
             Self::TrialPending => f.write_str(
-                "a trial is pending; run `everboot cancel`, or `confirm` or `reject` it once it runs",
+                "another slot waits for its trial; run `everboot cancel`, or reboot and `confirm` it",
             ),
             Self::DefaultUnconfirmed => f.write_str(
                 "the other good slot may be written only after the default was confirmed in its latest boot; \
@@ -79,7 +79,7 @@ impl fmt::Display for Blocked {
                 "every slot is the default or the running one: none may be written; reboot into the default slot",
             ),
             Self::SlotMissing(name) => {
-                write!(f, "{name}: expected its partition, found none; `everboot doctor` tells more")
+                write!(f, "{name}: its partition was not found; `everboot doctor` says more")
             }
         }
     }

@@ -102,19 +102,19 @@ impl fmt::Display for Refusal {
             Self::RememberedBad => {
                 f.write_str("this image failed on this machine before; --force tries it again")
             }
-            Self::AlreadyInstalled => f.write_str("the default slot already holds this image"),
+            Self::AlreadyInstalled => f.write_str("the default slot already holds this image; --force takes it all the same"),
             Self::NothingStaged => {
-                f.write_str("expected a staged bundle, found none; run `everboot stage FILE`")
+                f.write_str("nothing is staged; run `everboot stage FILE`")
             }
             Self::TrialRunning(_) => Blocked::TrialRunning.fmt(f),
             Self::Blocked(why) => why.fmt(f),
             Self::NotBooted => {
-                f.write_str("the record names no booted slot; boot through everboot first, or name a slot")
+                f.write_str("the record does not say which slot runs; boot through everboot, or name a slot")
             }
             Self::OnlyGood(_) => {
-                f.write_str("it is the only good slot; without it nothing would be left to boot")
+                f.write_str("it is the only good slot; without it nothing could be booted")
             }
-            Self::NoOtherGood => f.write_str("expected another good slot to return to, found none"),
+            Self::NoOtherGood => f.write_str("there is no other good slot to return to"),
             Self::NothingIn(_) => f.write_str("the slot holds no image"),
             Self::AboutToBeWritten(_) => {
                 f.write_str("an update is about to write the slot; run `everboot cancel` first")
@@ -126,13 +126,13 @@ impl fmt::Display for Refusal {
             Self::NewerUpdate => f.write_str(
                 "a newer everboot began the update, and this one does not know where it stands; use that one, or run `everboot cancel`",
             ),
-            Self::NotGood(state) => write!(f, "expected a good slot to return to, found one that is {state}"),
-            Self::Rejected(_) => f.write_str("it was rejected or rolled back; reboot to leave it"),
+            Self::NotGood(state) => write!(f, "only a good slot can be returned to; this one is {state}"),
+            Self::Rejected(_) => f.write_str("it was rejected or rolled back in this boot; reboot to leave it"),
             Self::BelowFloor => {
                 f.write_str("the slot is below the floor; `rollback` and `boot-once` take --force")
             }
             Self::NotInsecure => f.write_str("--insecure needs `insecure = yes` in everboot.conf"),
-            Self::Open(_) => f.write_str("expected a sealed slot, found an open one"),
+            Self::Open(_) => f.write_str("an open slot cannot be repaired: its own system changes it"),
             Self::OpenSource => f.write_str(
                 "the delta needs an open slot, which early boot does not read: `everboot prepare` it, or use the whole bundle",
             ),

@@ -49,22 +49,18 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoPartition => {
-                f.write_str("expected its partition on a disk, found none; see `record` in everboot.conf")
+            Self::NoPartition => f.write_str("no disk has its partition; see `record` in everboot.conf"),
+            Self::Ambiguous(disks) => {
+                write!(f, "its partition is on {}; remove one, or name it by PARTUUID", disks.join(" and "))
             }
-            Self::Ambiguous(disks) => write!(
-                f,
-                "expected it on one disk, found it on {}; remove one, or name it by PARTUUID",
-                disks.join(" and ")
-            ),
             Self::Unusable(why) => {
-                write!(f, "its partition cannot be used: {why}; `everboot doctor` tells more")
+                write!(f, "its partition cannot be used: {why}; `everboot doctor` says more")
             }
             Self::ReadOnly(why) => write!(f, "cannot be opened for writing: {why}"),
             Self::Lost(why) => {
                 write!(
                     f,
-                    "both copies are bad ({why}); run `everboot record repair`, on a new disk `record init`"
+                    "both copies are bad ({why}); run `everboot record repair`, or on a new disk `record init`"
                 )
             }
             Self::OneCopy(why) => {
@@ -77,7 +73,7 @@ impl fmt::Display for Trouble {
                 write!(f, "cannot be read ({why}); `everboot record repair --force` writes it anew")
             }
             Self::OtherDisk(disk) => {
-                write!(f, "belongs to the disk {disk}; run `everboot record repair`")
+                write!(f, "was made for another disk, {disk}; run `everboot record repair`")
             }
             Self::Newer(unread) => unread.fmt(f),
         }

@@ -105,13 +105,13 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Older { least, which, found } => {
-                write!(f, "version: expected {least} ({which}) or higher, found {found}")
+                write!(f, "version {found} is lower than {least} ({which})")
             }
             Self::NotFrom { installed, from } => {
-                write!(f, "installed version: the image expects one of {from}, found {installed}")
+                write!(f, "the image upgrades {from} only, and {installed} is installed")
             }
             Self::FromUnknown { from } => {
-                write!(f, "installed version: the image expects one of {from}, found none that is known")
+                write!(f, "the image upgrades {from} only, and the installed version is not known")
             }
         }
     }

@@ -40,12 +40,16 @@ impl fmt::Display for Unread {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Version(version) => {
-                write!(f, "expected format version up to {}, found {version}", Formats::CURRENT.newest)
+                write!(
+                    f,
+                    "format version {version}, and this everboot knows up to {}",
+                    Formats::CURRENT.newest
+                )
             }
             Self::Extension(kind) => {
-                write!(f, "found the critical extension {kind}, which is not known here")
+                write!(f, "this everboot does not know its critical extension {kind}")
             }
         }?;
-        f.write_str(": a newer everboot wrote it, and this one saves nothing")
+        f.write_str(": a newer one wrote it; use that one, this one saves nothing")
     }
 }

@@ -9,22 +9,22 @@ pub const GLOBAL: &[Flag] = &[
     flag(
         "config",
         Some("DIR"),
-        "everboot.conf and keys/*.pub are there; /etc/everboot, with --disk FILE.config",
+        "the folder with everboot.conf and keys/*.pub; /etc/everboot, with --disk FILE.config",
     ),
     flag("disk", Some("FILE"), "work on a disk image in a file instead of this machine; needs no root"),
-    flag("staging", Some("DIR"), "the staging area is this directory; with --disk FILE.staging"),
+    flag("staging", Some("DIR"), "use this directory as the staging area; with --disk FILE.staging"),
     flag(
         "kernel",
         Some("RELEASE"),
         "the image must have modules for this kernel; the running one, none with --disk",
     ),
-    flag("no-progress", None, "do not show how far a long step is"),
+    flag("no-progress", None, "do not show progress"),
 ];
 
 const FORCE_STAGE: Flag =
     flag("force", None, "also an image that failed here before, or is installed already");
 const INSECURE: Flag =
-    flag("insecure", None, "also if no trusted key has signed it, where everboot.conf has insecure = yes");
+    flag("insecure", None, "also if no trusted key signed it; everboot.conf must have insecure = yes");
 const JSON: Flag = Flag { programs: Programs::System, ..flag("json", None, "one line of JSON") };
 
 /// A verb that looks.
@@ -225,9 +225,9 @@ pub static VERBS: &[Verb] = &[
         action: Action::Repair,
         name: "repair",
         arguments: &["SLOT"],
-        flags: &[flag("from", Some("FILE|SLOT"), "with what this bundle, or this slot, has")],
+        flags: &[flag("from", Some("FILE|SLOT"), "take the blocks from this bundle or slot")],
         summary: "write the blocks of a slot that differ",
-        about: "With what the staged bundle has, if it is that image, else what any slot has. May be interrupted and \
+        about: "Without --from the blocks come from the staged bundle, if it holds that image, and from any slot. May be interrupted and \
                 repeated. The record does not change.",
         exits: &[Exit::Refused, Exit::Unfit, Exit::Untrusted, Exit::Locked, Exit::Differs],
         ..CHANGES

@@ -32,7 +32,7 @@ pub struct DoesNotFit {
 impl fmt::Display for DoesNotFit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { needed, found } = self;
-        write!(f, "image, tree and trailer do not fit: expected a slot of {needed} bytes, found {found}")
+        write!(f, "image, tree and trailer do not fit: they need {needed} bytes, and the slot has {found}")
     }
 }
 

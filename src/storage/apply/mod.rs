@@ -68,7 +68,7 @@ impl fmt::Display for Error {
             Self::Bundle(error) => write!(f, "bundle: {error}"),
             Self::DoesNotFit(error) => error.fmt(f),
             Self::ReadBack { block } => {
-                write!(f, "slot: block {block} reads back other bytes than were written to it")
+                write!(f, "slot: the disk gave back other bytes than were written to block {block}")
             }
         }
     }

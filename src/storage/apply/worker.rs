@@ -338,7 +338,7 @@ impl<'a, T: Medium> Worker<'a, T> {
         if self.is_exact || written.zeroes_sent || !zero_runs[wrong / ZERO_RUN] {
             return Err(Error::ReadBack { block: span.first + wrong as u64 });
         }
-        log::warn!("this disk has not made the zeroes that it was asked for; it gets them as bytes");
+        log::warn!("this disk does not write zeroes by itself; everboot writes them");
         self.makes_zeroes = false;
         let zeroes: Vec<usize> =
             blocks.iter().copied().filter(|block| zero_runs[*block / ZERO_RUN]).collect();

@@ -259,8 +259,8 @@ impl<'a, S: Medium, T: Medium> SharedDelta<'a, S, T> {
         Group::parse(number, self.delta.blocks(number)?, &bytes, &sources)
     }
 
-    /// Makes the tree that is told, and gives its blocks out as [`Builder`] does; returns the root hash. All new blocks
-    /// are unpacked for that.
+    /// Makes the tree that the delta describes, and gives its blocks out as [`Builder`] does; returns the root hash.
+    /// All new blocks are unpacked for that.
     pub fn build<E: From<Error>>(
         self,
         trees: &mut Trees<'_, T>,

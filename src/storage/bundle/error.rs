@@ -147,12 +147,15 @@ impl fmt::Display for Error {
             Self::WrongBlock { block } => write!(f, "image: block {block} does not have the expected hash"),
             Self::Recipe { group } => write!(f, "delta: group {group} is damaged"),
             Self::Source { root } => {
-                write!(f, "delta: expected image {root} in a slot, found it in none; use the whole bundle")
+                write!(f, "delta: it needs image {root}, which no slot holds; use the whole bundle")
             }
             Self::WrongSource { group } => {
-                write!(f, "delta: what a slot has for group {group} is not what it was; use the whole bundle")
+                write!(
+                    f,
+                    "delta: the blocks of a slot that group {group} needs have changed; use the whole bundle"
+                )
             }
-            Self::WrongRoot => f.write_str("delta: it does not tell the signed image"),
+            Self::WrongRoot => f.write_str("delta: it does not make the signed image"),
             Self::Frame { frame, what } => write!(f, "image: frame {frame}: {what}"),
         }
     }

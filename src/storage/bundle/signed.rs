@@ -316,7 +316,7 @@ impl fmt::Display for TrustError {
             Self::UnknownKey { keys } => {
                 write!(
                     f,
-                    "signature: expected one by a trusted key (there are {keys}), found another's; see --config"
+                    "signature: not by a trusted key (there are {keys}); add its key to keys/, or see --config"
                 )
             }
             Self::Forged => f.write_str("signature: it does not belong to this manifest"),

@@ -60,7 +60,7 @@ impl Loaded {
             fault.as_ref().map(|why| format!("the {name} copy is bad ({why}), and is written anew"))
         });
         let stale = (self.lag > 0).then(|| {
-            format!("a copy lacks {} saves that its medium had taken, and is written anew", self.lag)
+            format!("a copy has lost {} saves that its disk reported as done, and is written anew", self.lag)
         });
         bad.chain(stale).collect()
     }
@@ -93,11 +93,11 @@ impl fmt::Display for SaveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Medium(error) => write!(f, "record: {error}"),
-            Self::ReadBack => f.write_str("record: the medium gave other bytes back than were written"),
+            Self::ReadBack => f.write_str("record: the disk gave back other bytes than were written"),
             Self::Encode(why) => write!(f, "record: {why}"),
             Self::Newer(unread) => write!(f, "record: {unread}"),
             Self::TooSmall { found } => {
-                write!(f, "record: expected a partition of at least {MIN_LEN} bytes, found {found}")
+                write!(f, "record: its partition has {found} bytes, and needs at least {MIN_LEN}")
             }
         }
     }

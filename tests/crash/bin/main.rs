@@ -215,15 +215,15 @@ fn verdict(done: &Campaign, before: u64, least: u64) -> Result<()> {
 
 /// A line that is written over itself on a terminal, and printed now and then elsewhere.
 fn progress_line(count: usize) -> impl Fn(&Progress) + Sync {
-    let (start, told) = (Instant::now(), Mutex::new(Instant::now()));
+    let (start, printed) = (Instant::now(), Mutex::new(Instant::now()));
     let is_terminal = std::io::stderr().is_terminal();
     move |progress: &Progress| {
-        let Ok(mut told) = told.lock() else { return };
+        let Ok(mut printed) = printed.lock() else { return };
         let pause = Duration::from_secs(if is_terminal { 1 } else { 20 });
-        if told.elapsed() < pause {
+        if printed.elapsed() < pause {
             return;
         }
-        *told = Instant::now();
+        *printed = Instant::now();
         let seconds = start.elapsed().as_secs();
         let (counts, end) = (&progress.counts, if is_terminal { "\r" } else { "\n" });
         eprint!(

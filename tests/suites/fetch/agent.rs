@@ -65,7 +65,7 @@ fn what_was_fetched_is_checked_like_any_bundle_and_leaves_nothing() {
     // What was staged before stays when the next one is not fetched.
     fixture.check("stage 2.everboot", 0, "");
     let ran = fixture.run(&format!("stage {}", server.url("none")));
-    assert!(ran.code == 1 && ran.err.ends_with("expected 200 OK, found 404 Not Found\n"), "{}", ran.err);
+    assert!(ran.code == 1 && ran.err.ends_with("the server answers 404 Not Found\n"), "{}", ran.err);
     assert_eq!((ran.err.lines().count(), ran.out.as_str()), (1, ""), "{}", ran.err);
     assert_eq!(staged(&fixture), ["staged.everboot"]);
 }
@@ -153,7 +153,7 @@ fn a_channel_is_followed_until_there_is_nothing_newer() {
     publish(&["2.everboot"]);
     let ran = fixture.run(&channel);
     assert!(
-        ran.code == 3 && ran.err.contains("expected serial 2 of stable or higher, found 1"),
+        ran.code == 3 && ran.err.contains("the list stable is older than one seen before: serial 1, not 2"),
         "{}",
         ran.err
     );
@@ -203,9 +203,9 @@ fn a_download_keeps_no_other_verb_waiting() {
     let fixture = Fixture::running();
     let folder = fixture.folder.clone();
     let confirmed = std::sync::Arc::new(std::sync::Mutex::new(None));
-    let told = confirmed.clone();
+    let exit_code = confirmed.clone();
     let server = Server::start(move |request, _| {
-        *told.lock().unwrap() = Some(everboot(&folder, ["--disk", "disk", "confirm"]).code);
+        *exit_code.lock().unwrap() = Some(everboot(&folder, ["--disk", "disk", "confirm"]).code);
         Answer::file(request, &fs::read(folder.join("2.everboot")).unwrap(), "a")
     });
     fixture.check(&format!("stage {}", server.url("x")), 0, "staged version 2.0");
@@ -221,5 +221,5 @@ fn without_everboot_fetch_one_line_says_so() {
     let output = alone.output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(said, "everboot: stage: expected everboot-fetch, found none; install it, or stage a file\n");
+    assert_eq!(said, "everboot: stage: everboot-fetch is not installed; install it, or give a file\n");
 }

@@ -39,8 +39,7 @@ pub(super) fn check_places(survey: &Survey, config: &Config, found: &mut Finding
             if what == "recovery" {
                 continue;
             }
-            let text =
-                format_args!("expected a partition {name}, found none; make it, or correct everboot.conf");
+            let text = format_args!("there is no partition {name}; make it, or correct everboot.conf");
             found.fault("missing", what, &text);
             continue;
         };
@@ -49,23 +48,27 @@ pub(super) fn check_places(survey: &Survey, config: &Config, found: &mut Finding
             found.fault(
                 "ambiguous",
                 what,
-                &format_args!("expected one partition {name}, found it on {disks}"),
+                &format_args!("partition {name} is on {disks}; remove or rename all but one"),
             );
         }
         if let Some((other, _)) = taken.iter().find(|(_, taken)| *taken == at) {
             found.fault(
                 "shared",
                 what,
-                &format_args!("expected a partition of its own, found that of {other}"),
+                &format_args!("it has the same partition as {other}; correct everboot.conf"),
             );
         }
         taken.push((what, at));
         if overlaps(survey, at) {
-            found.fault("overlap", what, &"its partition overlaps with another one");
+            found.fault(
+                "overlap",
+                what,
+                &"its partition overlaps with another one; make the partitions anew",
+            );
         }
         let len = survey.partition(at).len;
         if what == "record" && len < SMALLEST_RECORD {
-            let text = format_args!("expected a partition of at least {SMALLEST_RECORD} bytes, found {len}");
+            let text = format_args!("its partition has {len} bytes; make it at least {SMALLEST_RECORD}");
             found.fault("record-size", what, &text);
         }
     }
@@ -125,8 +128,8 @@ pub(super) fn check_record(trouble: &Option<Trouble>, copies: &[Option<BadCopy>;
 pub(super) fn check_lag(lag: u64, found: &mut Findings) {
     if lag > 0 {
         let text = format_args!(
-            "a copy lacks {lag} saves that its medium had taken; run `everboot record repair`, and replace the disk \
-             if it happens again"
+            "a copy has lost {lag} saves that its disk reported as done; run `everboot record repair`, and replace \
+             the disk if it happens again"
         );
         found.fault("record-copy", "record", &text);
     }
@@ -148,7 +151,7 @@ pub(super) fn check_slots(survey: &Survey, config: &Config, record: &Record, fou
         }
     }
     if !record.ids().any(|(id, _)| record.is_good(id)) {
-        let text = "none is good; run `everboot confirm` if this system is, or install an image";
+        let text = "none is good; run `everboot confirm` if this system works, or install an image";
         found.fault("no-good-slot", "slots", &text);
     }
 }
@@ -159,12 +162,15 @@ pub(super) fn check_filled(slots: &[Filled<'_>], found: &mut Findings) {
     for Filled { name, len, is_right, .. } in slots {
         let name = name.as_str();
         if !is_right {
-            let text =
-                "expected the signed trailer of its image, found none or another one; install an image";
+            let text = "it does not have the signed trailer of its image; install an image";
             found.fault("trailer", name, &text);
         }
         if let Some(Err(error)) = largest.map(|largest| Layout::new(*len, largest)) {
-            found.fault("slot-size", name, &format_args!("for the largest image that is installed: {error}"));
+            found.fault(
+                "slot-size",
+                name,
+                &format_args!("too small for the largest image that is installed: {error}"),
+            );
         }
     }
 }
@@ -185,7 +191,9 @@ pub(super) fn check_doubts(record: &Record, found: &mut Findings) {
 /// Room for another bundle beside the staged one.
 pub(super) fn check_free_space(staged: u64, free_space: u64, found: &mut Findings) {
     if free_space < staged {
-        let text = format_args!("expected {staged} bytes of room for another bundle, found {free_space}");
+        let text = format_args!(
+            "another bundle of {staged} bytes does not fit: {free_space} are free; remove files there"
+        );
         found.fault("staging-room", "staging area", &text);
     }
 }

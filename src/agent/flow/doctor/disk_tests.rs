@@ -50,7 +50,7 @@ fn a_sound_disk_has_nothing_to_say() {
 fn partitions_are_there_once_and_each_for_itself() {
     places(
         |survey, _| survey.disks[0].parts[3].label = "b".into(),
-        &[("missing", "slot-b: expected a partition PARTLABEL=slot-b, found none")],
+        &[("missing", "slot-b: there is no partition PARTLABEL=slot-b")],
     );
     places(
         |survey, _| {
@@ -60,16 +60,19 @@ fn partitions_are_there_once_and_each_for_itself() {
                 parts: vec![part("slot-a", 7)],
             })
         },
-        &[("ambiguous", "slot-a: expected one partition PARTLABEL=slot-a, found it on vda and sda")],
+        &[(
+            "ambiguous",
+            "slot-a: partition PARTLABEL=slot-a is on vda and sda; remove or rename all but one",
+        )],
     );
     places(|survey, _| survey.disks[0].parts[3].label = "recovery".into(), &[("missing", "slot-b: ")]);
     places(
         |_, config| config.recovery = config.staging.clone(),
-        &[("shared", "recovery: expected a partition of its own, found that of staging")],
+        &[("shared", "recovery: it has the same partition as staging")],
     );
     places(
         |_, config| config.slots[1].parts[0].1 = Locator::PartUuid(Uuid([3; 16])),
-        &[("shared", "slot-b: expected a partition of its own, found that of slot-a")],
+        &[("shared", "slot-b: it has the same partition as slot-a")],
     );
     places(
         |survey, _| survey.disks[0].parts[3].start -= 1,
@@ -77,7 +80,7 @@ fn partitions_are_there_once_and_each_for_itself() {
     );
     places(
         |survey, _| survey.disks[0].parts[0].len = MIB - 1,
-        &[("record-size", "record: expected a partition of at least 1048576 bytes, found 1048575")],
+        &[("record-size", "record: its partition has 1048575 bytes; make it at least 1048576")],
     );
 }
 
@@ -101,7 +104,7 @@ fn the_record_and_each_copy_are_looked_at() {
     );
     expect(|found| check_record(&Some(Trouble::NoPartition), &sound, found), &[]);
     expect(|found| check_lag(0, found), &[]);
-    expect(|found| check_lag(2, found), &[("record-copy", "a copy lacks 2 saves")]);
+    expect(|found| check_lag(2, found), &[("record-copy", "a copy has lost 2 saves")]);
 }
 
 fn record() -> Record {
@@ -155,9 +158,9 @@ fn an_insecure_image_is_a_fault_and_an_old_one_is_a_note() {
     "1.1".clone_into(&mut record.floor);
     let mut found = Findings::default();
     check_doubts(&record, &mut found);
-    let told: Vec<_> = found.0.iter().filter(|found| !found.fault).map(|found| &*found.text).collect();
+    let notes: Vec<_> = found.0.iter().filter(|found| !found.fault).map(|found| &*found.text).collect();
     assert_eq!(
-        told,
+        notes,
         ["slot-a", "slot-b"].map(|slot| format!("{slot}: below the floor: it boots when no other can"))
     );
 }
@@ -172,11 +175,11 @@ fn every_slot_has_room_for_the_largest_image_and_holds_its_own() {
     );
     expect(
         |found| check_filled(&[slot(16 * MIB, Some(8 * MIB), true), slot(8 * MIB, None, true)], found),
-        &[("slot-size", "found 8388608")],
+        &[("slot-size", "the slot has 8388608")],
     );
     expect(
         |found| check_filled(&[slot(16 * MIB, None, false)], found),
-        &[("trailer", "slot-a: expected the signed trailer")],
+        &[("trailer", "slot-a: it does not have the signed trailer")],
     );
 }
 
@@ -184,5 +187,8 @@ fn every_slot_has_room_for_the_largest_image_and_holds_its_own() {
 fn the_staging_area_has_room_for_another_bundle() {
     expect(|found| check_free_space(0, 0, found), &[]);
     expect(|found| check_free_space(5, 5, found), &[]);
-    expect(|found| check_free_space(6, 5, found), &[("staging-room", "expected 6 bytes")]);
+    expect(
+        |found| check_free_space(6, 5, found),
+        &[("staging-room", "another bundle of 6 bytes does not fit: 5 are free")],
+    );
 }

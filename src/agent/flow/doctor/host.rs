@@ -25,11 +25,12 @@ impl Host {
     pub fn check(&self, found: &mut Findings) {
         let has = |wanted: &dyn Fn(&str) -> bool| self.command_line.split_ascii_whitespace().any(wanted);
         match &self.booted_by {
-            None => found.fault("boot", "boot", &"it did not come through everboot; use its initramfs"),
+            None => found.fault("boot", "boot", &"it did not come through everboot; boot with root=everboot"),
             Some(version) if *version != self.version => {
                 let own = &self.version;
-                let text =
-                    format_args!("expected everboot {own} in it, found {version}; make it anew, and reboot");
+                let text = format_args!(
+                    "it has everboot {version}, and the system has {own}; make it anew, and reboot"
+                );
                 found.fault("agent", "initramfs", &text);
             }
             Some(_) => {}
@@ -42,7 +43,7 @@ impl Host {
         }
         // A negative number reboots at once.
         if !has(&|word| word.strip_prefix("panic=").is_some_and(|value| !value.is_empty() && value != "0")) {
-            let text = "expected panic=SECONDS, so that a crash is a reboot; add panic=10";
+            let text = "without panic= a crash of the kernel does not restart the machine; add panic=10";
             found.fault("panic", "kernel command line", &text);
         }
         if !has(&|word| word == "gpt") {
@@ -54,10 +55,9 @@ impl Host {
             found.note("watchdog", "no watchdog device", &text);
         }
         match &self.initramfs {
-            None => found.note("initramfs", "initramfs", &"in no known place; it was not looked at"),
+            None => found.note("initramfs", "initramfs", &"it was not found, so its age is not known"),
             Some((path, true)) => {
-                let text =
-                    "older than this everboot, and not unpacked here; if everboot was changed, make it anew";
+                let text = "older than this everboot; if everboot was updated since, make it anew";
                 found.note("initramfs", path, &text);
             }
             Some(_) => {}
