@@ -141,7 +141,7 @@ fn a_slot_without_a_trailer_boots_by_the_order_of_a_newer_record() {
     let record = world.record();
     only_second_version(&mut world, &record);
     let slot = &world.machine.parts[SLOT_B];
-    slot.write_at(slot.len() - 65536, &[0; 65536]).unwrap();
+    slot.write_at(slot.len() - 65536, &vec![0; 65536]).unwrap();
     slot.sync().unwrap();
     assert_eq!(world.boot_version(), Some(2));
 }
