@@ -4,7 +4,7 @@
 use super::Error;
 use super::archive::Member;
 use crate::medium::{Aligned, Medium};
-use everboot_core::manifest::{Manifest, Payload};
+use everboot_core::manifest::PartImage;
 use everboot_core::slot::{Digest, RootHash};
 use everboot_core::tree::{Emit, Hasher};
 use std::convert::Infallible;
@@ -17,7 +17,7 @@ pub struct Delta(Infallible);
 
 impl Delta {
     /// Refuses it, before anything else of it is looked at.
-    pub(super) fn read(_: &impl Medium, _: Member, _: &Payload) -> Result<Self, Error> {
+    pub(super) fn read(_: &impl Medium, _: Member, _: &PartImage) -> Result<Self, Error> {
         Err(Error::Unsupported {
             what: "a delta, by a program that was built without them; use the whole bundle",
         })
@@ -53,7 +53,7 @@ impl<M> Sources<M> {
     }
 
     /// Nobody asks for one more.
-    pub fn push(&mut self, _: M, _: &Manifest) -> Result<(), Error> {
+    pub fn push(&mut self, _: M, _: &PartImage) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -91,7 +91,7 @@ impl<'a, S, T> SharedDelta<'a, S, T> {
     pub fn new(
         (_, delta): (&'a S, &'a Delta),
         _: &'a mut Sources<T>,
-        _: &Payload,
+        _: &PartImage,
     ) -> Result<(Self, Trees<'a, T>), Error> {
         match delta.0 {}
     }
@@ -112,7 +112,7 @@ impl<'a, S, T> SharedDelta<'a, S, T> {
     }
 
     /// Makes the tree.
-    pub fn build<E>(self, _: &mut Trees<'_, T>, _: &Payload, _: &mut Emit<'_, E>) -> Result<RootHash, E> {
+    pub fn build<E>(self, _: &mut Trees<'_, T>, _: &PartImage, _: &mut Emit<'_, E>) -> Result<RootHash, E> {
         match self.0 {}
     }
 
