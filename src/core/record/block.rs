@@ -140,10 +140,12 @@ fn order(block: &[u8; BLOCK]) -> Vec<Uuid> {
 /// The block that holds `record` as the save number `generation`, in the format of that version.
 pub fn encode(record: &Record, generation: u64, version: u16) -> Result<Box<[u8; BLOCK]>, EncodeError> {
     let mut block = Box::new([0; BLOCK]);
-    let length = wire::write(record, &mut block[BODY..CHECKSUM]).ok_or(EncodeError)?;
+    let body = wire::write(record).ok_or(EncodeError)?;
+    let room = block[BODY..CHECKSUM].get_mut(..body.len()).ok_or(EncodeError)?;
+    room.copy_from_slice(&body);
     block[..8].copy_from_slice(&MAGIC);
     block[8..10].copy_from_slice(&version.to_le_bytes());
-    block[10..12].copy_from_slice(&(length as u16).to_le_bytes());
+    block[10..12].copy_from_slice(&(body.len() as u16).to_le_bytes());
     block[12..20].copy_from_slice(&generation.to_le_bytes());
     for (room, part) in block[ORDER..BODY].as_chunks_mut::<UUID>().0.iter_mut().zip(record.order()) {
         *room = part.0;

@@ -4,13 +4,13 @@
 //! reads the entry of a newer one as far as it knows it: a kind that it does not know is a number, and what stands
 //! behind the fields that it knows is not looked at. No program rewrites an entry, so nothing is lost by that.
 
+use super::bytes::{Reader, Writer};
 use crate::slot::{BLOCK, Uuid, checksum};
 use crate::wall_clock::WallClock;
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt;
-use serde::{Deserialize, Serialize};
 
 const MAGIC: [u8; 8] = *b"evb-hist";
 const BODY: usize = 12;
@@ -58,18 +58,6 @@ pub struct Entry {
     pub text: String,
 }
 
-/// The body of a block. Fields are added at its end only.
-#[derive(Serialize, Deserialize)]
-struct Body<'a> {
-    sequence: u64,
-    seconds: u64,
-    is_set: bool,
-    boot: Option<[u8; 16]>,
-    program: &'a str,
-    kind: u32,
-    text: &'a str,
-}
-
 impl Kind {
     fn of_number(number: u32) -> Self {
         match number {
@@ -101,20 +89,19 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The block of an entry. What is too long is cut at a character's end.
+/// The block of an entry. What is too long is cut at a character's end. Fields are added at the end of the body only.
 pub fn encode(entry: &Entry) -> Box<[u8; BLOCK]> {
-    let body = Body {
-        sequence: entry.sequence,
-        seconds: entry.stamp.clock.seconds(),
-        is_set: entry.stamp.clock.is_set(),
-        boot: entry.stamp.boot.map(|Uuid(bytes)| bytes),
-        program: cut(&entry.stamp.program, MAX_PROGRAM),
-        kind: entry.kind.number(),
-        text: cut(&entry.text, MAX_TEXT),
-    };
+    let mut body = Writer::default();
+    body.number(entry.sequence);
+    body.number(entry.stamp.clock.seconds());
+    body.byte(entry.stamp.clock.is_set().into());
+    body.option(entry.stamp.boot, |body, Uuid(id)| body.array(&id));
+    body.bytes(cut(&entry.stamp.program, MAX_PROGRAM).as_bytes());
+    body.number(entry.kind.number().into());
+    body.bytes(cut(&entry.text, MAX_TEXT).as_bytes());
     let mut block = Box::new([0; BLOCK]);
-    let length = postcard::to_slice(&body, &mut block[BODY..CHECKSUM]).map_or(0, |body| body.len());
-    seal(&mut block, length);
+    block[BODY..][..body.0.len()].copy_from_slice(&body.0);
+    seal(&mut block, body.0.len());
     block
 }
 
@@ -126,13 +113,15 @@ pub fn decode(block: &[u8; BLOCK]) -> Option<Entry> {
     }
     let length = u32::from_le_bytes([block[8], block[9], block[10], block[11]]) as usize;
     // What a newer program has put behind these fields stays unread.
-    let (body, _) = postcard::take_from_bytes::<Body<'_>>(block[BODY..CHECKSUM].get(..length)?).ok()?;
-    let clock = if body.is_set { WallClock::Set(body.seconds) } else { WallClock::NotSet(body.seconds) };
+    let mut body = Reader(block[BODY..CHECKSUM].get(..length)?);
+    let (sequence, seconds) = (body.number()?, body.number()?);
+    let clock = if body.flag()? { WallClock::Set(seconds) } else { WallClock::NotSet(seconds) };
+    let boot = body.option(|body| body.array().map(Uuid))?;
     Some(Entry {
-        sequence: body.sequence,
-        stamp: Stamp { clock, boot: body.boot.map(Uuid), program: body.program.to_owned() },
-        kind: Kind::of_number(body.kind),
-        text: body.text.to_owned(),
+        sequence,
+        stamp: Stamp { clock, boot, program: body.text()?.to_owned() },
+        kind: Kind::of_number(body.number()?.try_into().ok()?),
+        text: body.text()?.to_owned(),
     })
 }
 

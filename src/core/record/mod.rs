@@ -5,6 +5,7 @@
 //! chosen cannot be used. `store` does the I/O.
 
 mod block;
+mod bytes;
 mod extension;
 mod formats;
 pub mod history;

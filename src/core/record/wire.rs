@@ -1,9 +1,10 @@
 //! The body of a copy: what of a record is written, in which order and form. `FORMAT.md` states the bytes.
 //!
-//! These structs are the layout, and nothing else uses them: a field that comes, goes or moves is another format
+//! These functions are the layout, writer beside reader: a field that comes, goes or moves is another format
 //! version. What may grow within a version is a tag with a length-prefixed body, or an extension. Every body that is
 //! read is written back to the letter.
 
+use super::bytes::{Reader, Writer};
 use super::{Extension, LastBoot, MAX_BAD_IMAGES, Owner, Record, Slot, Staged, Update};
 use crate::slot::{
     BadReason, Image, ImageId, Location, MAX_PARTS, MAX_SLOTS, Part, PartName, SlotId, SlotName, SlotState,
@@ -11,195 +12,104 @@ use crate::slot::{
 };
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
-use core::fmt;
-use serde::de::{Error, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-#[derive(Serialize, Deserialize)]
-struct Body<'a> {
-    disk: Bytes<16>,
-    #[serde(borrow)]
-    slots: Vec<SlotBody<'a>>,
-    default: Option<u8>,
-    last_boot: Option<(u8, bool)>,
-    update: UpdateBody<'a>,
-    bad_images: Vec<Bytes<32>>,
-    recovery_rounds: u8,
-    once: Option<u8>,
-    floor: &'a str,
-    extensions: Vec<ExtensionBody<'a>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct SlotBody<'a> {
-    name: &'a str,
-    #[serde(borrow)]
-    parts: Vec<(&'a str, Tagged)>,
-    state: Tagged,
-    #[serde(borrow)]
-    image: Option<ImageBody<'a>>,
-    confirmed: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ImageBody<'a> {
-    version: &'a str,
-    id: Option<Bytes<32>>,
-    open: bool,
-    tries: u8,
-    insecure: bool,
-}
-
-#[derive(Serialize, Deserialize)]
-struct UpdateBody<'a> {
-    step: Tagged,
-    #[serde(borrow)]
-    bundle: Option<(Bytes<32>, ImageBody<'a>)>,
-    target: Option<u8>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct ExtensionBody<'a> {
-    kind: u16,
-    is_critical: bool,
-    owner: (u8, &'a [u8]),
-    body: &'a [u8],
-}
-
-/// Memory is taken for as many slots as are announced.
-const _: () = assert!(size_of::<SlotBody<'_>>() <= size_of::<Slot>());
-
-/// An array, read in a loop: serde's own code for it has a step for each byte.
-#[derive(Clone, Copy)]
-struct Bytes<const N: usize>([u8; N]);
-
-impl<const N: usize> Serialize for Bytes<N> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        use serde::ser::SerializeTuple;
-        let mut each = to.serialize_tuple(N)?;
-        self.0.iter().try_for_each(|byte| each.serialize_element(byte))?;
-        each.end()
-    }
-}
-
-impl<'de, const N: usize> Deserialize<'de> for Bytes<N> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_tuple(N, Each)
-    }
-}
-
-struct Each<const N: usize>;
-
-impl<'de, const N: usize> Visitor<'de> for Each<N> {
-    type Value = Bytes<N>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{N} bytes")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut each: A) -> Result<Self::Value, A::Error> {
-        let mut bytes = [0; N];
-        for (at, byte) in bytes.iter_mut().enumerate() {
-            *byte = each.next_element()?.ok_or_else(|| A::Error::invalid_length(at, &self))?;
-        }
-        Ok(Bytes(bytes))
-    }
-}
-
-impl Serialize for Tagged {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        (self.tag(), self.body()).serialize(to)
-    }
-}
-
-impl<'de> Deserialize<'de> for Tagged {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let (tag, body) = <(u8, &[u8])>::deserialize(from)?;
-        Tagged::new(tag, body).ok_or_else(|| D::Error::invalid_length(body.len(), &"at most 16 bytes"))
-    }
-}
-
-/// Writes the body into `room`, and returns its length; `None` when it does not fit.
-pub(super) fn write(record: &Record, room: &mut [u8]) -> Option<usize> {
-    let slots = record.slots.iter().map(SlotBody::of).collect::<Option<_>>()?;
-    let owners: Vec<_> = record.extensions.iter().map(|extension| write_owner(&extension.owner)).collect();
-    let body = Body {
-        disk: Bytes(record.disk.0),
-        slots,
-        default: record.default.map(|id| id.0),
-        last_boot: record.last_boot.map(|boot| (boot.slot.0, boot.confirmed)),
-        update: UpdateBody::of(&record.update)?,
-        bad_images: record.bad_images.iter().map(|id| Bytes(id.0)).collect(),
-        recovery_rounds: record.recovery_rounds,
-        once: record.once.map(|id| id.0),
-        floor: &record.floor,
-        extensions: record.extensions.iter().zip(&owners).map(ExtensionBody::of).collect(),
-    };
-    postcard::to_slice(&body, room).ok().map(|written| written.len())
+/// The body of a record; `None` where a value has no form.
+pub(super) fn write(record: &Record) -> Option<Vec<u8>> {
+    let mut to = Writer::default();
+    to.array(&record.disk.0);
+    to.list(&record.slots, write_slot)?;
+    write_id(&mut to, record.default);
+    to.option(record.last_boot, |to, boot| {
+        to.byte(boot.slot.0);
+        to.byte(boot.confirmed.into());
+    });
+    write_update(&mut to, &record.update)?;
+    to.list(&record.bad_images, |to, id| {
+        to.array(&id.0);
+        Some(())
+    })?;
+    to.byte(record.recovery_rounds);
+    write_id(&mut to, record.once);
+    to.bytes(record.floor.as_bytes());
+    to.list(&record.extensions, write_extension)?;
+    Some(to.0)
 }
 
 /// Reads a body; `None` when it is not one. Its values may be out of range still.
 pub(super) fn read(bytes: &[u8]) -> Option<Record> {
-    let (body, rest) = postcard::take_from_bytes::<Body<'_>>(bytes).ok()?;
-    // Before memory is taken for them.
-    let has_many_parts = body.slots.iter().any(|slot| slot.parts.len() > MAX_PARTS);
-    if !rest.is_empty()
-        || body.slots.len() > MAX_SLOTS
-        || has_many_parts
-        || body.bad_images.len() > MAX_BAD_IMAGES
-    {
-        return None;
-    }
-    Some(Record {
-        disk: Uuid(body.disk.0),
-        slots: body.slots.into_iter().map(SlotBody::read).collect::<Option<_>>()?,
-        default: body.default.map(SlotId),
-        last_boot: body.last_boot.map(|(slot, confirmed)| LastBoot { slot: SlotId(slot), confirmed }),
-        update: body.update.read(),
-        bad_images: body.bad_images.into_iter().map(|id| ImageId(id.0)).collect(),
-        recovery_rounds: body.recovery_rounds,
-        once: body.once.map(SlotId),
-        floor: body.floor.to_owned(),
-        extensions: body.extensions.into_iter().map(ExtensionBody::read).collect(),
+    let from = &mut Reader(bytes);
+    let record = Record {
+        disk: Uuid(from.array()?),
+        slots: from.list(MAX_SLOTS, read_slot)?,
+        default: read_id(from)?,
+        last_boot: from
+            .option(|from| Some(LastBoot { slot: SlotId(from.byte()?), confirmed: from.flag()? }))?,
+        update: read_update(from)?,
+        bad_images: from.list(MAX_BAD_IMAGES, |from| from.array().map(ImageId))?,
+        recovery_rounds: from.byte()?,
+        once: read_id(from)?,
+        floor: from.text()?.to_owned(),
+        extensions: from.list(usize::MAX, read_extension)?,
+    };
+    from.0.is_empty().then_some(record)
+}
+
+fn write_id(to: &mut Writer, id: Option<SlotId>) {
+    to.option(id, |to, id| to.byte(id.0));
+}
+
+fn read_id(from: &mut Reader<'_>) -> Option<Option<SlotId>> {
+    from.option(|from| from.byte().map(SlotId))
+}
+
+fn write_tagged(to: &mut Writer, tagged: Tagged) {
+    to.byte(tagged.tag());
+    to.bytes(tagged.body());
+}
+
+fn read_tagged(from: &mut Reader<'_>) -> Option<Tagged> {
+    Tagged::new(from.byte()?, from.bytes()?)
+}
+
+fn write_slot(to: &mut Writer, slot: &Slot) -> Option<()> {
+    to.bytes(slot.name.as_str().as_bytes());
+    to.list(&slot.parts, write_part)?;
+    write_tagged(to, write_state(slot.state)?);
+    to.option(slot.image.as_ref(), write_image);
+    to.number(slot.confirmed);
+    Some(())
+}
+
+fn read_slot(from: &mut Reader<'_>) -> Option<Slot> {
+    Some(Slot {
+        name: SlotName::new(from.text()?).ok()?,
+        parts: from.list(MAX_PARTS, read_part)?,
+        state: read_state(read_tagged(from)?),
+        image: from.option(read_image)?,
+        confirmed: from.number()?,
     })
 }
 
-impl<'a> SlotBody<'a> {
-    fn of(slot: &'a Slot) -> Option<Self> {
-        Some(Self {
-            name: slot.name.as_str(),
-            parts: slot.parts.iter().map(write_part).collect::<Option<_>>()?,
-            state: write_state(slot.state)?,
-            image: slot.image.as_ref().map(ImageBody::of),
-            confirmed: slot.confirmed,
-        })
-    }
-
-    fn read(self) -> Option<Slot> {
-        Some(Slot {
-            name: SlotName::new(self.name).ok()?,
-            parts: self.parts.into_iter().map(read_part).collect::<Option<_>>()?,
-            state: read_state(self.state),
-            image: self.image.map(ImageBody::read),
-            confirmed: self.confirmed,
-        })
-    }
+fn write_part(to: &mut Writer, part: &Part) -> Option<()> {
+    to.bytes(part.name.as_str().as_bytes());
+    write_tagged(
+        to,
+        match part.location {
+            Location::Partition(guid) => Tagged::new(0, &guid.0)?,
+            Location::Other(location) => location,
+        },
+    );
+    Some(())
 }
 
-fn write_part(part: &Part) -> Option<(&str, Tagged)> {
-    let location = match part.location {
-        Location::Partition(guid) => Tagged::new(0, &guid.0),
-        Location::Other(location) => Some(location),
-    };
-    Some((part.name.as_str(), location?))
-}
-
-fn read_part((name, location): (&str, Tagged)) -> Option<Part> {
+fn read_part(from: &mut Reader<'_>) -> Option<Part> {
+    let name = PartName::new(from.text()?)?;
+    let location = read_tagged(from)?;
     let location = match (location.tag(), location.body().try_into()) {
         (0, Ok(guid)) => Location::Partition(Uuid(guid)),
         _ => Location::Other(location),
     };
-    Some(Part { name: PartName::new(name)?, location })
+    Some(Part { name, location })
 }
 
 fn write_state(state: SlotState) -> Option<Tagged> {
@@ -210,21 +120,19 @@ fn write_state(state: SlotState) -> Option<Tagged> {
         SlotState::Trial { tries_left, handoffs_left } => Tagged::new(3, &[tries_left, handoffs_left]),
         SlotState::Good => Tagged::new(4, &[]),
         SlotState::Bad { reason } => {
-            let mut body = Vec::new();
-            match reason {
-                BadReason::TriesExhausted => body.push(0),
-                BadReason::HandoffsExhausted => body.push(1),
-                BadReason::NotMountable => body.push(2),
-                BadReason::NoInit => body.push(3),
-                BadReason::Rejected => body.push(4),
-                BadReason::RolledBack => body.push(5),
-                BadReason::Unproven => body.push(6),
+            let tag = match reason {
+                BadReason::TriesExhausted => 0,
+                BadReason::HandoffsExhausted => 1,
+                BadReason::NotMountable => 2,
+                BadReason::NoInit => 3,
+                BadReason::Rejected => 4,
+                BadReason::RolledBack => 5,
+                BadReason::Unproven => 6,
                 BadReason::Other(reason) => {
-                    body.push(reason.tag());
-                    body.extend(reason.body());
+                    return Tagged::new(5, &[&[reason.tag()], reason.body()].concat());
                 }
-            }
-            Tagged::new(5, &body)
+            };
+            Tagged::new(5, &[tag])
         }
         SlotState::Other(state) => Some(state),
     }
@@ -255,70 +163,76 @@ fn read_state(state: Tagged) -> SlotState {
     }
 }
 
-impl<'a> ImageBody<'a> {
-    fn of(image: &'a Image) -> Self {
-        Self {
-            version: &image.version,
-            id: image.id.map(|id| Bytes(id.0)),
-            open: image.open,
-            tries: image.tries,
-            insecure: image.insecure,
-        }
-    }
-
-    fn read(self) -> Image {
-        Image {
-            version: self.version.to_owned(),
-            id: self.id.map(|id| ImageId(id.0)),
-            open: self.open,
-            tries: self.tries,
-            insecure: self.insecure,
-        }
-    }
+fn write_image(to: &mut Writer, image: &Image) {
+    to.bytes(image.version.as_bytes());
+    to.option(image.id, |to, id| to.array(&id.0));
+    to.byte(image.open.into());
+    to.byte(image.tries);
+    to.byte(image.insecure.into());
 }
 
-impl<'a> UpdateBody<'a> {
-    fn of(update: &'a Update) -> Option<Self> {
-        let step = match update {
-            Update::None => Tagged::new(0, &[]),
-            Update::Staged(_) => Tagged::new(1, &[]),
-            Update::Preparing { .. } => Tagged::new(2, &[]),
-            Update::Due { starts_left, .. } => Tagged::new(3, &[*starts_left]),
-            Update::Kept(_) => Tagged::new(4, &[]),
-            Update::Other { step, .. } => Some(*step),
-        };
-        let bundle = update.bundle().map(|bundle| (Bytes(bundle.manifest), ImageBody::of(&bundle.image)));
-        Some(Self { step: step?, bundle, target: update.target().map(|id| id.0) })
-    }
-
-    /// Bundle and target stand apart, so that they are known of an update that is not.
-    fn read(self) -> Update {
-        let bundle =
-            self.bundle.map(|(manifest, image)| Staged { manifest: manifest.0, image: image.read() });
-        let (step, target) = (self.step, self.target.map(SlotId));
-        match (step.tag(), step.body(), bundle, target) {
-            (0, [], None, None) => Update::None,
-            (1, [], Some(bundle), None) => Update::Staged(bundle),
-            (2, [], Some(bundle), Some(target)) => Update::Preparing { bundle, target },
-            (3, [starts_left], Some(bundle), Some(target)) => {
-                Update::Due { bundle, target, starts_left: *starts_left }
-            }
-            (4, [], Some(bundle), None) => Update::Kept(bundle),
-            (_, _, bundle, target) => Update::Other { step, bundle, target },
-        }
-    }
+fn read_image(from: &mut Reader<'_>) -> Option<Image> {
+    Some(Image {
+        version: from.text()?.to_owned(),
+        id: from.option(|from| from.array().map(ImageId))?,
+        open: from.flag()?,
+        tries: from.byte()?,
+        insecure: from.flag()?,
+    })
 }
 
-impl<'a> ExtensionBody<'a> {
-    fn of((extension, owner): (&'a Extension, &'a (u8, Vec<u8>))) -> Self {
-        let owner = (owner.0, &*owner.1);
-        Self { kind: extension.kind, is_critical: extension.is_critical, owner, body: &extension.body }
-    }
+fn write_update(to: &mut Writer, update: &Update) -> Option<()> {
+    let step = match update {
+        Update::None => Tagged::new(0, &[]),
+        Update::Staged(_) => Tagged::new(1, &[]),
+        Update::Preparing { .. } => Tagged::new(2, &[]),
+        Update::Due { starts_left, .. } => Tagged::new(3, &[*starts_left]),
+        Update::Kept(_) => Tagged::new(4, &[]),
+        Update::Other { step, .. } => Some(*step),
+    };
+    write_tagged(to, step?);
+    to.option(update.bundle(), |to, bundle| {
+        to.array(&bundle.manifest);
+        write_image(to, &bundle.image);
+    });
+    write_id(to, update.target());
+    Some(())
+}
 
-    fn read(self) -> Extension {
-        let owner = read_owner(self.owner.0, self.owner.1);
-        Extension { kind: self.kind, is_critical: self.is_critical, owner, body: self.body.to_owned() }
-    }
+/// Bundle and target stand apart, so that they are known of an update that is not.
+fn read_update(from: &mut Reader<'_>) -> Option<Update> {
+    let step = read_tagged(from)?;
+    let bundle = from.option(|from| Some(Staged { manifest: from.array()?, image: read_image(from)? }))?;
+    let target = read_id(from)?;
+    Some(match (step.tag(), step.body(), bundle, target) {
+        (0, [], None, None) => Update::None,
+        (1, [], Some(bundle), None) => Update::Staged(bundle),
+        (2, [], Some(bundle), Some(target)) => Update::Preparing { bundle, target },
+        (3, [starts_left], Some(bundle), Some(target)) => {
+            Update::Due { bundle, target, starts_left: *starts_left }
+        }
+        (4, [], Some(bundle), None) => Update::Kept(bundle),
+        (_, _, bundle, target) => Update::Other { step, bundle, target },
+    })
+}
+
+fn write_extension(to: &mut Writer, extension: &Extension) -> Option<()> {
+    to.number(extension.kind.into());
+    to.byte(extension.is_critical.into());
+    let (tag, body) = write_owner(&extension.owner);
+    to.byte(tag);
+    to.bytes(&body);
+    to.bytes(&extension.body);
+    Some(())
+}
+
+fn read_extension(from: &mut Reader<'_>) -> Option<Extension> {
+    Some(Extension {
+        kind: from.number()?.try_into().ok()?,
+        is_critical: from.flag()?,
+        owner: read_owner(from.byte()?, from.bytes()?),
+        body: from.bytes()?.to_owned(),
+    })
 }
 
 fn write_owner(owner: &Owner) -> (u8, Vec<u8>) {
@@ -326,7 +240,9 @@ fn write_owner(owner: &Owner) -> (u8, Vec<u8>) {
         Owner::Record => (0, Vec::new()),
         Owner::Slot(id, image) => {
             let mut body = Vec::from([id.0]);
-            body.extend(image.iter().flat_map(|image| image.0));
+            if let Some(image) = image {
+                body.extend_from_slice(&image.0);
+            }
             (1, body)
         }
         Owner::Update(manifest) => (2, manifest.to_vec()),

@@ -9,8 +9,8 @@ use everboot_core::record::{Copy, Record, Slot, history};
 use everboot_core::slot::BLOCK;
 use everboot_storage::apply::{TRAILER_LEN, read_seal, read_trailer};
 
-/// postcard takes memory for as many slots as are announced, at most one for each byte that is left of the block. Their
-/// number is refused after that.
+/// Memory is taken as values are found in a block: twice as much for a list as for its values, and no value has less
+/// than a byte.
 const BLOCK_OF_SLOTS: usize = BLOCK * size_of::<Slot>();
 
 /// A copy of the record. Of one that can be used each verb makes another one that can be used.
