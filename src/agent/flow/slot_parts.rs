@@ -46,10 +46,11 @@ impl<M: Machine> Site<'_, M> {
         access: Access,
     ) -> Result<Vec<M::Disk>, Error> {
         admit_parts(manifest, view.record.slot(id))?;
-        let mut open = |name| {
-            let opened = self.machine.open(view.part(id, name)?, access);
-            opened.map_err(|error| Error::Slot(view.record.slot(id).name.clone(), error))
-        };
-        manifest.parts.iter().map(|image| open(&image.name)).collect()
+        let mut parts = Vec::new();
+        for image in &manifest.parts {
+            let opened = self.machine.open(view.part(id, &image.name)?, access);
+            parts.push(opened.map_err(|error| Error::Slot(view.record.slot(id).name.clone(), error))?);
+        }
+        Ok(parts)
     }
 }

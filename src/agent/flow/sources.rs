@@ -29,20 +29,21 @@ impl<M: Machine> Site<'_, M> {
         target: Option<SlotId>,
         from: SourceSlots,
     ) -> Result<Vec<Sources<M::Disk>>, Error> {
-        let of_part = |body: &Body| {
+        let mut all = Vec::new();
+        for body in bundle.bodies() {
             let mut sources = Sources::none();
-            let Body::Delta(delta) = body else { return Ok(sources) };
-            for (root, _) in delta.sources() {
-                let (part, image) =
-                    self.source(view, *root, target).ok_or(bundle::Error::Source { root: *root })?;
-                if image.open && from == SourceSlots::Sealed {
-                    return Err(Refusal::OpenSource.into());
+            if let Body::Delta(delta) = body {
+                for (root, _) in delta.sources() {
+                    let (part, image) = self.source(view, *root, target)?;
+                    if image.open && from == SourceSlots::Sealed {
+                        return Err(Refusal::OpenSource.into());
+                    }
+                    sources.push(part, &image)?;
                 }
-                sources.push(part, &image)?;
             }
-            Ok(sources)
-        };
-        bundle.bodies().iter().map(of_part).collect()
+            all.push(sources);
+        }
+        Ok(all)
     }
 
     /// A part of a slot that holds the image with this root hash.
@@ -51,14 +52,29 @@ impl<M: Machine> Site<'_, M> {
         view: &View<M::Disk>,
         root: RootHash,
         target: Option<SlotId>,
+    ) -> Result<(M::Disk, PartImage), Error> {
+        let mut found = None;
+        for id in (0..view.record.slots.len()).map(|at| SlotId(at as u8)).filter(|id| Some(*id) != target) {
+            if let Some((part, image)) = self.part_with(view, id, root) {
+                if !image.open {
+                    return Ok((part, image));
+                }
+                found = found.or(Some((part, image)));
+            }
+        }
+        found.ok_or(bundle::Error::Source { root }.into())
+    }
+
+    /// The part of this slot that holds that image.
+    fn part_with(
+        &mut self,
+        view: &View<M::Disk>,
+        id: SlotId,
+        root: RootHash,
     ) -> Option<(M::Disk, PartImage)> {
-        let others = view.record.ids().map(|(id, _)| id).filter(|id| Some(*id) != target);
-        let found = others.filter_map(|id| {
-            let manifest = read_manifest(&self.machine.open(view.root(id)?, Access::Read).ok()?, self.keys)?;
-            let image = manifest.parts.into_iter().find(|image| image.root_hash == root)?;
-            Some((self.machine.open(view.part(id, &image.name).ok()?, Access::Read).ok()?, image))
-        });
-        found.min_by_key(|(_, image)| image.open)
+        let manifest = read_manifest(&self.machine.open(view.root(id)?, Access::Read).ok()?, self.keys)?;
+        let image = manifest.parts.into_iter().find(|image| image.root_hash == root)?;
+        Some((self.machine.open(view.part(id, &image.name).ok()?, Access::Read).ok()?, image))
     }
 
     /// Refuses to leave the staged bundle for early boot if it is a delta that needs an open slot. Whatever else is

@@ -87,13 +87,17 @@ pub fn admit_parts(manifest: &Manifest, slot: &Slot) -> Result<(), Unfit> {
     if slot.parts.len() == manifest.parts.len() && slot.parts.iter().all(has) {
         return Ok(());
     }
-    let names = |names: &mut dyn Iterator<Item = &PartName>| {
-        names.map(PartName::as_str).collect::<Vec<_>>().join(", ")
-    };
-    Err(Unfit::Parts {
-        expected: names(&mut slot.parts.iter().map(|part| &part.name)),
-        found: names(&mut manifest.parts.iter().map(|image| &image.name)),
-    })
+    let (mut expected, mut found) = (String::new(), String::new());
+    slot.parts.iter().for_each(|part| list(&mut expected, &part.name));
+    manifest.parts.iter().for_each(|image| list(&mut found, &image.name));
+    Err(Unfit::Parts { expected, found })
+}
+
+fn list(names: &mut String, name: &PartName) {
+    if !names.is_empty() {
+        names.push_str(", ");
+    }
+    names.push_str(name.as_str());
 }
 
 /// Refuses what does not fit, before anything is written.

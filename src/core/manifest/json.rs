@@ -179,7 +179,7 @@ impl Raw {
             tries,
             modules,
             formats,
-            parts: parts.into_iter().map(RawPart::read).collect::<Result<_, _>>()?,
+            parts: read_parts(parts)?,
         })
     }
 
@@ -210,6 +210,10 @@ impl Raw {
         if self.parts.len() != 1 {
             return Err(wrong("parts", "exactly one", &self.parts.len()));
         }
+        let mut parts = Vec::new();
+        for part in self.parts {
+            parts.push(part.check()?);
+        }
         Ok(Manifest {
             upgrade_from: self.upgrade_from.map(ranges).transpose()?,
             compatible: self.compatible,
@@ -219,9 +223,18 @@ impl Raw {
             modules: self.modules,
             formats: self.formats,
             insecure: false,
-            parts: self.parts.into_iter().map(RawPart::check).collect::<Result<_, _>>()?,
+            parts,
         })
     }
+}
+
+/// A loop: an iterator over results is a kilobyte.
+fn read_parts(values: Vec<Value>) -> Result<Vec<RawPart>, Offset> {
+    let mut parts = Vec::new();
+    for value in values {
+        parts.push(RawPart::read(value)?);
+    }
+    Ok(parts)
 }
 
 fn ranges(texts: Vec<String>) -> Result<Vec<VersionRange>, ManifestError> {
@@ -306,7 +319,7 @@ impl fmt::Display for ManifestError {
             Self::Critical { field } => write!(
                 f,
                 "manifest: unsupported: its field {} has to be understood, and is not known here; update everboot first",
-                field.escape_default()
+                Escaped(field)
             ),
             Self::Value { field, expected, found } => {
                 write!(f, "manifest: {field}: expected {expected}, found {found}")

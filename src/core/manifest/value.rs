@@ -82,7 +82,11 @@ impl Value {
     }
 
     pub(super) fn texts(self) -> Result<Vec<String>, Offset> {
-        self.list()?.into_iter().map(Self::text).collect()
+        let mut texts = Vec::new();
+        for value in self.list()? {
+            texts.push(value.text()?);
+        }
+        Ok(texts)
     }
 
     pub(super) fn fields(self) -> Result<Fields, Offset> {

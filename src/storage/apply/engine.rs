@@ -52,24 +52,26 @@ pub fn apply<S: Medium, T: Medium>(
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
     let layouts = layouts(parts, bundle.manifest())?;
-    let targets = || parts.iter().zip(layouts.iter().copied());
     let (signed, image) = (bundle.signed().clone(), bundle.manifest().image_id());
     let mut progress = Progress { blocks: bundle.manifest().blocks(), ..Progress::default() };
     let root = bundle.manifest().root_at();
     let (root, at) = (&parts[root], layouts[root].trailer);
     let read_back = || Error::ReadBack { block: at / BLOCK as u64 };
     // A delta that tells another image is found out here, of whichever part.
-    let feeds = bundle.carried().zip(sources).zip(targets());
-    let feeds = feeds.map(|((carried, sources), target)| Feed::open(carried, sources, target, threads));
-    let feeds = feeds.collect::<Result<Vec<_>, _>>()?;
+    let mut feeds = Vec::new();
+    for (((part, layout), carried), sources) in parts.iter().zip(&layouts).zip(bundle.carried()).zip(sources)
+    {
+        let (feed, threads) = Feed::open(carried, sources, (part, *layout), threads)?;
+        feeds.push((feed, threads, part, *layout));
+    }
     if !mutant::is(Mutant::TrailerKept) && !trailer::erase(root, at).map_err(Error::Target)? {
         return Err(read_back());
     }
     if mutant::is(Mutant::TrailerFirst) {
         trailer::write_trailer(root, at, &signed, image).map_err(Error::Target)?;
     }
-    for ((feed, threads), target) in feeds.into_iter().zip(targets()) {
-        progress = blocks(feed, threads, target, (false, progress), watch)?;
+    for (feed, threads, part, layout) in feeds {
+        progress = blocks(feed, threads, (part, layout), (false, progress), watch)?;
     }
     match trailer::write_trailer(root, at, &signed, image).map_err(Error::Target)? {
         true => Ok(progress),

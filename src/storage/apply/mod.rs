@@ -31,7 +31,7 @@ pub use verify::{Difference, verify};
 
 use crate::medium::Medium;
 use crate::{bundle, medium};
-use everboot_core::manifest::{Manifest, PartImage};
+use everboot_core::manifest::Manifest;
 use std::fmt;
 
 /// Refuses an image of which a part has no room in its place; `parts` are in the order of the manifest.
@@ -41,8 +41,11 @@ pub fn fits(parts: &[impl Medium], manifest: &Manifest) -> Result<(), Error> {
 
 /// Where everything lies in each part of a slot.
 fn layouts<T: Medium>(parts: &[T], manifest: &Manifest) -> Result<Vec<Layout>, Error> {
-    let layout = |(part, image): (&T, &PartImage)| Layout::new(part.len(), image.size);
-    parts.iter().zip(&manifest.parts).map(layout).collect::<Result<_, _>>().map_err(Error::DoesNotFit)
+    let mut layouts = Vec::new();
+    for (part, image) in parts.iter().zip(&manifest.parts) {
+        layouts.push(Layout::new(part.len(), image.size).map_err(Error::DoesNotFit)?);
+    }
+    Ok(layouts)
 }
 
 /// Why an apply or a verification ended early. The slot is then incomplete, and has no trailer.

@@ -3,6 +3,7 @@
 use super::Error;
 use crate::medium::{Medium, Stream};
 use embedded_io::{Read, ReadExactError};
+use everboot_core::quoted::Escaped;
 
 /// Bytes of a header, and what contents are padded to.
 pub(super) const UNIT: u64 = 512;
@@ -25,8 +26,7 @@ impl Member {
     pub(super) fn read(medium: &impl Medium, at: u64, name: &str) -> Result<Self, Error> {
         let (found, member) = Self::any(medium, at, name)?;
         if found != name.as_bytes() {
-            let found = found.escape_ascii().to_string();
-            return Err(Error::Member { expected: name.to_owned(), found });
+            return Err(Error::Member { expected: name.to_owned(), found: shown(&found) });
         }
         Ok(member)
     }
@@ -64,8 +64,7 @@ impl Member {
         }
         let stored = header[..100].split(|byte| *byte == 0).next().unwrap_or_default();
         if header[345] != 0 {
-            let found = stored.escape_ascii().to_string();
-            return Err(Error::Member { expected: expected.to_owned(), found });
+            return Err(Error::Member { expected: expected.to_owned(), found: shown(stored) });
         }
         if !matches!(header[156], b'0' | 0) {
             return Err(damaged("expected a plain file"));
@@ -86,6 +85,10 @@ impl Member {
         read(medium, self.start, &mut bytes)?;
         Ok(bytes)
     }
+}
+
+fn shown(name: &[u8]) -> String {
+    Escaped(&String::from_utf8_lossy(name)).to_string()
 }
 
 fn read(medium: &impl Medium, at: u64, buf: &mut [u8]) -> Result<(), Error> {
