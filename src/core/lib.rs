@@ -22,7 +22,7 @@
 //! | manifest | the signed description of an image: machine type, version, parts with their root hashes, rules |
 //! | tree | the hash tree over the blocks of an image, as dm-verity lays it out |
 //! | root hash | the hash at the top of the tree over a part |
-//! | trailer | the last 64 KiB of a slot: manifest, signature, confirmed mark |
+//! | trailer | the last 64 KiB of a slot's root part: manifest, signature, confirmed mark |
 //! | seal | write the trailer, which says that everything before it is complete and durable |
 //! | record | what everboot knows of slots and updates, and decides by |
 //! | copy | one of the two blocks that hold the record |

@@ -5,7 +5,7 @@
 
 use crate::root::FileSystem;
 use crate::root::tool::tool;
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use backhand::{FilesystemReader, InnerNode};
 use everboot_core::format_versions::PATH;
 use ext4_view::{Ext4, Ext4Error};
@@ -37,7 +37,10 @@ pub(crate) fn of(image: &Path) -> Option<Vec<String>> {
     });
     match found {
         Found::Says(text) => {
-            Some(String::from_utf8_lossy(&text).lines().filter(is_clean).map(str::to_owned).collect())
+            let lines: Vec<_> =
+                String::from_utf8_lossy(&text).lines().filter(is_clean).map(str::to_owned).collect();
+            // An empty list would say that there is no everboot.
+            Some(lines).filter(|lines| !lines.is_empty())
         }
         Found::Silent => None,
         Found::Nothing => Some(Vec::new()),
@@ -97,7 +100,9 @@ fn erofs(image: &Path) -> Result<Found> {
         command.arg(format!("--path={path}")).arg(image).output().context("run dump.erofs")
     };
     let is_there = |path| -> Result<bool> {
-        Ok(String::from_utf8_lossy(&dump(path, false)?.stdout).contains("regular file"))
+        let said = dump(path, false)?;
+        ensure!(said.status.success(), "dump.erofs: {}", String::from_utf8_lossy(&said.stderr).trim());
+        Ok(String::from_utf8_lossy(&said.stdout).contains("regular file"))
     };
     if !is_there(PATH)? {
         return Ok(if is_there(PROGRAM)? { Found::Silent } else { Found::Nothing });

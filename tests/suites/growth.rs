@@ -159,3 +159,47 @@ fn an_image_with_a_critical_field_that_is_not_known_is_refused_and_changes_nothi
             && !world.machine.staging.exists(flow::STAGED).unwrap()
     );
 }
+
+/// The manifest in the trailer of a slot gets a critical field that nobody here knows, signed by the machine's key; the
+/// trailer itself is one of this version.
+fn newer_manifest(world: &World, slot: usize) {
+    let part = &world.machine.parts[slot];
+    let start = part.len() - TRAILER_LEN;
+    let signed = apply::read_trailer(part).unwrap().unwrap().signed;
+    let json = String::from_utf8(signed.manifest).unwrap();
+    let json = json.replacen('{', "{\n  \"critical\": [\"of-tomorrow\"],\n  \"of-tomorrow\": 1,", 1);
+    let signature = Signer::parse(include_str!("../golden/key")).unwrap().sign(json.as_bytes(), "sim");
+    let mut bytes = vec![0; 15 * 4096];
+    part.read_at(start, &mut bytes[..4096]).unwrap();
+    bytes[42..44].copy_from_slice(&(signature.len() as u16).to_le_bytes());
+    bytes[44..48].copy_from_slice(&(json.len() as u32).to_le_bytes());
+    bytes[48..52].copy_from_slice(&crc32fast::hash(&[json.as_bytes(), &signature].concat()).to_le_bytes());
+    let checksum = crc32fast::hash(&bytes[..4092]);
+    bytes[4092..4096].copy_from_slice(&checksum.to_le_bytes());
+    bytes[4096..][..json.len()].copy_from_slice(json.as_bytes());
+    bytes[9 * 4096..][..signature.len()].copy_from_slice(&signature);
+    part.write_at(start, &bytes).unwrap();
+    part.sync().unwrap();
+}
+
+#[test]
+fn without_a_record_a_signed_slot_with_a_newer_manifest_is_good_and_nothing_is_saved() {
+    let mut world = left_alone();
+    newer_manifest(&world, SLOT_B);
+    lose_record(&world);
+    let blank = world.machine.parts[RECORD].content();
+    assert_eq!(world.boot_version(), Some(2), "it was confirmed last");
+    assert!(flow::repair(world.site(), true).is_err());
+    let error = flow::init(world.site(), None, true).unwrap_err().to_string();
+    assert!(error.contains("a newer everboot wrote slot-b"), "{error}");
+    assert!(world.machine.parts[RECORD].content() == blank);
+}
+
+#[test]
+fn by_the_order_of_a_newer_record_a_newer_manifest_is_booted_at_once() {
+    let mut world = left_alone();
+    let record = world.record();
+    only_second_version(&mut world, &record);
+    newer_manifest(&world, SLOT_B);
+    assert_eq!(world.boot_version(), Some(2));
+}

@@ -96,6 +96,7 @@ fn a_person_at_a_terminal_uses_every_kind_of_verb() {
     let mut person = Person::at(&fixture, "vt100");
     person.sees("`help` lists all verbs");
     person.asks("status", "next boot  slot-a: default slot, nothing due");
+    person.asks("everboot status", "next boot  slot-a: default slot, nothing due");
     person.asks("slots", "DBC slot-a  good");
     person.asks("verify slot-a", "all 40 blocks are right");
     person.asks("stage 2.everboot", "staged version 2.0");

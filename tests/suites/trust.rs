@@ -393,8 +393,16 @@ fn an_operator_sees_what_is_insecure_and_what_is_below_the_floor() {
     );
     fixture.check("explain", 0, "slot-a: good, version 1.0, below the floor");
     fixture.check("doctor", 0, "note: slot-a: below the floor");
-    fixture.check_refused("rollback", 3, "below the floor; `rollback` and `boot-once` take --force");
-    fixture.check_refused("boot-once slot-a", 3, "below the floor; `rollback` and `boot-once` take --force");
+    fixture.check_refused(
+        "rollback",
+        3,
+        "below the floor; only `rollback` and `boot-once` choose it, with --force",
+    );
+    fixture.check_refused(
+        "boot-once slot-a",
+        3,
+        "below the floor; only `rollback` and `boot-once` choose it, with --force",
+    );
     fixture.check("boot --slot slot-a", 0, "slot-b");
     fixture.check("rollback --force", 0, "slot-a: boots next");
     fixture.check("boot", 0, "slot-a");

@@ -21,8 +21,8 @@ pub fn upgrade(roots: &Roots, session: &mut Session, arguments: &Arguments) -> O
         Upgrade::Refused(version, blind) => {
             let blind = list(&blind).trim_end().replace('\n', "; ");
             let text = format!(
-                "refused: not everything on this machine reads version {version} of the record: {blind}. It would still \
-                 boot, but neither update nor confirm; update it first, or --force"
+                "refused: not everything on this machine reads version {version} of the record: {blind}. Such an \
+                 everboot still boots, but neither updates nor confirms; bring it up to date first, or --force"
             );
             Err(Failure::new(Exit::Refused, text))
         }

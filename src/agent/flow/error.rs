@@ -78,11 +78,11 @@ impl fmt::Display for Error {
             Self::TrailerLost(name) => write!(
                 f,
                 "{name}: its trailer is damaged, gone, or signed by no trusted key; `verify` and `repair` need it: \
-                 install an image of another version, or `rollback` first"
+                 install an image of another version; if this is the default slot, `rollback` and reboot first"
             ),
             Self::OtherImage => f.write_str("bundle: it holds another image than the slot"),
             Self::Exchanged => {
-                f.write_str("the staged bundle is not the one that was staged; stage it again")
+                f.write_str("the bundle in the staging area is not the one in the record; stage it again")
             }
             Self::WrongRoot(name) => {
                 write!(f, "the record says that {name} was booted, but another partition is the root; \

@@ -5,7 +5,7 @@ use super::{Error, Site, Trouble, View};
 use crate::machine::Machine;
 use everboot_core::lifecycle;
 use everboot_core::record::history::Kind;
-use everboot_core::record::{Record, Selection, Unread};
+use everboot_core::record::{Record, Selection, Slot, Unread};
 use everboot_core::slot::{Image, SlotState};
 use everboot_storage::store::{self, SaveError};
 
@@ -29,10 +29,22 @@ pub fn init<M: Machine>(
     if let Some(index) = parts.iter().position(|parts| parts.contains(&None)) {
         return Err(Error::SlotMissing(record.slots[index].name.clone()));
     }
+    refuse_unread(&record)?;
     if let Some((name, version)) = good {
         adopt(&mut record, name, version)?;
     }
     write(&site, view, record, "record made from the slots")
+}
+
+/// Refuses to save a record of slots that only a newer everboot can read: it knows their versions, floors and keys.
+fn refuse_unread(record: &Record) -> Result<(), Error> {
+    let is_unread = |image: &Image| image.id.is_some() && image.version.is_empty();
+    match record.slots.iter().find(|slot| slot.image.as_ref().is_some_and(is_unread)) {
+        Some(Slot { name, .. }) => {
+            Err(Error::Record(format!("a newer everboot wrote {name}; make the record with that one")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Declares a slot good that has no trailer.
@@ -70,6 +82,9 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
     }
     if matches!(view.trouble, Some(Trouble::Lost(_))) && !view.can_persist && !force {
         return Err(Error::Record("not every slot can be read; repeat it, or --force".to_owned()));
+    }
+    if !is_read {
+        refuse_unread(&view.record)?;
     }
     // Nothing of a record of this disk is taken from the slots.
     let is_ours = is_read && view.loaded.selection.disk() == Some(view.record.disk);

@@ -43,7 +43,11 @@ pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     let is_asked = matches!(source, BlockSource::Bundle(_));
     let (file, from) = match source {
         BlockSource::Bundle(file) => (Some(file), Vec::new()),
-        BlockSource::Slot(name) => (None, vec![view.slot(name)?]),
+        BlockSource::Slot(name) => {
+            let id = view.slot(name)?;
+            view.root_part(id)?;
+            (None, vec![id])
+        }
         BlockSource::Any => {
             let area = site.machine.staging(view.staging, Access::Read).ok();
             (area.and_then(|area| area.open(STAGED).ok()), view.record.ids().map(|(id, _)| id).collect())

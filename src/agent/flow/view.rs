@@ -8,10 +8,10 @@ use everboot_core::lifecycle::{self, Blocked, Found, MachineFacts, image_of, reb
 use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::{Kind, Stamp};
-use everboot_core::record::{LastBoot, Record, Selection};
-use everboot_core::slot::{Image, ImageId, Location, MAX_PARTS, Part, SlotId, SlotName, Uuid};
+use everboot_core::record::{LastBoot, Record, Selection, Slot};
+use everboot_core::slot::{Image, ImageId, Location, MAX_PARTS, Part, SlotId, SlotName, SlotState, Uuid};
 use everboot_storage::apply::{self, Seal};
-use everboot_storage::bundle::Keys;
+use everboot_storage::bundle::{Keys, TrustError};
 use everboot_storage::medium::Medium;
 use everboot_storage::store::{self, History, Loaded, SaveError};
 
@@ -183,10 +183,11 @@ impl<M: Machine> Site<'_, M> {
             let at = found.into_iter().find(|at| disk.is_none_or(|disk| at.disk == disk));
             let opened = at.and_then(|at| self.machine.open(at, Access::Read).ok());
             let (Some(part), Some(image)) = (opened, &mut slot.image) else { continue };
-            if let Ok(Some(trailer)) = apply::read_trailer(&part) {
+            if newer_seal(&part, self.keys).is_some() {
+                // For a slot that is not in the order nothing speaks.
+                image.insecure &= slot.state != SlotState::Good;
+            } else if let Ok(Some(trailer)) = apply::read_trailer(&part) {
                 image.insecure |= trailer.signed.accept(self.keys, true).is_err();
-            } else if newer_seal(&part).is_some() {
-                image.insecure = false;
             }
         }
     }
@@ -207,8 +208,8 @@ impl<M: Machine> Site<'_, M> {
     }
 
     /// An image of which only a newer everboot knows more.
-    fn sealed_by_newer(&self, seal: Seal) -> Image {
-        let insecure = !self.keys.is_empty();
+    fn sealed_by_newer(&self, seal: Seal, is_vouched_for: bool) -> Image {
+        let insecure = !self.keys.is_empty() && !is_vouched_for;
         Image { version: String::new(), id: Some(seal.image), open: false, tries: 0, insecure }
     }
 
@@ -238,9 +239,11 @@ impl<M: Machine> Site<'_, M> {
                 mark = trailer.mark.filter(is_its_own).map(|(generation, _)| generation);
                 image = Some(image_of(&manifest));
                 floor = manifest.floor;
-            } else if let Some(seal) = opened.and_then(|part| newer_seal(&part)) {
-                // Nobody here can tell who signed it. Whoever reads it knows more: nothing is saved.
-                (image, mark, is_sure) = (Some(self.sealed_by_newer(seal)), seal.mark, false);
+            } else if let Some((seal, is_vouched_for)) = opened.and_then(|part| newer_seal(&part, self.keys))
+            {
+                // Whoever can read it knows more: nothing is saved.
+                image = Some(self.sealed_by_newer(seal, is_vouched_for));
+                (mark, is_sure) = (seal.mark, false);
             }
             // A part that is not there has no GUID; any that differs from the others' will do, since such a
             // record is never saved.
@@ -260,9 +263,19 @@ impl<M: Machine> Site<'_, M> {
     }
 }
 
-/// What the trailer of a newer everboot says, if there is one.
-fn newer_seal(part: &impl Medium) -> Option<Seal> {
-    apply::read_seal(part).ok()?.filter(Seal::is_newer)
+/// What the trailer of a slot says which only a newer everboot can read: its own format is newer, or that of its
+/// manifest. And whether a trusted key has signed the manifest, as far as that can be told here.
+fn newer_seal(part: &impl Medium, keys: &Keys) -> Option<(Seal, bool)> {
+    let seal = apply::read_seal(part).ok()??;
+    if seal.is_newer() {
+        return Some((seal, false));
+    }
+    let signed = apply::read_trailer(part).ok()??.signed;
+    let is_newer = |insecure| match signed.accept(keys, insecure) {
+        Err(TrustError::Manifest(error)) => error.is_newer(),
+        _ => false,
+    };
+    is_newer(true).then(|| (seal, is_newer(false)))
 }
 
 /// What a slot says of itself, if it may be believed.
@@ -274,7 +287,13 @@ pub(super) fn read_manifest(part: &impl Medium, keys: &Keys) -> Option<Manifest>
 /// GUIDs. `None` when the slots say something, or are others by name.
 fn adopt(mut record: Record, implied: &Record) -> Option<Record> {
     let names = |record: &Record| record.slots.iter().map(|slot| slot.name.clone()).collect::<Vec<_>>();
-    if implied.slots.iter().any(|slot| slot.image.is_some()) || names(&record) != names(implied) {
+    let parts = |slot: &Slot| slot.parts.iter().map(|part| part.name.clone()).collect::<Vec<_>>();
+    // A part that is not known here would get lost.
+    let is_alike = |(slot, here): (&Slot, &Slot)| parts(slot) == parts(here);
+    if implied.slots.iter().any(|slot| slot.image.is_some())
+        || names(&record) != names(implied)
+        || !record.slots.iter().zip(&implied.slots).all(is_alike)
+    {
         return None;
     }
     for (slot, here) in record.slots.iter_mut().zip(&implied.slots) {

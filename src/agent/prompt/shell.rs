@@ -135,7 +135,9 @@ impl<'a> Shell<'a> {
             return Ok(Answer::done(""));
         }
         let mut all = self.inherited.clone();
-        all.extend(words.into_iter().map(OsString::from));
+        // Messages and manual say `everboot VERB`.
+        let own_name = usize::from(words[0] == "everboot" && words.len() > 1);
+        all.extend(words.into_iter().skip(own_name).map(OsString::from));
         let request = parse(all, self.context.programs())?;
         carry_out(self.context, self, &request)
     }

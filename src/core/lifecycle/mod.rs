@@ -129,7 +129,7 @@ impl fmt::Display for Refusal {
             Self::NotGood(state) => write!(f, "only a good slot can be returned to; this one is {state}"),
             Self::Rejected(_) => f.write_str("it was rejected or rolled back in this boot; reboot to leave it"),
             Self::BelowFloor => {
-                f.write_str("the slot is below the floor; `rollback` and `boot-once` take --force")
+                f.write_str("the slot's version is below the floor; only `rollback` and `boot-once` choose it, with --force")
             }
             Self::NotInsecure => f.write_str("--insecure needs `insecure = yes` in everboot.conf"),
             Self::Open(_) => f.write_str("an open slot cannot be repaired: its own system changes it"),

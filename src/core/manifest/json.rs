@@ -304,6 +304,13 @@ impl RawPart {
     }
 }
 
+impl ManifestError {
+    /// Whether a newer everboot can use the manifest.
+    pub fn is_newer(&self) -> bool {
+        matches!(self, Self::Format { .. } | Self::Kind { .. } | Self::Critical { .. })
+    }
+}
+
 impl fmt::Display for ManifestError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -147,7 +147,10 @@ impl fmt::Display for Error {
             Self::WrongBlock { block } => write!(f, "image: block {block} does not have the expected hash"),
             Self::Recipe { group } => write!(f, "delta: group {group} is damaged"),
             Self::Source { root } => {
-                write!(f, "delta: it needs image {root}, which no slot holds; use the whole bundle")
+                write!(
+                    f,
+                    "delta: it needs the image with root hash {root}, which no slot holds; use the whole bundle"
+                )
             }
             Self::WrongSource { group } => {
                 write!(
