@@ -15,8 +15,6 @@ use everboot_builder::paths;
 
 /// Seconds for all targets together on an idle machine. They are a budget, and not what is measured.
 const SECONDS: usize = 60;
-/// So many times that, beside something that keeps the processors busy for half of the time.
-const BUSY: usize = 2;
 
 /// What reports to libFuzzer which code a run reached, and AddressSanitizer, which comes with every Rust.
 const FLAGS: &[&str] = &[
@@ -31,15 +29,14 @@ const FLAGS: &[&str] = &[
 ];
 
 /// Builds all targets, and runs each on a copy of its corpus, as many at a time as there are processors. `before` are
-/// words that go before each command: with any, what else runs here comes first, and there is more time.
+/// words that go before each command.
 pub(crate) fn smoke(before: &[&str]) -> Result<()> {
     let _lock = paths::lock("fuzz")?;
     let folder = paths::repo().join("tests/fuzz");
     let programs = build(&folder, before)?;
     let names = targets(&folder)?;
     let processors = available_parallelism().map_or(1, usize::from).min(names.len());
-    let budget = if before.is_empty() { SECONDS } else { SECONDS * BUSY };
-    let seconds = (budget * processors / names.len()).max(1);
+    let seconds = (SECONDS * processors / names.len()).max(1);
     let (next, failures) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..processors {
