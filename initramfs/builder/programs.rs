@@ -60,7 +60,7 @@ pub fn size_with(features: &[&str]) -> Result<u64> {
 }
 
 /// How `everboot-init` alone is compiled: instructions that are the same in several functions are one function, 9 kB,
-/// and a choice among fewer than eight has no table of addresses, 2 kB. Both together cost an apply 4 % of its
+/// and a choice among fewer than eight has no table of addresses, 2 kB. Both together cost an apply some 4 % of its
 /// processor time, and so `everboot`, which is on no diet, does without.
 const INIT_FLAGS: [&str; 2] =
     ["-Cllvm-args=-enable-machine-outliner=always", "-Cllvm-args=-min-jump-table-entries=8"];

@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_less_than_a_full_install_is_told_as_a_part_of_it() {
+    fn what_is_less_than_a_full_install_is_given_as_a_share_of_it() {
         let rows = vec![
             row(Act::Full, "everboot", &[4.0]),
             row(Act::Rest, "everboot", &[2.0]),

@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_program_that_dies_no_time_is_told() {
+    fn a_program_that_dies_has_no_time() {
         assert_eq!(read(2, &[(1, "running 2 tests"), (2, "test a ... ok")]), (Some(1), vec![]));
         assert_eq!(read(2, &[(1, "   Compiling everboot-core")]), (None, vec![]));
     }

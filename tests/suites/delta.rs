@@ -219,7 +219,7 @@ fn any_flipped_byte_of_a_delta_is_refused_or_does_no_harm() {
 }
 
 #[test]
-fn what_a_delta_needs_is_told() {
+fn a_delta_names_the_images_that_it_needs() {
     let opened =
         Bundle::open(SimDisk::with_power(delta(), SimDisk::new(0).power()), &World::blank().keys).unwrap();
     let [Body::Delta(delta)] = opened.bodies() else { panic!("a whole bundle") };

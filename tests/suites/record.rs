@@ -359,7 +359,7 @@ fn a_record_without_room_or_medium_is_refused() {
 }
 
 #[test]
-fn a_medium_that_forgets_what_it_was_told_is_found_out() {
+fn a_medium_that_forgets_a_save_is_found_out() {
     let disk = SimDisk::new(LEN);
     disk.lie(true);
     let saved = store::save(&disk, &store::load(&disk), &record("a:good* b:empty"));

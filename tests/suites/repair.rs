@@ -136,7 +136,7 @@ fn the_staged_bundle_mends_the_slot_that_it_was_written_to() {
 
 /// A delta whose other image is gone is no source; the slots are asked.
 #[test]
-fn a_staged_delta_that_cannot_be_told_is_passed_over() {
+fn a_staged_delta_without_its_sources_is_passed_over() {
     let mut world = World::running();
     world.stage(delta()).unwrap();
     flow::prepare(world.site()).unwrap();
@@ -199,7 +199,7 @@ fn a_bad_slot_stays_bad() {
 }
 
 #[test]
-fn a_write_that_fails_is_told_and_nothing_else_is_touched() {
+fn a_write_that_fails_is_reported_and_nothing_else_is_touched() {
     let mut world = twins();
     spoil(&world.machine.parts[SLOT_A], 5, b"rot");
     let before = world.slots();
@@ -211,7 +211,7 @@ fn a_write_that_fails_is_told_and_nothing_else_is_touched() {
 
 /// A medium that takes writes and forgets them.
 #[test]
-fn a_block_that_does_not_read_back_is_not_called_mended() {
+fn a_block_that_does_not_read_back_is_not_called_repaired() {
     for source in [0, 1] {
         let mut world = twins();
         spoil(&world.machine.parts[SLOT_A], 5, b"rot");

@@ -228,7 +228,6 @@ impl Raw {
     }
 }
 
-/// A loop: an iterator over results is a kilobyte.
 fn read_parts(values: Vec<Value>) -> Result<Vec<RawPart>, Offset> {
     let mut parts = Vec::new();
     for value in values {

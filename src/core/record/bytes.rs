@@ -2,7 +2,7 @@
 //! written with.
 //!
 //! postcard reads and writes each value; the order of the values is in the code beside it. What serde derives of a
-//! whole layout is compiled for each list, option and pair in it, and costs `everboot-init` 11 kB more.
+//! whole layout is compiled for each list, option and pair in it, and costs `everboot-init` 10 kB more.
 
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize, Serializer};

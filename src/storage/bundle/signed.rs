@@ -316,7 +316,7 @@ impl fmt::Display for TrustError {
             Self::UnknownKey { keys } => {
                 write!(
                     f,
-                    "signature: not by a trusted key (there are {keys}); add its key to keys/, or see --config"
+                    "signature: not by a trusted key (there are {keys}); if you know who signed it, add that key to keys/, or see --config"
                 )
             }
             Self::Forged => f.write_str("signature: it does not belong to this manifest"),
