@@ -6,7 +6,7 @@ use super::counts::Counts;
 use super::crash_images::{CrashImages, EpochLosses, Failure};
 use super::image::Coverage;
 use super::options::Options;
-use super::replay::{Oracle, RecordingContext, Trouble};
+use super::replay::{Oracle, RecordingContext, ReplayFailure};
 use super::sample::Checked;
 use super::staging::StagingCache;
 use anyhow::{Context, Result, anyhow};
@@ -162,8 +162,10 @@ impl Shared<'_> {
                 found.counts.staging_lost += u64::from(!outcome.has_staging);
                 found.checked.push(images.checked(address, place, outcome));
             }
-            Err(Trouble::Broken(violation)) => found.failures.extend(images.failure(&address, violation)),
-            Err(Trouble::Harness(error)) => return Err(error.context(format!("image {address}"))),
+            Err(ReplayFailure::Broken(violation)) => {
+                found.failures.extend(images.failure(&address, violation))
+            }
+            Err(ReplayFailure::Harness(error)) => return Err(error.context(format!("image {address}"))),
         }
         (self.progress)(&found.counts);
         Ok(())
@@ -185,7 +187,7 @@ pub fn replay(
     let mut oracle = sandbox.oracle("replay", images.context())?;
     match oracle.check(&place.case(loss, place.epoch.image(loss, images.seed))) {
         Ok(outcome) => Ok((picture, Ok(images.checked(address.clone(), place, outcome)))),
-        Err(Trouble::Broken(violation)) => Ok((picture, Err(violation))),
-        Err(Trouble::Harness(error)) => Err(error),
+        Err(ReplayFailure::Broken(violation)) => Ok((picture, Err(violation))),
+        Err(ReplayFailure::Harness(error)) => Err(error),
     }
 }

@@ -5,7 +5,7 @@ use super::campaign::Sandbox;
 use super::crash_images::CrashImages;
 use super::disk::pages_of;
 use super::recording::Recording;
-use super::replay::Trouble;
+use super::replay::ReplayFailure;
 use anyhow::{Result, bail, ensure};
 use everboot_kit::epoch::{Loss, SectorDamage};
 use everboot_kit::sim::pages::{PAGE, Pages};
@@ -44,11 +44,11 @@ pub fn run(images: &CrashImages<'_>, sandbox: &Sandbox<'_>) -> Result<u64> {
             disk.write(page * PAGE, &[0xa5; PAGE]);
         }
         match oracle.check(&place.case(&none, disk)) {
-            Err(Trouble::Broken(violation)) => ensure!(
+            Err(ReplayFailure::Broken(violation)) => ensure!(
                 violation.invariant == *promise,
                 "a damage that breaks {promise} was taken for {violation:?}"
             ),
-            Err(Trouble::Harness(error)) => return Err(error),
+            Err(ReplayFailure::Harness(error)) => return Err(error),
             Ok(outcome) => bail!("a damage that breaks {promise} was not seen: {outcome:?}"),
         }
         seen += 1;

@@ -70,20 +70,20 @@ pub struct Outcome {
 
 /// Why an image did not pass: a promise was broken, or the test bed failed.
 #[derive(Debug)]
-pub enum Trouble {
+pub enum ReplayFailure {
     /// A promise.
     Broken(Violation),
     /// The test bed.
     Harness(anyhow::Error),
 }
 
-impl From<Violation> for Trouble {
+impl From<Violation> for ReplayFailure {
     fn from(violation: Violation) -> Self {
         Self::Broken(violation)
     }
 }
 
-impl From<anyhow::Error> for Trouble {
+impl From<anyhow::Error> for ReplayFailure {
     fn from(error: anyhow::Error) -> Self {
         Self::Harness(error)
     }
@@ -133,7 +133,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// Boots an image, and what follows.
-    pub fn check(&mut self, case: &Case<'_>) -> Result<Outcome, Trouble> {
+    pub fn check(&mut self, case: &Case<'_>) -> Result<Outcome, ReplayFailure> {
         let (context, parts) = (self.context, self.context.parts());
         let is = context.disk(case.image.clone());
         if case.is_believed {
@@ -177,7 +177,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// One boot of what is in the working copy.
-    fn boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), Trouble> {
+    fn boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), ReplayFailure> {
         let ending = self.copy.run(&["boot"])?;
         let is = self.context.disk(self.copy.look()?);
         let (parts, known) = (self.context.parts(), &self.context.known);
@@ -187,7 +187,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// One boot of a disk that had lied.
-    fn unsure_boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), Trouble> {
+    fn unsure_boot(&mut self, was: &Disk) -> Result<(Disk, Ending, SlotId), ReplayFailure> {
         let ending = self.copy.run(&["boot"])?;
         let is = self.context.disk(self.copy.look()?);
         let (parts, known) = (self.context.parts(), &self.context.known);
@@ -197,7 +197,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// A verb of the running system, which must do what it is asked for.
-    fn verb(&mut self, words: &[&str]) -> Result<(), Trouble> {
+    fn verb(&mut self, words: &[&str]) -> Result<(), ReplayFailure> {
         let ending = self.copy.run(words)?;
         let done = ending.code == Some(0);
         hold(done, "verbs_do_what_they_are_asked_for", || {
@@ -206,7 +206,7 @@ impl<'a> Oracle<'a> {
         Ok(())
     }
 
-    fn look(&mut self) -> Result<Disk, Trouble> {
+    fn look(&mut self) -> Result<Disk, ReplayFailure> {
         Ok(self.context.disk(self.copy.look()?))
     }
 
@@ -217,7 +217,7 @@ impl<'a> Oracle<'a> {
         entered: SlotId,
         staged: &Staged,
         has_bundle: bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReplayFailure> {
         self.another_boot(after)?;
         let Some((_, record)) = &after.facts.record else { return Ok(()) };
         if matches!(record.slot(entered).state, SlotState::Trial { .. }) {
@@ -231,13 +231,13 @@ impl<'a> Oracle<'a> {
         Ok(())
     }
 
-    fn another_boot(&mut self, after: &Disk) -> Result<(), Trouble> {
+    fn another_boot(&mut self, after: &Disk) -> Result<(), ReplayFailure> {
         let (is, ..) = self.boot(after)?;
         invariant_quiescent(&after.facts, invariants::written(after, &is, self.context.parts()))?;
         Ok(())
     }
 
-    fn never_confirmed(&mut self, after: &Disk) -> Result<(), Trouble> {
+    fn never_confirmed(&mut self, after: &Disk) -> Result<(), ReplayFailure> {
         let mut was = after.clone();
         let mut went = Vec::new();
         let tries = self.context.recording.tries;
@@ -253,7 +253,7 @@ impl<'a> Oracle<'a> {
     }
 
     /// Nothing interrupts any more: the running system goes on where the record says that it stands.
-    fn finish(&mut self, after: &Disk) -> Result<(), Trouble> {
+    fn finish(&mut self, after: &Disk) -> Result<(), ReplayFailure> {
         let mut did = Vec::new();
         let mut was = after.clone();
         for _ in 0..4 {

@@ -9,7 +9,7 @@ use everboot_core::record::Record;
 use everboot_core::slot::SlotId;
 use everboot_kit::invariants::Entered;
 use everboot_kit::memo::MEMO;
-use everboot_kit::sim::power::{Event, MediumId, Trouble};
+use everboot_kit::sim::power::{DiskFault, Event, MediumId};
 use everboot_kit::sim::{DurableState, SLOT_A, SimDisk, SimMachine, SimRoot};
 use everboot_kit::timeline::saves;
 use everboot_kit::world::World;
@@ -176,7 +176,7 @@ impl Actor {
         durable: &DurableState,
         entered: Option<Root>,
         act: Act,
-        fault: Option<(usize, Trouble)>,
+        fault: Option<(usize, DiskFault)>,
     ) -> Run {
         self.run_with(durable, entered, act, fault, &[])
     }
@@ -187,7 +187,7 @@ impl Actor {
         durable: &DurableState,
         entered: Option<Root>,
         act: Act,
-        fault: Option<(usize, Trouble)>,
+        fault: Option<(usize, DiskFault)>,
         unbootable: &[usize],
     ) -> Run {
         let media = self.media;

@@ -20,7 +20,7 @@ use everboot_kit::facts::Facts;
 use everboot_kit::seed::Seed;
 use everboot_kit::sim::DurableState;
 use everboot_kit::sim::pages::mix;
-use everboot_kit::sim::power::TROUBLES;
+use everboot_kit::sim::power::DISK_FAULTS;
 use everboot_kit::timeline::{Timeline, hash};
 use everboot_kit::violation::Violation;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -381,7 +381,7 @@ impl Explorer {
         run: &Run,
     ) -> Result<(), (Violation, usize, Step)> {
         for (call, (op, _)) in run.calls.iter().enumerate() {
-            for how in TROUBLES.iter().copied().filter(|how| how.concerns(*op)) {
+            for how in DISK_FAULTS.iter().copied().filter(|how| how.concerns(*op)) {
                 let step = |kept| Step::Fault { act, call, how, kept };
                 let ended = self.oracle.faulty(state, was, act, (call, how));
                 let ended = ended.map_err(|violation| (violation, node.trail, step(true)))?;

@@ -13,7 +13,7 @@ use everboot_kit::invariants::{
     invariant_eligible_slots_are_whole, invariant_progress, invariant_proof_before_entry,
 };
 use everboot_kit::sim::pages::{PAGE, mix};
-use everboot_kit::sim::power::Trouble;
+use everboot_kit::sim::power::DiskFault;
 use everboot_kit::sim::{DurableState, RECORD, SLOT_A, UNREADABLE};
 use everboot_kit::timeline::{Timeline, without_history};
 use everboot_kit::violation::{Check, Violation};
@@ -171,7 +171,7 @@ impl Oracle {
     }
 
     /// An act, not checked.
-    pub fn run(&mut self, state: &MachineState, act: Act, fault: Option<(usize, Trouble)>) -> Run {
+    pub fn run(&mut self, state: &MachineState, act: Act, fault: Option<(usize, DiskFault)>) -> Run {
         self.runs += 1;
         let mut run = self.actor.run(&state.durable, state.entered, act, fault);
         run.end = without_history(&run.end);
@@ -222,7 +222,7 @@ impl Oracle {
         state: &MachineState,
         was: &Facts,
         act: Act,
-        fault: (usize, Trouble),
+        fault: (usize, DiskFault),
     ) -> Result<[DurableState; 2], Violation> {
         let run = self.run(state, act, Some(fault));
         let durable = Timeline::after(&state.durable, &run.events).durable();

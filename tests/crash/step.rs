@@ -4,7 +4,7 @@ use super::act::Act;
 use super::oracle::{CopyDamage, Profile};
 use everboot_kit::epoch::{Loss, SectorDamage};
 use everboot_kit::sim::DurableState;
-use everboot_kit::sim::power::{Event, Trouble};
+use everboot_kit::sim::power::{DiskFault, Event};
 use everboot_kit::timeline::Timeline;
 use std::fmt;
 
@@ -30,18 +30,18 @@ pub enum Step {
         act: Act,
         /// The number of the operation, reads included.
         call: usize,
-        how: Trouble,
+        how: DiskFault,
         /// Whether what was in the caches then is there.
         kept: bool,
     },
 }
 
-const TROUBLE_NAMES: [(Trouble, &str); 5] = [
-    (Trouble::Once, "eio"),
-    (Trouble::ForEver, "eio-for-ever"),
-    (Trouble::ShortRead, "short-read"),
-    (Trouble::Gone, "gone"),
-    (Trouble::Forgotten, "forgotten"),
+const TROUBLE_NAMES: [(DiskFault, &str); 5] = [
+    (DiskFault::Once, "eio"),
+    (DiskFault::ForEver, "eio-for-ever"),
+    (DiskFault::ShortRead, "short-read"),
+    (DiskFault::Gone, "gone"),
+    (DiskFault::Forgotten, "forgotten"),
 ];
 
 impl fmt::Display for Step {

@@ -10,7 +10,7 @@ use super::replay::{Path, replay};
 use super::scenario::{SCENARIOS, Scenario};
 use super::show::disk;
 use everboot_kit::sim::pages::PAGE;
-use everboot_kit::sim::power::Trouble;
+use everboot_kit::sim::power::DiskFault;
 use everboot_kit::sim::{DurableState, RECORD};
 use everboot_kit::timeline::{hash, without_history};
 use std::time::Duration;
@@ -189,7 +189,9 @@ fn a_normal_form_tells_apart_what_matters() {
 fn each_kind_of_trouble_is_met_by_some_operation() {
     let (actor, durable) = begin("due");
     let clean = actor.run(&durable, None, Act::Boot, None);
-    for how in [Trouble::Once, Trouble::ForEver, Trouble::ShortRead, Trouble::Gone, Trouble::Forgotten] {
+    for how in
+        [DiskFault::Once, DiskFault::ForEver, DiskFault::ShortRead, DiskFault::Gone, DiskFault::Forgotten]
+    {
         let differs = (0..clean.calls.len()).filter(|call| how.concerns(clean.calls[*call].0)).any(|call| {
             let run = actor.run(&durable, None, Act::Boot, Some((call, how)));
             run.events != clean.events

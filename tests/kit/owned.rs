@@ -2,7 +2,7 @@
 
 use crate::sim::{SimHandOff, SimMachine, SimOperator};
 use everboot_agent::flow::{self, Site};
-use everboot_core::config::{Asked, Config};
+use everboot_core::config::{BootRequest, Config};
 use everboot_core::record::Formats;
 use everboot_storage::bundle::Keys;
 
@@ -10,7 +10,7 @@ use everboot_storage::bundle::Keys;
 pub type Outcome = flow::Outcome<SimHandOff>;
 
 /// Boots, and goes where the boot leads.
-pub fn boot(site: Site<'_, SimMachine>, operator: &mut SimOperator, asked: Option<&Asked>) -> Outcome {
+pub fn boot(site: Site<'_, SimMachine>, operator: &mut SimOperator, asked: Option<&BootRequest>) -> Outcome {
     let Site { machine, config, keys, formats } = site;
     machine.entered = None;
     let outcome = flow::boot(Site { machine: &mut *machine, config, keys, formats }, operator, asked);

@@ -5,7 +5,7 @@ use crate::owned::{Outcome, Owned, boot};
 use crate::sim::{Power, SimDisk, SimOperator};
 use crate::sim::{RECORD, SLOT_A, SLOT_B, SimMachine, SimRoot, UNREADABLE};
 use everboot_agent::flow::{self, Destination, Overrides, Site};
-use everboot_core::config::{Asked, Config};
+use everboot_core::config::{BootRequest, Config};
 use everboot_core::manifest::{Manifest, PartImage};
 use everboot_core::record::{Formats, Record, Selection, Side};
 use everboot_core::slot::{PartName, RootHash};
@@ -220,7 +220,7 @@ impl World {
 
     /// Boots with what the kernel command line asks for.
     #[track_caller]
-    pub fn boot_asked(&mut self, asked: Option<&Asked>) -> Outcome {
+    pub fn boot_asked(&mut self, asked: Option<&BootRequest>) -> Outcome {
         self.begin_act(Location::caller());
         let Self { machine, config, keys, operator, formats, .. } = self;
         let formats = *formats;

@@ -3,7 +3,7 @@
 use everboot_agent::flow::{self, Error, Findings};
 use everboot_core::record::{Selection, Side};
 use everboot_core::slot::Uuid;
-use everboot_kit::sim::power::Trouble;
+use everboot_kit::sim::power::DiskFault;
 use everboot_kit::sim::{RECORD, SLOT_B, SimRoot, UNREADABLE};
 use everboot_kit::world::lose_copy;
 use everboot_kit::world::{World, bundle, image, manifest, upgraded};
@@ -107,7 +107,7 @@ fn a_copy_that_is_dead_for_writes_too_leaves_a_machine_that_boots() {
 fn a_read_that_fails_once_is_no_fault() {
     let world = World::running();
     let record = &world.machine.parts[RECORD];
-    for (how, whole) in [(Trouble::Once, true), (Trouble::ForEver, false)] {
+    for (how, whole) in [(DiskFault::Once, true), (DiskFault::ForEver, false)] {
         record.power().fail(record.power().calls().len(), how);
         assert_eq!(store::load(record).is_whole(), whole, "{how:?}");
     }

@@ -1,7 +1,7 @@
 //! The boot decision, row by row.
 
 use everboot_core::config::{Assess, Policy};
-use everboot_core::decide::{Decision, Observation, Reason, Request, Seen, Target, decide};
+use everboot_core::decide::{Decision, Observation, Reason, Request, SlotObservation, Target, decide};
 use everboot_core::record::Record;
 use everboot_core::slot::RootFault;
 use everboot_kit::picture::{POLICY, record, show};
@@ -13,24 +13,24 @@ fn observation(record: &Record, text: &str) -> Observation {
     let mut seen = Observation {
         can_persist: true,
         slots: vec![],
-        recovery: Seen::Missing,
+        recovery: SlotObservation::Missing,
         request: None,
         apply_failed: false,
         recovery_waited: false,
     };
     for word in text.split_whitespace() {
         match word {
-            "." => seen.slots.push(Seen::Present),
-            "-" => seen.slots.push(Seen::Missing),
-            "dev" => seen.slots.push(Seen::Failed(RootFault::Device)),
-            "mount" => seen.slots.push(Seen::Failed(RootFault::NotMountable)),
-            "unproven" => seen.slots.push(Seen::Failed(RootFault::Unproven)),
-            "init" => seen.slots.push(Seen::Failed(RootFault::NoInit)),
+            "." => seen.slots.push(SlotObservation::Present),
+            "-" => seen.slots.push(SlotObservation::Missing),
+            "dev" => seen.slots.push(SlotObservation::Failed(RootFault::Device)),
+            "mount" => seen.slots.push(SlotObservation::Failed(RootFault::NotMountable)),
+            "unproven" => seen.slots.push(SlotObservation::Failed(RootFault::Unproven)),
+            "init" => seen.slots.push(SlotObservation::Failed(RootFault::NoInit)),
             "norecord" => seen.can_persist = false,
             "applyfailed" => seen.apply_failed = true,
             "waited" => seen.recovery_waited = true,
-            "rescue" => seen.recovery = Seen::Present,
-            "norescue" => seen.recovery = Seen::Failed(RootFault::NoInit),
+            "rescue" => seen.recovery = SlotObservation::Present,
+            "norescue" => seen.recovery = SlotObservation::Failed(RootFault::NoInit),
             "recovery" => seen.request = Some(Request::Recovery { shell: false }),
             "shell" => seen.request = Some(Request::Recovery { shell: true }),
             _ => {
@@ -353,13 +353,13 @@ fn walk(mut record: Record, mut seen: Observation) {
                 {
                     assert!(!seen.can_persist || tries_left < before, "{}", show(&record));
                 }
-                seen.slots[id.index()] = Seen::Failed(RootFault::NotMountable);
+                seen.slots[id.index()] = SlotObservation::Failed(RootFault::NotMountable);
             }
             Target::Apply(id) => {
                 assert!(seen.can_persist && record.default != Some(id), "{}", show(&record));
                 seen.apply_failed = true;
             }
-            Target::RecoverySlot => seen.recovery = Seen::Failed(RootFault::NoInit),
+            Target::RecoverySlot => seen.recovery = SlotObservation::Failed(RootFault::NoInit),
             Target::Recovery { wait, .. } => {
                 assert!((10..=600).contains(&wait));
                 if seen.recovery_waited || seen.request.is_none() {

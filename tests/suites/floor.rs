@@ -4,7 +4,7 @@ use crate::trust::{
     KEYS, bundle, bytes, endorsed, insecure, install, lose_record, refused_without_a_change, went_to,
 };
 use everboot_agent::flow::{self, Error, Overrides};
-use everboot_core::config::Asked;
+use everboot_core::config::BootRequest;
 use everboot_core::lifecycle::{Refusal, Unfit};
 use everboot_core::manifest::Manifest;
 use everboot_core::slot::SlotName;
@@ -96,7 +96,7 @@ fn a_slot_below_the_floor_is_chosen_by_nobody_unless_forced_and_is_still_the_way
     }
     assert!(bytes(&world) == before);
     flow::bootable(world.site(), "slot-b").unwrap();
-    let asked = Asked::Slot(SlotName::new("slot-a").unwrap());
+    let asked = BootRequest::Slot(SlotName::new("slot-a").unwrap());
     let outcome = world.boot_asked(Some(&asked));
     assert_eq!(went_to(&outcome), Some(SLOT_B));
     let ignored = "everboot.slot=slot-a is ignored: version 1.0 is below the floor 2.0";

@@ -17,7 +17,7 @@ use crate::flow::{self, Destination};
 use crate::machine::Nobody;
 use crate::runtime::boot_report::BootReport;
 use crate::sys::{self, FileMedium, Roots};
-use everboot_core::config::Asked;
+use everboot_core::config::BootRequest;
 use everboot_core::format_versions;
 use everboot_core::lifecycle::{Activated, Refusal};
 use everboot_core::record::history::Kind;
@@ -331,7 +331,7 @@ fn boot_once(session: &mut Session, arguments: &Arguments) -> Outcome {
 
 fn boot(session: &mut Session, request: Option<&str>) -> Outcome {
     let asked = request.map(SlotName::new).transpose();
-    let asked = asked.map_err(|error| usage(Verb::find("boot"), &error.to_string()))?.map(Asked::Slot);
+    let asked = asked.map_err(|error| usage(Verb::find("boot"), &error.to_string()))?.map(BootRequest::Slot);
     let outcome = flow::boot(session.site(), &mut Nobody, asked.as_ref());
     match &outcome.destination {
         Destination::Root(id, ..) => {

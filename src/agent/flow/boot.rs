@@ -8,10 +8,10 @@
 
 use super::outcome::{Destination, Outcome};
 use super::sources::SourceSlots;
-use super::{Error, Site, Trouble, View};
+use super::{Error, RecordFault, Site, View};
 use crate::machine::{Access, EarlyBoot, Machine, Operator, OperatorChoice, RecoveryNotice, Root, RootError};
-use everboot_core::config::{Asked, Breakpoint};
-use everboot_core::decide::{self, Decision, Observation, Reason, Request, Seen, Settled, Target};
+use everboot_core::config::{BootRequest, Breakpoint};
+use everboot_core::decide::{self, Decision, Observation, Reason, Request, Settled, SlotObservation, Target};
 use everboot_core::lifecycle;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::Record;
@@ -26,7 +26,7 @@ use everboot_storage::medium::Medium;
 pub fn boot<M: EarlyBoot>(
     site: Site<'_, M>,
     operator: &mut dyn Operator,
-    asked: Option<&Asked>,
+    asked: Option<&BootRequest>,
 ) -> Outcome<M::HandOff> {
     let choice = operator.breakpoint(Breakpoint::Observe);
     let mut boot = Boot::new(site, operator, asked);
@@ -54,7 +54,7 @@ struct Boot<'a, M: EarlyBoot> {
 }
 
 impl<'a, M: EarlyBoot> Boot<'a, M> {
-    fn new(mut site: Site<'a, M>, operator: &'a mut dyn Operator, asked: Option<&Asked>) -> Self {
+    fn new(mut site: Site<'a, M>, operator: &'a mut dyn Operator, asked: Option<&BootRequest>) -> Self {
         let since = site.machine.uptime_ms();
         let view = site.look();
         let mut seen = view.observation();
@@ -172,7 +172,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             }
             Err(error) => {
                 self.note(format!("{}: {error}", self.view.name(id)));
-                self.seen.slots[id.index()] = Seen::Failed(error.fault);
+                self.seen.slots[id.index()] = SlotObservation::Failed(error.fault);
                 if error.fault == RootFault::Device && self.seen.can_persist {
                     self.give_back(id);
                 }
@@ -190,7 +190,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             Ok(hand_off) => Some(self.finish(Destination::RecoverySlot(root, hand_off), decision)),
             Err(error) => {
                 self.note(format!("recovery slot: {error}"));
-                self.seen.recovery = Seen::Failed(error.fault);
+                self.seen.recovery = SlotObservation::Failed(error.fault);
                 None
             }
         }
@@ -288,7 +288,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
 
     fn finish(&mut self, destination: Destination<M::HandOff>, decision: &Decision) -> Outcome<M::HandOff> {
         if let Destination::Root(id, ..) = &destination {
-            self.report_doubts(*id);
+            self.report_warnings(*id);
         }
         let (slot, root) = match &destination {
             Destination::Root(id, root, _) => (self.view.name(*id).as_str(), Some(root)),
@@ -314,7 +314,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         Outcome { destination, partition, reason, record, notes, record_faults, steps }
     }
 
-    fn report_look(&mut self, asked: Option<&Asked>) {
+    fn report_look(&mut self, asked: Option<&BootRequest>) {
         match &self.view.trouble {
             Some(trouble) => self.note(format!("record: {trouble}")),
             None => self.record_faults.clone().iter().for_each(|line| self.note(format!("record: {line}"))),
@@ -326,7 +326,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             }
         }
         match asked {
-            Some(Asked::Slot(name)) if self.seen.request.is_none() => {
+            Some(BootRequest::Slot(name)) if self.seen.request.is_none() => {
                 self.note(format!("everboot.slot={name} is ignored: no such slot, or overrides are locked"));
             }
             Some(_) if self.seen.request.is_none() => {
@@ -337,7 +337,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     /// What has to be known of the image that boots, in every boot.
-    fn report_doubts(&mut self, id: SlotId) {
+    fn report_warnings(&mut self, id: SlotId) {
         let slot = self.view.record.slot(id);
         let is_below = lifecycle::below_floor(&self.view.record, id);
         if is_below || slot.image.as_ref().is_some_and(|image| image.insecure) {
@@ -361,7 +361,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         }
         let obeyed = matches!(decision.reason, Reason::Requested | Reason::ByHand);
         if let (Some(Request::Slot(id)), false) = (self.seen.request, obeyed)
-            && self.seen.slots.iter().all(|seen| *seen == Seen::Present)
+            && self.seen.slots.iter().all(|seen| *seen == SlotObservation::Present)
         {
             let (name, floor) = (self.view.name(id), &self.view.record.floor);
             let slot = self.view.record.slot(id);
@@ -377,7 +377,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             self.seen.request = None;
             let state = self.view.record.slot(slot).state;
             // Why it failed, or that it is missing, was noted before.
-            if self.seen.slots[slot.index()] == Seen::Present {
+            if self.seen.slots[slot.index()] == SlotObservation::Present {
                 self.note(format!("{} cannot be booted: it is {state}", self.view.name(slot)));
             }
         }
@@ -399,7 +399,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
 fn record_faults<D: Medium>(view: &View<D>) -> Vec<String> {
     match &view.trouble {
         None => view.loaded.complaints(),
-        Some(Trouble::Lost(why)) if view.can_persist => {
+        Some(RecordFault::Lost(why)) if view.can_persist => {
             vec![format!("both copies are bad ({why}), and are made anew")]
         }
         Some(_) => Vec::new(),
@@ -408,11 +408,11 @@ fn record_faults<D: Medium>(view: &View<D>) -> Vec<String> {
 
 /// What the decision makes of a request on the kernel command line; nothing of a slot that the record does not
 /// know.
-fn request(record: &Record, asked: &Asked) -> Option<Request> {
+fn request(record: &Record, asked: &BootRequest) -> Option<Request> {
     match asked {
-        Asked::Slot(name) => record.find(name.as_str()).map(Request::Slot),
-        Asked::Recovery => Some(Request::Recovery { shell: false }),
-        Asked::Shell => Some(Request::Recovery { shell: true }),
+        BootRequest::Slot(name) => record.find(name.as_str()).map(Request::Slot),
+        BootRequest::Recovery => Some(Request::Recovery { shell: false }),
+        BootRequest::Shell => Some(Request::Recovery { shell: true }),
     }
 }
 

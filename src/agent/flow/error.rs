@@ -41,7 +41,7 @@ pub enum Error {
     /// There is no slot of that name; the text lists those that are.
     NoSuchSlot(String, String),
     /// The slot has no trailer, and the record names no image: it was filled by other means.
-    Untreed(SlotName),
+    WithoutTree(SlotName),
     /// The record names the slot's image, and the slot has no trailer of a trusted key.
     TrailerLost(SlotName),
     /// The bundle holds another image than the slot.
@@ -72,7 +72,7 @@ impl fmt::Display for Error {
             Self::Slot(name, error) => write!(f, "{name}: {error}"),
             Self::SlotMissing(name) => Blocked::SlotMissing(name.clone()).fmt(f),
             Self::NoSuchSlot(name, known) => write!(f, "no slot {}; there are {known}", Quoted(name)),
-            Self::Untreed(name) => {
+            Self::WithoutTree(name) => {
                 write!(f, "{name}: it was filled by other means, and has no tree to check it by")
             }
             Self::TrailerLost(name) => write!(

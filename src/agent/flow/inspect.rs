@@ -149,7 +149,7 @@ impl<M: Machine> Site<'_, M> {
             let name = view.name(id).clone();
             match view.record.slot(id).image_id() {
                 Some(_) => Error::TrailerLost(name),
-                None => Error::Untreed(name),
+                None => Error::WithoutTree(name),
             }
         })?;
         drop(root);

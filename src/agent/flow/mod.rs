@@ -35,7 +35,7 @@ pub use upgrade::{Blind, Upgrade, upgrade};
 pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
 pub use view::View;
 
-pub use everboot_core::lifecycle::Trouble;
+pub use everboot_core::lifecycle::RecordFault;
 
 use everboot_core::config::Config;
 use everboot_core::record::Formats;

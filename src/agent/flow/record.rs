@@ -1,7 +1,7 @@
 //! `record init` makes a record where there is none; `record repair` makes both copies whole.
 
 use super::view::find_slot;
-use super::{Error, Site, Trouble, View};
+use super::{Error, RecordFault, Site, View};
 use crate::machine::Machine;
 use everboot_core::lifecycle;
 use everboot_core::record::history::Kind;
@@ -31,7 +31,7 @@ pub fn init<M: Machine>(
     }
     refuse_unread(&record)?;
     if let Some((name, version)) = good {
-        adopt(&mut record, name, version)?;
+        declare_good(&mut record, name, version)?;
     }
     write(&site, view, record, "record made from the slots")
 }
@@ -48,7 +48,7 @@ fn refuse_unread(record: &Record) -> Result<(), Error> {
 }
 
 /// Declares a slot good that has no trailer.
-fn adopt(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
+fn declare_good(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
     let id = find_slot(record, name)?;
     let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
     let slot = record.slot_mut(id);
@@ -64,9 +64,9 @@ fn adopt(record: &mut Record, name: &str, version: &str) -> Result<(), Error> {
 pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, Error> {
     let view = site.look();
     match &view.trouble {
-        None if view.loaded.is_whole() && view.loaded.lag == 0 => return Ok(view.record),
-        None | Some(Trouble::Lost(_) | Trouble::OtherDisk(_) | Trouble::OneCopy(_)) => {}
-        Some(Trouble::Newer(_) | Trouble::Unreadable(_)) if force => {}
+        None if view.loaded.is_whole() && view.loaded.lost_saves == 0 => return Ok(view.record),
+        None | Some(RecordFault::Lost(_) | RecordFault::OtherDisk(_) | RecordFault::OneCopy(_)) => {}
+        Some(RecordFault::Newer(_) | RecordFault::Unreadable(_)) if force => {}
         Some(trouble) => return Err(Error::Record(trouble.to_string())),
     }
     let is_read = matches!(
@@ -80,7 +80,7 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
         let text = "no slot says what it holds: are the keys there? Else `everboot record init --good SLOT`";
         return Err(Error::Record(text.to_owned()));
     }
-    if matches!(view.trouble, Some(Trouble::Lost(_))) && !view.can_persist && !force {
+    if matches!(view.trouble, Some(RecordFault::Lost(_))) && !view.can_persist && !force {
         return Err(Error::Record("not every slot can be read; repeat it, or --force".to_owned()));
     }
     if !is_read {
@@ -93,11 +93,11 @@ pub fn repair<M: Machine>(mut site: Site<'_, M>, force: bool) -> Result<Record, 
     }
     let mut record = match view.trouble {
         // An attempt may stand in the copy that is lost, and must not be given back.
-        Some(Trouble::OneCopy(_)) if !force => lifecycle::end_trial(&view.record)?,
+        Some(RecordFault::OneCopy(_)) if !force => lifecycle::end_trial(&view.record)?,
         _ => view.record.clone(),
     };
     // Somebody insists that this everboot can save the record again.
-    if let Some(Trouble::Newer(unread)) = view.trouble {
+    if let Some(RecordFault::Newer(unread)) = view.trouble {
         // An older copy may call a slot a trial that the newer one has counted, or judged.
         if let (Unread::Version(_), Some(id)) = (unread, record.trial()) {
             record.slot_mut(id).state = SlotState::Proven;
@@ -113,13 +113,13 @@ fn write<M: Machine>(
     mut record: Record,
     text: &str,
 ) -> Result<Record, Error> {
-    if let Some(trouble @ (Trouble::Unusable(_) | Trouble::ReadOnly(_) | Trouble::Ambiguous(_))) =
+    if let Some(trouble @ (RecordFault::Unusable(_) | RecordFault::ReadOnly(_) | RecordFault::Ambiguous(_))) =
         &view.trouble
     {
         return Err(Error::Record(trouble.to_string()));
     }
     record.drop_orphans();
-    let medium = view.medium.as_ref().ok_or_else(|| Error::Record(Trouble::NoPartition.to_string()))?;
+    let medium = view.medium.as_ref().ok_or_else(|| Error::Record(RecordFault::NoPartition.to_string()))?;
     view.loaded = store::save_both(medium, &view.loaded, &record)?;
     match &view.loaded.selection {
         Selection::Current { record: saved, .. } if **saved == record => {}

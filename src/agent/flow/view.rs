@@ -1,9 +1,9 @@
 //! One look at the machine: where the record and the slots are, and what the record says.
 
-use super::{Error, Site, Trouble};
+use super::{Error, RecordFault, Site};
 use crate::machine::{Access, Machine, Partition, PartitionRef, Survey};
 use everboot_core::config::{Config, Locator};
-use everboot_core::decide::{Observation, Seen};
+use everboot_core::decide::{Observation, SlotObservation};
 use everboot_core::lifecycle::{self, Blocked, Found, MachineFacts, image_of, rebuild};
 use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
@@ -33,7 +33,7 @@ pub struct View<D> {
     /// The partition of the recovery slot.
     pub recovery: Option<PartitionRef>,
     /// What is wrong with the record.
-    pub trouble: Option<Trouble>,
+    pub trouble: Option<RecordFault>,
     /// Whether the record may be saved.
     pub can_persist: bool,
 }
@@ -54,7 +54,7 @@ impl<M: Machine> Site<'_, M> {
         });
         let candidates = survey.find(|part| matches(&self.config.record, part));
         let chosen = self.choose_record(&candidates);
-        let mut trouble = chosen.is_none().then_some(Trouble::NoPartition);
+        let mut trouble = chosen.is_none().then_some(RecordFault::NoPartition);
         let (mut medium, mut loaded) = (None, Loaded::default());
         if let Some(at) = chosen {
             match self.open_record(at) {
@@ -63,12 +63,12 @@ impl<M: Machine> Site<'_, M> {
                     medium = Some(opened);
                     trouble = why;
                 }
-                Err(why) => trouble = Some(Trouble::Unusable(why)),
+                Err(why) => trouble = Some(RecordFault::Unusable(why)),
             }
         }
         if candidates.len() > 1 {
             let names = candidates.iter().map(|at| survey.disks[at.disk].name.clone());
-            trouble = Some(Trouble::Ambiguous(names.collect()));
+            trouble = Some(RecordFault::Ambiguous(names.collect()));
         }
         let disk = chosen.map(|at| at.disk);
         let trouble =
@@ -90,7 +90,7 @@ impl<M: Machine> Site<'_, M> {
         }
     }
 
-    fn open_record(&mut self, at: PartitionRef) -> Result<(M::Disk, Option<Trouble>), String> {
+    fn open_record(&mut self, at: PartitionRef) -> Result<(M::Disk, Option<RecordFault>), String> {
         match self.machine.open(at, Access::Shared) {
             Ok(medium) if medium.len() < store::MIN_LEN => {
                 Err(format!("expected at least {} bytes, found {}", store::MIN_LEN, medium.len()))
@@ -98,7 +98,7 @@ impl<M: Machine> Site<'_, M> {
             Ok(medium) => Ok((medium, None)),
             Err(error) => {
                 let medium = self.machine.open(at, Access::Read).map_err(|error| error.to_string())?;
-                Ok((medium, Some(Trouble::ReadOnly(error.to_string()))))
+                Ok((medium, Some(RecordFault::ReadOnly(error.to_string()))))
             }
         }
     }
@@ -123,7 +123,7 @@ impl<M: Machine> Site<'_, M> {
         disk: Option<usize>,
         medium: Option<M::Disk>,
         loaded: Loaded,
-        trouble: Option<Trouble>,
+        trouble: Option<RecordFault>,
     ) -> View<M::Disk> {
         let here = disk.map(|disk| survey.disks[disk].guid);
         let stored = match &loaded.selection {
@@ -136,7 +136,7 @@ impl<M: Machine> Site<'_, M> {
                 let known =
                     older.as_deref().filter(|older| Some(older.disk) == here).unwrap_or(&implied).clone();
                 let mut record = lifecycle::in_order(known, order, &implied);
-                self.doubt(&mut record, &survey, disk);
+                self.check_trailers(&mut record, &survey, disk);
                 Some(record)
             }
             Selection::Lost => None,
@@ -165,7 +165,7 @@ impl<M: Machine> Site<'_, M> {
         let can_persist = medium.is_some()
             && match trouble {
                 None => true,
-                Some(Trouble::Lost(_)) => is_sure,
+                Some(RecordFault::Lost(_)) => is_sure,
                 Some(_) => false,
             };
         View { survey, record, loaded, medium, parts, staging, recovery, trouble, can_persist }
@@ -174,7 +174,7 @@ impl<M: Machine> Site<'_, M> {
     /// Marks as insecure what is in a slot whose trailer no key accepts, where there are keys: for a record that rests
     /// on an order alone, whose writer may have trusted other keys. A slot without a trailer was filled by other means,
     /// and the trailer of a newer everboot cannot be read: there the order is all that there is to go by.
-    fn doubt(&mut self, record: &mut Record, survey: &Survey, disk: Option<usize>) {
+    fn check_trailers(&mut self, record: &mut Record, survey: &Survey, disk: Option<usize>) {
         if self.keys.is_empty() {
             return;
         }
@@ -304,7 +304,7 @@ fn adopt(mut record: Record, implied: &Record) -> Option<Record> {
 }
 
 /// What is wrong with the copies, if anything that matters.
-fn record_trouble(loaded: &Loaded, survey: &Survey, disk: Option<usize>) -> Option<Trouble> {
+fn record_trouble(loaded: &Loaded, survey: &Survey, disk: Option<usize>) -> Option<RecordFault> {
     let disk = disk.map(|disk| survey.disks[disk].guid);
     let why = || {
         let mut why = loaded.faults.iter().flatten().map(ToString::to_string).collect::<Vec<_>>();
@@ -313,12 +313,12 @@ fn record_trouble(loaded: &Loaded, survey: &Survey, disk: Option<usize>) -> Opti
     };
     match &loaded.selection {
         Selection::Current { record, .. } if Some(record.disk) != disk => {
-            Some(Trouble::OtherDisk(record.disk))
+            Some(RecordFault::OtherDisk(record.disk))
         }
-        Selection::Current { .. } => loaded.has_unreadable().then(|| Trouble::OneCopy(why())),
-        Selection::Newer { unread, .. } => Some(Trouble::Newer(*unread)),
-        Selection::Lost if loaded.has_unreadable() => Some(Trouble::Unreadable(why())),
-        Selection::Lost => Some(Trouble::Lost(why())),
+        Selection::Current { .. } => loaded.has_unreadable().then(|| RecordFault::OneCopy(why())),
+        Selection::Newer { unread, .. } => Some(RecordFault::Newer(*unread)),
+        Selection::Lost if loaded.has_unreadable() => Some(RecordFault::Unreadable(why())),
+        Selection::Lost => Some(RecordFault::Lost(why())),
     }
 }
 
@@ -331,7 +331,7 @@ pub(super) fn find_slot(record: &Record, name: &str) -> Result<SlotId, Error> {
 impl<D: Medium> View<D> {
     /// What the decision reads of it; nobody asks for anything.
     pub(super) fn observation(&self) -> Observation {
-        let seen = |is_there| if is_there { Seen::Present } else { Seen::Missing };
+        let seen = |is_there| if is_there { SlotObservation::Present } else { SlotObservation::Missing };
         Observation {
             can_persist: self.can_persist,
             slots: self.record.ids().map(|(id, _)| seen(self.is_present(id))).collect(),
@@ -423,7 +423,7 @@ impl<D: Medium> View<D> {
     ///   nothing, and boots a good slot; its system, which does, ends the trial first;
     /// - somebody was told that what they asked for is done: they have to ask again.
     pub(super) fn repairable(mut self) -> Result<Self, Error> {
-        if let Some(Trouble::OneCopy(_)) = self.trouble {
+        if let Some(RecordFault::OneCopy(_)) = self.trouble {
             (self.trouble, self.can_persist) = (None, true);
             // Of a trial that runs, its confirmation makes a good slot.
             if let Ok(record) = lifecycle::end_trial(&self.record) {

@@ -30,14 +30,14 @@ pub(crate) struct Recovery {
     breakpoints: Vec<Breakpoint>,
     is_in_distribution: bool,
     /// Whether nothing was left to boot before.
-    was_stuck: bool,
+    was_here_before: bool,
 }
 
 impl Recovery {
     /// For a boot that stops at these points. With `is_in_distribution` the initramfs is a distribution's: it goes
     /// on when recovery did not help, and this process holds the lock of the machine.
     pub(crate) fn new(roots: Roots, breakpoints: Vec<Breakpoint>, is_in_distribution: bool) -> Self {
-        Self { roots, breakpoints, is_in_distribution, was_stuck: false }
+        Self { roots, breakpoints, is_in_distribution, was_here_before: false }
     }
 
     fn open(&self, opening: &Opening, wait: Option<u64>, is_offered: bool) -> OperatorChoice {
@@ -54,7 +54,7 @@ impl Operator for Recovery {
     fn recover(&mut self, notice: &RecoveryNotice) -> OperatorChoice {
         log::error!("RECOVERY: {}", notice.reason);
         sys::warn_anew();
-        if std::mem::replace(&mut self.was_stuck, true) && self.is_in_distribution {
+        if std::mem::replace(&mut self.was_here_before, true) && self.is_in_distribution {
             return OperatorChoice::Leave;
         }
         let opening = Opening {

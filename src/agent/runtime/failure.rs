@@ -45,7 +45,7 @@ fn code(error: &flow::Error) -> Exit {
         Error::Save(_) => Exit::Record,
         Error::Refused(_)
         | Error::RecordExists
-        | Error::Untreed(_)
+        | Error::WithoutTree(_)
         | Error::TrailerLost(_)
         | Error::WrongRoot(_) => Exit::Refused,
         Error::Unfit(_) | Error::OtherImage | Error::Apply(apply::Error::DoesNotFit(_)) => Exit::Unfit,

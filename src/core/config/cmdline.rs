@@ -18,7 +18,7 @@ const NAMES: [&str; PARAMETERS.len()] = names(&PARAMETERS);
 
 /// Where this boot is asked to go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Asked {
+pub enum BootRequest {
     /// `everboot.slot=NAME`: to that slot.
     Slot(SlotName),
     /// `everboot.recovery`: to the recovery slot, or to the shell where there is none.
@@ -54,7 +54,7 @@ impl Breakpoint {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct KernelCommandLine {
     /// Where this boot goes; the last such parameter counts.
-    pub asked: Option<Asked>,
+    pub asked: Option<BootRequest>,
     /// Where it stops for a while; several are separated by commas.
     pub breakpoints: Vec<Breakpoint>,
     /// `everboot.timeout=SECONDS`: how long the devices are waited for, 1 to 3600.
@@ -84,7 +84,8 @@ impl KernelCommandLine {
         let given = value.unwrap_or("");
         match key {
             "everboot.slot" => {
-                self.asked = Some(Asked::Slot(SlotName::new(given).map_err(|error| error.to_string())?));
+                self.asked =
+                    Some(BootRequest::Slot(SlotName::new(given).map_err(|error| error.to_string())?));
             }
             "everboot.recovery" => self.asked = Some(recovery(given)?),
             "everboot.break" => self.breakpoints = breakpoints(given)?,
@@ -100,10 +101,10 @@ impl KernelCommandLine {
     }
 }
 
-fn recovery(given: &str) -> Result<Asked, String> {
+fn recovery(given: &str) -> Result<BootRequest, String> {
     match given {
-        "" => Ok(Asked::Recovery),
-        "shell" => Ok(Asked::Shell),
+        "" => Ok(BootRequest::Recovery),
+        "shell" => Ok(BootRequest::Shell),
         _ => Err(format!("expected nothing or shell, found {}", shown(given))),
     }
 }
@@ -142,7 +143,7 @@ mod tests {
     fn check(text: &str, slot: Option<&str>, timeout: Option<u32>, init: Option<&str>, warnings: usize) {
         let (found, warned) = KernelCommandLine::parse(text);
         let named = match &found.asked {
-            Some(Asked::Slot(name)) => Some(name.as_str()),
+            Some(BootRequest::Slot(name)) => Some(name.as_str()),
             _ => None,
         };
         let got = (named, found.timeout, found.init.as_deref());
@@ -172,8 +173,8 @@ mod tests {
     #[test]
     fn recovery_and_breakpoints_are_asked_for_by_name() {
         let asked = |text: &str| KernelCommandLine::parse(text).0.asked;
-        assert_eq!(asked("everboot.recovery quiet"), Some(Asked::Recovery));
-        assert_eq!(asked("everboot.slot=a everboot.recovery=shell"), Some(Asked::Shell));
+        assert_eq!(asked("everboot.recovery quiet"), Some(BootRequest::Recovery));
+        assert_eq!(asked("everboot.slot=a everboot.recovery=shell"), Some(BootRequest::Shell));
         let (found, warned) = KernelCommandLine::parse("everboot.break=observe,handoff");
         assert_eq!(found.breakpoints, [Breakpoint::Observe, Breakpoint::Handoff]);
         assert!(warned.is_empty(), "{warned:?}");

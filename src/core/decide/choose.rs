@@ -1,6 +1,6 @@
 //! The table of the module's documentation, in its order.
 
-use super::{Observation, Reason, Request, Seen, Settled, Target};
+use super::{Observation, Reason, Request, Settled, SlotObservation, Target};
 use crate::config::{Assess, Policy};
 use crate::lifecycle;
 use crate::mutant::{self, Mutant};
@@ -21,7 +21,7 @@ pub(super) fn choose(
     policy: &Policy,
     settled: &[Settled],
 ) -> (Target, Reason) {
-    let usable = |id: SlotId| seen.slots.get(id.index()) == Some(&Seen::Present);
+    let usable = |id: SlotId| seen.slots.get(id.index()) == Some(&SlotObservation::Present);
     if let Some(Request::Hand { slot, keep }) = seen.request
         && usable(slot)
         && was_proven(record, slot)
@@ -89,7 +89,7 @@ fn by_hand(record: &mut Record, policy: &Policy, id: SlotId, keep: bool) -> (Tar
 
 /// Recovery that the kernel command line asks for; no round of it is counted.
 fn asked_recovery(record: &mut Record, seen: &Observation, shell: bool) -> (Target, Reason) {
-    if !shell && seen.recovery == Seen::Present {
+    if !shell && seen.recovery == SlotObservation::Present {
         record.last_boot = None;
         return (Target::RecoverySlot, Reason::Requested);
     }
@@ -99,7 +99,7 @@ fn asked_recovery(record: &mut Record, seen: &Observation, shell: bool) -> (Targ
 /// What is left when no slot is good, on trial, or proven.
 fn last(record: &mut Record, policy: &Policy, seen: &Observation) -> (Target, Reason) {
     // A slot that is bad comes after the recovery slot: it may mount well, and hang every time.
-    let has_recovery = seen.recovery == Seen::Present;
+    let has_recovery = seen.recovery == SlotObservation::Present;
     if let Some(id) = last_resort(record, seen).filter(|id| !has_recovery || record.is_good(*id)) {
         return boot(record, policy, id, Reason::RecoveryRetry);
     }
@@ -159,7 +159,7 @@ fn uncounted(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId
 /// The slot that recovery tries once it has waited: the last good one, else the one that was confirmed last,
 /// else any that holds an image. Also one whose trailer is damaged: there is nothing left to lose.
 fn last_resort(record: &Record, seen: &Observation) -> Option<SlotId> {
-    let untried = [Some(&Seen::Present), Some(&Seen::Failed(RootFault::Unproven))];
+    let untried = [Some(&SlotObservation::Present), Some(&SlotObservation::Failed(RootFault::Unproven))];
     let is_known = |id: SlotId| !matches!(record.slot(id).state, SlotState::Other(_));
     let whole = |id: SlotId| {
         untried.contains(&seen.slots.get(id.index())) && record.slot(id).image.is_some() && is_known(id)
@@ -171,7 +171,7 @@ fn last_resort(record: &Record, seen: &Observation) -> Option<SlotId> {
 
 fn recovery(record: &mut Record, seen: &Observation) -> (Target, Reason) {
     // The recovery slot is not kept waiting by the rounds of earlier boots.
-    let shell = seen.recovery != Seen::Present;
+    let shell = seen.recovery != SlotObservation::Present;
     let doublings = if shell { u32::from(record.recovery_rounds).min(10) } else { 0 };
     let wait = (FIRST_WAIT << doublings).min(LONGEST_WAIT);
     record.recovery_rounds = record.recovery_rounds.saturating_add(1);

@@ -35,7 +35,7 @@ use core::fmt;
 
 /// What this boot has seen of a slot so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Seen {
+pub enum SlotObservation {
     /// Its partition is there.
     Present,
     /// Its partition is not there.
@@ -69,9 +69,9 @@ pub struct Observation {
     /// Whether the record can be made durable.
     pub can_persist: bool,
     /// Each slot of the record, in its order.
-    pub slots: Vec<Seen>,
+    pub slots: Vec<SlotObservation>,
     /// The recovery slot.
-    pub recovery: Seen,
+    pub recovery: SlotObservation,
     /// Where this boot is asked to go.
     pub request: Option<Request>,
     /// Whether the apply that was due has failed in this boot.

@@ -1,7 +1,7 @@
 //! Conclusions that hold whatever is chosen: a trial whose counters are used up or whose image is broken is
 //! bad; an apply that brings nothing, or failed, is given up.
 
-use super::{Observation, Seen, Settled};
+use super::{Observation, Settled, SlotObservation};
 use crate::lifecycle;
 use crate::mutant::{self, Mutant};
 use crate::record::{Record, Update};
@@ -15,7 +15,7 @@ pub(super) fn settle(record: &mut Record, seen: &Observation) -> Vec<Settled> {
         lifecycle::make_bad(record, id, why);
         settled.push(Settled::TrialBad(id, why));
     }
-    let failed = |id: &SlotId| matches!(seen.slots.get(id.index()), Some(Seen::Failed(_)));
+    let failed = |id: &SlotId| matches!(seen.slots.get(id.index()), Some(SlotObservation::Failed(_)));
     if let (true, Some(id)) = (mutant::is(Mutant::GoodMadeBad), record.default.filter(failed)) {
         lifecycle::make_bad(record, id, BadReason::NotMountable);
     }
@@ -34,13 +34,13 @@ pub(super) fn settle(record: &mut Record, seen: &Observation) -> Vec<Settled> {
 /// Why the trial at `id` is bad, if it is. A device that does not answer is no reason.
 fn verdict(record: &Record, seen: &Observation, id: SlotId) -> Option<BadReason> {
     match (seen.slots.get(id.index()), record.slot(id).state) {
-        (Some(Seen::Failed(RootFault::Device)), _) if mutant::is(Mutant::DeviceMakesBad) => {
+        (Some(SlotObservation::Failed(RootFault::Device)), _) if mutant::is(Mutant::DeviceMakesBad) => {
             Some(BadReason::NotMountable)
         }
         // Before the counters: the attempt of this very boot is already counted, and may still be under way. A
         // trial that was entered on its last try and failed by its device is passed over, and judged at the next
         // boot.
-        (Some(Seen::Failed(fault)), _) => BadReason::of(*fault),
+        (Some(SlotObservation::Failed(fault)), _) => BadReason::of(*fault),
         _ if mutant::is(Mutant::TriesNeverEnd) => None,
         (_, SlotState::Trial { tries_left: 0, .. }) => Some(BadReason::TriesExhausted),
         (_, SlotState::Trial { handoffs_left: 0, .. }) => Some(BadReason::HandoffsExhausted),

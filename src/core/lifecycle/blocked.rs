@@ -3,7 +3,7 @@
 //! | code                  | when |
 //! |-----------------------|------|
 //! | `not-configured`      | `everboot.conf` cannot be used: the machine type is not known |
-//! | `record-...`          | the record cannot be used or not be written; one code for each [`Trouble`] |
+//! | `record-...`          | the record cannot be used or not be written; one code for each [`RecordFault`] |
 //! | `trial-running`       | the running system is a trial that was not confirmed yet |
 //! | `trial-pending`       | a slot waits for its trial, which does not run |
 //! | `default-unconfirmed` | the only free slot is the way back from a default not confirmed in its latest boot |
@@ -13,7 +13,7 @@
 //! What only a bundle or the staging area brings up (a wrong signature, too little room) is not asked here. A bundle
 //! that is staged already may be staged again while the machine is blocked: nothing changes.
 
-use super::Trouble;
+use super::RecordFault;
 use crate::record::Record;
 use crate::slot::{SlotId, SlotName};
 use core::fmt;
@@ -24,7 +24,7 @@ pub enum Blocked {
     /// The machine type is not known.
     NotConfigured,
     /// The record cannot be used or written.
-    Record(Trouble),
+    Record(RecordFault),
     /// The running system is a trial.
     TrialRunning,
     /// A trial is due in a slot that does not run.

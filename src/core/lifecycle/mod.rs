@@ -26,9 +26,9 @@ mod floor;
 mod newer;
 mod once;
 mod rebuild;
+mod record_fault;
 mod target;
 mod target_slot;
-mod trouble;
 mod update;
 mod verdict;
 
@@ -39,9 +39,9 @@ pub use floor::{below_floor, may_choose, raise_floor};
 pub use newer::in_order;
 pub use once::{boot_once, not_once};
 pub use rebuild::{Found, rebuild};
+pub use record_fault::RecordFault;
 pub use target::{choose_target, may_write};
 pub use target_slot::{MachineFacts, place};
-pub use trouble::Trouble;
 pub use update::{
     Activated, activate, applied, begin_apply, begin_prepare, cancel, end_trial, prepared, progressed, stage,
     untried,

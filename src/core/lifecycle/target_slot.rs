@@ -1,7 +1,7 @@
 //! Where a new image goes, or why the machine takes none: `status`, `stage`, `prepare`, `doctor` and the download ask
 //! here, so that they agree. [`Blocked`] says in which order it answers.
 
-use super::{Blocked, Trouble, choose_target};
+use super::{Blocked, RecordFault, choose_target};
 use crate::record::Record;
 use crate::slot::SlotId;
 
@@ -11,7 +11,7 @@ pub struct MachineFacts<'a> {
     /// Whether the machine type is known.
     pub is_configured: bool,
     /// What is wrong with the record.
-    pub trouble: Option<&'a Trouble>,
+    pub trouble: Option<&'a RecordFault>,
     /// Whether the partition of each slot of the record is there.
     pub present: &'a [bool],
 }

@@ -33,7 +33,7 @@ pub struct Loaded {
     pub agree: bool,
     /// Saves that the older copy lacks beside the last one, where both can be used. A sound medium lacks none: this one
     /// returned to what it held before.
-    pub lag: u64,
+    pub lost_saves: u64,
     /// The formats in which they were read.
     pub formats: Formats,
 }
@@ -42,7 +42,7 @@ impl Default for Loaded {
     /// Nothing was read.
     fn default() -> Self {
         let faults = [Some(BadCopy::NoRecord), Some(BadCopy::NoRecord)];
-        Self { selection: Selection::Lost, faults, agree: false, lag: 0, formats: Formats::CURRENT }
+        Self { selection: Selection::Lost, faults, agree: false, lost_saves: 0, formats: Formats::CURRENT }
     }
 }
 
@@ -59,8 +59,11 @@ impl Loaded {
         let bad = names.iter().zip(&self.faults).filter_map(|(name, fault)| {
             fault.as_ref().map(|why| format!("the {name} copy is bad ({why}), and is written anew"))
         });
-        let stale = (self.lag > 0).then(|| {
-            format!("a copy has lost {} saves that its disk reported as done, and is written anew", self.lag)
+        let stale = (self.lost_saves > 0).then(|| {
+            format!(
+                "a copy has lost {} saves that its disk reported as done, and is written anew",
+                self.lost_saves
+            )
         });
         bad.chain(stale).collect()
     }
@@ -140,7 +143,7 @@ pub fn load_with(medium: &impl Medium, formats: Formats) -> Loaded {
         Copy::Bad(fault) => Some(fault.clone()),
         Copy::Valid { .. } | Copy::Newer { .. } => None,
     });
-    let (agree, lag) = match &copies {
+    let (agree, lost_saves) = match &copies {
         [
             Copy::Valid { record: one, generation: first, .. },
             Copy::Valid { record: other, generation: last, .. },
@@ -148,7 +151,7 @@ pub fn load_with(medium: &impl Medium, formats: Formats) -> Loaded {
         _ => (false, 0),
     };
     let [first, last] = copies;
-    Loaded { selection: Selection::of(first, last), faults, agree, lag, formats }
+    Loaded { selection: Selection::of(first, last), faults, agree, lost_saves, formats }
 }
 
 /// Saves `record` beside what was `loaded`, and returns what a load would now find.
@@ -168,7 +171,7 @@ pub fn save(medium: &impl Medium, loaded: &Loaded, record: &Record) -> Result<Lo
     let agree = matches!(&loaded.selection, Selection::Current { record: other, .. } if **other == *record);
     let record = Box::new(record.clone());
     let selection = Selection::Current { record, generation, version, side };
-    Ok(Loaded { selection, faults, agree, lag: 0, formats: loaded.formats })
+    Ok(Loaded { selection, faults, agree, lost_saves: 0, formats: loaded.formats })
 }
 
 /// Saves the record that was loaded in this format version, a higher one, in both copies.

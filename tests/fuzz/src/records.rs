@@ -3,7 +3,7 @@
 use super::bytes::{Bytes, block, sealed};
 use super::heap::within;
 use everboot_core::config::Config;
-use everboot_core::decide::{Observation, Seen, decide};
+use everboot_core::decide::{Observation, SlotObservation, decide};
 use everboot_core::lifecycle;
 use everboot_core::record::{Copy, Record, Slot, history};
 use everboot_core::slot::BLOCK;
@@ -60,11 +60,11 @@ fn verbs(record: &Record) {
         next.extend(lifecycle::boot_once(record, id, true));
         next.extend(lifecycle::rollback(record, Some(id), true).map(|(record, _)| record));
     }
-    for seen in [Seen::Present, Seen::Missing] {
+    for seen in [SlotObservation::Present, SlotObservation::Missing] {
         let seen = Observation {
             can_persist: true,
             slots: vec![seen; record.slots.len()],
-            recovery: Seen::Missing,
+            recovery: SlotObservation::Missing,
             request: None,
             apply_failed: false,
             recovery_waited: false,

@@ -39,7 +39,7 @@ pub enum Event {
 
 /// How a device fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Trouble {
+pub enum DiskFault {
     /// One operation fails.
     Once,
     /// This kind of operation fails on the medium from now on.
@@ -53,10 +53,10 @@ pub enum Trouble {
 }
 
 /// All kinds.
-pub const TROUBLES: &[Trouble] =
-    &[Trouble::Once, Trouble::ForEver, Trouble::ShortRead, Trouble::Gone, Trouble::Forgotten];
+pub const DISK_FAULTS: &[DiskFault] =
+    &[DiskFault::Once, DiskFault::ForEver, DiskFault::ShortRead, DiskFault::Gone, DiskFault::Forgotten];
 
-impl Trouble {
+impl DiskFault {
     /// Whether an operation can fail so.
     pub fn concerns(self, op: Op) -> bool {
         match self {
@@ -76,8 +76,8 @@ struct Supply {
     used: u64,
     limit: Option<u64>,
     budget: Option<u64>,
-    fault: Option<(usize, Trouble)>,
-    failing: Option<(Trouble, Op, MediumId)>,
+    fault: Option<(usize, DiskFault)>,
+    failing: Option<(DiskFault, Op, MediumId)>,
     calls: Vec<(Op, MediumId)>,
     events: Vec<Event>,
     strays: u64,
@@ -124,7 +124,7 @@ impl Power {
     }
 
     /// Lets operation number `call` fail, reads and opens counted.
-    pub fn fail(&self, call: usize, how: Trouble) {
+    pub fn fail(&self, call: usize, how: DiskFault) {
         self.0.lock().unwrap().fault = Some((call, how));
     }
 
@@ -209,19 +209,19 @@ impl Power {
         }
         let Some((how, failing, on)) = supply.failing else { return Ok(Answer::Do) };
         let number = match how {
-            Trouble::Gone if on == medium => 19,
-            Trouble::ForEver if (failing, on) == (op, medium) => 5,
-            Trouble::Once | Trouble::ShortRead => {
+            DiskFault::Gone if on == medium => 19,
+            DiskFault::ForEver if (failing, on) == (op, medium) => 5,
+            DiskFault::Once | DiskFault::ShortRead => {
                 supply.failing = None;
                 5
             }
-            Trouble::Forgotten => {
+            DiskFault::Forgotten => {
                 supply.failing = None;
                 return Ok(Answer::Pretend);
             }
             _ => return Ok(Answer::Do),
         };
-        if how == Trouble::ShortRead {
+        if how == DiskFault::ShortRead {
             return Err(Error::past_end(op, 0));
         }
         Err(Error::at(op, 0, io::Error::from_raw_os_error(number)))

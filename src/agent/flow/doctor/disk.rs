@@ -2,7 +2,7 @@
 
 use super::super::view::matches;
 use super::Findings;
-use crate::flow::Trouble;
+use crate::flow::RecordFault;
 use crate::machine::{Partition, PartitionRef, Survey};
 use everboot_core::config::{Config, Locator};
 use everboot_core::lifecycle::below_floor;
@@ -14,7 +14,7 @@ use everboot_storage::apply::Layout;
 const SMALLEST_RECORD: u64 = 1 << 20;
 
 /// A slot, and what is in it.
-pub(super) struct Filled<'a> {
+pub(super) struct SlotContent<'a> {
     pub(super) name: &'a SlotName,
     /// Its size in bytes.
     pub(super) len: u64,
@@ -110,10 +110,14 @@ pub(super) fn check_uuids(survey: &Survey, found: &mut Findings) {
 }
 
 /// The record and its copies.
-pub(super) fn check_record(trouble: &Option<Trouble>, copies: &[Option<BadCopy>; 2], found: &mut Findings) {
+pub(super) fn check_record(
+    trouble: &Option<RecordFault>,
+    copies: &[Option<BadCopy>; 2],
+    found: &mut Findings,
+) {
     match trouble {
         // Reported with its partition.
-        Some(Trouble::NoPartition | Trouble::Ambiguous(_)) => {}
+        Some(RecordFault::NoPartition | RecordFault::Ambiguous(_)) => {}
         Some(trouble) => found.fault("record", "record", &trouble),
         None => {
             for why in copies.iter().flatten() {
@@ -125,10 +129,10 @@ pub(super) fn check_record(trouble: &Option<Trouble>, copies: &[Option<BadCopy>;
 }
 
 /// A copy that its medium has taken back.
-pub(super) fn check_lag(lag: u64, found: &mut Findings) {
-    if lag > 0 {
+pub(super) fn check_lost_saves(lost_saves: u64, found: &mut Findings) {
+    if lost_saves > 0 {
         let text = format_args!(
-            "a copy has lost {lag} saves that its disk reported as done; run `everboot record repair`, and replace \
+            "a copy has lost {lost_saves} saves that its disk reported as done; run `everboot record repair`, and replace \
              the disk if it happens again"
         );
         found.fault("record-copy", "record", &text);
@@ -157,9 +161,9 @@ pub(super) fn check_slots(survey: &Survey, config: &Config, record: &Record, fou
 }
 
 /// Trailers, and sizes: whatever is in one slot has to fit into the others, or it can never be upgraded.
-pub(super) fn check_filled(slots: &[Filled<'_>], found: &mut Findings) {
+pub(super) fn check_filled(slots: &[SlotContent<'_>], found: &mut Findings) {
     let largest = slots.iter().filter_map(|slot| slot.image).max();
-    for Filled { name, len, is_right, .. } in slots {
+    for SlotContent { name, len, is_right, .. } in slots {
         let name = name.as_str();
         if !is_right {
             let text = "it does not have the signed trailer of its image; install an image";
@@ -176,7 +180,7 @@ pub(super) fn check_filled(slots: &[Filled<'_>], found: &mut Findings) {
 }
 
 /// Images that nobody vouches for, and old ones.
-pub(super) fn check_doubts(record: &Record, found: &mut Findings) {
+pub(super) fn check_warnings(record: &Record, found: &mut Findings) {
     for (id, slot) in record.ids() {
         if slot.image.as_ref().is_some_and(|image| image.insecure) {
             let text = "no trusted key has signed its image; install another";

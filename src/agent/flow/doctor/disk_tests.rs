@@ -99,12 +99,12 @@ fn the_record_and_each_copy_are_looked_at() {
     expect(|found| check_record(&None, &sound, found), &[]);
     expect(|found| check_record(&None, &bad, found), &[("record-copy", "a copy is bad")]);
     expect(
-        |found| check_record(&Some(Trouble::Lost("x".into())), &bad, found),
+        |found| check_record(&Some(RecordFault::Lost("x".into())), &bad, found),
         &[("record", "both copies are bad (x)")],
     );
-    expect(|found| check_record(&Some(Trouble::NoPartition), &sound, found), &[]);
-    expect(|found| check_lag(0, found), &[]);
-    expect(|found| check_lag(2, found), &[("record-copy", "a copy has lost 2 saves")]);
+    expect(|found| check_record(&Some(RecordFault::NoPartition), &sound, found), &[]);
+    expect(|found| check_lost_saves(0, found), &[]);
+    expect(|found| check_lost_saves(2, found), &[("record-copy", "a copy has lost 2 saves")]);
 }
 
 fn record() -> Record {
@@ -152,12 +152,12 @@ fn record_and_configuration_agree_about_the_slots() {
 fn an_insecure_image_is_a_fault_and_an_old_one_is_a_note() {
     let mut record = record();
     "1".clone_into(&mut record.floor);
-    expect(|found| check_doubts(&record, found), &[]);
+    expect(|found| check_warnings(&record, found), &[]);
     record.slots[1].image.as_mut().unwrap().insecure = true;
-    expect(|found| check_doubts(&record, found), &[("insecure", "slot-b: no trusted key")]);
+    expect(|found| check_warnings(&record, found), &[("insecure", "slot-b: no trusted key")]);
     "1.1".clone_into(&mut record.floor);
     let mut found = Findings::default();
-    check_doubts(&record, &mut found);
+    check_warnings(&record, &mut found);
     let notes: Vec<_> = found.0.iter().filter(|found| !found.fault).map(|found| &*found.text).collect();
     assert_eq!(
         notes,
@@ -168,7 +168,7 @@ fn an_insecure_image_is_a_fault_and_an_old_one_is_a_note() {
 #[test]
 fn every_slot_has_room_for_the_largest_image_and_holds_its_own() {
     let name = SlotName::new("slot-a").unwrap();
-    let slot = |len, image, is_right| Filled { name: &name, len, image, is_right };
+    let slot = |len, image, is_right| SlotContent { name: &name, len, image, is_right };
     expect(
         |found| check_filled(&[slot(16 * MIB, Some(8 * MIB), true), slot(16 * MIB, None, true)], found),
         &[],

@@ -39,7 +39,7 @@ pub use host::Host;
 
 use super::{STAGED, Site};
 use crate::machine::{Access, Machine, PartitionRef};
-use disk::Filled;
+use disk::SlotContent;
 use everboot_core::manifest::Manifest;
 use everboot_core::slot::SlotState;
 use everboot_storage::medium::{Medium, Staging};
@@ -83,7 +83,7 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
     disk::check_places(&view.survey, site.config, found);
     disk::check_uuids(&view.survey, found);
     disk::check_record(&view.trouble, &view.loaded.faults, found);
-    disk::check_lag(view.loaded.lag, found);
+    disk::check_lost_saves(view.loaded.lost_saves, found);
     if view.trouble.is_none() {
         disk::check_slots(&view.survey, site.config, &view.record, found);
     }
@@ -97,7 +97,7 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
         let expected = slot.image_id();
         // What is being written has none yet.
         let holds = !matches!(slot.state, SlotState::Empty | SlotState::Writing);
-        slots.push(Filled {
+        slots.push(SlotContent {
             name: &slot.name,
             len: view.survey.partition(at).len,
             is_right: !holds || expected.is_none() || manifest.as_ref().map(Manifest::image_id) == expected,
@@ -105,7 +105,7 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
         });
     }
     disk::check_filled(&slots, found);
-    disk::check_doubts(&view.record, found);
+    disk::check_warnings(&view.record, found);
     if let Some(at) = view.staging {
         examine_staging(&mut site, at, found);
     }

@@ -8,7 +8,7 @@ use core::fmt;
 
 /// What stands between the record and its use.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Trouble {
+pub enum RecordFault {
     /// No partition for it.
     NoPartition,
     /// Several disks have one, and nothing says which is meant.
@@ -29,7 +29,7 @@ pub enum Trouble {
     Newer(Unread),
 }
 
-impl Trouble {
+impl RecordFault {
     /// The code of [`super::Blocked`]; part of the interface.
     pub(super) fn code(&self) -> &'static str {
         match self {
@@ -46,7 +46,7 @@ impl Trouble {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for RecordFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoPartition => f.write_str("no disk has its partition; see `record` in everboot.conf"),
