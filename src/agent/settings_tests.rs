@@ -40,7 +40,7 @@ fn without_files_there_are_defaults_and_complaints() {
 fn a_wrong_configuration_still_locks() {
     let temp_dir = directory("wrong", &[("everboot.conf", "lock = yes\nfoo = bar\n"), ("keys/a.pub", KEY)]);
     let settings = Settings::read(temp_dir.path());
-    assert!(settings.config.lock && settings.fault.is_some());
+    assert!(settings.config.lock.is_on() && settings.fault.is_some());
     assert_eq!(settings.config.compatible, "");
     assert!(
         read_config(&temp_dir.path().join("everboot.conf"))

@@ -7,7 +7,7 @@
 use super::facts::Facts;
 use super::violation::{Check, Violation, hold};
 use everboot_core::manifest::{Manifest, compare_versions};
-use everboot_core::record::{LastBoot, Record, Staged, Update};
+use everboot_core::record::{Record, Staged, Update};
 use everboot_core::slot::{ImageId, SlotId, SlotState};
 
 /// What was entered at the end of a boot.
@@ -107,7 +107,8 @@ pub fn invariant_another_is_good(was: &Facts, is: &Facts) -> Check {
     for (id, slot) in was.ids().filter(|(id, _)| was.is_good(*id)) {
         let given_up = !matches!(is.slot(id).state, SlotState::Good | SlotState::Bad { .. });
         let other = was.default.filter(|default| *default != id && was.is_good(*default));
-        let sure = other.is_some_and(|slot| was.last_boot == Some(LastBoot { slot, confirmed: true }));
+        let sure =
+            other.is_some_and(|slot| was.last_boot.is_some_and(|boot| boot.slot == slot && boot.confirmed));
         hold(!given_up || sure, "another_is_good", || format!("{} was good, and is written", slot.name))?;
     }
     Ok(())

@@ -1,12 +1,14 @@
 //! Records as one-line pictures: `a:good* b:trial(3,10) due(b,5)`.
 //!
-//! `*` after a slot is the default, `!` the booted and confirmed one, `?` the booted and unconfirmed one.
+//! `*` after a slot is the default, `!` the booted and confirmed one, `?` the booted and unconfirmed one; `?<` one that
+//! the boot fell back to.
 
 use everboot_core::config::{Assess, Policy};
 use everboot_core::record::{Extension, LastBoot, Owner, Record, Slot, Staged, Update};
 use everboot_core::slot::{BadReason, Image, ImageId, Part, SlotId, SlotName, SlotState, Tagged, Uuid};
 
-pub const POLICY: Policy = Policy { tries: 3, handoffs: 10, apply_starts: 5, assess: Assess::Always };
+pub const POLICY: Policy =
+    Policy { tries: 3, handoffs: 10, apply_starts: 5, assess: Assess::Always, strict: false };
 
 /// The image whose root hash is 32 times `hash`.
 pub fn image(hash: u8) -> Image {
@@ -147,12 +149,13 @@ pub fn record(picture: &str) -> Record {
 
 fn slot(record: &mut Record, name: &str, rest: &str) {
     let id = SlotId(record.slots.len() as u8);
-    let text = rest.trim_end_matches(['*', '!', '?']);
+    let text = rest.trim_end_matches(['*', '!', '?', '<']);
     if rest.contains('*') {
         record.default = Some(id);
     }
     if rest.contains('!') || rest.contains('?') {
-        record.last_boot = Some(LastBoot { slot: id, confirmed: rest.contains('!') });
+        record.last_boot =
+            Some(LastBoot { slot: id, confirmed: rest.contains('!'), fell_back: rest.contains('<') });
     }
     let (text, hash) =
         text.split_once('#').map_or((text, id.0 + 1), |(text, hash)| (text, hash.parse().unwrap()));
@@ -170,13 +173,11 @@ pub fn show(record: &Record) -> String {
     for (id, slot) in record.ids() {
         let default = if record.default == Some(id) { "*" } else { "" };
         let booted = match record.last_boot {
-            Some(LastBoot { slot, confirmed }) if slot == id => {
-                if confirmed {
-                    "!"
-                } else {
-                    "?"
-                }
-            }
+            Some(LastBoot { slot, confirmed, fell_back }) if slot == id => match (confirmed, fell_back) {
+                (true, _) => "!",
+                (false, false) => "?",
+                (false, true) => "?<",
+            },
             _ => "",
         };
         let hash = slot.image_id().map_or(0, |hash| hash.0[0]);
@@ -234,6 +235,7 @@ fn a_picture_reads_back() {
         "a:good b:good*! c:bad(rolledback) preparing(c)",
         "a:good*! b:good once(b) rounds(1)",
         "a:good b:good*! floor(1.5)",
+        "a:good* b:good?<",
         "a:good*! b:other(9,1,2) c:bad(other-200,7) other(77,c)",
         "a:good*! b:good staged ext(300) ext(301,b) ext(302,update) critical(303)",
     ] {

@@ -4,7 +4,7 @@ use everboot_agent::flow::{self, Error, Findings, Status};
 use everboot_core::config::Locator;
 use everboot_core::lifecycle::{Blocked, MachineFacts, place};
 use everboot_core::record::{LastBoot, Record, Staged, Update};
-use everboot_core::slot::{BadReason, Image, ImageId, SlotId, SlotState};
+use everboot_core::slot::{BadReason, Image, ImageId, SlotId, SlotObservation, SlotState};
 use everboot_kit::picture::record;
 use everboot_kit::sim::RECORD;
 use everboot_kit::world::{World, due, good, lose_copy, upgraded};
@@ -119,9 +119,9 @@ fn all_who_speak_of_it_agree_for_each_code() {
 #[test]
 fn a_slot_whose_partition_is_gone_blocks() {
     let record = record("a:good*! b:empty");
-    let looked = |present| MachineFacts { is_configured: true, trouble: None, present };
-    assert_eq!(place(&record, looked(&[true, true])), Ok(SlotId(1)));
-    let why = place(&record, looked(&[true, false])).unwrap_err();
+    let looked = |seen| MachineFacts { is_configured: true, trouble: None, seen };
+    assert_eq!(place(&record, looked(&[SlotObservation::Present; 2])), Ok(SlotId(1)));
+    let why = place(&record, looked(&[SlotObservation::Present, SlotObservation::Missing])).unwrap_err();
     assert_eq!((why.code(), &why), ("slot-missing", &Blocked::SlotMissing(record.slots[1].name.clone())));
     assert_eq!(Error::from(why.clone()).to_string(), why.to_string());
 }
@@ -161,7 +161,7 @@ fn small_records(factory: &Record) -> Vec<Record> {
     ];
     let slots = [None, Some(SlotId(0)), Some(SlotId(1))];
     let boot = |slot: &Option<SlotId>| {
-        let boot = |confirmed| slot.map(|slot| LastBoot { slot, confirmed });
+        let boot = |confirmed| slot.map(|slot| LastBoot { slot, confirmed, fell_back: false });
         [boot(false), boot(true)]
     };
     let mut records = Vec::new();

@@ -106,7 +106,7 @@ fn what_the_state_does_not_allow_is_refused_with_3() {
         ("prepare", "nothing is staged"),
         ("activate", "nothing is staged"),
         ("rollback", "there is no other good slot to return to"),
-        ("reject slot-a", "only good slot"),
+        ("reject slot-a", "no other good slot can boot"),
         ("reject slot-b", "holds no image"),
         ("verify slot-b", "the slot holds no image"),
         ("record init", "there is a record already"),

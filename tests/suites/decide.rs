@@ -6,9 +6,9 @@ use everboot_core::record::Record;
 use everboot_core::slot::RootFault;
 use everboot_kit::picture::{POLICY, record, show};
 
-/// What is seen: one word a slot, `.` present, `-` missing, `dev`, `mount`, `init`, `unproven` failed that way; then
-/// `norecord`, `slot=NAME`, `hand=NAME`, `keep=NAME`, `recovery`, `shell`, `applyfailed`, `waited`; `rescue` when
-/// there is a recovery slot, `norescue` when it failed.
+/// What is seen: one word a slot, `.` present, `-` missing, `kernel` no modules for this one, `dev`, `mount`,
+/// `init`, `unproven` failed that way; then `norecord`, `slot=NAME`, `hand=NAME`, `keep=NAME`, `recovery`, `shell`,
+/// `applyfailed`, `waited`; `rescue` when there is a recovery slot, `norescue` when it failed.
 fn observation(record: &Record, text: &str) -> Observation {
     let mut seen = Observation {
         can_persist: true,
@@ -22,6 +22,7 @@ fn observation(record: &Record, text: &str) -> Observation {
         match word {
             "." => seen.slots.push(SlotObservation::Present),
             "-" => seen.slots.push(SlotObservation::Missing),
+            "kernel" => seen.slots.push(SlotObservation::OtherKernel),
             "dev" => seen.slots.push(SlotObservation::Failed(RootFault::Device)),
             "mount" => seen.slots.push(SlotObservation::Failed(RootFault::NotMountable)),
             "unproven" => seen.slots.push(SlotObservation::Failed(RootFault::Unproven)),
@@ -142,26 +143,26 @@ fn an_apply_waits_while_its_slot_is_missing() {
 #[test]
 fn an_apply_over_the_other_good_slot_needs_the_default_confirmed() {
     check("a:good*? b:good due(b,5)", ". .", "boot a", "a:good*? b:good");
-    check("a:bad* b:good due(b,5)", ". .", "boot b", "a:bad* b:good?");
+    check("a:bad* b:good due(b,5)", ". .", "boot b", "a:bad* b:good?<");
 }
 
 #[test]
 fn a_good_slot_is_passed_over_but_never_demoted() {
     for failure in ["-", "dev", "mount", "init"] {
-        let reason = check("a:good*! b:good", &format!("{failure} ."), "boot b", "a:good* b:good?");
+        let reason = check("a:good*! b:good", &format!("{failure} ."), "boot b", "a:good* b:good?<");
         assert!(matches!(reason, Reason::Fallback { .. }));
     }
 }
 
 #[test]
 fn the_good_slot_confirmed_last_is_the_fallback() {
-    check("a:good b:good c:good*", ". . -", "boot b", "a:good b:good? c:good*");
+    check("a:good b:good c:good*", ". . -", "boot b", "a:good b:good?< c:good*");
 }
 
 #[test]
 fn a_slot_below_the_floor_boots_when_no_better_one_does() {
-    check("a:good#3 b:good c:good* floor(2.5)", ". . -", "boot a", "a:good#3? b:good c:good* floor(2.5)");
-    check("a:good b:good* floor(2.0)", ". -", "boot a", "a:good? b:good* floor(2.0)");
+    check("a:good#3 b:good c:good* floor(2.5)", ". . -", "boot a", "a:good#3?< b:good c:good* floor(2.5)");
+    check("a:good b:good* floor(2.0)", ". -", "boot a", "a:good?< b:good* floor(2.0)");
     check("a:good* b:empty floor(2.0)", ". .", "boot a", "a:good*? b:empty floor(2.0)");
     check("a:proven b:bad* floor(2.0)", ". .", "boot a", "a:trial(2,9)? b:bad* floor(2.0)");
 }
@@ -188,7 +189,42 @@ fn recovery_tries_the_slot_that_was_last_good() {
     assert_eq!(reason, Reason::RecoveryRetry);
     check("a:bad* b:bad rounds(1)", "mount . waited", "boot b", "a:bad* b:bad? rounds(1)");
     check("a:bad* b:bad rounds(1)", "mount mount waited", "recovery 20", "a:bad* b:bad rounds(2)");
-    check("a:empty b:writing", ". . waited", "recovery 10", "a:empty b:writing rounds(1)");
+    check("a:writing b:writing", ". . waited", "recovery 10", "a:writing b:writing rounds(1)");
+}
+
+/// The record that named it may be lost, and with it that it was filled by other means.
+#[test]
+fn a_slot_of_which_nothing_is_known_is_the_last_resort() {
+    let reason = check("a:empty b:writing", ". . waited", "boot a", "a:empty? b:writing");
+    assert_eq!(reason, Reason::LastResort);
+    check("a:empty b:bad", ". . waited", "boot b", "a:empty b:bad?");
+    check("a:empty b:bad", ". mount waited", "boot a", "a:empty? b:bad");
+    check("a:empty b:empty", "mount . waited rescue", "recovery slot", "a:empty b:empty");
+    check("a:empty b:empty", "mount . waited norescue", "boot b", "a:empty b:empty?");
+    let strict = Policy { strict: true, ..POLICY };
+    for before in ["a:empty b:writing", "a:bad* b:bad"] {
+        let (_, decision) = decided(before, ". . waited", &strict);
+        assert!(matches!(decision.target, Target::Recovery { .. }), "{before}");
+    }
+}
+
+#[test]
+fn a_slot_without_modules_for_this_kernel_comes_after_the_others() {
+    check("a:good*! b:good", "kernel .", "boot b", "a:good* b:good?<");
+    check("a:good*! b:good", "kernel kernel", "boot a", "a:good*? b:good");
+    check("a:good* b:trial(2,9)#9", ". kernel", "boot a", "a:good*? b:trial(2,9)#9");
+    check("a:good* b:trial(2,9)#9", "mount kernel", "boot b", "a:good* b:trial(1,8)#9?");
+    check("a:good* b:proven", "kernel .", "boot a", "a:good*? b:proven");
+}
+
+/// The default counts as good, and the boot would not enter it: the other slot is the one that can boot.
+#[test]
+fn an_apply_never_writes_the_last_slot_that_can_boot() {
+    check("a:good*! b:good due(b,5)", "unproven .", "boot b", "a:good* b:good?<");
+    check("a:good*! b:good due(b,5)", "dev .", "boot b", "a:good* b:good?< due(b,5)");
+    check("a:good*! b:proven due(b,5)", "- .", "boot b", "a:good* b:trial(2,9)? due(b,5)");
+    check("a:good*! b:bad due(b,5)", "unproven .", "apply b", "a:good*! b:bad due(b,4)");
+    check("a:good*! b:good due(b,5)", ". unproven", "apply b", "a:good*! b:good due(b,4)");
 }
 
 #[test]

@@ -428,8 +428,8 @@ fn a_forced_repair_of_a_newer_version_gives_no_attempt_back() {
 fn a_prepare_does_not_go_on_in_a_slot_in_an_unknown_state() {
     let mut world = upgraded();
     world.stage(good(3)).unwrap();
-    let (mut record, target) = everboot_core::lifecycle::begin_prepare(&world.record()).unwrap();
-    assert_eq!(everboot_core::lifecycle::begin_prepare(&record).map(|(_, slot)| slot), Ok(target));
+    let (mut record, target) = everboot_core::lifecycle::begin_prepare(&world.record(), &|_| true).unwrap();
+    assert_eq!(everboot_core::lifecycle::begin_prepare(&record, &|_| true).map(|(_, slot)| slot), Ok(target));
     record.slot_mut(target).state = SlotState::Other(Tagged::new(200, &[]).unwrap());
-    assert!(everboot_core::lifecycle::begin_prepare(&record).is_err());
+    assert!(everboot_core::lifecycle::begin_prepare(&record, &|_| true).is_err());
 }

@@ -4,6 +4,7 @@
 
 mod baseline;
 mod blocked;
+mod bootable;
 mod bundle;
 mod cli;
 mod copies;

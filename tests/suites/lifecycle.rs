@@ -2,7 +2,7 @@
 
 use everboot_core::lifecycle::{self, Activated, Blocked, Refusal};
 use everboot_core::record::Record;
-use everboot_core::slot::{BadReason, SlotId};
+use everboot_core::slot::{BadReason, SlotId, SlotName};
 use everboot_kit::picture::{POLICY, bundle, record, show};
 
 fn check(verb: impl Fn(&Record) -> Result<Record, Refusal>, before: &str, after: &str) {
@@ -16,22 +16,22 @@ fn refused(verb: impl Fn(&Record) -> Result<Record, Refusal>, before: &str, why:
 }
 
 fn stage(record: &Record) -> Result<Record, Refusal> {
-    lifecycle::stage(record, bundle(), false)
+    lifecycle::stage(record, bundle(), false, &|_| true)
 }
 fn begin_prepare(record: &Record) -> Result<Record, Refusal> {
-    lifecycle::begin_prepare(record).map(|(next, _)| next)
+    lifecycle::begin_prepare(record, &|_| true).map(|(next, _)| next)
 }
 fn activate(record: &Record) -> Result<Record, Refusal> {
-    lifecycle::activate(record, &POLICY).map(|(next, _)| next)
+    lifecycle::activate(record, &POLICY, &|_| true).map(|(next, _)| next)
 }
 fn confirm(record: &Record) -> Result<Record, Refusal> {
     lifecycle::confirm(record).map(|confirmation| confirmation.record)
 }
 fn rollback(record: &Record) -> Result<Record, Refusal> {
-    lifecycle::rollback(record, None, false).map(|(next, _)| next)
+    lifecycle::rollback(record, None, false, &|_| true).map(|(next, _)| next)
 }
 fn reject_b(record: &Record) -> Result<Record, Refusal> {
-    lifecycle::reject(record, SlotId(1))
+    lifecycle::reject(record, SlotId(1), &|_| true)
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn stage_replaces_an_older_bundle_and_refuses_what_failed_or_is_there() {
     check(stage, "a:good*! b:trial(2,9) kept", "a:good*! b:trial(2,9) kept");
     refused(stage, "a:good*! b:good bad(9)", &Refusal::RememberedBad);
     refused(stage, "a:good#9*! b:good", &Refusal::AlreadyInstalled);
-    let forced = lifecycle::stage(&record("a:good*! b:good bad(8,9)"), bundle(), true).unwrap();
+    let forced = lifecycle::stage(&record("a:good*! b:good bad(8,9)"), bundle(), true, &|_| true).unwrap();
     assert_eq!(show(&forced), "a:good*! b:good staged bad(8)");
 }
 
@@ -67,7 +67,7 @@ fn prepare_names_the_slot_writing_and_goes_on_with_the_same_one() {
 
 #[test]
 fn the_slot_that_is_written_is_never_the_default_the_booted_or_the_only_way_back() {
-    let target = |picture| lifecycle::choose_target(&record(picture)).map(|id| id.0);
+    let target = |picture| lifecycle::choose_target(&record(picture), &|_| true).map(|id| id.0);
     assert_eq!(target("a:good*! b:empty"), Ok(1));
     assert_eq!(target("a:good b:good*!"), Ok(0));
     assert_eq!(target("a:good*? b:good"), Err(Blocked::DefaultUnconfirmed));
@@ -80,7 +80,49 @@ fn the_slot_that_is_written_is_never_the_default_the_booted_or_the_only_way_back
     assert_eq!(target("a:good*! b:good c:bad"), Ok(2));
     assert_eq!(target("a:good*! b:proven c:writing"), Ok(2));
     assert_eq!(target("a:good*! b:proven c:empty"), Ok(2));
-    assert_eq!(target("a:bad* b:good c:good"), Err(Blocked::DefaultUnconfirmed));
+    let only = Blocked::OnlyBootable(SlotName::new("b").unwrap());
+    assert_eq!(target("a:bad* b:good c:good"), Err(only));
+}
+
+#[test]
+fn a_slot_that_can_boot_is_not_written_while_no_other_can() {
+    let target =
+        |picture, lost: u8| lifecycle::choose_target(&record(picture), &|id| id.0 != lost).map(|id| id.0);
+    let only = |name| Err(Blocked::OnlyBootable(SlotName::new(name).unwrap()));
+    assert_eq!(target("a:good*! b:good", 0), only("b"));
+    assert_eq!(target("a:good*! b:proven", 0), only("b"));
+    assert_eq!(target("a:good*! b:bad", 0), Ok(1));
+    assert_eq!(target("a:good*! b:good c:good", 2), Ok(2), "it is lost already");
+    assert_eq!(target("a:good b:good*!", 0), Ok(0));
+    assert_eq!(target("a:good*? b:good", 1), Err(Blocked::DefaultUnconfirmed));
+}
+
+#[test]
+fn the_slot_that_the_boot_fell_back_to_becomes_the_default_when_it_is_confirmed() {
+    check(confirm, "a:good* b:good?<", "a:good b:good*!");
+    check(confirm, "a:good* b:good?", "a:good* b:good!");
+    let confirmation = lifecycle::confirm(&record("a:good* b:good?<")).unwrap();
+    assert_eq!(confirmation.mark, Some(3));
+    assert_eq!(confirmation.record.slots[1].confirmed, 3);
+}
+
+#[test]
+fn a_rollback_makes_its_slot_the_one_that_was_confirmed_last() {
+    let (next, target) = lifecycle::rollback(&record("a:good b:good*!"), None, false, &|_| true).unwrap();
+    assert_eq!((target, next.slots[0].confirmed), (SlotId(0), 3));
+    let (next, _) = lifecycle::rollback(&record("a:good* b:trial(2,9)?"), None, false, &|_| true).unwrap();
+    assert_eq!(next.slots[0].confirmed, 1);
+}
+
+#[test]
+fn a_verb_returns_to_no_slot_that_cannot_boot() {
+    let lost = |picture, lost: u8| {
+        lifecycle::rollback(&record(picture), None, false, &|id| id.0 != lost).map(|(_, id)| id.0)
+    };
+    assert_eq!(lost("a:good b:good*!", 0), Err(Refusal::NoOtherGood));
+    assert_eq!(lost("a:good b:good*! c:good", 2), Ok(0));
+    let rejected = lifecycle::reject(&record("a:good b:good*!"), SlotId(1), &|id| id.0 != 0);
+    assert_eq!(rejected, Err(Refusal::OnlyGood(SlotId(1))));
 }
 
 #[test]
@@ -94,7 +136,7 @@ fn activate_makes_due_what_is_staged_and_tries_what_is_prepared() {
     refused(activate, "a:good*! b:good", &Refusal::NothingStaged);
     refused(activate, "a:good*! b:trial(2,9) c:empty staged", &Refusal::Blocked(Blocked::TrialPending));
     refused(activate, "a:good*? b:good staged", &Refusal::Blocked(Blocked::DefaultUnconfirmed));
-    let (_, activated) = lifecycle::activate(&record("a:good*! b:empty staged"), &POLICY).unwrap();
+    let (_, activated) = lifecycle::activate(&record("a:good*! b:empty staged"), &POLICY, &|_| true).unwrap();
     assert_eq!(activated, Activated::Apply(SlotId(1)));
 }
 
@@ -195,7 +237,7 @@ fn rollback_to_a_slot_that_is_named_makes_it_the_default() {
     let to = |name: &'static str| {
         move |record: &Record| {
             let id = record.find(name).unwrap();
-            lifecycle::rollback(record, Some(id), false).map(|(next, _)| next)
+            lifecycle::rollback(record, Some(id), false, &|_| true).map(|(next, _)| next)
         }
     };
     check(to("c"), "a:good b:good*! c:good", "a:good b:good! c:good*");
@@ -230,7 +272,7 @@ fn nobody_chooses_a_slot_below_the_floor_unless_it_is_forced() {
     refused(rollback, two, &below);
     let once = |record: &Record| lifecycle::boot_once(record, SlotId(0), false);
     refused(once, two, &below);
-    let forced = |record: &Record| lifecycle::rollback(record, None, true).map(|(next, _)| next);
+    let forced = |record: &Record| lifecycle::rollback(record, None, true, &|_| true).map(|(next, _)| next);
     check(forced, two, "a:good* b:good! floor(1.5)");
     let once_forced = |record: &Record| lifecycle::boot_once(record, SlotId(0), true);
     check(once_forced, two, "a:good b:good*! once(a) floor(1.5)");

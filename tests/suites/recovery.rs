@@ -2,7 +2,7 @@
 
 use everboot_agent::flow::{self, Destination, Error};
 use everboot_agent::machine::OperatorChoice;
-use everboot_core::config::{BootRequest, Breakpoint};
+use everboot_core::config::{BootRequest, Breakpoint, Lock};
 use everboot_core::lifecycle::Refusal;
 use everboot_kit::sim::{SLOT_A, SLOT_B, SimRoot};
 use everboot_kit::world::{World, due, good, upgraded};
@@ -79,7 +79,7 @@ fn recovery_may_be_asked_for_and_ends_in_the_usual_boot() {
     assert!(matches!(outcome.destination, Destination::Root(_, root, _) if root.at.part == SLOT_A));
     assert_eq!(world.operator.waits, [60]);
     assert_eq!(world.record().recovery_rounds, before.recovery_rounds);
-    world.config.lock = true;
+    world.config.lock = Lock::Yes;
     world.operator.waits.clear();
     let outcome = world.boot_asked(Some(&BootRequest::Shell));
     assert!(outcome.notes.iter().any(|note| note.contains("overrides are locked")), "{:?}", outcome.notes);

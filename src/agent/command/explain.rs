@@ -3,12 +3,13 @@
 use super::history::Event;
 use super::status::{NextBoot, name};
 use super::status_text::next;
-use crate::flow::Status;
+use crate::flow::{SeenSlot, Status};
 use crate::runtime::text::list;
 use everboot_core::decide::{Decision, Reason, Settled, Target};
 use everboot_core::lifecycle::below_floor;
 use everboot_core::record::Record;
 use everboot_core::record::history::Entry;
+use everboot_core::slot::SlotObservation;
 use serde::Serialize;
 use std::fmt::Write;
 
@@ -19,10 +20,12 @@ pub struct Explanation {
     pub(crate) can_persist: bool,
     /// What is wrong with it.
     pub(crate) trouble: Option<String>,
-    /// Names of the slots whose partition is there.
+    /// Names of the slots that the boot would enter, were their state one that boots.
     pub(crate) present: Vec<String>,
     /// Names of those whose partition is not.
     pub(crate) missing: Vec<String>,
+    /// Those that the boot does not enter, or only when nothing else is left, and why.
+    pub(crate) boot_faults: Vec<String>,
     /// What the record says, a line each.
     pub(crate) record: Vec<String>,
     /// What was concluded before the choice.
@@ -39,16 +42,19 @@ impl Explanation {
     /// Of the decision that a look came to.
     pub(crate) fn new(status: &Status) -> Self {
         let (record, decision, can_persist) = (&status.record, &status.decision, status.can_persist);
-        let names = |wanted: bool| {
-            let slots = record.slots.iter().zip(&status.slots);
-            let slots = slots.filter(|(_, seen)| seen.parts.iter().all(Option::is_some) == wanted);
-            slots.map(|(slot, _)| slot.name.to_string()).collect()
+        let slots =
+            || record.slots.iter().zip(&status.slots).map(|(slot, report)| (&slot.name, &report.seen));
+        let is_missing = |seen: &SeenSlot| seen.seen == SlotObservation::Missing;
+        let names = |wanted: &dyn Fn(&SeenSlot) -> bool| {
+            slots().filter(|(_, seen)| wanted(seen)).map(|(name, _)| name.to_string()).collect()
         };
+        let boot_faults = slots().filter(|(_, seen)| !seen.why.is_empty() && !is_missing(seen));
         Self {
             can_persist,
             trouble: status.trouble.clone(),
-            present: names(true),
-            missing: names(false),
+            present: names(&|seen| seen.seen.can_enter()),
+            missing: names(&is_missing),
+            boot_faults: boot_faults.map(|(name, seen)| format!("{name}: {}", seen.why)).collect(),
             record: facts(record),
             settled: decision.settled.iter().map(|settled| conclusion(record, settled)).collect(),
             next_boot: NextBoot::new(decision),
@@ -69,6 +75,9 @@ impl Explanation {
         let _ = writeln!(out, "present    {}", self.present.join(", "));
         if !self.missing.is_empty() {
             let _ = writeln!(out, "MISSING    {}", self.missing.join(", "));
+        }
+        if !self.boot_faults.is_empty() {
+            list(&mut out, "FAULTS", &self.boot_faults, "-");
         }
         if !self.settled.is_empty() {
             list(&mut out, "concluded", &self.settled, "-");
@@ -155,6 +164,7 @@ fn because(record: &Record, decision: &Decision, can_persist: bool) -> &'static 
         Reason::Default | Reason::RolledBack { .. } | Reason::Fallback { .. } => {
             "the default cannot be used; this is the good slot that was confirmed last"
         }
+        Reason::LastResort => "no slot is known to hold an image; one is tried all the same",
         Reason::OnlyProven => "no slot is good, one is proven; its attempt is counted first",
         _ => "nothing can be booted; wait, then look at everything again",
     }

@@ -75,6 +75,10 @@ pub struct SlotFacts {
     pub(crate) parts: Vec<PartFacts>,
     /// Whether its trailer names the image that the record names; null where the record names none.
     pub(crate) trailer_ok: Option<bool>,
+    /// Whether the boot would enter it, were its state one that boots.
+    pub(crate) can_boot: bool,
+    /// Why not, or why only when nothing else is left.
+    pub(crate) boot_fault: Option<String>,
 }
 
 /// A part of a slot.
@@ -185,7 +189,9 @@ impl StatusReport {
             trouble: status.trouble.clone(),
             next_boot: NextBoot::new(&status.decision),
             once: record.once.map(named),
-            rollback: everboot_core::lifecycle::rollback(record, None, false).ok().map(|(_, id)| named(id)),
+            rollback: everboot_core::lifecycle::rollback(record, None, false, &|id| status.can_boot(id))
+                .ok()
+                .map(|(_, id)| named(id)),
             next_target: status.next_target.as_ref().ok().map(|id| named(*id)),
             blocked: status.next_target.is_err(),
             blocked_code: status.next_target.as_ref().err().map(Blocked::code),
@@ -232,6 +238,8 @@ fn slot_facts(status: &Status, id: SlotId, slot: &Slot) -> SlotFacts {
             .map(|(part, seen)| part_facts(status, part, seen))
             .collect(),
         trailer_ok: report.trailer,
+        can_boot: report.seen.seen.can_enter(),
+        boot_fault: Some(report.seen.why.clone()).filter(|why| !why.is_empty()),
     }
 }
 

@@ -58,7 +58,8 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         let since = site.machine.uptime_ms();
         let view = site.look();
         let mut seen = view.observation();
-        seen.request = asked.filter(|_| !site.config.lock).and_then(|asked| request(&view.record, asked));
+        seen.request =
+            asked.filter(|_| !site.config.lock.is_on()).and_then(|asked| request(&view.record, asked));
         let (notes, steps, record_faults) = (Vec::new(), Vec::new(), record_faults(&view));
         let mut boot = Self { site, operator, view, seen, notes, record_faults, steps, since, unmade: None };
         boot.report_look(asked);
@@ -156,7 +157,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     fn enter(&mut self, id: SlotId, decision: &Decision) -> Option<Outcome<M::HandOff>> {
-        let tried = self.root(id, decision.reason);
+        let tried = self.root(id);
         let tried = tried.and_then(|root| Ok((root, self.site.machine.enter(&root)?)));
         self.step("enter");
         match tried {
@@ -206,31 +207,10 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         }
     }
 
-    /// The root of a slot, when its trailer names the image that the record names: a record that is older
-    /// than the slot must not have it booted; and when an image that no trusted key has signed may be booted here.
-    /// Recovery asks for no such proof; it has nothing to lose.
-    fn root(&mut self, id: SlotId, reason: Reason) -> Result<Root, RootError> {
-        let Some(at) = self.view.root(id).filter(|_| self.view.is_present(id)) else {
-            return Err(RootError::device("its partition is not there"));
-        };
-        let slot = self.view.record.slot(id);
-        let image = slot.image.as_ref();
-        let open = image.is_some_and(|image| image.open);
-        let is_forbidden = image.is_some_and(|image| image.insecure) && !self.site.keys.allows_insecure();
-        if is_forbidden && reason != Reason::RecoveryRetry {
-            let why = "INSECURE, and insecure = yes is not set here";
-            return Err(RootError::new(RootFault::Unproven, why));
-        }
-        let expected = slot.image_id();
-        let is_trusted = reason == Reason::RecoveryRetry || mutant::is(Mutant::TrailerUnread);
-        if let (Some(expected), false) = (expected, is_trusted) {
-            let part = self.site.machine.open(at, Access::Read).map_err(RootError::device)?;
-            let seal = apply::read_seal(&part).map_err(RootError::device)?;
-            if seal.map(|seal| seal.image) != Some(expected) {
-                let why = "its trailer does not name the image that the record names";
-                return Err(RootError::new(RootFault::Unproven, why));
-            }
-        }
+    /// The root of a slot. Whether it may be entered was seen at the look, and the decision goes by it.
+    fn root(&self, id: SlotId) -> Result<Root, RootError> {
+        let at = self.view.root(id).ok_or_else(|| RootError::device("its partition is not there"))?;
+        let open = self.view.record.slot(id).image.as_ref().is_some_and(|image| image.open);
         Ok(Root { at, open })
     }
 
@@ -250,6 +230,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
                     self.note(format!("{error}: nothing new is tried"));
                     self.seen.can_persist = false;
                 }
+                // Its trailer is there now.
+                self.view.slots = self.site.observe(&self.view.record, &self.view.parts);
+                self.seen.slots = self.view.observation().slots;
             }
             Err(error) => {
                 self.note(format!("update of {} given up: {error}", self.view.name(id)));
@@ -319,12 +302,11 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             Some(trouble) => self.note(format!("record: {trouble}")),
             None => self.record_faults.clone().iter().for_each(|line| self.note(format!("record: {line}"))),
         }
-        let slots: Vec<_> = self.view.record.ids().map(|(id, _)| id).collect();
-        for id in slots {
-            if !self.view.is_present(id) {
-                self.note(format!("{}: its partition is not there", self.view.name(id)));
-            }
-        }
+        let seen = self.view.record.slots.iter().zip(&self.view.slots);
+        let needed =
+            seen.filter(|(slot, seen)| !seen.why.is_empty() && (boots(slot.state) || seen.is_missing()));
+        let lines: Vec<_> = needed.map(|(slot, seen)| format!("{}: {}", slot.name, seen.why)).collect();
+        lines.into_iter().for_each(|line| self.note(line));
         match asked {
             Some(BootRequest::Slot(name)) if self.seen.request.is_none() => {
                 self.note(format!("everboot.slot={name} is ignored: no such slot, or overrides are locked"));
@@ -393,6 +375,11 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         self.steps.push((what, now.saturating_sub(self.since)));
         self.since = now;
     }
+}
+
+/// Whether a slot in this state would boot, or could: then it matters why it cannot be entered.
+fn boots(state: SlotState) -> bool {
+    matches!(state, SlotState::Good | SlotState::Trial { .. } | SlotState::Proven)
 }
 
 /// What is wrong with the record, where this boot goes on to write it anew: the system that it boots finds it whole.

@@ -1,7 +1,7 @@
 //! Looking without changing anything: `status` and `explain`, `verify`.
 
 use super::view::read_manifest;
-use super::{Error, STAGED, Site, View};
+use super::{Error, STAGED, SeenSlot, Site, View};
 use crate::machine::{Access, Machine, PartitionRef};
 use everboot_core::decide::{Decision, Request, decide};
 use everboot_core::lifecycle::{self, Blocked, Refusal};
@@ -46,6 +46,15 @@ pub struct SlotReport {
     pub parts: Vec<Option<(String, u64)>>,
     /// Whether its trailer names the image that the record names; absent where the record names none.
     pub trailer: Option<bool>,
+    /// Whether the boot would enter it, and why not.
+    pub seen: SeenSlot,
+}
+
+impl Status {
+    /// Whether the boot would enter a slot, were its state one that boots.
+    pub fn can_boot(&self, id: SlotId) -> bool {
+        self.slots.get(id.index()).is_some_and(|slot| slot.seen.seen.can_enter())
+    }
 }
 
 /// What is seen of the staging area.
@@ -66,7 +75,7 @@ pub fn status<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Resul
     let view = site.look();
     let mut seen = view.observation();
     if let Some(name) = request {
-        seen.request = Some(Request::Slot(view.slot(name)?)).filter(|_| !site.config.lock);
+        seen.request = Some(Request::Slot(view.slot(name)?)).filter(|_| !site.config.lock.is_on());
     }
     let staging = match site.machine.staging(view.staging, Access::Read).and_then(|area| area.exists(STAGED))
     {
@@ -75,12 +84,14 @@ pub fn status<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Resul
     };
     site.machine.close_staging();
     let mut slots = Vec::new();
-    for ((slot, parts), manifest) in view.record.slots.iter().zip(&view.parts).zip(site.manifests(&view)) {
-        let seen =
+    let looked = view.parts.iter().zip(&view.slots);
+    for ((slot, (parts, seen)), manifest) in view.record.slots.iter().zip(looked).zip(site.manifests(&view)) {
+        let place =
             |at: &PartitionRef| (view.survey.disks[at.disk].name.clone(), view.survey.partition(*at).len);
-        let parts = parts.iter().map(|at| at.as_ref().map(seen)).collect();
+        let parts = parts.iter().map(|at| at.as_ref().map(place)).collect();
         let found = manifest.map(|manifest| manifest.image_id());
-        slots.push(SlotReport { parts, trailer: slot.image_id().map(|expected| found == Some(expected)) });
+        let trailer = slot.image_id().map(|expected| found == Some(expected));
+        slots.push(SlotReport { parts, trailer, seen: seen.clone() });
     }
     let (generation, version) = match view.loaded.selection {
         Selection::Current { generation, version, .. } => (generation, Some(version)),
@@ -109,6 +120,7 @@ pub fn bootable<M: Machine>(mut site: Site<'_, M>, slot: &str) -> Result<(), Err
     let id = view.slot(slot)?;
     view.root_part(id)?;
     lifecycle::boot_once(&view.record, id, true)?;
+    view.enterable(id)?;
     Ok(lifecycle::not_below(&view.record, id)?)
 }
 

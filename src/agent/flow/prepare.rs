@@ -16,7 +16,7 @@ use everboot_storage::apply::{self, Progress};
 pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress), Error> {
     let mut view = site.look().writable()?;
     view.place(site.config)?;
-    let (next, target) = lifecycle::begin_prepare(&view.record)?;
+    let (next, target) = lifecycle::begin_prepare(&view.record, &|id| view.can_boot(id))?;
     let staged = next.update.bundle().cloned().ok_or(Refusal::NothingStaged)?;
     let mut bundle = site.open_staged(&view, &staged)?;
     let name = view.name(target).clone();

@@ -2,20 +2,25 @@
 
 use super::{Error, Site, View};
 use crate::machine::{Access, Machine, PartitionRef};
-use everboot_core::lifecycle::admit_parts;
+use everboot_core::lifecycle::{Refusal, admit_parts};
 use everboot_core::manifest::Manifest;
 use everboot_core::slot::{PartName, SlotId};
 
 impl<D> View<D> {
+    /// Refuses a slot that the boot would not enter.
+    pub(super) fn enterable(&self, id: SlotId) -> Result<(), Refusal> {
+        if self.can_boot(id) { Ok(()) } else { Err(Refusal::CannotBoot(self.slots[id.index()].why.clone())) }
+    }
+
+    /// Whether the boot would enter a slot, were its state one that boots.
+    pub(super) fn can_boot(&self, id: SlotId) -> bool {
+        self.slots.get(id.index()).is_some_and(|slot| slot.seen.can_enter())
+    }
+
     /// Where the root part of a slot is, if it is there.
     pub fn root(&self, id: SlotId) -> Option<PartitionRef> {
         let at = self.record.slot(id).parts.iter().position(|part| part.name.is_root())?;
         self.parts[id.index()][at]
-    }
-
-    /// Whether every part of a slot is there.
-    pub(super) fn is_present(&self, id: SlotId) -> bool {
-        self.parts[id.index()].iter().all(Option::is_some)
     }
 
     /// The slot to which the partition at `at` belongs.

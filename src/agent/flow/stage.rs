@@ -109,7 +109,7 @@ pub fn stage<M: Machine>(
     let image = lifecycle::image_of(&manifest);
     let version = image.label();
     let staged = Staged { manifest: bundle.signed().digest(), image };
-    let next = lifecycle::stage(&view.record, staged, force)?;
+    let next = lifecycle::stage(&view.record, staged, force, &|id| view.can_boot(id))?;
     // What is staged already may be staged again.
     if next != view.record {
         place?;
@@ -118,7 +118,7 @@ pub fn stage<M: Machine>(
     // What is due stays due, and another bundle of the same image takes the place of the one that is.
     let (target, from) = match next.update {
         Update::Due { target, .. } => (Some(target), SourceSlots::Sealed),
-        _ => (lifecycle::choose_target(&view.record).ok(), SourceSlots::Any),
+        _ => (lifecycle::choose_target(&view.record, &|id| view.can_boot(id)).ok(), SourceSlots::Any),
     };
     let mut sources = site.sources(&view, &bundle, target, from)?;
     let machine = &mut *site.machine;
@@ -143,7 +143,10 @@ pub fn stage<M: Machine>(
 /// has to fit into one of those that may be later.
 fn fits<D: Medium>(view: &View<D>, manifest: &Manifest) -> Result<(), Error> {
     let later = || view.record.ids().map(|(id, _)| id).find(|id| Some(*id) != view.record.default);
-    let Some(target) = lifecycle::choose_target(&view.record).ok().or_else(later) else { return Ok(()) };
+    let Some(target) = lifecycle::choose_target(&view.record, &|id| view.can_boot(id)).ok().or_else(later)
+    else {
+        return Ok(());
+    };
     lifecycle::admit_parts(manifest, view.record.slot(target))?;
     for image in &manifest.parts {
         let len = view.survey.partition(view.part(target, &image.name)?).len;

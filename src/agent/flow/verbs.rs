@@ -39,6 +39,16 @@ impl<M: Machine> Site<'_, M> {
         Ok(found.map_or(String::new(), |manifest| manifest.floor))
     }
 
+    /// Writes the mark of a slot as the record has it. A failure is logged: the record says it already.
+    fn mark(&mut self, view: &View<M::Disk>, id: SlotId) {
+        let slot = view.record.slot(id);
+        let (Some(at), Some(image)) = (view.root(id), slot.image_id()) else { return };
+        let part = self.machine.open(at, Access::Shared);
+        if let Err(error) = part.and_then(|part| apply::mark(&part, slot.confirmed, image)) {
+            log::warn!("{}: {error}", slot.name);
+        }
+    }
+
     /// Removes the mark of a slot that is bad. A failure is logged: the record says it already.
     fn unmark(&mut self, view: &View<M::Disk>, id: SlotId) {
         let Some(at) = view.root(id) else { return };
@@ -83,7 +93,8 @@ fn save_in_both<M: Machine>(
 /// Makes the prepared slot's trial, or the staged bundle's apply, due at the next boot.
 pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotName), Error> {
     let mut view = site.look().writable()?;
-    let (next, activated) = lifecycle::activate(&view.record, &site.config.policy())?;
+    let (next, activated) =
+        lifecycle::activate(&view.record, &site.config.policy(), &|id| view.can_boot(id))?;
     let (id, what) = match activated {
         Activated::Apply(id) => (id, "an apply is due at the next boot"),
         Activated::Trial(id) => (id, "its trial is due at the next boot"),
@@ -145,7 +156,7 @@ pub fn reject<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>) -> Result<S
     let running = || view.record.last_boot.map(|boot| boot.slot).ok_or(lifecycle::Refusal::NotBooted.into());
     let id = slot.map_or_else(running, |name| view.slot(name))?;
     let name = view.name(id).clone();
-    let next = lifecycle::reject(&view.record, id)?;
+    let next = lifecycle::reject(&view.record, id, &|id| view.can_boot(id))?;
     save_in_both(&site, &mut view, next, format!("{name}: rejected"))?;
     site.unmark(&view, id);
     site.sweep(&view);
@@ -157,7 +168,9 @@ pub fn boot_once<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>, force: b
     let mut view = site.look().writable()?;
     let (next, text) = match slot {
         Some(name) => {
-            let next = lifecycle::boot_once(&view.record, view.slot(name)?, force)?;
+            let id = view.slot(name)?;
+            let next = lifecycle::boot_once(&view.record, id, force)?;
+            view.enterable(id)?;
             (next, format!("{name}: boots once"))
         }
         None => (lifecycle::not_once(&view.record), "no slot boots once".to_owned()),
@@ -166,13 +179,23 @@ pub fn boot_once<M: Machine>(mut site: Site<'_, M>, slot: Option<&str>, force: b
 }
 
 /// Returns to the previous good slot at the next boot, or to the one that is named; with `force` also below the floor.
+///
+/// Order: record → mark of the slot that is default now → the mark of the trial that was left goes. A cut before the
+/// marks, or a mark that cannot be written, leaves the order of the slots as it was, which counts only where the record
+/// is lost.
 pub fn rollback<M: Machine>(mut site: Site<'_, M>, to: Option<&str>, force: bool) -> Result<SlotName, Error> {
     let mut view = site.look().writable()?;
     let to = to.map(|name| view.slot(name)).transpose()?;
-    let (next, target) = lifecycle::rollback(&view.record, to, force)?;
+    if let Some(id) = to {
+        view.enterable(id)?;
+    }
+    let (next, target) = lifecycle::rollback(&view.record, to, force, &|id| view.can_boot(id))?;
     let name = view.name(target).clone();
-    let left = view.record.trial();
+    let (left, confirmed) = (view.record.trial(), view.record.slot(target).confirmed);
     save_in_both(&site, &mut view, next, format!("{name}: default again, by rollback"))?;
+    if view.record.slot(target).confirmed != confirmed {
+        site.mark(&view, target);
+    }
     if let Some(id) = left {
         site.unmark(&view, id);
     }

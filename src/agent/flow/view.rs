@@ -1,6 +1,6 @@
 //! One look at the machine: where the record and the slots are, and what the record says.
 
-use super::{Error, RecordFault, Site};
+use super::{Error, RecordFault, SeenSlot, Site};
 use crate::machine::{Access, Machine, Partition, PartitionRef, Survey};
 use everboot_core::config::{Config, Locator};
 use everboot_core::decide::{Observation, SlotObservation};
@@ -9,7 +9,9 @@ use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::{Kind, Stamp};
 use everboot_core::record::{LastBoot, Record, Selection, Slot};
-use everboot_core::slot::{Image, ImageId, Location, MAX_PARTS, Part, SlotId, SlotName, SlotState, Uuid};
+use everboot_core::slot::{
+    Image, ImageId, Location, MAX_PARTS, Part, RootFault, SlotId, SlotName, SlotState, Uuid,
+};
 use everboot_storage::apply::{self, Seal};
 use everboot_storage::bundle::{Keys, TrustError};
 use everboot_storage::medium::Medium;
@@ -28,6 +30,8 @@ pub struct View<D> {
     pub medium: Option<D>,
     /// The partition of each part of each slot of the record, if it is there.
     pub parts: Vec<Vec<Option<PartitionRef>>>,
+    /// What was seen of each slot of the record.
+    pub slots: Vec<SeenSlot>,
     /// The partition of the staging area.
     pub staging: Option<PartitionRef>,
     /// The partition of the recovery slot.
@@ -159,7 +163,7 @@ impl<M: Machine> Site<'_, M> {
             }
         };
         // Without a record any disk may say that it has a recovery slot: a locked machine does not believe it.
-        let is_ours = disk.is_some() || !self.config.lock;
+        let is_ours = disk.is_some() || !self.config.lock.is_on();
         let recovery = recovery.filter(|at| is_ours && !parts.iter().any(|parts| parts.contains(&Some(*at))));
         self.correct_last_boot(&mut record);
         let can_persist = medium.is_some()
@@ -168,7 +172,8 @@ impl<M: Machine> Site<'_, M> {
                 Some(RecordFault::Lost(_)) => is_sure,
                 Some(_) => false,
             };
-        View { survey, record, loaded, medium, parts, staging, recovery, trouble, can_persist }
+        let slots = self.observe(&record, &parts);
+        View { survey, record, loaded, medium, parts, slots, staging, recovery, trouble, can_persist }
     }
 
     /// Marks as insecure what is in a slot whose trailer no key accepts, where there are keys: for a record that rests
@@ -203,7 +208,7 @@ impl<M: Machine> Site<'_, M> {
         let Some(running) = self.machine.root_partition() else { return };
         let id = record.ids().find(|(_, slot)| slot.partition() == Some(running)).map(|(id, _)| id);
         if let Some(slot) = id.filter(|id| record.last_boot.is_none_or(|boot| boot.slot != *id)) {
-            record.last_boot = Some(LastBoot { slot, confirmed: false });
+            record.last_boot = Some(LastBoot { slot, confirmed: false, fell_back: false });
         }
     }
 
@@ -331,11 +336,18 @@ pub(super) fn find_slot(record: &Record, name: &str) -> Result<SlotId, Error> {
 impl<D: Medium> View<D> {
     /// What the decision reads of it; nobody asks for anything.
     pub(super) fn observation(&self) -> Observation {
-        let seen = |is_there| if is_there { SlotObservation::Present } else { SlotObservation::Missing };
+        // A trial whose device does not answer is entered all the same, so that its hand-offs are counted and it has an
+        // end.
+        let trial = self.record.trial();
+        let seen = |((id, _), slot): ((SlotId, &Slot), &SeenSlot)| match slot.seen {
+            SlotObservation::Failed(RootFault::Device) if Some(id) == trial => SlotObservation::Present,
+            seen => seen,
+        };
+        let recovery = self.recovery.map_or(SlotObservation::Missing, |_| SlotObservation::Present);
         Observation {
             can_persist: self.can_persist,
-            slots: self.record.ids().map(|(id, _)| seen(self.is_present(id))).collect(),
-            recovery: seen(self.recovery.is_some()),
+            slots: self.record.ids().zip(&self.slots).map(seen).collect(),
+            recovery,
             request: None,
             apply_failed: false,
             recovery_waited: false,
@@ -396,12 +408,12 @@ impl<D: Medium> View<D> {
 
     /// The slot that a new image goes to, or why this machine takes none.
     pub(super) fn place(&self, config: &Config) -> Result<SlotId, Blocked> {
-        let present: Vec<_> = self.record.ids().map(|(id, _)| self.is_present(id)).collect();
+        let seen: Vec<_> = self.slots.iter().map(|slot| slot.seen).collect();
         // A configuration that was read names the machine type.
         let is_configured = !config.compatible.is_empty();
         lifecycle::place(
             &self.record,
-            MachineFacts { is_configured, trouble: self.trouble.as_ref(), present: &present },
+            MachineFacts { is_configured, trouble: self.trouble.as_ref(), seen: &seen },
         )
     }
 

@@ -41,7 +41,7 @@ impl<'a> Early<'a> {
         let (mut command_line, ignored) = KernelCommandLine::parse(&sys::kernel_command_line(roots));
         let settings = Settings::read(&settings::directory(roots, None));
         self.notes.extend(ignored);
-        if settings.config.lock {
+        if settings.config.lock.is_on() {
             // What else is asked for the flow ignores, and says so.
             command_line = KernelCommandLine { asked: command_line.asked, ..KernelCommandLine::default() };
         }

@@ -4,7 +4,7 @@
 //! Hard limits: 64 KiB, 2 to [`MAX_SLOTS`] slots when any is named.
 
 use super::line::{key_and_value, shown};
-use super::{Assess, Config, Locator, ShellAccess, SlotConfig, Watchdog};
+use super::{Assess, Config, Locator, Lock, ShellAccess, SlotConfig, Watchdog};
 use crate::slot::{MAX_COUNT, MAX_SLOTS, SlotName, Uuid};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -52,7 +52,7 @@ impl Default for Config {
             handoffs: 10,
             apply_starts: 5,
             assess: Assess::Always,
-            lock: false,
+            lock: Lock::No,
             insecure: false,
             shell: ShellAccess::Open,
             timeout: 30,
@@ -108,10 +108,11 @@ impl Config {
             "assess" => {
                 self.assess = choice(value, [("always", Assess::Always), ("upgrade", Assess::Upgrade)])?
             }
-            "lock" | "insecure" => {
-                let field = if key == "lock" { &mut self.lock } else { &mut self.insecure };
-                *field = choice(value, [("yes", true), ("no", false)])?;
+            "lock" => {
+                let wrong = || format!("expected yes, strict or no, found {}", shown(value));
+                self.lock = Lock::parse(value).ok_or_else(wrong)?;
             }
+            "insecure" => self.insecure = choice(value, [("yes", true), ("no", false)])?,
             "shell" => self.shell = ShellAccess::parse(value)?,
             "timeout" => self.timeout = number(value, 1..=3600)?,
             _ => self.watchdog = watchdog(value)?,
@@ -212,7 +213,7 @@ mod tests {
         assert_eq!(config.slots[0].parts[0].1, Locator::PartLabel("a".into()));
         assert_eq!(config.slots[2].parts[0].1, Locator::PartLabel("See".into()));
         assert_eq!((config.tries, config.handoffs, config.apply_starts), (1, 100, 7));
-        assert_eq!((config.assess, config.lock, config.timeout), (Assess::Upgrade, true, 3600));
+        assert_eq!((config.assess, config.lock, config.timeout), (Assess::Upgrade, Lock::Yes, 3600));
         assert_eq!((config.watchdog, config.insecure), (Watchdog::Left(10), true));
     }
 
@@ -236,7 +237,7 @@ mod tests {
             ("apply-starts =", "from 1 to 100"),
             ("timeout = 4294967297", "from 1 to 3600"),
             ("assess = never", "expected always or upgrade"),
-            ("lock = true", "expected yes or no"),
+            ("lock = true", "expected yes, strict or no"),
             ("insecure = 1", "expected yes or no"),
             ("shell = yes", "expected open, none"),
             ("watchdog = on", "from 10 to 3600, found \"on\"; off and apply"),

@@ -70,9 +70,11 @@ pub const KEYS: [Key; 14] = [
     ),
     key(
         "lock",
-        "yes or no",
+        "yes, strict or no",
         "no",
-        "Whether what the kernel command line asks for is ignored, so that nobody at a boot menu chooses a slot.",
+        "Whether what the kernel command line asks for is ignored, so that nobody at a boot menu chooses a slot, and \
+         whether a slot boots only when a key that the initramfs trusts has signed its image. When nothing else is left, \
+         and recovery has waited, yes boots another slot of the disk all the same; strict never does.",
     ),
     key(
         "insecure",

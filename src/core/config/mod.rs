@@ -52,6 +52,34 @@ pub enum Assess {
     Upgrade,
 }
 
+/// How far a machine is closed to who stands before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lock {
+    /// The kernel command line may name a slot, and the prompt is open.
+    No,
+    /// Neither. No slot boots without a signature that this initramfs trusts, unless nothing else is left.
+    Yes,
+    /// The same, without that exception.
+    Strict,
+}
+
+impl Lock {
+    /// The word of the file.
+    pub(crate) fn parse(word: &str) -> Option<Self> {
+        match word {
+            "no" => Some(Self::No),
+            "yes" => Some(Self::Yes),
+            "strict" => Some(Self::Strict),
+            _ => None,
+        }
+    }
+
+    /// Whether it is closed at all.
+    pub fn is_on(self) -> bool {
+        self != Self::No
+    }
+}
+
 /// How the watchdog is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watchdog {
@@ -85,8 +113,8 @@ pub struct Config {
     pub apply_starts: u8,
     /// When boots are recorded; default always.
     pub assess: Assess,
-    /// Overrides on the kernel command line are ignored; default no.
-    pub lock: bool,
+    /// How far the machine is closed; default no.
+    pub lock: Lock,
     /// Images that no trusted key has signed may be brought and booted; default no.
     pub insecure: bool,
     /// Who may use the recovery shell, as the file says; [`Config::shell`] also minds the lock.

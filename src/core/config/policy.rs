@@ -1,6 +1,6 @@
 //! The part of the configuration that the boot decision depends on.
 
-use super::{Assess, Config};
+use super::{Assess, Config, Lock};
 
 /// Numbers and choices for trials and applies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,12 +13,14 @@ pub struct Policy {
     pub apply_starts: u8,
     /// When boots are recorded.
     pub assess: Assess,
+    /// Whether nothing is booted that no trusted key stands behind, not even when nothing else is left.
+    pub strict: bool,
 }
 
 impl Config {
     /// What the decision needs of it.
     pub fn policy(&self) -> Policy {
-        let Self { tries, handoffs, apply_starts, assess, .. } = *self;
-        Policy { tries, handoffs, apply_starts, assess }
+        let Self { tries, handoffs, apply_starts, assess, lock, .. } = *self;
+        Policy { tries, handoffs, apply_starts, assess, strict: lock == Lock::Strict }
     }
 }

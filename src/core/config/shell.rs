@@ -1,7 +1,7 @@
 //! Who may use the recovery shell.
 
-use super::Config;
 use super::line::key_and_value;
+use super::{Config, Lock};
 use crate::password::Hash;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -36,7 +36,7 @@ impl Config {
     /// Who may use the shell: with `lock` nobody, unless there is a password.
     pub fn shell(&self) -> &ShellAccess {
         match &self.shell {
-            ShellAccess::Open if self.lock => &ShellAccess::Closed,
+            ShellAccess::Open if self.lock.is_on() => &ShellAccess::Closed,
             shell => shell,
         }
     }
@@ -48,7 +48,7 @@ impl Config {
         let mut config = Self::default();
         for line in text.lines().map(str::trim) {
             match key_and_value(line) {
-                Ok(("lock", value)) => config.lock |= value != "no",
+                Ok(("lock", value)) => config.lock = config.lock.max(Lock::parse(value).unwrap_or(Lock::Yes)),
                 Ok(("shell", value)) if config.shell == ShellAccess::Open => {
                     config.shell = ShellAccess::parse(value).unwrap_or(ShellAccess::Closed);
                 }
@@ -96,7 +96,7 @@ mod tests {
         assert!(closed("tires = 3\nshell = none") && closed("shell = hunter2") && closed("shell="));
         assert!(!closed("tires = 3") && !closed("lock = no\nshell"));
         assert!(closed("lock = yes\nlock = no") && closed("shell = none\nshell = open"));
-        assert!(Config::fallback("lock = yes\n?").lock);
+        assert_eq!(Config::fallback("lock = yes\n?").lock, Lock::Yes);
         assert!(!Config::fallback("insecure = yes\n?").insecure);
         assert!(matches!(Config::fallback(&format!("?\nshell = {HASH}")).shell(), ShellAccess::Password(_)));
     }

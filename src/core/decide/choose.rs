@@ -5,7 +5,7 @@ use crate::config::{Assess, Policy};
 use crate::lifecycle;
 use crate::mutant::{self, Mutant};
 use crate::record::{LastBoot, Record, Update};
-use crate::slot::{RootFault, SlotId, SlotState};
+use crate::slot::{SlotId, SlotState};
 
 /// Seconds of the first wait in recovery; each further round doubles it, up to [`LONGEST_WAIT`].
 pub const FIRST_WAIT: u64 = 10;
@@ -21,7 +21,8 @@ pub(super) fn choose(
     policy: &Policy,
     settled: &[Settled],
 ) -> (Target, Reason) {
-    let usable = |id: SlotId| seen.slots.get(id.index()) == Some(&SlotObservation::Present);
+    let fits = |id: SlotId| seen.slots.get(id.index()) == Some(&SlotObservation::Present);
+    let usable = |id: SlotId| seen.slots.get(id.index()).is_some_and(|slot| slot.can_enter());
     if let Some(Request::Hand { slot, keep }) = seen.request
         && usable(slot)
         && was_proven(record, slot)
@@ -32,7 +33,7 @@ pub(super) fn choose(
         return asked_recovery(record, seen, shell);
     }
     if !seen.can_persist {
-        return match uncounted(record, &usable) {
+        return match uncounted(record, &fits).or_else(|| uncounted(record, &usable)) {
             Some(id) => (Target::Boot(id), Reason::NoRecord),
             None => last(record, policy, seen),
         };
@@ -47,22 +48,26 @@ pub(super) fn choose(
     if let Some(id) = record.once.filter(|id| usable(*id) && was_proven(record, *id)) {
         return boot(record, policy, id, Reason::Once);
     }
+    let is_writable = |id: SlotId| seen.slots.get(id.index()).is_some_and(|slot| slot.can_write());
+    let target = record.update.target();
+    let can_apply = target.is_some_and(|id| is_writable(id) && lifecycle::may_write(record, id, &usable));
     if let Update::Due { target, starts_left, .. } = &mut record.update
-        && usable(*target)
+        && can_apply
     {
         *starts_left = starts_left.saturating_sub(u8::from(!mutant::is(Mutant::StartsNeverEnd)));
         return (Target::Apply(*target), Reason::ApplyDue { starts_left: *starts_left });
     }
-    if let Some(id) = record.trial().filter(|id| usable(*id) && record.slot(*id).state.is_eligible()) {
+    if let Some(id) = record.trial().filter(|id| fits(*id) && record.slot(*id).state.is_eligible()) {
         return boot(record, policy, id, Reason::Trial { tries_left: 0 });
     }
-    if let Some(id) = record.default.filter(|id| usable(*id) && record.is_good(*id)) {
-        let reason = skipped_trial(record, settled).unwrap_or(Reason::Default);
+    if let Some(id) = good(record, &fits).or_else(|| good(record, &usable)) {
+        let is_default = record.default == Some(id);
+        let skipped = record.default.filter(|_| !is_default).map(|skipped| Reason::Fallback { skipped });
+        let reason = skipped.or_else(|| skipped_trial(record, settled)).unwrap_or(Reason::Default);
         return boot(record, policy, id, reason);
     }
-    if let Some(id) = latest_good(record, &usable) {
-        let reason = record.default.map_or(Reason::Default, |skipped| Reason::Fallback { skipped });
-        return boot(record, policy, id, reason);
+    if let Some(id) = record.trial().filter(|id| usable(*id) && record.slot(*id).state.is_eligible()) {
+        return boot(record, policy, id, Reason::Trial { tries_left: 0 });
     }
     if let Some(id) = first_proven(record, &usable)
         && record.trial().is_none()
@@ -81,7 +86,9 @@ fn was_proven(record: &Record, id: SlotId) -> bool {
 /// The slot that somebody at the console names; made the default when that is asked for and it is good. A trial
 /// that is pending stays so: who looks around does not reject it.
 fn by_hand(record: &mut Record, policy: &Policy, id: SlotId, keep: bool) -> (Target, Reason) {
-    if let (true, None, Ok((next, _))) = (keep, record.trial(), lifecycle::rollback(record, Some(id), true)) {
+    if let (true, None, Ok((next, _))) =
+        (keep, record.trial(), lifecycle::rollback(record, Some(id), true, &|_| true))
+    {
         *record = next;
     }
     boot(record, policy, id, Reason::ByHand)
@@ -100,8 +107,10 @@ fn asked_recovery(record: &mut Record, seen: &Observation, shell: bool) -> (Targ
 fn last(record: &mut Record, policy: &Policy, seen: &Observation) -> (Target, Reason) {
     // A slot that is bad comes after the recovery slot: it may mount well, and hang every time.
     let has_recovery = seen.recovery == SlotObservation::Present;
-    if let Some(id) = last_resort(record, seen).filter(|id| !has_recovery || record.is_good(*id)) {
-        return boot(record, policy, id, Reason::RecoveryRetry);
+    let candidate = last_resort(record, seen).filter(|_| seen.recovery_waited && !policy.strict);
+    if let Some(id) = candidate.filter(|id| !has_recovery || record.is_good(*id)) {
+        let is_known = record.slot(id).image.is_some();
+        return boot(record, policy, id, if is_known { Reason::RecoveryRetry } else { Reason::LastResort });
     }
     if seen.recovery_waited && has_recovery {
         record.last_boot = None;
@@ -124,7 +133,8 @@ fn boot(record: &mut Record, policy: &Policy, id: SlotId, reason: Reason) -> (Ta
     // Under `upgrade` a good slot that boots again keeps its confirmation, and nothing is written.
     let again = record.last_boot.is_some_and(|boot| boot.slot == id && boot.confirmed);
     if !(policy.assess == Assess::Upgrade && again && record.is_good(id)) {
-        record.last_boot = Some(LastBoot { slot: id, confirmed: false });
+        let fell_back = matches!(reason, Reason::Fallback { .. }) && record.default != Some(id);
+        record.last_boot = Some(LastBoot { slot: id, confirmed: false, fell_back });
     }
     (Target::Boot(id), reason)
 }
@@ -136,6 +146,12 @@ fn skipped_trial(record: &Record, settled: &[Settled]) -> Option<Reason> {
         _ => None,
     });
     bad.or_else(|| record.trial().map(|skipped| Reason::Fallback { skipped }))
+}
+
+/// The default, or else the good slot that was confirmed last.
+fn good(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId> {
+    let default = record.default.filter(|id| usable(*id) && record.is_good(*id));
+    default.or_else(|| latest_good(record, usable))
 }
 
 /// The good slot that was confirmed last; one below the floor only where there is no better one.
@@ -151,22 +167,22 @@ fn first_proven(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<Slo
 /// What may be booted without counting: good slots first, then what is proven, and what was on trial only
 /// when nothing else is there.
 fn uncounted(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId> {
-    let default = record.default.filter(|id| usable(*id) && record.is_good(*id));
     let trial = || record.trial().filter(|id| usable(*id) && record.slot(*id).state.is_eligible());
-    default.or_else(|| latest_good(record, usable)).or_else(|| first_proven(record, usable)).or_else(trial)
+    good(record, usable).or_else(|| first_proven(record, usable)).or_else(trial)
 }
 
-/// The slot that recovery tries once it has waited: the last good one, else the one that was confirmed last,
-/// else any that holds an image. Also one whose trailer is damaged: there is nothing left to lose.
+/// The slot that recovery tries once it has waited: the last good one, else the one that was confirmed last, else any
+/// that holds an image. Also one whose trailer is damaged: there is nothing left to lose. At last one of which nothing
+/// is known: it may have been filled by other means, and the record that said so may be lost.
 fn last_resort(record: &Record, seen: &Observation) -> Option<SlotId> {
-    let untried = [Some(&SlotObservation::Present), Some(&SlotObservation::Failed(RootFault::Unproven))];
+    // What can be written is there, and was not entered in this boot.
+    let untried = |id: SlotId| seen.slots.get(id.index()).is_some_and(|slot| slot.can_write());
     let is_known = |id: SlotId| !matches!(record.slot(id).state, SlotState::Other(_));
-    let whole = |id: SlotId| {
-        untried.contains(&seen.slots.get(id.index())) && record.slot(id).image.is_some() && is_known(id)
-    };
+    let whole = |id: SlotId| untried(id) && record.slot(id).image.is_some() && is_known(id);
     let known = || record.ids().filter(|(id, _)| whole(*id)).max_by_key(|(_, slot)| slot.confirmed);
+    let unknown = || record.ids().find(|(id, slot)| untried(*id) && slot.state == SlotState::Empty);
     let found = record.default.filter(|id| whole(*id)).or_else(|| known().map(|(id, _)| id));
-    found.filter(|_| seen.recovery_waited)
+    found.or_else(|| unknown().map(|(id, _)| id))
 }
 
 fn recovery(record: &mut Record, seen: &Observation) -> (Target, Reason) {

@@ -13,12 +13,14 @@
 //! | 5 | a slot is to be booted once | that slot | no longer so; its attempt counted, if a trial |
 //! | 6 | an apply is due | apply it | one start fewer |
 //! | 7 | a trial is due | the trial | its attempt counted |
-//! | 8 | the default is good, or another slot | the default, else the one confirmed last, below the floor only if need be | |
+//! | 8 | the default is good, or another slot | the default, else the one confirmed last, below the floor only if need be; those that have no modules for this kernel come last | the boot notes when it is not the default |
 //! | 9 | a slot is proven, and none is on trial | that slot | a trial, its attempt counted |
-//! | 10 | recovery has waited | the slot that was last good; then the recovery slot; without one any slot that holds an image | |
+//! | 10 | recovery has waited, and `lock = strict` is not set | the slot that was last good; then the recovery slot; without one any slot that holds an image, then any that was never written by everboot | |
 //! | 11 | | recovery: wait, then look again | one round more |
 //!
-//! All rows pass over slots that are missing or that failed in this boot. Invariants: a good slot is never
+//! All rows pass over slots that are missing, that may not be entered because of their trailer, or that failed in this
+//! boot; row 10 asks for no trailer, since nothing is left to lose. An apply that is due waits while the slots that
+//! could boot without it are missing or do not answer. Invariants: a good slot is never
 //! demoted here; a trial is never targeted without a counter going down in the same next record, unless the
 //! record cannot be written and nothing else is left or somebody at the console says so.
 
@@ -30,19 +32,9 @@ pub use choose::{FIRST_WAIT, LONGEST_WAIT};
 
 use crate::config::Policy;
 use crate::record::Record;
-use crate::slot::{BadReason, RootFault, SlotId};
+pub use crate::slot::SlotObservation;
+use crate::slot::{BadReason, SlotId};
 use core::fmt;
-
-/// What this boot has seen of a slot so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SlotObservation {
-    /// Its partition is there.
-    Present,
-    /// Its partition is not there.
-    Missing,
-    /// Entering it failed in this boot.
-    Failed(RootFault),
-}
 
 /// Where a boot is asked to go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -137,6 +129,8 @@ pub enum Reason {
     NoRecord,
     /// Recovery has waited; this slot was the last good one.
     RecoveryRetry,
+    /// Recovery has waited, and no slot is known to hold an image; this one may have been filled by other means.
+    LastResort,
     /// There is nothing left to boot but the recovery slot.
     RecoverySlot,
     /// There is nothing left to boot.
@@ -199,6 +193,7 @@ impl fmt::Display for Reason {
             Self::OnlyProven => f.write_str("no slot is good; this one is proven"),
             Self::NoRecord => f.write_str("the record cannot be written, so nothing new is tried"),
             Self::RecoveryRetry => f.write_str("recovery: trying the slot again that was last good"),
+            Self::LastResort => f.write_str("recovery: trying a slot of which nothing is known"),
             Self::RecoverySlot => f.write_str("recovery: no other slot can be booted"),
             Self::NothingLeft => f.write_str("no slot left to boot"),
         }

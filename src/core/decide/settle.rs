@@ -50,11 +50,14 @@ fn verdict(record: &Record, seen: &Observation, id: SlotId) -> Option<BadReason>
 
 fn apply_verdict(record: &Record, seen: &Observation) -> Option<Settled> {
     let Update::Due { target, starts_left, .. } = record.update else { return None };
+    // While the other slots are missing or do not answer, the update waits.
+    let may_come =
+        |id: SlotId| seen.slots.get(id.index()).is_some_and(|slot| id == target || slot.may_come());
     if seen.apply_failed {
         Some(Settled::ApplyFailed(target))
     } else if starts_left == 0 {
         Some(Settled::ApplyAbandoned(target))
-    } else if !lifecycle::may_write(record, target) {
+    } else if !lifecycle::may_write(record, target, &may_come) {
         Some(Settled::ApplyRefused(target))
     } else {
         None

@@ -7,6 +7,7 @@
 //! | `trial-running`       | the running system is a trial that was not confirmed yet |
 //! | `trial-pending`       | a slot waits for its trial, which does not run |
 //! | `default-unconfirmed` | the only free slot is the way back from a default not confirmed in its latest boot |
+//! | `only-bootable`       | the only free slot that could be written is the only one that can boot |
 //! | `no-slot`             | every slot is the default or the running one |
 //! | `slot-missing`        | the partition of the slot to be written is not there |
 //!
@@ -31,6 +32,8 @@ pub enum Blocked {
     TrialPending,
     /// Only good slots are left, and the default was not confirmed in its latest boot.
     DefaultUnconfirmed,
+    /// The default cannot boot, and the slot that would be written is needed.
+    OnlyBootable(SlotName),
     /// Every slot is the default or the running one.
     NoSlot,
     /// The slot that would be written has no partition.
@@ -46,6 +49,7 @@ impl Blocked {
             Self::TrialRunning => "trial-running",
             Self::TrialPending => "trial-pending",
             Self::DefaultUnconfirmed => "default-unconfirmed",
+            Self::OnlyBootable(_) => "only-bootable",
             Self::NoSlot => "no-slot",
             Self::SlotMissing(_) => "slot-missing",
         }
@@ -74,6 +78,11 @@ impl fmt::Display for Blocked {
             Self::DefaultUnconfirmed => f.write_str(
                 "the other good slot may be written only after the default was confirmed in its latest boot; \
                  run `everboot confirm`",
+            ),
+            Self::OnlyBootable(name) => write!(
+                f,
+                "{name} may not be written: the default slot cannot boot any more, and {name} may be the only one that \
+                 can; reboot, and `everboot confirm` what comes up",
             ),
             Self::NoSlot => f.write_str(
                 "every slot is the default or the running one: none may be written; reboot into the default slot",

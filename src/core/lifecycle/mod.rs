@@ -7,9 +7,9 @@
 //! | prepared | preparing | kept, target *proven* | |
 //! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written; the slot is below the floor; a delta needs an open slot (`flow` finds that) |
 //! | applied | due | kept, target *trial* | |
-//! | confirm | the booted slot *trial* or *good*, or another one while no default is good | *good*, default | no boot is recorded; the slot holds no image; it was rejected or rolled back; its state is not known here |
-//! | reject | *trial*, *proven*, *good*, not known here | *bad* | it is the only good slot; it holds no image |
-//! | rollback | a trial; two good slots | trial *bad*; the other one, or the one that is named, default | there is no other good slot; the named one is not good; it is below the floor, unless forced |
+//! | confirm | the booted slot *trial* or *good*, or another one while no default is good | *good*; default, unless it is good and was booted by name | no boot is recorded; the slot holds no image; it was rejected or rolled back; its state is not known here |
+//! | reject | *trial*, *proven*, *good*, not known here | *bad* | it is the only good slot that can boot; it holds no image |
+//! | rollback | a trial; two good slots | trial *bad*; the other one, or the one that is named, default | there is no other good slot that can boot; the named one is not good; it is below the floor, unless forced |
 //! | boot once | a slot that was proven once | the next boot goes there, and only the next | it holds no image; it is bad or below the floor, unless forced; an update is about to write it |
 //! | cancel | any update; a trial that was not booted | no update; *proven* | the trial is running |
 //!
@@ -40,7 +40,7 @@ pub use newer::in_order;
 pub use once::{boot_once, not_once};
 pub use rebuild::{Found, rebuild};
 pub use record_fault::RecordFault;
-pub use target::{choose_target, may_write};
+pub use target::{CanBoot, choose_target, may_write};
 pub use target_slot::{MachineFacts, place};
 pub use update::{
     Activated, activate, applied, begin_apply, begin_prepare, cancel, end_trial, prepared, progressed, stage,
@@ -51,6 +51,7 @@ pub use verdict::{Confirmation, confirm, reject, rollback};
 use crate::config::Policy;
 use crate::record::Record;
 use crate::slot::{BadReason, SlotId, SlotState};
+use alloc::string::String;
 use core::fmt;
 
 /// Why a verb did nothing.
@@ -76,6 +77,8 @@ pub enum Refusal {
     NothingIn(SlotId),
     /// An update is about to write the slot, which it could not once it was booted.
     AboutToBeWritten(SlotId),
+    /// The boot would not enter the slot; the text says why.
+    CannotBoot(String),
     /// The slot is bad.
     Bad(BadReason),
     /// The slot is not good.
@@ -111,14 +114,13 @@ impl fmt::Display for Refusal {
             Self::NotBooted => {
                 f.write_str("the record does not say which slot runs; boot through everboot, or name a slot")
             }
-            Self::OnlyGood(_) => {
-                f.write_str("it is the only good slot; without it nothing could be booted")
-            }
-            Self::NoOtherGood => f.write_str("there is no other good slot to return to"),
+            Self::OnlyGood(_) => f.write_str("no other good slot can boot; without this one nothing could be booted"),
+            Self::NoOtherGood => f.write_str("there is no other good slot to return to that can boot"),
             Self::NothingIn(_) => f.write_str("the slot holds no image"),
             Self::AboutToBeWritten(_) => {
                 f.write_str("an update is about to write the slot; run `everboot cancel` first")
             }
+            Self::CannotBoot(why) => write!(f, "the boot would not enter the slot: {why}"),
             Self::Bad(reason) => write!(f, "the slot is bad ({reason}); --force boots it all the same, once"),
             Self::NewerState => f.write_str(
                 "a newer everboot put the slot into a state that this one does not know; use that one, or `everboot reject` the slot",

@@ -3,7 +3,7 @@
 
 use super::{Blocked, RecordFault, choose_target};
 use crate::record::Record;
-use crate::slot::SlotId;
+use crate::slot::{SlotId, SlotObservation};
 
 /// What has to be known of a machine beside its record.
 #[derive(Debug, Clone, Copy)]
@@ -12,8 +12,8 @@ pub struct MachineFacts<'a> {
     pub is_configured: bool,
     /// What is wrong with the record.
     pub trouble: Option<&'a RecordFault>,
-    /// Whether the partition of each slot of the record is there.
-    pub present: &'a [bool],
+    /// What was seen of each slot of the record.
+    pub seen: &'a [SlotObservation],
 }
 
 /// The slot that a new image goes to, or why the machine takes none.
@@ -27,9 +27,10 @@ pub fn place(record: &Record, facts: MachineFacts<'_>) -> Result<SlotId, Blocked
     if let Some(id) = record.trial() {
         return Err(Blocked::trial(record, id));
     }
-    let id = choose_target(record)?;
-    match facts.present.get(id.index()) {
-        Some(true) => Ok(id),
+    let seen = |id: SlotId| facts.seen.get(id.index());
+    let id = choose_target(record, &|id| seen(id).is_some_and(|seen| seen.can_enter()))?;
+    match seen(id) {
+        Some(seen) if *seen != SlotObservation::Missing => Ok(id),
         _ => Err(Blocked::SlotMissing(record.slot(id).name.clone())),
     }
 }

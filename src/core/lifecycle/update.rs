@@ -1,6 +1,6 @@
 //! The way of an image into a slot.
 
-use super::{Blocked, Refusal, choose_target, make_trial, make_writing, may_write, not_below};
+use super::{Blocked, CanBoot, Refusal, choose_target, make_trial, make_writing, may_write, not_below};
 use crate::config::Policy;
 use crate::mutant::{self, Mutant};
 use crate::record::{Record, Staged, Update};
@@ -16,13 +16,14 @@ pub enum Activated {
 }
 
 /// Notes a bundle that is durable in the staging area. An older one that was only staged, or due, is
-/// replaced; a slot that was half written for it is chosen again later.
-pub fn stage(record: &Record, bundle: Staged, force: bool) -> Result<Record, Refusal> {
+/// replaced; a slot that was half written for it is chosen again later. An image is installed when the default has it
+/// and can boot.
+pub fn stage(record: &Record, bundle: Staged, force: bool, can_boot: CanBoot<'_>) -> Result<Record, Refusal> {
     let id = bundle.image.id;
     if !force && id.is_some_and(|id| record.bad_images.contains(&id)) {
         return Err(Refusal::RememberedBad);
     }
-    let installed = record.default.and_then(|id| record.slot(id).image_id());
+    let installed = record.default.filter(|id| can_boot(*id)).and_then(|id| record.slot(id).image_id());
     if !force && id.is_some() && installed == id {
         return Err(Refusal::AlreadyInstalled);
     }
@@ -53,14 +54,17 @@ fn is_given_up(record: &Record) -> bool {
 }
 
 /// Chooses the slot for the staged bundle, or the one that an earlier prepare had begun with.
-pub fn begin_prepare(record: &Record) -> Result<(Record, SlotId), Refusal> {
+pub fn begin_prepare(record: &Record, can_boot: CanBoot<'_>) -> Result<(Record, SlotId), Refusal> {
     if let Some(id) = record.trial() {
         return Err(Blocked::trial(record, id).into());
     }
     let (bundle, target) = match &record.update {
-        Update::Preparing { bundle, target } if may_write(record, *target) => (bundle.clone(), *target),
-        Update::Preparing { bundle, .. } | Update::Staged(bundle) => (bundle.clone(), choose_target(record)?),
-        Update::Due { bundle, .. } => (bundle.clone(), choose_target(record)?),
+        Update::Preparing { bundle, target } if may_write(record, *target, can_boot) => {
+            (bundle.clone(), *target)
+        }
+        Update::Preparing { bundle, .. } | Update::Staged(bundle) | Update::Due { bundle, .. } => {
+            (bundle.clone(), choose_target(record, can_boot)?)
+        }
         Update::Other { .. } => return Err(Refusal::NewerUpdate),
         Update::None | Update::Kept(_) => return Err(Refusal::NothingStaged),
     };
@@ -127,7 +131,11 @@ pub fn progressed(record: &Record, policy: &Policy) -> Record {
 }
 
 /// Makes due what is staged, or puts on trial what is prepared.
-pub fn activate(record: &Record, policy: &Policy) -> Result<(Record, Activated), Refusal> {
+pub fn activate(
+    record: &Record,
+    policy: &Policy,
+    can_boot: CanBoot<'_>,
+) -> Result<(Record, Activated), Refusal> {
     not_newer(record)?;
     let mut next = record.clone();
     if let Update::Due { target, .. } = record.update {
@@ -138,8 +146,8 @@ pub fn activate(record: &Record, policy: &Policy) -> Result<(Record, Activated),
             return Err(Blocked::trial(record, id).into());
         }
         // A prepare that was cut goes on in early boot, in the slot in which it began.
-        let begun = record.update.target().filter(|target| may_write(record, *target));
-        let target = begun.map_or_else(|| choose_target(record), Ok)?;
+        let begun = record.update.target().filter(|target| may_write(record, *target, can_boot));
+        let target = begun.map_or_else(|| choose_target(record, can_boot), Ok)?;
         let starts_left = policy.apply_starts;
         next.update = Update::Due { bundle: bundle.clone(), target, starts_left };
         return Ok((next, Activated::Apply(target)));

@@ -1,7 +1,7 @@
 //! What the running system, or its operator, says of a slot.
 
-use super::{Refusal, below_floor, make_bad, not_below};
-use crate::record::{LastBoot, Record, Update};
+use super::{CanBoot, Refusal, below_floor, make_bad, not_below};
+use crate::record::{LastBoot, Record, Slot, Update};
 use crate::slot::{BadReason, SlotId, SlotState};
 
 /// A confirmation.
@@ -16,9 +16,10 @@ pub struct Confirmation {
     pub mark: Option<u64>,
 }
 
-/// The running system is good: its slot becomes the default.
+/// The running system is good: a trial becomes the default, and so does a good slot that the boot fell back to, because
+/// the default could not be entered. A good slot that somebody named does not.
 pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
-    let LastBoot { slot, .. } = record.last_boot.ok_or(Refusal::NotBooted)?;
+    let LastBoot { slot, fell_back, .. } = record.last_boot.ok_or(Refusal::NotBooted)?;
     if record.slot(slot).image.is_none() {
         return Err(Refusal::NothingIn(slot));
     }
@@ -35,7 +36,8 @@ pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
         has_good_default && matches!(record.slot(slot).state, SlotState::Proven | SlotState::Bad { .. });
     let was_good = record.is_good(slot) || is_booted_once;
     let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
-    let mark = (!was_good).then_some(highest.saturating_add(1));
+    let takes_over = was_good && !is_booted_once && fell_back && record.default != Some(slot);
+    let mark = (!was_good || takes_over).then_some(highest.saturating_add(1));
     if let Some(generation) = mark {
         let entry = next.slot_mut(slot);
         entry.state = SlotState::Good;
@@ -52,19 +54,19 @@ pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
     if done && record.trial().is_none_or(|trial| trial == slot) {
         next.update = Update::None;
     }
-    next.last_boot = Some(LastBoot { slot, confirmed: true });
+    next.last_boot = Some(LastBoot { slot, confirmed: true, fell_back: false });
     next.recovery_rounds = 0;
     Ok(Confirmation { record: next, slot, mark })
 }
 
 /// Makes a slot unbootable from now on, and remembers its image as bad.
-pub fn reject(record: &Record, id: SlotId) -> Result<Record, Refusal> {
+pub fn reject(record: &Record, id: SlotId, can_boot: CanBoot<'_>) -> Result<Record, Refusal> {
     let mut next = record.clone();
     match record.slot(id).state {
         SlotState::Bad { .. } => return Ok(next),
         SlotState::Empty | SlotState::Writing => return Err(Refusal::NothingIn(id)),
         SlotState::Good => {
-            let other = other_good(record, id).ok_or(Refusal::OnlyGood(id))?;
+            let other = other_good(record, id, can_boot).ok_or(Refusal::OnlyGood(id))?;
             if record.default == Some(id) {
                 next.default = Some(other);
             }
@@ -78,14 +80,20 @@ pub fn reject(record: &Record, id: SlotId) -> Result<Record, Refusal> {
 
 /// Returns to a good slot: to the one that is named; else from a trial to the default, and from the default to
 /// the good slot that was confirmed before it. A default that is left stays good, so doing it again undoes it;
-/// a trial that is left is bad. With `force` also to a slot below the floor.
-pub fn rollback(record: &Record, to: Option<SlotId>, force: bool) -> Result<(Record, SlotId), Refusal> {
+/// a trial that is left is bad. With `force` also to a slot below the floor. The slot counts as confirmed last from
+/// then on: its mark, which the caller renews, says so where the record is lost.
+pub fn rollback(
+    record: &Record,
+    to: Option<SlotId>,
+    force: bool,
+    can_boot: CanBoot<'_>,
+) -> Result<(Record, SlotId), Refusal> {
     let mut next = record.clone();
     let trial = record.trial();
     let target = match to {
         Some(id) if record.is_good(id) => id,
         Some(id) => return Err(Refusal::NotGood(record.slot(id).state)),
-        None => previous(record, trial).ok_or(Refusal::NoOtherGood)?,
+        None => previous(record, trial, can_boot).ok_or(Refusal::NoOtherGood)?,
     };
     if !force {
         not_below(record, target)?;
@@ -95,23 +103,30 @@ pub fn rollback(record: &Record, to: Option<SlotId>, force: bool) -> Result<(Rec
         drop_update(&mut next, trial);
     }
     next.default = Some(target);
+    let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
+    let entry = next.slot_mut(target);
+    if entry.confirmed < highest {
+        entry.confirmed = highest.saturating_add(1);
+    }
     next.once = None;
     drop_update(&mut next, target);
     Ok((next, target))
 }
 
 /// The good slot to return to when none is named.
-fn previous(record: &Record, trial: Option<SlotId>) -> Option<SlotId> {
-    let default = record.default.filter(|id| record.is_good(*id));
+fn previous(record: &Record, trial: Option<SlotId>, can_boot: CanBoot<'_>) -> Option<SlotId> {
+    let default = record.default.filter(|id| record.is_good(*id) && can_boot(*id));
     match trial {
-        Some(trial) => default.or_else(|| other_good(record, trial)),
-        None => other_good(record, record.default?),
+        Some(trial) => default.or_else(|| other_good(record, trial, can_boot)),
+        None => other_good(record, record.default?, can_boot),
     }
 }
 
-/// The good slot other than `id` that was confirmed last; one below the floor only where there is no better one.
-fn other_good(record: &Record, id: SlotId) -> Option<SlotId> {
-    let good = record.ids().filter(|(other, slot)| *other != id && slot.state == SlotState::Good);
+/// The good slot other than `id` that can boot and was confirmed last; one below the floor only where there is no
+/// better one.
+fn other_good(record: &Record, id: SlotId, can_boot: CanBoot<'_>) -> Option<SlotId> {
+    let is_good = |other, slot: &Slot| other != id && slot.state == SlotState::Good && can_boot(other);
+    let good = record.ids().filter(|(other, slot)| is_good(*other, slot));
     good.max_by_key(|(id, slot)| (!below_floor(record, *id), slot.confirmed)).map(|(other, _)| other)
 }
 

@@ -78,6 +78,8 @@ pub struct LastBoot {
     pub slot: SlotId,
     /// Whether the system that runs there said that it is good, in this very boot.
     pub confirmed: bool,
+    /// Whether the boot went there because the default could not be entered: a confirmation then makes it the default.
+    pub fell_back: bool,
 }
 
 /// A bundle in the staging area.

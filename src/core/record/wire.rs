@@ -22,6 +22,7 @@ pub(super) fn write(record: &Record) -> Option<Vec<u8>> {
     to.option(record.last_boot, |to, boot| {
         to.byte(boot.slot.0);
         to.byte(boot.confirmed.into());
+        to.byte(boot.fell_back.into());
     });
     write_update(&mut to, &record.update)?;
     to.list(&record.bad_images, |to, id| {
@@ -42,8 +43,9 @@ pub(super) fn read(bytes: &[u8]) -> Option<Record> {
         disk: Uuid(from.array()?),
         slots: from.list(MAX_SLOTS, read_slot)?,
         default: read_id(from)?,
-        last_boot: from
-            .option(|from| Some(LastBoot { slot: SlotId(from.byte()?), confirmed: from.flag()? }))?,
+        last_boot: from.option(|from| {
+            Some(LastBoot { slot: SlotId(from.byte()?), confirmed: from.flag()?, fell_back: from.flag()? })
+        })?,
         update: read_update(from)?,
         bad_images: from.list(MAX_BAD_IMAGES, |from| from.array().map(ImageId))?,
         recovery_rounds: from.byte()?,

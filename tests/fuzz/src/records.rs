@@ -51,14 +51,14 @@ fn verbs(record: &Record) {
     let policy = Config::default().policy();
     let mut next = Vec::new();
     next.extend(lifecycle::confirm(record).map(|confirmation| confirmation.record));
-    next.extend(lifecycle::rollback(record, None, true).map(|(record, _)| record));
-    next.extend(lifecycle::activate(record, &policy).map(|(record, _)| record));
-    next.extend(lifecycle::begin_prepare(record).map(|(record, _)| record));
+    next.extend(lifecycle::rollback(record, None, true, &|_| true).map(|(record, _)| record));
+    next.extend(lifecycle::activate(record, &policy, &|_| true).map(|(record, _)| record));
+    next.extend(lifecycle::begin_prepare(record, &|_| true).map(|(record, _)| record));
     next.extend(lifecycle::cancel(record));
     for (id, _) in record.ids() {
-        next.extend(lifecycle::reject(record, id));
+        next.extend(lifecycle::reject(record, id, &|_| true));
         next.extend(lifecycle::boot_once(record, id, true));
-        next.extend(lifecycle::rollback(record, Some(id), true).map(|(record, _)| record));
+        next.extend(lifecycle::rollback(record, Some(id), true, &|_| true).map(|(record, _)| record));
     }
     for seen in [SlotObservation::Present, SlotObservation::Missing] {
         let seen = Observation {

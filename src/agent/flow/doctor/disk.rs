@@ -2,12 +2,12 @@
 
 use super::super::view::matches;
 use super::Findings;
-use crate::flow::RecordFault;
+use crate::flow::{RecordFault, SeenSlot};
 use crate::machine::{Partition, PartitionRef, Survey};
 use everboot_core::config::{Config, Locator};
 use everboot_core::lifecycle::below_floor;
-use everboot_core::record::{BadCopy, Record};
-use everboot_core::slot::SlotName;
+use everboot_core::record::{BadCopy, Record, Slot};
+use everboot_core::slot::{SlotName, SlotObservation, SlotState};
 use everboot_storage::apply::Layout;
 
 /// The smallest partition of the record, in bytes (`record/FORMAT.md`).
@@ -175,6 +175,22 @@ pub(super) fn check_filled(slots: &[SlotContent<'_>], found: &mut Findings) {
                 name,
                 &format_args!("too small for the largest image that is installed: {error}"),
             );
+        }
+    }
+}
+
+/// Slots that the record counts on, and that the boot does not enter, or only when nothing else is left.
+pub(super) fn check_bootable(record: &Record, slots: &[SeenSlot], found: &mut Findings) {
+    let boots =
+        |slot: &Slot| matches!(slot.state, SlotState::Good | SlotState::Trial { .. } | SlotState::Proven);
+    let is_there = |seen: &SeenSlot| seen.seen != SlotObservation::Missing;
+    for (slot, seen) in record.slots.iter().zip(slots).filter(|(slot, seen)| boots(slot) && is_there(seen)) {
+        if seen.seen == SlotObservation::OtherKernel {
+            let text = format_args!("{}; install an image for this kernel", seen.why);
+            found.fault("boot-last", slot.name.as_str(), &text);
+        } else if !seen.seen.can_enter() {
+            let text = format_args!("the boot does not enter it: {}; install an image", seen.why);
+            found.fault("boot-refused", slot.name.as_str(), &text);
         }
     }
 }

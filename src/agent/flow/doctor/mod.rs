@@ -105,6 +105,7 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
         });
     }
     disk::check_filled(&slots, found);
+    disk::check_bootable(&view.record, &view.slots, found);
     disk::check_warnings(&view.record, found);
     if let Some(at) = view.staging {
         examine_staging(&mut site, at, found);
