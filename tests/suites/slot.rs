@@ -81,12 +81,35 @@ fn a_flipped_bit_anywhere_in_a_trailer_is_seen() {
 
 #[test]
 fn a_mark_for_another_image_does_not_count() {
-    let mut world = everboot_kit::world::World::running();
-    let slot = world.machine.parts[everboot_kit::sim::SLOT_A].clone();
+    let slot = slot(&Keys::parse(&text("key.pub")).unwrap());
+    let seal = || apply::read_seal(&slot).unwrap().unwrap();
     apply::mark(&slot, 9, ImageId([1; 32])).unwrap();
-    let record = world.machine.parts[everboot_kit::sim::RECORD].clone();
-    record.write_zeroes(0, record.len()).unwrap();
-    assert_eq!(world.picture(), "slot-a:proven? slot-b:empty");
+    assert_eq!(seal().mark, None);
+    apply::mark(&slot, 3, seal().image).unwrap();
+    apply::mark(&slot, 10, ImageId([1; 32])).unwrap();
+    assert_eq!(seal().mark, Some(3));
+}
+
+/// A rollback renews the mark of a good slot.
+#[test]
+fn a_torn_mark_leaves_the_one_that_was_there() {
+    let slot = slot(&Keys::parse(&text("key.pub")).unwrap());
+    let seal = || apply::read_seal(&slot).unwrap().unwrap();
+    for generation in 1..=5 {
+        apply::mark(&slot, generation, seal().image).unwrap();
+        assert_eq!(seal().mark, Some(generation));
+        let before = slot.content();
+        apply::mark(&slot, generation + 1, seal().image).unwrap();
+        let after = slot.content();
+        for at in (0..before.len()).filter(|at| before[*at] != after[*at]) {
+            slot.write_at(at as u64, &[after[at] ^ 1]).unwrap();
+            assert_eq!(seal().mark, Some(generation), "byte {at}");
+            slot.write_at(at as u64, &[after[at]]).unwrap();
+        }
+        slot.write_at(0, &before).unwrap();
+    }
+    apply::unmark(&slot).unwrap();
+    assert_eq!(seal().mark, None);
 }
 
 #[test]

@@ -20,16 +20,20 @@ const MANIFEST: usize = BLOCK;
 const MAX_MANIFEST: usize = 8 * BLOCK;
 const SIGNATURE: usize = MANIFEST + MAX_MANIFEST;
 const MAX_SIGNATURE: usize = BLOCK;
-const MARK: usize = 15 * BLOCK;
+/// The places of the two marks; the first one is written first.
+const MARKS: [usize; 2] = [15 * BLOCK, 14 * BLOCK];
 const CHECKSUM: usize = BLOCK - 4;
+
+/// A confirmed mark: its generation, and the image that it is for.
+type Mark = (u64, ImageId);
 
 /// A trailer as found: its signature is not checked yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trailer {
     /// The manifest's bytes and their signature.
     pub signed: Signed,
-    /// The confirmed mark: its generation, and the image that it is for.
-    pub mark: Option<(u64, ImageId)>,
+    /// The confirmed mark, that of the highest generation: for the image that is in the slot, if there is one.
+    pub mark: Option<Mark>,
 }
 
 /// What a trailer says at places that are the same in all format versions: so an older everboot boots a slot that a
@@ -94,12 +98,14 @@ fn content_checksum(manifest: &[u8], signature: &[u8]) -> u32 {
 
 fn decode_seal(bytes: &[u8]) -> Option<Seal> {
     let (version, image) = (u16::from_le_bytes(number(bytes, 8)), ImageId(number(bytes, IMAGE)));
-    let mark = decode_mark(&bytes[MARK..]).filter(|(_, of)| *of == image).map(|(generation, _)| generation);
+    let mark = best_mark(decode_marks(bytes), image)
+        .filter(|(_, of)| *of == image)
+        .map(|(generation, _)| generation);
     is_sealed(&bytes[..BLOCK], MAGIC).then_some(Seal { version, image, mark })
 }
 
 fn decode(bytes: &[u8]) -> Option<Trailer> {
-    decode_seal(bytes).filter(|seal| seal.version == VERSION)?;
+    let seal = decode_seal(bytes).filter(|seal| seal.version == VERSION)?;
     let signature_len = usize::from(u16::from_le_bytes(number(bytes, SIGNATURE_LEN)));
     let manifest_len = u32::from_le_bytes(number(bytes, MANIFEST_LEN)) as usize;
     if manifest_len > MAX_MANIFEST || signature_len > MAX_SIGNATURE {
@@ -110,10 +116,19 @@ fn decode(bytes: &[u8]) -> Option<Trailer> {
     if content_checksum(&manifest, &signature) != u32::from_le_bytes(number(bytes, CONTENT)) {
         return None;
     }
-    Some(Trailer { signed: Signed { manifest, signature }, mark: decode_mark(&bytes[MARK..]) })
+    Some(Trailer { signed: Signed { manifest, signature }, mark: best_mark(decode_marks(bytes), seal.image) })
 }
 
-fn decode_mark(block: &[u8]) -> Option<(u64, ImageId)> {
+fn decode_marks(bytes: &[u8]) -> [Option<Mark>; 2] {
+    MARKS.map(|at| decode_mark(&bytes[at..at + BLOCK]))
+}
+
+/// The mark of the highest generation for this image; else any other.
+fn best_mark(marks: [Option<Mark>; 2], image: ImageId) -> Option<Mark> {
+    marks.into_iter().flatten().max_by_key(|(generation, of)| (*of == image, *generation))
+}
+
+fn decode_mark(block: &[u8]) -> Option<Mark> {
     let generation = u64::from_le_bytes(number(block, 8));
     (is_sealed(block, MARK_MAGIC) && generation > 0).then(|| (generation, ImageId(number(block, 16))))
 }
@@ -131,10 +146,13 @@ pub fn read_seal(part: &impl Medium) -> Result<Option<Seal>, Error> {
 }
 
 fn read(part: &impl Medium) -> Result<Option<Vec<u8>>, Error> {
-    let Some(start) = trailer_start(part.len()) else { return Ok(None) };
+    trailer_start(part.len()).map(|start| read_whole(part, start)).transpose()
+}
+
+fn read_whole(part: &impl Medium, start: u64) -> Result<Vec<u8>, Error> {
     let mut bytes = vec![0; TRAILER_LEN as usize];
     part.read_at(start, &mut bytes)?;
-    Ok(Some(bytes))
+    Ok(bytes)
 }
 
 /// Makes the trailer durable. A torn one fails its checksums and is none.
@@ -169,41 +187,49 @@ pub(super) fn erase(part: &impl Medium, start: u64) -> Result<bool, Error> {
     Ok(bytes.iter().all(|byte| *byte == 0))
 }
 
-/// Writes the confirmed mark, makes it durable, and reads it back. One block: a torn one is no mark, and the
-/// record, which is saved afterwards, still says *trial*; the confirmation is then repeated.
+/// Writes the confirmed mark, makes it durable, and reads it back. It goes to the place that does not hold the mark by
+/// which the slot counts now: a torn one is no mark, and the other one counts as before. One that is there already is
+/// not written again.
 pub fn mark(part: &impl Medium, generation: u64, image: ImageId) -> Result<(), Error> {
-    let mut block = vec![0; BLOCK];
-    block[..8].copy_from_slice(&MARK_MAGIC);
-    block[8..16].copy_from_slice(&generation.to_le_bytes());
-    block[16..48].copy_from_slice(&image.0);
-    seal(&mut block);
-    let start = mark_start(part)?;
-    part.write_at(start, &block)?;
+    let start = trailer_start(part.len()).ok_or_else(|| Error::past_end(Op::Write, part.len()))?;
+    let bytes = read_whole(part, start)?;
+    let marks = decode_marks(&bytes);
+    let best = best_mark(marks, decode_seal(&bytes).map_or(image, |seal| seal.image));
+    if best != Some((generation, image)) {
+        let mut block = vec![0; BLOCK];
+        block[..8].copy_from_slice(&MARK_MAGIC);
+        block[8..16].copy_from_slice(&generation.to_le_bytes());
+        block[16..48].copy_from_slice(&image.0);
+        seal(&mut block);
+        let free = MARKS.iter().zip(marks).find(|(_, mark)| best.is_none() || *mark != best);
+        let place = free.map_or(MARKS[0], |(place, _)| *place);
+        part.write_at(start + place as u64, &block)?;
+    }
+    // Also where nothing was written: the mark may be that of a write that was cut before its barrier.
     if !mutant::is(Mutant::MarkNoSync) {
         part.sync()?;
     }
-    let mut read = vec![0; BLOCK];
-    part.read_at(start, &mut read)?;
-    if read == block { Ok(()) } else { Err(Error::at(Op::Write, start, ErrorKind::InvalidData.into())) }
+    let found = decode_marks(&read_whole(part, start)?);
+    if found.contains(&Some((generation, image))) { Ok(()) } else { Err(unread(start)) }
 }
 
-/// Removes the mark, if there is one, durably: should the record be lost, the slot does not come back as good.
+/// Removes the marks, if there are any, durably: should the record be lost, the slot does not come back as good.
 pub fn unmark(part: &impl Medium) -> Result<(), Error> {
-    let (start, mut block) = (mark_start(part)?, vec![0; BLOCK]);
-    part.read_at(start, &mut block)?;
-    if decode_mark(&block).is_some() {
-        block.fill(0);
-        part.write_at(start, &block)?;
-        part.sync()?;
-        part.read_at(start, &mut block)?;
+    let start = trailer_start(part.len()).ok_or_else(|| Error::past_end(Op::Write, part.len()))?;
+    let marks = decode_marks(&read_whole(part, start)?);
+    for (place, _) in MARKS.iter().zip(marks).filter(|(_, mark)| mark.is_some()) {
+        part.write_at(start + *place as u64, &[0; BLOCK])?;
     }
-    match decode_mark(&block) {
-        None => Ok(()),
-        Some(_) => Err(Error::at(Op::Write, start, ErrorKind::InvalidData.into())),
+    if marks.iter().any(Option::is_some) {
+        part.sync()?;
+    }
+    if decode_marks(&read_whole(part, start)?).iter().all(Option::is_none) {
+        Ok(())
+    } else {
+        Err(unread(start))
     }
 }
 
-fn mark_start(part: &impl Medium) -> Result<u64, Error> {
-    let start = trailer_start(part.len()).ok_or_else(|| Error::past_end(Op::Write, part.len()))?;
-    Ok(start + MARK as u64)
+fn unread(start: u64) -> Error {
+    Error::at(Op::Write, start + MARKS[0] as u64, ErrorKind::InvalidData.into())
 }
