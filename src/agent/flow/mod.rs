@@ -12,6 +12,7 @@ mod error;
 mod inspect;
 mod outcome;
 mod prepare;
+mod proof;
 mod record;
 mod repair;
 mod role;

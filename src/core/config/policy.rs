@@ -11,6 +11,8 @@ pub struct Policy {
     pub handoffs: u8,
     /// Starts of an apply without a newly proven block.
     pub apply_starts: u8,
+    /// Starts of an apply, whatever they prove.
+    pub apply_starts_in_all: u8,
     /// When boots are recorded.
     pub assess: Assess,
 }
@@ -18,7 +20,7 @@ pub struct Policy {
 impl Config {
     /// What the decision needs of it.
     pub fn policy(&self) -> Policy {
-        let Self { tries, handoffs, apply_starts, assess, .. } = *self;
-        Policy { tries, handoffs, apply_starts, assess }
+        let Self { tries, handoffs, apply_starts, apply_starts_in_all, assess, .. } = *self;
+        Policy { tries, handoffs, apply_starts, apply_starts_in_all, assess }
     }
 }
