@@ -58,5 +58,6 @@ fn without_the_data_partition_the_old_system_boots_and_says_why() {
     assert!(said.contains("UP 1") && said.contains("staging area"), "{said}");
     let status = machine.status().unwrap();
     status.expect_default("slot-a", "1").unwrap();
-    assert_eq!(status.at("/update/state"), "none");
+    // It waits for the disk to come back, for as many boots as it has starts.
+    assert_eq!((status.at("/update/state"), status.at("/update/starts_left")), ("due".into(), "4".into()));
 }

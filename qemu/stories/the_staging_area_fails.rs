@@ -1,5 +1,5 @@
 //! The file system of the staging area is full, read-only or corrupt: what was staged is applied if it can be, and
-//! else the old system boots.
+//! else the old system boots, and the update waits.
 
 use super::common::{NEW, expect, machine, machine_at_shell, small, stage};
 use everboot_builder::command::{program, run};
@@ -26,24 +26,24 @@ fn stage_says_that_there_is_no_room_or_no_right_to_write_and_what_was_staged_bef
     machine.status().unwrap().expect_default("slot-b", "2").unwrap();
 }
 
-fn expect_old_and_given_up(machine: &Machine, said: &str) {
+fn expect_old_and_due(machine: &Machine, said: &str) {
     assert!(said.contains("UP 1"), "{said}");
     let status = machine.status().unwrap();
     status.expect_default("slot-a", "1").unwrap();
-    assert_eq!(status.at("/update/state"), "none");
+    assert_eq!((status.at("/update/state"), status.at("/update/starts_left")), ("due".into(), "4".into()));
 }
 
 #[test]
-fn a_file_system_that_is_garbage_behind_its_superblock_is_given_up() {
+fn an_update_behind_a_garbage_file_system_waits_and_the_old_system_boots() {
     let machine = machine("staging-garbage");
     stage(&machine, &small("2", NEW, &[]));
     machine.disk.write(DATA, 4096, &vec![0xa5; 4 << 20]).unwrap();
     let said = machine.run("boot").unwrap();
-    expect_old_and_given_up(&machine, &said);
+    expect_old_and_due(&machine, &said);
 }
 
 #[test]
-fn a_file_system_that_asks_for_a_panic_on_damage_is_given_up_without_one() {
+fn a_file_system_that_asks_for_a_panic_on_damage_gets_none_and_the_update_waits() {
     let machine = machine("staging-panics");
     stage(&machine, &small("2", NEW, &[]));
     let image = machine.work.join("data.img");
@@ -52,5 +52,5 @@ fn a_file_system_that_asks_for_a_panic_on_damage_is_given_up_without_one() {
     machine.disk.write_image(DATA, &image).unwrap();
     let said = machine.run("boot").unwrap();
     assert!(said.contains("deleted inode referenced") && !said.contains("Kernel panic"), "{said}");
-    expect_old_and_given_up(&machine, &said);
+    expect_old_and_due(&machine, &said);
 }

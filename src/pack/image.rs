@@ -6,6 +6,7 @@
 
 use crate::endorse::read_chain;
 use crate::formats;
+use crate::fs_block;
 use crate::modules::Modules;
 use crate::output::Output;
 use crate::root;
@@ -161,6 +162,7 @@ fn describe(arguments: &Arguments, image: &Path, len: u64) -> Result<Manifest> {
             salt,
             open: arguments.open,
             frame_blocks: arguments.frame_blocks,
+            fs_block: fs_block::of(image)?,
         }],
     };
     let manifest = Manifest::parse(manifest.to_json().as_bytes())?;

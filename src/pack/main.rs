@@ -8,6 +8,7 @@ mod disk;
 mod endorse;
 mod files;
 mod formats;
+mod fs_block;
 mod image;
 mod keygen;
 mod manual;

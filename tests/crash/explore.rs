@@ -13,6 +13,7 @@ use super::kept::{Kept, KeptNode};
 use super::oracle::{CopyDamage, MachineState, Oracle, Outcome, Profile};
 use super::replay::retrace;
 use super::scenario::Scenario;
+use super::staged::StagedDamage;
 use super::step::Step;
 use super::strip::Strip;
 use everboot_kit::epoch::{Loss, expected, lie_losses, losses, page_losses};
@@ -272,6 +273,20 @@ impl Explorer {
         Ok(())
     }
 
+    /// The staged bundle is damaged beside what the crash did.
+    fn damage_staged(&mut self, trail: usize, now: &DurableState) -> Result<(), (Violation, usize, Step)> {
+        for (which, _) in StagedDamage::ALL {
+            let Some(damaged) = which.of(now) else { continue };
+            let image = hash(&damaged);
+            if self.is_new(image, false) {
+                let checked = self.oracle.damage_staged(&damaged);
+                checked.map_err(|violation| (violation, trail, Step::StagedDamage(which)))?;
+                self.counts.damaged_bundles += u64::from(self.checked(image, false));
+            }
+        }
+        Ok(())
+    }
+
     /// Every loss of the epoch that is open at a cut.
     fn cut(
         &mut self,
@@ -318,6 +333,7 @@ impl Explorer {
                 self.step_to(node, step, MachineState { durable: now.clone(), entered: None }, 1, false)
             {
                 self.damage_copy(trail, &now)?;
+                self.damage_staged(trail, &now)?;
             }
         }
         for loss in page_losses(&open) {

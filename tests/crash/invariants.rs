@@ -54,7 +54,7 @@ pub fn untouched(was: &Facts, before: &DurableState, now: &DurableState) -> Chec
 }
 
 /// [`invariant_named_bundle_is_there`], by the bytes of the bundles that a campaign has.
-fn bundle_is_there(is: &Facts, now: &DurableState) -> Check {
+pub fn bundle_is_there(is: &Facts, now: &DurableState) -> Check {
     invariant_named_bundle_is_there(is, |bundle| {
         let file = now.files.get(STAGED);
         known().iter().any(|known| {

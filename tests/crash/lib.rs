@@ -23,6 +23,7 @@ pub mod reader;
 pub mod replay;
 pub mod scenario;
 pub mod show;
+pub mod staged;
 pub mod step;
 pub mod strip;
 pub mod verbs;

@@ -60,6 +60,7 @@ const FIRST: &[(&str, &[&str])] = &[
             "half-compared",
             "trailer-unread",
             "starts-never-end",
+            "starts-in-all-given-back",
             "error-makes-bad",
         ],
     ),
@@ -67,7 +68,10 @@ const FIRST: &[(&str, &[&str])] = &[
         "prepare",
         &["no-barrier-before-trailer", "trailer-first", "blocks-not-read-back", "save-after-handoff"],
     ),
-    ("due-over-a-good-slot", &["trailer-kept", "erase-no-sync", "not-named-writing", "writing-in-one-copy"]),
+    (
+        "due-over-a-good-slot",
+        &["trailer-kept", "erase-no-sync", "not-named-writing", "writing-in-one-copy", "staged-unproven"],
+    ),
     (
         "rollback-of-a-trial",
         &[
@@ -81,7 +85,7 @@ const FIRST: &[(&str, &[&str])] = &[
             "attempt-in-one-copy",
         ],
     ),
-    ("staged-twice", &["bundle-before-record"]),
+    ("staged-twice", &["bundle-before-record", "staged-not-read-back"]),
     ("floor", &["floor-sinks", "floor-forgotten"]),
     ("no-record", &["lost-forgotten"]),
     ("no-record-unmarked", &["unmarked-is-good"]),

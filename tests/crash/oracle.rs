@@ -10,7 +10,8 @@ use everboot_core::slot::SlotId;
 use everboot_kit::facts::Facts;
 use everboot_kit::invariants::{
     invariant_atomic_choice, invariant_attempts_outlive_a_copy, invariant_bounded_rollback,
-    invariant_eligible_slots_are_whole, invariant_progress, invariant_proof_before_entry,
+    invariant_damaged_bundle_costs_no_good_slot, invariant_eligible_slots_are_whole, invariant_progress,
+    invariant_proof_before_entry,
 };
 use everboot_kit::sim::pages::{PAGE, mix};
 use everboot_kit::sim::power::DiskFault;
@@ -270,6 +271,14 @@ impl Oracle {
         let is = self.reader.facts(&durable);
         invariant_eligible_slots_are_whole(&is)?;
         self.recover(&durable, Profile::Sound)
+    }
+
+    /// A disk whose staged bundle was damaged by itself while power was off: no good slot is given up for it.
+    pub fn damage_staged(&mut self, durable: &DurableState) -> Check {
+        let was = self.reader.facts(durable);
+        let run = self.run(&MachineState { durable: durable.clone(), entered: None }, Act::Boot, None);
+        invariant_damaged_bundle_costs_no_good_slot(&was, &self.reader.facts(&run.end))?;
+        self.recover(durable, Profile::Sound)
     }
 
     fn recover_weakly(&mut self, state: &MachineState, was: &Facts) -> Check {

@@ -70,6 +70,7 @@ pub fn retrace(oracle: &mut Oracle, state: &MachineState, step: &Step, seed: u64
             MachineState { durable: run.end, entered: run.entered }
         }
         Step::CopyDamage(which) => off(which.of(&state.durable)),
+        Step::StagedDamage(which) => off(which.of(&state.durable).unwrap_or(state.durable.clone())),
         Step::Fault { act, call, how, kept: true } => off(oracle.run(state, *act, Some((*call, *how))).end),
         Step::Fault { act, call, how, kept: false } => {
             let run = oracle.run(state, *act, Some((*call, *how)));
@@ -101,6 +102,11 @@ fn follow(
         Step::CopyDamage(which) => {
             let durable = which.of(&state.durable);
             oracle.damage_copy(&state.durable, *which).map_err(|violation| (violation, durable.clone()))?;
+            Ok(off(durable))
+        }
+        Step::StagedDamage(which) => {
+            let durable = which.of(&state.durable).unwrap_or(state.durable.clone());
+            oracle.damage_staged(&durable).map_err(|violation| (violation, durable.clone()))?;
             Ok(off(durable))
         }
         Step::Fault { act, call, how, kept } => {

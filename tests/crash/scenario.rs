@@ -178,16 +178,23 @@ pub const SCENARIOS: &[Scenario] = &[
 pub static POLICY: OnceLock<Policy> = OnceLock::new();
 
 /// Counters that are small, so that a search comes to its end.
-const FEW_TRIES: Policy =
-    Policy { tries: 2, handoffs: 3, apply_starts: 2, assess: Assess::Always, strict: false };
+const FEW_TRIES: Policy = Policy {
+    tries: 2,
+    handoffs: 3,
+    apply_starts: 2,
+    apply_starts_in_all: 4,
+    assess: Assess::Always,
+    strict: false,
+};
 
 /// The factory's machine.
 fn factory() -> World {
     let mut world = World::factory();
-    let Policy { tries, handoffs, apply_starts, assess, .. } = *POLICY.get().unwrap_or(&FEW_TRIES);
+    let Policy { tries, handoffs, apply_starts, apply_starts_in_all, assess, .. } =
+        *POLICY.get().unwrap_or(&FEW_TRIES);
     let config = &mut world.config;
-    (config.tries, config.handoffs, config.apply_starts, config.assess) =
-        (tries, handoffs, apply_starts, assess);
+    (config.tries, config.handoffs, config.assess) = (tries, handoffs, assess);
+    (config.apply_starts, config.apply_starts_in_all) = (apply_starts, apply_starts_in_all);
     world
 }
 

@@ -2,6 +2,7 @@
 
 use super::act::Act;
 use super::oracle::{CopyDamage, Profile};
+use super::staged::StagedDamage;
 use everboot_kit::epoch::{Loss, SectorDamage};
 use everboot_kit::sim::DurableState;
 use everboot_kit::sim::power::{DiskFault, Event};
@@ -25,6 +26,8 @@ pub enum Step {
     },
     /// Copies of the record are lost by themselves, while power is off.
     CopyDamage(CopyDamage),
+    /// The staged bundle changes by itself, while power is off.
+    StagedDamage(StagedDamage),
     /// An operation of an act fails; when the act is over, power is off.
     Fault {
         act: Act,
@@ -54,6 +57,9 @@ impl fmt::Display for Step {
                     .find(|(damage_copy, _)| damage_copy == which)
                     .map_or("", |(_, name)| name),
             ),
+            Self::StagedDamage(which) => f.write_str(
+                StagedDamage::ALL.iter().find(|(damage, _)| damage == which).map_or("", |(_, name)| name),
+            ),
             Self::Crash { act, cut, lies: 0, loss } => write!(f, "{}@{cut}.{loss}", act.name()),
             Self::Crash { act, cut, lies, loss } => write!(f, "{}@{cut}~{lies}.{loss}", act.name()),
             Self::Fault { act, call, how, kept } => {
@@ -75,7 +81,9 @@ impl Step {
                 Profile::Sound
             }
             Self::Crash { .. } => Profile::Weak,
-            Self::Clean(_) | Self::CopyDamage(_) | Self::Fault { .. } => Profile::Sound,
+            Self::Clean(_) | Self::CopyDamage(_) | Self::StagedDamage(_) | Self::Fault { .. } => {
+                Profile::Sound
+            }
         }
     }
 
@@ -99,7 +107,11 @@ impl Step {
             .iter()
             .find(|(_, name)| *name == text)
             .map(|(damage_copy, _)| Self::CopyDamage(*damage_copy));
-        damage_copy.or_else(|| Act::parse(text).map(Self::Clean))
+        let damage_staged = StagedDamage::ALL
+            .iter()
+            .find(|(_, name)| *name == text)
+            .map(|(damage, _)| Self::StagedDamage(*damage));
+        damage_copy.or(damage_staged).or_else(|| Act::parse(text).map(Self::Clean))
     }
 }
 
@@ -110,8 +122,14 @@ pub fn at_cut(before: &DurableState, events: &[Event], cut: usize, lies: usize) 
 
 #[test]
 fn a_step_reads_back() {
-    for text in ["boot", "stage2@0..-", "boot@17.3f.t5:8", "prepare@4~2.00.-", "confirm!3.eio-for-ever.kept"]
-    {
+    for text in [
+        "boot",
+        "stage2@0..-",
+        "boot@17.3f.t5:8",
+        "prepare@4~2.00.-",
+        "flip-staged",
+        "confirm!3.eio-for-ever.kept",
+    ] {
         let read = Step::parse(text).map(|step| step.to_string());
         let expected = if text == "stage2@0..-" { "stage2@0..-" } else { text };
         assert_eq!(read.as_deref(), Some(expected));

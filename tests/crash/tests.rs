@@ -42,6 +42,7 @@ fn every_scenario_keeps_every_promise_where_it_begins() {
     let counts = done.progress().counts;
     assert!(counts.states > 4_500, "{counts:?}");
     assert!(counts.faults > 5_000, "{counts:?}");
+    assert!(counts.damaged_bundles > 20, "{counts:?}");
 }
 
 /// Any number of power cuts: every state that they can bring is known, and none breaks a promise.

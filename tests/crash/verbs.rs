@@ -1,7 +1,7 @@
 //! What must hold of every verb of the running system, and of every act in which a device failed.
 
 use super::act::{Act, Ending, Run, slot_on};
-use super::invariants::{invariant_orderly, part_of, untouched};
+use super::invariants::{bundle_is_there, invariant_orderly, part_of, untouched};
 use super::known::{FILLED, boots};
 use everboot_core::record::Record;
 use everboot_core::slot::SlotId;
@@ -85,6 +85,9 @@ pub fn check_faulty(
     untouched(was, before, &run.end)?;
     invariant_atomic_choice(run.entered(), is)?;
     invariant_proof_before_entry(run.entered(), is)?;
+    if run.ending == Ending::Done {
+        bundle_is_there(is, &run.end)?;
+    }
     invariant_no_record_no_trial(was, run, durable)?;
     invariant_counters_never_rise(was, &run.saves())
 }

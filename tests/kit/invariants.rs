@@ -221,7 +221,7 @@ pub fn invariant_proof_before_entry(entered: Option<Entered>, is: &Facts) -> Che
 /// the saves, `None` stands for a write to a slot.
 pub fn invariant_starts_are_counted(was: &Facts, saves: &[Option<Record>]) -> Check {
     let starts = |record: &Record| match record.update {
-        Update::Due { starts_left, .. } => Some(starts_left),
+        Update::Due { starts_left, starts_left_in_all, .. } => Some((starts_left, starts_left_in_all)),
         _ => None,
     };
     let Some(before) = was.record.as_ref().and_then(|(_, record)| starts(record)) else { return Ok(()) };
@@ -230,9 +230,9 @@ pub fn invariant_starts_are_counted(was: &Facts, saves: &[Option<Record>]) -> Ch
         match saved {
             Some(record) => latest = starts(record),
             None => {
-                let counted = latest.is_none_or(|left| left < before);
+                let counted = latest.is_none_or(|left| left.0 < before.0 && left.1 < before.1);
                 return hold(counted, "starts_are_counted", || {
-                    format!("{before} starts left, and {latest:?} then")
+                    format!("{before:?} starts left, and in all, and {latest:?} then")
                 });
             }
         }
@@ -240,7 +240,15 @@ pub fn invariant_starts_are_counted(was: &Facts, saves: &[Option<Record>]) -> Ch
     Ok(())
 }
 
-/// Promise 4: attempts are never given back, by none of the saves of a run.
+/// The starts in all that are left to the bundle whose apply is due.
+fn starts_left_in_all(record: &Record) -> Option<(&Staged, u8)> {
+    match &record.update {
+        Update::Due { bundle, starts_left_in_all, .. } => Some((bundle, *starts_left_in_all)),
+        _ => None,
+    }
+}
+
+/// Promise 4: attempts are never given back, by none of the saves of a run; nor are the starts of an apply in all.
 pub fn invariant_counters_never_rise(was: &Facts, saves: &[Option<Record>]) -> Check {
     let Some((_, before)) = &was.record else { return Ok(()) };
     let mut was = &**before;
@@ -253,6 +261,11 @@ pub fn invariant_counters_never_rise(was: &Facts, saves: &[Option<Record>]) -> C
                 format!("{}: {before:?} hand-offs before, {after:?} after", slot.name)
             })?;
         }
+        let rose = match (starts_left_in_all(was), starts_left_in_all(is)) {
+            (Some((one, before)), Some((other, after))) => one == other && after > before,
+            _ => false,
+        };
+        hold(!rose, "counters_never_rise", || "an apply got starts back that nothing gives back".to_owned())?;
         was = is;
     }
     Ok(())
@@ -270,6 +283,22 @@ pub fn invariant_good_stays_good(was: &Facts, is: &Facts) -> Check {
     }
     let lost = was.default.is_some_and(|id| was.is_good(id)) && is.default != was.default;
     hold(!lost, "good_stays_good", || format!("the default was {:?}, and is {:?}", was.default, is.default))
+}
+
+/// Promise 7. Where the staged bundle is not what was staged, every good slot stays good: the boot finds out before it
+/// writes.
+pub fn invariant_damaged_bundle_costs_no_good_slot(was: &Facts, is: &Facts) -> Check {
+    let (Some((_, was)), Some((_, is))) = (&was.record, &is.record) else { return Ok(()) };
+    for (id, slot) in was.ids().filter(|(id, _)| was.is_good(*id)) {
+        hold(is.is_good(id), "damaged_bundle_costs_no_good_slot", || {
+            format!(
+                "{} was good, the staged bundle is damaged, and now it is {}",
+                slot.name,
+                is.slot(id).state
+            )
+        })?;
+    }
+    Ok(())
 }
 
 /// Promise 9. Only a trial that is used up or cannot be entered makes its image bad; `boots` says whether an image can

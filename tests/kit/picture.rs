@@ -1,5 +1,6 @@
 //! Records as one-line pictures: `a:good* b:trial(3,10) due(b,5)`.
 //!
+//! `due(b,5)` has all its starts in all; `due(b,5,7)` has 7 of them.
 //! `*` after a slot is the default, `!` the booted and confirmed one, `?` the booted and unconfirmed one; `?<` one that
 //! the boot fell back to.
 
@@ -7,8 +8,14 @@ use everboot_core::config::{Assess, Policy};
 use everboot_core::record::{Extension, LastBoot, Owner, Record, Slot, Staged, Update};
 use everboot_core::slot::{BadReason, Image, ImageId, Part, SlotId, SlotName, SlotState, Tagged, Uuid};
 
-pub const POLICY: Policy =
-    Policy { tries: 3, handoffs: 10, apply_starts: 5, assess: Assess::Always, strict: false };
+pub const POLICY: Policy = Policy {
+    tries: 3,
+    handoffs: 10,
+    apply_starts: 5,
+    apply_starts_in_all: 50,
+    assess: Assess::Always,
+    strict: false,
+};
 
 /// The image whose root hash is 32 times `hash`.
 pub fn image(hash: u8) -> Image {
@@ -115,8 +122,10 @@ pub fn record(picture: &str) -> Record {
             }
             "due" => {
                 let (name, starts) = inner.split_once(',').unwrap();
-                let (target, starts_left) = (record.find(name).unwrap(), starts.parse().unwrap());
-                record.update = Update::Due { bundle: bundle(), target, starts_left };
+                let (target, starts) = (record.find(name).unwrap(), numbers(starts));
+                let starts_left_in_all = starts.get(1).copied().unwrap_or(POLICY.apply_starts_in_all);
+                let (bundle, starts_left) = (bundle(), starts[0]);
+                record.update = Update::Due { bundle, target, starts_left, starts_left_in_all };
             }
             "other" => {
                 let (tag, target) = inner.split_once(',').unwrap_or((inner, ""));
@@ -189,8 +198,12 @@ pub fn show(record: &Record) -> String {
         Update::Staged(_) => words.push("staged".into()),
         Update::Kept(_) => words.push("kept".into()),
         Update::Preparing { target, .. } => words.push(format!("preparing({})", record.slot(*target).name)),
-        Update::Due { target, starts_left, .. } => {
-            words.push(format!("due({},{starts_left})", record.slot(*target).name));
+        Update::Due { target, starts_left, starts_left_in_all, .. } => {
+            let in_all = match *starts_left_in_all {
+                all if all == POLICY.apply_starts_in_all => String::new(),
+                fewer => format!(",{fewer}"),
+            };
+            words.push(format!("due({},{starts_left}{in_all})", record.slot(*target).name));
         }
         Update::Other { step, target, .. } => {
             let target = target.map_or(String::new(), |id| format!(",{}", record.slot(id).name));
@@ -232,6 +245,7 @@ fn a_picture_reads_back() {
         "a:good* b:empty",
         "a:good*! b:trial(2,9)#9 kept bad(7,8)",
         "a:bad(mount)? b:writing due(b,5) rounds(3)",
+        "a:good*! b:writing due(b,5,7)",
         "a:good b:good*! c:bad(rolledback) preparing(c)",
         "a:good*! b:good once(b) rounds(1)",
         "a:good b:good*! floor(1.5)",

@@ -51,6 +51,7 @@ pub fn manifest(version: u8) -> Manifest {
         salt: vec![version; 4],
         open: false,
         frame_blocks: 4,
+        fs_block: None,
     };
     Manifest {
         compatible: "sim".into(),

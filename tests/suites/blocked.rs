@@ -144,7 +144,7 @@ fn updates() -> Vec<Update> {
     let mut updates = vec![Update::None, Update::Staged(other()), Update::Kept(other())];
     for target in [SlotId(0), SlotId(1)] {
         updates.push(Update::Preparing { bundle: other(), target });
-        updates.push(Update::Due { bundle: other(), target, starts_left: 3 });
+        updates.push(Update::Due { bundle: other(), target, starts_left: 3, starts_left_in_all: 3 });
     }
     updates
 }

@@ -86,7 +86,15 @@ impl Drop for TempDir {
 
 fn manifest(frame_blocks: u32) -> Manifest {
     let (name, root_hash) = (PartName::root(), RootHash([0; 32]));
-    let root = PartImage { name, size: 8192, root_hash, salt: vec![9; 32], open: false, frame_blocks };
+    let root = PartImage {
+        name,
+        size: 8192,
+        root_hash,
+        salt: vec![9; 32],
+        open: false,
+        frame_blocks,
+        fs_block: None,
+    };
     let (compatible, version) = ("demo".into(), "1.2".into());
     Manifest {
         compatible,

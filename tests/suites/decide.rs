@@ -1,21 +1,23 @@
 //! The boot decision, row by row.
 
 use everboot_core::config::{Assess, Policy};
-use everboot_core::decide::{Decision, Observation, Reason, Request, SlotObservation, Target, decide};
+use everboot_core::decide::{
+    ApplyFault, Decision, Observation, Reason, Request, SlotObservation, Target, decide,
+};
 use everboot_core::record::Record;
 use everboot_core::slot::RootFault;
 use everboot_kit::picture::{POLICY, record, show};
 
 /// What is seen: one word a slot, `.` present, `-` missing, `kernel` no modules for this one, `dev`, `mount`,
 /// `init`, `unproven` failed that way; then `norecord`, `slot=NAME`, `hand=NAME`, `keep=NAME`, `recovery`, `shell`,
-/// `applyfailed`, `waited`; `rescue` when there is a recovery slot, `norescue` when it failed.
+/// `applyfailed`, `applydevice`, `waited`; `rescue` when there is a recovery slot, `norescue` when it failed.
 fn observation(record: &Record, text: &str) -> Observation {
     let mut seen = Observation {
         can_persist: true,
         slots: vec![],
         recovery: SlotObservation::Missing,
         request: None,
-        apply_failed: false,
+        apply: None,
         recovery_waited: false,
     };
     for word in text.split_whitespace() {
@@ -28,7 +30,8 @@ fn observation(record: &Record, text: &str) -> Observation {
             "unproven" => seen.slots.push(SlotObservation::Failed(RootFault::Unproven)),
             "init" => seen.slots.push(SlotObservation::Failed(RootFault::NoInit)),
             "norecord" => seen.can_persist = false,
-            "applyfailed" => seen.apply_failed = true,
+            "applyfailed" => seen.apply = Some(ApplyFault::Image),
+            "applydevice" => seen.apply = Some(ApplyFault::Device),
             "waited" => seen.recovery_waited = true,
             "rescue" => seen.recovery = SlotObservation::Present,
             "norescue" => seen.recovery = SlotObservation::Failed(RootFault::NoInit),
@@ -119,15 +122,38 @@ fn a_trial_whose_device_fails_is_passed_over_and_keeps_its_name() {
 
 #[test]
 fn an_apply_is_counted_before_it_starts() {
-    let reason = check("a:good*! b:bad due(b,5)", ". .", "apply b", "a:good*! b:bad due(b,4)");
+    let reason = check("a:good*! b:bad due(b,5)", ". .", "apply b", "a:good*! b:bad due(b,4,49)");
     assert_eq!(reason, Reason::ApplyDue { starts_left: 4 });
-    check("a:good*! b:good due(b,5)", ". .", "apply b", "a:good*! b:good due(b,4)");
-    check("a:good* b:writing due(b,1)", ". .", "apply b", "a:good* b:writing due(b,0)");
+    check("a:good*! b:good due(b,5)", ". .", "apply b", "a:good*! b:good due(b,4,49)");
+    check("a:good* b:writing due(b,1)", ". .", "apply b", "a:good* b:writing due(b,0,49)");
 }
 
 #[test]
 fn an_apply_without_progress_is_abandoned_after_its_starts() {
     check("a:good* b:writing due(b,0)", ". .", "boot a", "a:good*? b:writing");
+}
+
+#[test]
+fn an_apply_is_abandoned_after_its_starts_in_all_whatever_they_proved() {
+    let reason = check("a:good*! b:writing due(b,5,1)", ". .", "apply b", "a:good*! b:writing due(b,4,0)");
+    assert_eq!(reason, Reason::ApplyDue { starts_left: 0 });
+    check("a:good*! b:writing due(b,5,0)", ". .", "boot a", "a:good*? b:writing");
+}
+
+#[test]
+fn an_apply_that_a_device_failed_stays_due_until_its_starts_are_used_up() {
+    for seen in [". . applydevice", ". . applydevice waited"] {
+        check("a:good*! b:good due(b,4)", seen, "boot a", "a:good*? b:good due(b,4)");
+        check("a:good*! b:writing due(b,4,3)", seen, "boot a", "a:good*? b:writing due(b,4,3)");
+        check("a:good*! b:writing due(b,0)", seen, "boot a", "a:good*? b:writing");
+        check("a:good*! b:writing due(b,4,0)", seen, "boot a", "a:good*? b:writing");
+    }
+    check(
+        "a:bad* b:writing due(b,4)",
+        ". . applydevice",
+        "recovery 10",
+        "a:bad* b:writing due(b,4) rounds(1)",
+    );
 }
 
 #[test]
@@ -349,7 +375,7 @@ const STARTS: [&str; 11] = [
 #[test]
 fn every_record_has_a_way_up() {
     let states = ["empty", "writing", "proven", "trial(1,2)", "trial(0,2)", "trial(2,0)", "good", "bad"];
-    let updates = ["", "staged", "kept", "preparing(b)", "due(b,1)", "due(b,0)"];
+    let updates = ["", "staged", "kept", "preparing(b)", "due(b,1)", "due(b,0)", "due(b,1,1)"];
     let mut cases = 0;
     for (a, b) in states.iter().flat_map(|a| states.iter().map(move |b| (a, b))) {
         for (update, marks) in updates.iter().flat_map(|u| ["*", "*!", "?", ""].map(|m| (u, m))) {
@@ -358,11 +384,12 @@ fn every_record_has_a_way_up() {
                 continue;
             }
             for start in STARTS {
-                walk(before.clone(), observation(&before, start));
+                walk(before.clone(), observation(&before, start), ApplyFault::Image);
+                walk(before.clone(), observation(&before, start), ApplyFault::Device);
                 cases += 1;
                 let once = Record { once: before.find("b"), ..before.clone() };
                 if once.check().is_ok() {
-                    walk(once, observation(&before, start));
+                    walk(once, observation(&before, start), ApplyFault::Device);
                     cases += 1;
                 }
             }
@@ -372,7 +399,7 @@ fn every_record_has_a_way_up() {
 }
 
 /// Follows the decisions while everything that can fail fails.
-fn walk(mut record: Record, mut seen: Observation) {
+fn walk(mut record: Record, mut seen: Observation, fault: ApplyFault) {
     for _ in 0..12 {
         let decision = decide(&record, &seen, &POLICY);
         decision.record.check().unwrap_or_else(|out| panic!("{}: {out:?}", show(&record)));
@@ -393,7 +420,7 @@ fn walk(mut record: Record, mut seen: Observation) {
             }
             Target::Apply(id) => {
                 assert!(seen.can_persist && record.default != Some(id), "{}", show(&record));
-                seen.apply_failed = true;
+                seen.apply = Some(fault);
             }
             Target::RecoverySlot => seen.recovery = SlotObservation::Failed(RootFault::NoInit),
             Target::Recovery { wait, .. } => {

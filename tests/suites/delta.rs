@@ -32,6 +32,35 @@ fn a_delta_is_staged_prepared_and_booted_like_a_whole_bundle() {
     flow::confirm(world.site()).unwrap();
 }
 
+/// Longer than a watchdog waits may be what the tree of a large delta takes: each group of it is a sign of life.
+#[test]
+fn a_tree_that_is_made_of_a_delta_gives_a_sign_of_life_with_each_group() {
+    let world = World::running();
+    let keys = world.keys.clone();
+    let open = || Bundle::open(SimDisk::with_power(delta(), world.machine.parts[0].power()), &keys).unwrap();
+    let source = || {
+        let slot = world.machine.parts[SLOT_A].clone();
+        let image = apply::read_trailer(&slot).unwrap().unwrap().signed.verify(&keys).unwrap().root().clone();
+        let mut sources = Sources::none();
+        sources.push(slot, &image).unwrap();
+        [sources]
+    };
+    let (mut bundle, mut signs) = (open(), 0);
+    let Body::Delta(told) = &bundle.bodies()[0] else { panic!("whole") };
+    let groups = told.count();
+    apply::check(&mut bundle, &mut source(), Threads::NONE, &mut |proven, _| signs += u64::from(proven == 0))
+        .unwrap();
+    assert!(groups > 0 && signs >= groups, "{signs} signs of {groups} groups");
+    let (mut bundle, mut signs) = (open(), 0);
+    let slot = world.machine.parts[SLOT_B].clone();
+    apply::apply(&mut bundle, &mut source(), &[slot], Threads::NONE, &mut |progress| {
+        signs += u64::from(progress.proven == 0);
+    })
+    .unwrap();
+    // The tree is made twice: to be checked, and in the slot.
+    assert!(signs >= 2 * groups, "{signs} signs of {groups} groups");
+}
+
 fn boots_the_new_slot(world: &mut World, case: &str) {
     let outcome = world.boot();
     let flow::Destination::Root(_, root, _) = outcome.destination else {

@@ -263,6 +263,7 @@ pub(crate) fn manifest(version: &str) -> Manifest {
         salt: version.into(),
         open: false,
         frame_blocks: 16,
+        fs_block: None,
     };
     Manifest {
         compatible: "bench".into(),

@@ -124,7 +124,7 @@ fn no_verb_of_an_older_agent_changes_a_newer_format() {
     assert!(bytes(&world) == before);
 }
 
-/// B16 of the cases that failed: floor, bad images and rejection were gone after one boot.
+/// Floor, bad images and rejection were gone after one boot.
 #[test]
 fn a_reason_that_is_not_known_costs_nothing_else() {
     let mut world = upgraded();

@@ -29,6 +29,7 @@ mod repair;
 mod shell;
 mod slot;
 mod sources;
+mod staging_fails;
 mod tidy;
 mod tree;
 mod trust;

@@ -155,6 +155,7 @@ fn an_early_apply_ends_in_a_trial() {
     check(applied, "a:good*! b:writing due(b,4)", "a:good*! b:trial(3,10)#9 kept");
     let progressed = |record: &Record| Ok(lifecycle::progressed(record, &POLICY));
     check(progressed, "a:good*! b:writing due(b,1)", "a:good*! b:writing due(b,5)");
+    check(progressed, "a:good*! b:writing due(b,1,7)", "a:good*! b:writing due(b,5,7)");
 }
 
 #[test]

@@ -123,8 +123,9 @@ fn update(record: &Record) -> String {
         Update::None => "none".to_owned(),
         Update::Staged(_) => format!("{version} staged"),
         Update::Preparing { target, .. } => format!("{version} half written to {}", name(record, *target)),
-        Update::Due { target, starts_left, .. } => {
-            format!("{version} due for {}, {starts_left} starts left", name(record, *target))
+        Update::Due { target, starts_left, starts_left_in_all, .. } => {
+            let target = name(record, *target);
+            format!("{version} due for {target}, {starts_left} starts left, {starts_left_in_all} in all")
         }
         Update::Kept(_) => format!("{version} kept"),
         Update::Other { .. } => format!("{version} of a newer everboot"),

@@ -107,6 +107,8 @@ pub struct UpdateFacts {
     pub(crate) target: Option<String>,
     /// Starts of the early apply that are left.
     pub(crate) starts_left: Option<u8>,
+    /// Those that are left whatever they prove.
+    pub(crate) starts_left_in_all: Option<u8>,
     /// Whether a bundle is in the staging area; null when that cannot be seen.
     pub(crate) bundle: Option<bool>,
 }
@@ -266,11 +268,13 @@ fn state_word(state: SlotState) -> &'static str {
 }
 
 fn update_facts(record: &Record, bundle: Option<bool>) -> UpdateFacts {
-    let (state, starts_left) = match &record.update {
+    let (state, starts) = match &record.update {
         Update::None => ("none", None),
         Update::Staged(_) => ("staged", None),
         Update::Preparing { .. } => ("preparing", None),
-        Update::Due { starts_left, .. } => ("due", Some(*starts_left)),
+        Update::Due { starts_left, starts_left_in_all, .. } => {
+            ("due", Some((*starts_left, *starts_left_in_all)))
+        }
         Update::Kept(_) => ("kept", None),
         Update::Other { .. } => ("other", None),
     };
@@ -281,7 +285,8 @@ fn update_facts(record: &Record, bundle: Option<bool>) -> UpdateFacts {
         insecure: image.is_some_and(|image| image.insecure),
         image: image.and_then(|image| image.id).map(|id| id.to_string()),
         target: record.update.target().map(|id| name(record, id)),
-        starts_left,
+        starts_left: starts.map(|(left, _)| left),
+        starts_left_in_all: starts.map(|(_, in_all)| in_all),
         bundle,
     }
 }

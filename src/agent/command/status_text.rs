@@ -126,7 +126,13 @@ fn update(update: &UpdateFacts) -> String {
     let mut line = match update.state {
         "staged" => format!("{version} staged, not due: run `everboot activate`"),
         "preparing" => format!("{version} half written to {target}: run `everboot prepare`"),
-        "due" => format!("{version} due: the next boot applies it to {target}"),
+        "due" => {
+            let starts = [update.starts_left, update.starts_left_in_all].map(|left| left.unwrap_or_default());
+            format!(
+                "{version} due for {target} at the next boot; starts left: {}, {} in all",
+                starts[0], starts[1]
+            )
+        }
         "kept" => format!("{version} was applied; its bundle is kept until the next confirm"),
         "other" => {
             format!("{version}: its step is known to a newer everboot only; `everboot cancel` withdraws it")

@@ -11,7 +11,9 @@ use super::sources::SourceSlots;
 use super::{Error, RecordFault, Site, View};
 use crate::machine::{Access, EarlyBoot, Machine, Operator, OperatorChoice, RecoveryNotice, Root, RootError};
 use everboot_core::config::{BootRequest, Breakpoint};
-use everboot_core::decide::{self, Decision, Observation, Reason, Request, Settled, SlotObservation, Target};
+use everboot_core::decide::{
+    self, ApplyFault, Decision, Observation, Reason, Request, Settled, SlotObservation, Target,
+};
 use everboot_core::lifecycle;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::Record;
@@ -214,7 +216,8 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         Ok(Root { at, open })
     }
 
-    /// Applies the staged image. Only success goes on with a trial; every failure gives the update up.
+    /// Applies the staged image. Only success goes on with a trial. What a device has failed stays due, and its start
+    /// counted; every other failure gives the update up.
     fn apply(&mut self, id: SlotId) {
         let applied = early_apply(&mut self.site, &mut self.view, id);
         self.site.machine.close_staging();
@@ -235,8 +238,10 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
                 self.seen.slots = self.view.observation().slots;
             }
             Err(error) => {
-                self.note(format!("update of {} given up: {error}", self.view.name(id)));
-                self.seen.apply_failed = true;
+                let fault = error.apply_fault();
+                let what = if fault == ApplyFault::Device { "waits for its next start" } else { "given up" };
+                self.note(format!("update of {} {what}: {error}", self.view.name(id)));
+                self.seen.apply = Some(fault);
             }
         }
     }
@@ -332,9 +337,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             let line = |id: &SlotId, what: &str| format!("{}: {what}", self.view.name(*id));
             let text = match settled {
                 Settled::TrialBad(id, why) => line(id, &format!("the trial is bad: {why}")),
-                Settled::ApplyAbandoned(id) => {
-                    line(id, "update abandoned: its starts brought no newly proven block")
-                }
+                Settled::ApplyAbandoned(id) => line(id, "update abandoned: it has used up its starts"),
                 Settled::ApplyRefused(id) => line(id, "update refused: the slot may not be written now"),
                 // Its reason was noted when it failed.
                 Settled::ApplyFailed(_) => continue,
@@ -416,14 +419,17 @@ fn early_apply<M: Machine>(
     let name = view.name(id).clone();
     let parts = site.open_parts(view, id, bundle.manifest(), Access::Exclusive)?;
     apply::fits(&parts, bundle.manifest())?;
-    let sources = site.sources(view, &bundle, Some(id), SourceSlots::Sealed)?;
+    let mut sources = site.sources(view, &bundle, Some(id), SourceSlots::Sealed)?;
+    if !mutant::is(Mutant::StagedUnproven) {
+        site.prove_before(view, id, &mut bundle, &mut sources)?;
+    }
     if !mutant::is(Mutant::NotNamedWriting) {
         view.save_writing(lifecycle::begin_apply(&view.record))?;
     }
     log::info!("{name}: applying {}", bundle.manifest().version);
     let policy = site.config.policy();
     let mut has_progressed = false;
-    let (mut sources, threads) = (sources, site.machine.threads());
+    let threads = site.machine.threads();
     let progress = apply::apply(&mut bundle, &mut sources, &parts, threads, &mut |progress| {
         if progress.written > 0 && !has_progressed {
             has_progressed = true;

@@ -1,10 +1,12 @@
 //! Why a verb failed.
 
+use everboot_core::decide::ApplyFault;
 use everboot_core::lifecycle::{Blocked, Refusal, Unfit};
 use everboot_core::quoted::Quoted;
 use everboot_core::slot::SlotName;
 use everboot_storage::{apply, bundle, medium, store};
 use std::fmt;
+use std::io::ErrorKind;
 
 /// Why a verb failed. Whatever it was, nothing that was good before is lost.
 #[derive(Debug)]
@@ -93,6 +95,29 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+
+impl Error {
+    /// How an early apply that ended so has failed: whether another start may end otherwise.
+    pub(super) fn apply_fault(&self) -> ApplyFault {
+        match self {
+            Self::Bundle(error) | Self::Apply(apply::Error::Bundle(error)) => of_bundle(error),
+            Self::Save(_)
+            | Self::Staging(_)
+            | Self::Slot(..)
+            | Self::SlotMissing(_)
+            | Self::Apply(apply::Error::Target(_) | apply::Error::ReadBack { .. }) => ApplyFault::Device,
+            _ => ApplyFault::Image,
+        }
+    }
+}
+
+/// A bundle that ends too early is damaged, although it is the read that says so.
+fn of_bundle(error: &bundle::Error) -> ApplyFault {
+    match error {
+        bundle::Error::Medium(error) if error.source.kind() != ErrorKind::UnexpectedEof => ApplyFault::Device,
+        _ => ApplyFault::Image,
+    }
+}
 
 impl From<Refusal> for Error {
     fn from(why: Refusal) -> Self {

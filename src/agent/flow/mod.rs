@@ -13,6 +13,7 @@ mod inspect;
 mod observe;
 mod outcome;
 mod prepare;
+mod proof;
 mod record;
 mod repair;
 mod role;

@@ -10,9 +10,10 @@ use everboot_storage::apply::{self, Progress};
 
 /// Writes the staged image to a slot that neither runs nor is the default, and proves it.
 ///
-/// Order: all checks, and for a delta that slots say they have what it needs → record: *preparing*, the slot *writing*,
-/// in both copies → apply → record: *proven*. A cut leaves a slot that nobody boots, and a record that says how far it
-/// is; preparing again goes on with the same slot and writes no proven block twice. It is not activated.
+/// Order: all checks, and for a delta that slots say they have what it needs; where the slot can boot, the proof of the
+/// whole bundle → record: *preparing*, the slot *writing*, in both copies → apply → record: *proven*. A cut leaves a
+/// slot that nobody boots, and a record that says how far it is; preparing again goes on with the same slot and writes
+/// no proven block twice. It is not activated.
 pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress), Error> {
     let mut view = site.look().writable()?;
     view.place(site.config)?;
@@ -26,10 +27,14 @@ pub fn prepare<M: Machine>(mut site: Site<'_, M>) -> Result<(SlotName, Progress)
         Err(Error::Refused(Refusal::OpenSource)) => {
             let mut open = site.sources(&view, &bundle, Some(target), SourceSlots::Any)?;
             // It may have changed since the bundle was staged: that is found out before the slot is named *writing*.
-            apply::check(&mut bundle, &mut open, site.machine.threads(), &mut |_, _| ())?;
+            site.prove(&mut bundle, &mut open)?;
             open
         }
-        sources => sources?,
+        sources => {
+            let mut sealed = sources?;
+            site.prove_before(&view, target, &mut bundle, &mut sealed)?;
+            sealed
+        }
     };
     view.save_writing(next)?;
     let machine = &mut *site.machine;

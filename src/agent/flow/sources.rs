@@ -53,16 +53,16 @@ impl<M: Machine> Site<'_, M> {
         root: RootHash,
         target: Option<SlotId>,
     ) -> Result<(M::Disk, PartImage), Error> {
-        let mut found = None;
+        let (mut found, mut failed) = (None, None);
         for id in (0..view.record.slots.len()).map(|at| SlotId(at as u8)).filter(|id| Some(*id) != target) {
-            if let Some((part, image)) = self.part_with(view, id, root) {
-                if !image.open {
-                    return Ok((part, image));
-                }
-                found = found.or(Some((part, image)));
+            match self.part_with(view, id, root) {
+                Ok(Some((part, image))) if !image.open => return Ok((part, image)),
+                Ok(open) => found = found.or(open),
+                Err(error) => failed = failed.or(Some(error)),
             }
         }
-        found.ok_or(bundle::Error::Source { root }.into())
+        // A slot that does not answer may have it.
+        found.ok_or(failed.unwrap_or(bundle::Error::Source { root }.into()))
     }
 
     /// The part of this slot that holds that image.
@@ -71,10 +71,13 @@ impl<M: Machine> Site<'_, M> {
         view: &View<M::Disk>,
         id: SlotId,
         root: RootHash,
-    ) -> Option<(M::Disk, PartImage)> {
-        let manifest = read_manifest(&self.machine.open(view.root(id)?, Access::Read).ok()?, self.keys)?;
-        let image = manifest.parts.into_iter().find(|image| image.root_hash == root)?;
-        Some((self.machine.open(view.part(id, &image.name).ok()?, Access::Read).ok()?, image))
+    ) -> Result<Option<(M::Disk, PartImage)>, Error> {
+        let failed = |error| Error::Slot(view.name(id).clone(), error);
+        let part = self.machine.open(view.root_part(id)?, Access::Read).map_err(failed)?;
+        let manifest = read_manifest(&part, self.keys).into_iter().flat_map(|manifest| manifest.parts);
+        let Some(image) = { manifest }.find(|image| image.root_hash == root) else { return Ok(None) };
+        let part = self.machine.open(view.part(id, &image.name)?, Access::Read).map_err(failed)?;
+        Ok(Some((part, image)))
     }
 
     /// Refuses to leave the staged bundle for early boot if it is a delta that needs an open slot. Whatever else is

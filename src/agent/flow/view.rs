@@ -149,7 +149,8 @@ impl<M: Machine> Site<'_, M> {
         let is_foreign = loaded.selection.record().is_some_and(|record| Some(record.disk) != here);
         let on_disk = |at: &PartitionRef| disk.is_none_or(|disk| at.disk == disk);
         let find = |locator| survey.find(|part| matches(locator, part)).into_iter().find(on_disk);
-        let (staging, recovery) = (find(&self.config.staging), find(&self.config.recovery));
+        let recovery = find(&self.config.recovery);
+        let staging = find(&self.config.staging).or_else(|| self.staging_elsewhere(&survey));
         let (mut record, parts, is_sure) = match stored {
             Some(record) if !is_foreign => {
                 let find = |guid| survey.find(|part| part.guid == guid).into_iter().find(on_disk);
@@ -174,6 +175,12 @@ impl<M: Machine> Site<'_, M> {
             };
         let slots = self.observe(&record, &parts);
         View { survey, record, loaded, medium, parts, slots, staging, recovery, trouble, can_persist }
+    }
+
+    /// The staging area on a disk without slots. Of several nobody can tell which is meant.
+    fn staging_elsewhere(&self, survey: &Survey) -> Option<PartitionRef> {
+        let found = survey.find(|part| matches(&self.config.staging, part));
+        found.first().copied().filter(|_| found.len() == 1)
     }
 
     /// Marks as insecure what is in a slot whose trailer no key accepts, where there are keys: for a record that rests
@@ -349,7 +356,7 @@ impl<D: Medium> View<D> {
             slots: self.record.ids().zip(&self.slots).map(seen).collect(),
             recovery,
             request: None,
-            apply_failed: false,
+            apply: None,
             recovery_waited: false,
         }
     }

@@ -48,7 +48,9 @@ fn code(error: &flow::Error) -> Exit {
         | Error::WithoutTree(_)
         | Error::TrailerLost(_)
         | Error::WrongRoot(_) => Exit::Refused,
-        Error::Unfit(_) | Error::OtherImage | Error::Apply(apply::Error::DoesNotFit(_)) => Exit::Unfit,
+        Error::Unfit(_)
+        | Error::OtherImage
+        | Error::Apply(apply::Error::DoesNotFit(_) | apply::Error::Sector { .. }) => Exit::Unfit,
         Error::Bundle(error) | Error::Apply(apply::Error::Bundle(error)) => bundle_code(error),
         Error::Exchanged => Exit::Untrusted,
         Error::NoSpace { .. } => Exit::NoSpace,

@@ -37,6 +37,8 @@ pub struct FileMedium {
     /// Unit of direct I/O in bytes; absent when the I/O is buffered.
     direct: Option<usize>,
     block: bool,
+    /// Bytes of a logical sector of the device.
+    sector: u32,
     /// Whether zeroes are written like other bytes.
     sends_zeroes: bool,
     grows: bool,
@@ -88,7 +90,8 @@ impl FileMedium {
         }
         let len = AtomicU64::new(file.seek(SeekFrom::End(0))?);
         let block = kind.is_block_device();
-        Ok(Self { file, start: 0, len, direct: None, block, sends_zeroes: false, grows })
+        let sector = if block { rustix::fs::ioctl_blksszget(&file)? } else { 512 };
+        Ok(Self { file, start: 0, len, direct: None, block, sector, sends_zeroes: false, grows })
     }
 
     /// The unit of direct I/O, after trying one read: some file systems take the flag and refuse the I/O.
@@ -96,7 +99,7 @@ impl FileMedium {
         if !rustix::fs::fcntl_getfl(&self.file)?.contains(OFlags::DIRECT) {
             return Ok(None);
         }
-        let unit = if self.block { rustix::fs::ioctl_blksszget(&self.file)? as usize } else { PAGE };
+        let unit = if self.block { self.sector as usize } else { PAGE };
         let whole_units = self.len().is_multiple_of(unit as u64) && unit <= PAGE;
         let refused = match self.file.read_at(&mut Aligned::zeroed(unit), 0) {
             Err(error) => error.raw_os_error() == Some(Errno::INVAL.raw_os_error()),
@@ -202,6 +205,10 @@ fn open_with(path: &Path, access: Access, more: OFlags) -> Result<File, Errno> {
 impl Medium for FileMedium {
     fn len(&self) -> u64 {
         self.len.load(Ordering::Relaxed)
+    }
+
+    fn sector_size(&self) -> u32 {
+        self.sector
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {

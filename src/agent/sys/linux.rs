@@ -191,7 +191,13 @@ impl Machine for LinuxMachine {
         if let Some(directory) = &self.staging {
             return DirStaging::open(directory, create);
         }
-        let none = || Error::named(Op::Open, "staging area", io::Error::other("its partition was not found"));
+        let none = || {
+            Error::named(
+                Op::Open,
+                "staging area",
+                io::Error::other("its partition was not found, or is on several disks"),
+            )
+        };
         let node = self.node(at.ok_or_else(none)?)?.clone();
         let point = match self.mounted_at(&node, access) {
             Some(point) => point,

@@ -51,6 +51,7 @@ impl Default for Config {
             tries: 3,
             handoffs: 10,
             apply_starts: 5,
+            apply_starts_in_all: 50,
             assess: Assess::Always,
             lock: Lock::No,
             insecure: false,
@@ -105,6 +106,7 @@ impl Config {
             "tries" => self.tries = count()?,
             "handoffs" => self.handoffs = count()?,
             "apply-starts" => self.apply_starts = count()?,
+            "apply-starts-in-all" => self.apply_starts_in_all = count()?,
             "assess" => {
                 self.assess = choice(value, [("always", Assess::Always), ("upgrade", Assess::Upgrade)])?
             }
@@ -200,7 +202,7 @@ mod tests {
         let text = format!(
             "compatible = x\nrecord = PARTUUID={uuid}\nstaging = PARTLABEL=my data\nslot = a\n\
              slot = b  PARTUUID={uuid}\nslot = c PARTLABEL=See\ntries = 1\nhandoffs = 100\napply-starts = 7\n\
-             recovery = PARTLABEL=rescue\nassess = upgrade\nlock = yes\nshell = none\ninsecure = yes\ntimeout = 3600\n\
+             apply-starts-in-all = 9\nrecovery = PARTLABEL=rescue\nassess = upgrade\nlock = yes\nshell = none\ninsecure = yes\ntimeout = 3600\n\
              watchdog = 10\r\n"
         );
         assert!(NAMES.iter().all(|key| text.contains(&format!("{key} = "))), "{text}");
@@ -212,7 +214,8 @@ mod tests {
         assert_eq!(config.shell, ShellAccess::Closed);
         assert_eq!(config.slots[0].parts[0].1, Locator::PartLabel("a".into()));
         assert_eq!(config.slots[2].parts[0].1, Locator::PartLabel("See".into()));
-        assert_eq!((config.tries, config.handoffs, config.apply_starts), (1, 100, 7));
+        assert_eq!((config.tries, config.handoffs), (1, 100));
+        assert_eq!((config.apply_starts, config.apply_starts_in_all), (7, 9));
         assert_eq!((config.assess, config.lock, config.timeout), (Assess::Upgrade, Lock::Yes, 3600));
         assert_eq!((config.watchdog, config.insecure), (Watchdog::Left(10), true));
     }

@@ -25,7 +25,7 @@ const COUNT: &str = "1 to 100";
 const SECONDS: &str = "1 to 3600 (seconds)";
 
 /// The keys of `everboot.conf`. Each may stand once, `slot` once for each slot.
-pub const KEYS: [Key; 14] = [
+pub const KEYS: [Key; 15] = [
     key(
         "compatible",
         "1 to 64 printable characters without a space",
@@ -60,6 +60,13 @@ pub const KEYS: [Key; 14] = [
         COUNT,
         "5",
         "Starts of an apply in early boot without a newly proven block before it is given up.",
+    ),
+    key(
+        "apply-starts-in-all",
+        COUNT,
+        "50",
+        "The hard number of starts of an apply in early boot, which nothing gives back: a medium may lose again what \
+         each start has proven.",
     ),
     key(
         "assess",

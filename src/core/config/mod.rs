@@ -111,6 +111,8 @@ pub struct Config {
     pub handoffs: u8,
     /// Starts of an early apply without a newly proven block before it is abandoned; 1 to 100, default 5.
     pub apply_starts: u8,
+    /// The hard number of starts of an early apply, whatever they prove; 1 to 100, default 50.
+    pub apply_starts_in_all: u8,
     /// When boots are recorded; default always.
     pub assess: Assess,
     /// How far the machine is closed; default no.

@@ -11,6 +11,8 @@ pub struct Policy {
     pub handoffs: u8,
     /// Starts of an apply without a newly proven block.
     pub apply_starts: u8,
+    /// Starts of an apply, whatever they prove.
+    pub apply_starts_in_all: u8,
     /// When boots are recorded.
     pub assess: Assess,
     /// Whether nothing is booted that no trusted key stands behind, not even when nothing else is left.
@@ -20,7 +22,8 @@ pub struct Policy {
 impl Config {
     /// What the decision needs of it.
     pub fn policy(&self) -> Policy {
-        let Self { tries, handoffs, apply_starts, assess, lock, .. } = *self;
-        Policy { tries, handoffs, apply_starts, assess, strict: lock == Lock::Strict }
+        let Self { tries, handoffs, apply_starts, apply_starts_in_all, assess, lock, .. } = *self;
+        let strict = lock == Lock::Strict;
+        Policy { tries, handoffs, apply_starts, apply_starts_in_all, assess, strict }
     }
 }

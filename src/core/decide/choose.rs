@@ -51,11 +51,15 @@ pub(super) fn choose(
     let is_writable = |id: SlotId| seen.slots.get(id.index()).is_some_and(|slot| slot.can_write());
     let target = record.update.target();
     let can_apply = target.is_some_and(|id| is_writable(id) && lifecycle::may_write(record, id, &usable));
-    if let Update::Due { target, starts_left, .. } = &mut record.update
+    if let Update::Due { target, starts_left, starts_left_in_all, .. } = &mut record.update
         && can_apply
+        && seen.apply.is_none()
     {
-        *starts_left = starts_left.saturating_sub(u8::from(!mutant::is(Mutant::StartsNeverEnd)));
-        return (Target::Apply(*target), Reason::ApplyDue { starts_left: *starts_left });
+        let one = u8::from(!mutant::is(Mutant::StartsNeverEnd));
+        *starts_left = starts_left.saturating_sub(one);
+        *starts_left_in_all = starts_left_in_all.saturating_sub(one);
+        let starts_left = *starts_left.min(starts_left_in_all);
+        return (Target::Apply(*target), Reason::ApplyDue { starts_left });
     }
     if let Some(id) = record.trial().filter(|id| fits(*id) && record.slot(*id).state.is_eligible()) {
         return boot(record, policy, id, Reason::Trial { tries_left: 0 });

@@ -11,7 +11,7 @@
 //! | 3 | the record cannot be written | the default, another good slot, a proven one, the trial; once recovery has waited, as row 10; then as row 11 | not saved |
 //! | 4 | `everboot.slot=` names an eligible slot, the default or not below the floor | that slot | its attempt counted, if a trial |
 //! | 5 | a slot is to be booted once | that slot | no longer so; its attempt counted, if a trial |
-//! | 6 | an apply is due | apply it | one start fewer |
+//! | 6 | an apply is due, and no device has failed it in this boot | apply it | one start fewer |
 //! | 7 | a trial is due | the trial | its attempt counted |
 //! | 8 | the default is good, or another slot | the default, else the one confirmed last, below the floor only if need be; those that have no modules for this kernel come last | the boot notes when it is not the default |
 //! | 9 | a slot is proven, and none is on trial | that slot | a trial, its attempt counted |
@@ -55,6 +55,15 @@ pub enum Request {
     },
 }
 
+/// How an apply failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ApplyFault {
+    /// Something is wrong with the bundle, or it was refused: another start would end in the same way.
+    Image,
+    /// A device did not answer, or not as it should: it may be there, or be well, at the next boot.
+    Device,
+}
+
 /// What this boot has seen so far.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Observation {
@@ -66,8 +75,8 @@ pub struct Observation {
     pub recovery: SlotObservation,
     /// Where this boot is asked to go.
     pub request: Option<Request>,
-    /// Whether the apply that was due has failed in this boot.
-    pub apply_failed: bool,
+    /// How the apply that was due has failed in this boot.
+    pub apply: Option<ApplyFault>,
     /// Whether recovery has waited and all was looked at anew since.
     pub recovery_waited: bool,
 }
@@ -155,7 +164,7 @@ pub struct Decision {
 pub enum Settled {
     /// A trial became bad.
     TrialBad(SlotId, BadReason),
-    /// The apply to that slot was given up: all its starts brought nothing.
+    /// The apply to that slot was given up: it has used up its starts.
     ApplyAbandoned(SlotId),
     /// The apply to that slot failed in this boot, and is not tried again.
     ApplyFailed(SlotId),

@@ -1,7 +1,7 @@
 //! Conclusions that hold whatever is chosen: a trial whose counters are used up or whose image is broken is
 //! bad; an apply that brings nothing, or failed, is given up.
 
-use super::{Observation, Settled, SlotObservation};
+use super::{ApplyFault, Observation, Settled, SlotObservation};
 use crate::lifecycle;
 use crate::mutant::{self, Mutant};
 use crate::record::{Record, Update};
@@ -20,7 +20,7 @@ pub(super) fn settle(record: &mut Record, seen: &Observation) -> Vec<Settled> {
         lifecycle::make_bad(record, id, BadReason::NotMountable);
     }
     if let (true, Some(bundle)) =
-        (seen.apply_failed && mutant::is(Mutant::ErrorMakesBad), record.update.bundle())
+        (seen.apply.is_some() && mutant::is(Mutant::ErrorMakesBad), record.update.bundle())
     {
         record.remember_bad(bundle.image.id);
     }
@@ -49,13 +49,13 @@ fn verdict(record: &Record, seen: &Observation, id: SlotId) -> Option<BadReason>
 }
 
 fn apply_verdict(record: &Record, seen: &Observation) -> Option<Settled> {
-    let Update::Due { target, starts_left, .. } = record.update else { return None };
+    let Update::Due { target, starts_left, starts_left_in_all, .. } = record.update else { return None };
     // While the other slots are missing or do not answer, the update waits.
     let may_come =
         |id: SlotId| seen.slots.get(id.index()).is_some_and(|slot| id == target || slot.may_come());
-    if seen.apply_failed {
+    if seen.apply == Some(ApplyFault::Image) {
         Some(Settled::ApplyFailed(target))
-    } else if starts_left == 0 {
+    } else if starts_left == 0 || starts_left_in_all == 0 {
         Some(Settled::ApplyAbandoned(target))
     } else if !lifecycle::may_write(record, target, &may_come) {
         Some(Settled::ApplyRefused(target))

@@ -11,7 +11,7 @@ pub fn counts_attempt(before: &Record, after: &Record) -> bool {
             matches!(after.state, SlotState::Trial { .. }) && before.state != after.state
         });
     let starts = |record: &Record| match record.update {
-        Update::Due { starts_left, .. } => Some(starts_left),
+        Update::Due { starts_left, starts_left_in_all, .. } => Some((starts_left, starts_left_in_all)),
         _ => None,
     };
     let is_started = starts(after).is_some() && starts(before) != starts(after);

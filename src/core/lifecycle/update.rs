@@ -121,11 +121,15 @@ fn hold(next: &mut Record, bundle: &Staged, target: SlotId) {
     next.update = Update::Kept(bundle.clone());
 }
 
-/// An early apply has proven a block that was not proven before: it has all its starts again.
+/// An early apply has proven a block that was not proven before: it has all its starts again, but for those that
+/// nothing gives back.
 pub fn progressed(record: &Record, policy: &Policy) -> Record {
     let mut next = record.clone();
-    if let Update::Due { starts_left, .. } = &mut next.update {
+    if let Update::Due { starts_left, starts_left_in_all, .. } = &mut next.update {
         *starts_left = policy.apply_starts;
+        if mutant::is(Mutant::StartsInAllGivenBack) {
+            *starts_left_in_all = policy.apply_starts_in_all;
+        }
     }
     next
 }
@@ -148,8 +152,8 @@ pub fn activate(
         // A prepare that was cut goes on in early boot, in the slot in which it began.
         let begun = record.update.target().filter(|target| may_write(record, *target, can_boot));
         let target = begun.map_or_else(|| choose_target(record, can_boot), Ok)?;
-        let starts_left = policy.apply_starts;
-        next.update = Update::Due { bundle: bundle.clone(), target, starts_left };
+        let (starts_left, starts_left_in_all) = (policy.apply_starts, policy.apply_starts_in_all);
+        next.update = Update::Due { bundle: bundle.clone(), target, starts_left, starts_left_in_all };
         return Ok((next, Activated::Apply(target)));
     }
     if let Some(id) = record.trial() {

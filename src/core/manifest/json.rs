@@ -91,6 +91,8 @@ struct RawPart {
     salt: String,
     mode: String,
     frame_blocks: u64,
+    #[cfg_attr(feature = "write", serde(skip_serializing_if = "Option::is_none"))]
+    fs_block: Option<u64>,
 }
 
 impl Manifest {
@@ -259,6 +261,7 @@ impl RawPart {
             salt: crate::slot::to_hex(&part.salt),
             mode: if part.open { "open" } else { "sealed" }.into(),
             frame_blocks: part.frame_blocks.into(),
+            fs_block: part.fs_block.map(u64::from),
         }
     }
 
@@ -269,8 +272,9 @@ impl RawPart {
         let (root_hash, salt, mode) = (text("root_hash")?, text("salt")?, text("mode")?);
         let mut number = |name| fields.needed(name)?.number();
         let (size, frame_blocks) = (number("size")?, number("frame_blocks")?);
+        let fs_block = fields.optional("fs_block")?.map(Value::number).transpose()?;
         let unknown_critical = fields.unknown_critical()?;
-        Ok(Self { unknown_critical, name, kind, size, root_hash, salt, mode, frame_blocks })
+        Ok(Self { unknown_critical, name, kind, size, root_hash, salt, mode, frame_blocks, fs_block })
     }
 
     fn check(self) -> Result<PartImage, ManifestError> {
@@ -299,7 +303,12 @@ impl RawPart {
             Ok(blocks @ 1..=1024) => blocks,
             _ => return Err(wrong("frame_blocks", "1 to 1024", &self.frame_blocks)),
         };
-        Ok(PartImage { name, size: self.size, root_hash, salt, open, frame_blocks })
+        let fs_block = self.fs_block.map(|bytes| match u32::try_from(bytes) {
+            Ok(bytes @ 512..=65536) if bytes.is_power_of_two() => Ok(bytes),
+            _ => Err(wrong("fs_block", "a power of two from 512 to 65536", &bytes)),
+        });
+        let (size, fs_block) = (self.size, fs_block.transpose()?);
+        Ok(PartImage { name, size, root_hash, salt, open, frame_blocks, fs_block })
     }
 }
 

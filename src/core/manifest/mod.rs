@@ -59,6 +59,8 @@ pub struct PartImage {
     pub open: bool,
     /// Blocks in each zstd frame but the last; 1 to 1024.
     pub frame_blocks: u32,
+    /// Bytes of the smallest unit in which its file system reads: a disk with larger sectors cannot mount it.
+    pub fs_block: Option<u32>,
 }
 
 impl Manifest {

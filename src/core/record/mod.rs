@@ -113,6 +113,8 @@ pub enum Update {
         target: SlotId,
         /// Starts left; set back to the full number whenever a start proved a new block.
         starts_left: u8,
+        /// Starts left whatever they prove. Never given back: a medium may lose again what a start has proven.
+        starts_left_in_all: u8,
     },
     /// It is in a slot. The bundle stays as the source for repair until the next confirmation.
     Kept(Staged),
@@ -216,8 +218,8 @@ impl Record {
         rule(self.last_boot.is_none_or(|boot| known(boot.slot)), "last booted slot")?;
         rule(self.update.target().is_none_or(known), "slot to be written")?;
         rule(self.update.target().is_none_or(|id| Some(id) != self.default), "slot to be written")?;
-        if let Update::Due { starts_left, .. } = self.update {
-            rule(starts_left <= MAX_COUNT, "starts left")?;
+        if let Update::Due { starts_left, starts_left_in_all, .. } = self.update {
+            rule(starts_left <= MAX_COUNT && starts_left_in_all <= MAX_COUNT, "starts left")?;
         }
         if let Some(bundle) = self.update.bundle() {
             check_image(&bundle.image)?;

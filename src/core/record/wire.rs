@@ -188,7 +188,9 @@ fn write_update(to: &mut Writer, update: &Update) -> Option<()> {
         Update::None => Tagged::new(0, &[]),
         Update::Staged(_) => Tagged::new(1, &[]),
         Update::Preparing { .. } => Tagged::new(2, &[]),
-        Update::Due { starts_left, .. } => Tagged::new(3, &[*starts_left]),
+        Update::Due { starts_left, starts_left_in_all, .. } => {
+            Tagged::new(3, &[*starts_left, *starts_left_in_all])
+        }
         Update::Kept(_) => Tagged::new(4, &[]),
         Update::Other { step, .. } => Some(*step),
     };
@@ -210,8 +212,8 @@ fn read_update(from: &mut Reader<'_>) -> Option<Update> {
         (0, [], None, None) => Update::None,
         (1, [], Some(bundle), None) => Update::Staged(bundle),
         (2, [], Some(bundle), Some(target)) => Update::Preparing { bundle, target },
-        (3, [starts_left], Some(bundle), Some(target)) => {
-            Update::Due { bundle, target, starts_left: *starts_left }
+        (3, [starts_left, starts_left_in_all], Some(bundle), Some(target)) => {
+            Update::Due { bundle, target, starts_left: *starts_left, starts_left_in_all: *starts_left_in_all }
         }
         (4, [], Some(bundle), None) => Update::Kept(bundle),
         (_, _, bundle, target) => Update::Other { step, bundle, target },

@@ -10,7 +10,8 @@ use everboot_core::slot::{BLOCK, Digest};
 
 /// Reads all of a bundle, with these threads: every block of the image is unpacked and compared with its digest, for a
 /// delta those that `sources` have too (of each part, in the order of the manifest), and so every tree block with its
-/// parent. `watch` is called after each piece with the number of blocks that are proven, and of those that there are.
+/// parent. `watch` is called after each piece, and while a tree is made, with the number of blocks that are proven, and
+/// of those that there are: nothing goes on for long without a call.
 pub fn check<S: Medium, T: Medium>(
     bundle: &mut Bundle<S>,
     sources: &mut [Sources<T>],
@@ -33,6 +34,8 @@ fn check_part<S: Medium, T: Medium>(
     (proven, blocks): (u64, u64),
     watch: &mut dyn FnMut(u64, u64),
 ) -> Result<u64, Error> {
+    // A sign of life, where nothing new is proven yet.
+    let mut alive = || watch(proven, blocks);
     let (pieces, count, threads) = match carried {
         Carried::Whole(tree, packed) => {
             let frames = packed.frames();
@@ -40,7 +43,7 @@ fn check_part<S: Medium, T: Medium>(
         }
         Carried::Delta(medium, delta) => {
             // That it tells the signed image is found out here, by all its new blocks.
-            let (shared, trees) = SharedDelta::new((medium, delta), sources, image)?;
+            let (shared, trees) = SharedDelta::new((medium, delta), sources, image, &mut alive)?;
             (Pieces::Delta(shared, trees), delta.count(), threads.at_most(BESIDE))
         }
     };

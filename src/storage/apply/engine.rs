@@ -42,8 +42,8 @@ pub struct Progress {
 /// The trailer of the root part seals the slot: it is erased before anything is written, and written when every part is
 /// durable and was read back. So a cut at any instant leaves a slot without a trailer, or a whole one.
 ///
-/// With no `threads` beside this one, everything happens in order. `watch` is called after each step. Memory: at most
-/// 24 MiB, whatever the size of the image.
+/// With no `threads` beside this one, everything happens in order. `watch` is called after each step, and while a tree
+/// is made: nothing goes on for long without a call. Memory: at most 24 MiB, whatever the size of the image.
 pub fn apply<S: Medium, T: Medium>(
     bundle: &mut Bundle<S>,
     sources: &mut [Sources<T>],
@@ -61,7 +61,8 @@ pub fn apply<S: Medium, T: Medium>(
     let mut feeds = Vec::new();
     for (((part, layout), carried), sources) in parts.iter().zip(&layouts).zip(bundle.carried()).zip(sources)
     {
-        let (feed, threads) = Feed::open(carried, sources, (part, *layout), threads)?;
+        let alive = &mut || watch(&progress);
+        let (feed, threads) = Feed::open(carried, sources, (part, *layout), threads, alive)?;
         feeds.push((feed, threads, part, *layout));
     }
     if !mutant::is(Mutant::TrailerKept) && !trailer::erase(root, at).map_err(Error::Target)? {
@@ -96,7 +97,10 @@ pub fn repair<S: Medium, T: Medium>(
     let layout = Layout::new(target.len(), image.size).map_err(Error::DoesNotFit)?;
     let hasher = Hasher::new(&image.salt);
     let (feed, threads) = match carried {
-        Some((carried, sources)) => Feed::open((image, carried), sources, (target, layout), threads)?,
+        Some((carried, sources)) => {
+            let alive = &mut || watch(&before);
+            Feed::open((image, carried), sources, (target, layout), threads, alive)?
+        }
         None => Feed::repaired((target, layout), (image, sources), &hasher, threads),
     };
     blocks(feed, threads, (target, layout), (true, before), watch)
@@ -110,7 +114,7 @@ fn blocks<S: Medium, T: Medium>(
     (is_exact, mut progress): (bool, Progress),
     watch: &mut dyn FnMut(&Progress),
 ) -> Result<Progress, Error> {
-    progress.bytes_written += feed.prepare()?;
+    progress.bytes_written += feed.prepare(&mut || watch(&progress))?;
     let hasher = feed.hasher();
     let (mut engine, found) = (Engine::new(feed, layout, progress, watch), AtomicBool::new(false));
     worker_pool::work(&mut engine, threads, &|| {

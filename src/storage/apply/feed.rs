@@ -43,19 +43,20 @@ pub(super) enum Feed<'a, S, T> {
 
 impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
     /// Opens the image for a part. A delta that tells another image than its manifest is refused, before anything is
-    /// written. Memory bounds the threads.
+    /// written. Memory bounds the threads. `alive` is called now and then.
     pub(super) fn open(
         (image, carried): (&'a PartImage, Carried<'a, S>),
         sources: &'a mut Sources<T>,
         (slot, layout): (&'a T, Layout),
         threads: Threads,
+        alive: &mut dyn FnMut(),
     ) -> Result<(Self, Threads), Error> {
         match carried {
             Carried::Whole(tree, packed) => {
                 Ok((Self::Whole { tree, packed, layout }, packed.frames().threads(threads)))
             }
             Carried::Delta(medium, delta) => {
-                let (shared, trees) = SharedDelta::new((medium, delta), sources, image)?;
+                let (shared, trees) = SharedDelta::new((medium, delta), sources, image, alive)?;
                 let made = Made::new(slot, layout, image);
                 Ok((Self::Delta { shared, trees, image, made }, threads.at_most(PATCHERS)))
             }
@@ -96,14 +97,14 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
     /// Makes the tree that a delta tells in the slot, whose trailer was erased before; returns the bytes written. A
     /// cut leaves parts of it, which are written again: a slot without a trailer says nothing of itself. In a slot
     /// that is repaired, blocks of the tree that are wrong are made right, if all of it is known: its root hash says
-    /// so.
-    pub(super) fn prepare(&mut self) -> Result<u64, Error> {
+    /// so. `alive` is called now and then.
+    pub(super) fn prepare(&mut self, alive: &mut dyn FnMut()) -> Result<u64, Error> {
         let (Self::Delta { made, image, .. } | Self::Slots { made, image, .. }) = self else {
             return Ok(0);
         };
         let (slot, layout, image) = (made.slot, made.layout, *image);
         if let Self::Slots { made, sources, hasher, is_known, .. } = self {
-            *is_known = made.build(sources, image, hasher, &mut |_, _| Ok(()))? == image.root_hash;
+            *is_known = made.build((sources, hasher), image, &mut |_, _| Ok(()), alive)? == image.root_hash;
             if !*is_known {
                 return Ok(0);
             }
@@ -119,8 +120,10 @@ impl<'a, S: Medium, T: Medium> Feed<'a, S, T> {
             Ok::<(), Error>(())
         };
         match self {
-            Self::Delta { shared, trees, .. } => shared.build(trees, image, &mut put)?,
-            Self::Slots { made, sources, hasher, .. } => made.build(sources, image, hasher, &mut put)?,
+            Self::Delta { shared, trees, .. } => shared.build(trees, image, &mut put, alive)?,
+            Self::Slots { made, sources, hasher, .. } => {
+                made.build((sources, hasher), image, &mut put, alive)?
+            }
             Self::Whole { .. } => image.root_hash,
         };
         slot.sync().map_err(Error::Target)?;
@@ -200,13 +203,13 @@ impl<'a, T: Medium> Made<'a, T> {
     }
 
     /// Makes the tree of the image, and gives out its blocks and its root hash. Where no tree tells a digest, the block
-    /// is taken to be right.
+    /// is taken to be right. `alive` is called now and then.
     fn build(
         &mut self,
-        sources: &[T],
+        (sources, hasher): (&[T], &Hasher),
         image: &PartImage,
-        hasher: &Hasher,
         emit: &mut Emit<'_, Error>,
+        alive: &mut dyn FnMut(),
     ) -> Result<RootHash, Error> {
         let mut builder = Builder::new(self.layout.tree, &image.salt);
         let failed = |error| match error {
@@ -220,6 +223,9 @@ impl<'a, T: Medium> Made<'a, T> {
                 hasher.block(&there)
             });
             builder.push(digest, emit).map_err(failed)?;
+            if block % SPAN == 0 {
+                alive();
+            }
         }
         builder.finish(emit).map_err(failed)
     }

@@ -31,10 +31,11 @@ pub use verify::{Difference, verify};
 
 use crate::medium::Medium;
 use crate::{bundle, medium};
-use everboot_core::manifest::Manifest;
+use everboot_core::manifest::{Manifest, PartImage};
 use std::fmt;
 
-/// Refuses an image of which a part has no room in its place; `parts` are in the order of the manifest.
+/// Refuses an image of which a part has no room in its place, or could not be mounted there; `parts` are in the order
+/// of the manifest.
 pub fn fits(parts: &[impl Medium], manifest: &Manifest) -> Result<(), Error> {
     layouts(parts, manifest).map(|_| ())
 }
@@ -44,8 +45,19 @@ fn layouts<T: Medium>(parts: &[T], manifest: &Manifest) -> Result<Vec<Layout>, E
     let mut layouts = Vec::new();
     for (part, image) in parts.iter().zip(&manifest.parts) {
         layouts.push(Layout::new(part.len(), image.size).map_err(Error::DoesNotFit)?);
+        check_sector(part, image)?;
     }
     Ok(layouts)
+}
+
+/// Refuses an image whose file system has blocks that are smaller than a sector of the medium: no kernel mounts it
+/// there. One that does not say how large they are is taken.
+pub fn check_sector(medium: &impl Medium, image: &PartImage) -> Result<(), Error> {
+    let sector = medium.sector_size();
+    match image.fs_block {
+        Some(block) if block < sector => Err(Error::Sector { block, sector }),
+        _ => Ok(()),
+    }
 }
 
 /// Why an apply or a verification ended early. The slot is then incomplete, and has no trailer.
@@ -57,6 +69,13 @@ pub enum Error {
     Bundle(bundle::Error),
     /// Image, tree and trailer do not fit into the slot. Nothing was written.
     DoesNotFit(DoesNotFit),
+    /// The blocks of its file system are smaller than the sectors of the disk. Nothing was written.
+    Sector {
+        /// Bytes of a block.
+        block: u32,
+        /// Bytes of a sector.
+        sector: u32,
+    },
     /// The medium gave other bytes back than were written.
     ReadBack {
         /// The first such block of the part.
@@ -70,6 +89,11 @@ impl fmt::Display for Error {
             Self::Target(error) => write!(f, "slot: {error}"),
             Self::Bundle(error) => write!(f, "bundle: {error}"),
             Self::DoesNotFit(error) => error.fmt(f),
+            Self::Sector { block, sector } => write!(
+                f,
+                "the image's file system has blocks of {block} bytes, and this disk has sectors of {sector}: it could \
+                 never be mounted here; make the image anew with blocks of at least {sector} bytes"
+            ),
             Self::ReadBack { block } => {
                 write!(f, "slot: the disk gave back other bytes than were written to block {block}")
             }

@@ -221,11 +221,13 @@ impl<S, T> Copy for SharedDelta<'_, S, T> {}
 
 impl<'a, S: Medium, T: Medium> SharedDelta<'a, S, T> {
     /// With the trees of the other images, for one thread. Refused when these are not the images that the delta names,
-    /// or when it describes another image than that of `image`.
+    /// or when it describes another image than that of `image`. That reads the whole delta: `alive` is called after
+    /// each group.
     pub fn new(
         (medium, delta): (&'a S, &'a Delta),
         sources: &'a mut Sources<T>,
         image: &PartImage,
+        alive: &mut dyn FnMut(),
     ) -> Result<(Self, Trees<'a, T>), Error> {
         for (at, (root, _)) in delta.sources.iter().enumerate() {
             if sources.trees.get(at).is_none_or(|tree| tree.root != *root) {
@@ -234,7 +236,7 @@ impl<'a, S: Medium, T: Medium> SharedDelta<'a, S, T> {
         }
         let shared = Self { medium, delta, parts: &sources.parts };
         let mut trees = Trees { parts: &sources.parts, trees: &mut sources.trees };
-        match shared.build(&mut trees, image, &mut |_, _| Ok::<(), Error>(()))? {
+        match shared.build(&mut trees, image, &mut |_, _| Ok::<(), Error>(()), alive)? {
             root if root == image.root_hash => Ok((shared, trees)),
             _ => Err(Error::WrongRoot),
         }
@@ -260,12 +262,13 @@ impl<'a, S: Medium, T: Medium> SharedDelta<'a, S, T> {
     }
 
     /// Makes the tree that the delta describes, and gives its blocks out as [`Builder`] does; returns the root hash.
-    /// All new blocks are unpacked for that.
+    /// All new blocks are unpacked for that; `alive` is called after each group.
     pub fn build<E: From<Error>>(
         self,
         trees: &mut Trees<'_, T>,
         image: &PartImage,
         emit: &mut Emit<'_, E>,
+        alive: &mut dyn FnMut(),
     ) -> Result<RootHash, E> {
         let geometry =
             Geometry::new(image.blocks()).ok_or(Error::Unsupported { what: "the image's size" })?;
@@ -282,6 +285,7 @@ impl<'a, S: Medium, T: Medium> SharedDelta<'a, S, T> {
             for digest in patcher.digests(self.hasher(), &group, &trees.copied(&group)?) {
                 builder.push(digest, emit).map_err(failed)?;
             }
+            alive();
         }
         builder.finish(emit).map_err(failed)
     }

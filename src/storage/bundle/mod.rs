@@ -14,8 +14,12 @@ mod delta;
 #[cfg(not(feature = "delta"))]
 #[path = "no_delta.rs"]
 mod delta;
+// Its refusal is tested beside the deltas that other tests have.
 mod error;
 mod frames;
+#[cfg(all(test, feature = "delta"))]
+#[expect(dead_code, reason = "only the refusal is called here")]
+mod no_delta;
 mod reader;
 #[cfg(feature = "delta")]
 mod recipe;

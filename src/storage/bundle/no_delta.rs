@@ -92,6 +92,7 @@ impl<'a, S, T> SharedDelta<'a, S, T> {
         (_, delta): (&'a S, &'a Delta),
         _: &'a mut Sources<T>,
         _: &PartImage,
+        _: &mut dyn FnMut(),
     ) -> Result<(Self, Trees<'a, T>), Error> {
         match delta.0 {}
     }
@@ -112,7 +113,13 @@ impl<'a, S, T> SharedDelta<'a, S, T> {
     }
 
     /// Makes the tree.
-    pub fn build<E>(self, _: &mut Trees<'_, T>, _: &PartImage, _: &mut Emit<'_, E>) -> Result<RootHash, E> {
+    pub fn build<E>(
+        self,
+        _: &mut Trees<'_, T>,
+        _: &PartImage,
+        _: &mut Emit<'_, E>,
+        _: &mut dyn FnMut(),
+    ) -> Result<RootHash, E> {
         match self.0 {}
     }
 
@@ -146,5 +153,50 @@ impl Patcher {
         _: &mut [u8],
     ) -> Result<(), Error> {
         match group.never {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::medium;
+    use everboot_core::slot::PartName;
+
+    /// Whoever reads of it fails the test.
+    struct Unread;
+
+    impl Medium for Unread {
+        fn len(&self) -> u64 {
+            4096
+        }
+        fn read_at(&self, _: u64, _: &mut [u8]) -> Result<(), medium::Error> {
+            panic!("it was read")
+        }
+        fn write_at(&self, _: u64, _: &[u8]) -> Result<(), medium::Error> {
+            panic!("it was written")
+        }
+        fn write_zeroes(&self, _: u64, _: u64) -> Result<(), medium::Error> {
+            panic!("it was written")
+        }
+        fn sync(&self) -> Result<(), medium::Error> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_program_without_deltas_refuses_one_unread() {
+        let (name, root_hash) = (PartName::root(), RootHash([0; 32]));
+        let image = PartImage {
+            name,
+            size: 8192,
+            root_hash,
+            salt: Vec::new(),
+            open: false,
+            frame_blocks: 1,
+            fs_block: None,
+        };
+        let refused = Delta::read(&Unread, Member { start: 512, len: 100 }, &image).unwrap_err();
+        assert!(matches!(refused, Error::Unsupported { .. }));
+        assert!(refused.to_string().contains("use the whole bundle"), "{refused}");
     }
 }

@@ -29,6 +29,11 @@ pub trait Medium: Sync {
         self.len() == 0
     }
 
+    /// Bytes of a logical sector of the device below: the least that it reads or writes.
+    fn sector_size(&self) -> u32 {
+        512
+    }
+
     /// Fills `buf` with the bytes at `offset`. Reading past the end is an error.
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error>;
 
@@ -47,6 +52,9 @@ pub trait Medium: Sync {
 impl<M: Medium + ?Sized> Medium for &M {
     fn len(&self) -> u64 {
         (**self).len()
+    }
+    fn sector_size(&self) -> u32 {
+        (**self).sector_size()
     }
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
         (**self).read_at(offset, buf)

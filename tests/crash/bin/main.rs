@@ -108,10 +108,11 @@ fn take_policy(file: &std::path::Path) -> Result<()> {
     let config = Config::parse(&std::fs::read_to_string(file).with_context(named)?).with_context(named)?;
     let policy = config.policy();
     println!(
-        "policy of every machine: {} tries, {} hand-offs, {} starts of an apply, assess {}",
+        "policy of every machine: {} tries, {} hand-offs, {} starts of an apply, {} in all, assess {}",
         policy.tries,
         policy.handoffs,
         policy.apply_starts,
+        policy.apply_starts_in_all,
         if policy.assess == Assess::Always { "always" } else { "upgrade" }
     );
     let _ = POLICY.set(policy);

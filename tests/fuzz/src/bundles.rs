@@ -87,7 +87,7 @@ fn sources_of(delta: &Delta, golden: &Manifest, sources: &mut Sources<Bytes<'sta
 /// The recipe of each group, of which all together make the golden image.
 fn groups(bundle: &mut Bundle<Bytes<'_>>, sources: &mut Sources<Bytes<'static>>) {
     let Some((root, Carried::Delta(medium, delta))) = bundle.carried().next() else { return };
-    let Ok((shared, _)) = SharedDelta::new((medium, delta), sources, root) else { return };
+    let Ok((shared, _)) = SharedDelta::new((medium, delta), sources, root, &mut || ()) else { return };
     for number in 0..shared.count() {
         let group = shared.group(number).expect("a group of a delta that was read");
         let count: u64 = group.runs.iter().map(Run::count).sum();

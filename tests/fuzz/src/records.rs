@@ -66,7 +66,7 @@ fn verbs(record: &Record) {
             slots: vec![seen; record.slots.len()],
             recovery: SlotObservation::Missing,
             request: None,
-            apply_failed: false,
+            apply: None,
             recovery_waited: false,
         };
         next.push(decide(record, &seen, &policy).record);

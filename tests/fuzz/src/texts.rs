@@ -21,7 +21,7 @@ pub fn config(data: &[u8]) {
         Ok(config) => {
             assert!(text.len() <= LONGEST && !config.compatible.is_empty() && config.slots.len() >= 2);
             assert!(
-                [config.tries, config.handoffs, config.apply_starts]
+                [config.tries, config.handoffs, config.apply_starts, config.apply_starts_in_all]
                     .iter()
                     .all(|count| (1..=100).contains(count))
             );

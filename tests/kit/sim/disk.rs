@@ -69,6 +69,7 @@ struct Inner {
     grows: bool,
     fails_writes: bool,
     lies: bool,
+    sector: u32,
     rewritten: Vec<u64>,
 }
 
@@ -101,6 +102,7 @@ impl SimDisk {
             grows: false,
             fails_writes: false,
             lies: false,
+            sector: 512,
             rewritten: vec![],
         };
         Self { inner: Arc::new(Mutex::new(inner)), power: power.clone(), id, is_of_flow: false }
@@ -136,6 +138,11 @@ impl SimDisk {
     /// Makes the medium take writes and forget them.
     pub fn lie(&self, lies: bool) {
         self.inner.lock().unwrap().lies = lies;
+    }
+
+    /// Makes it a medium with sectors of so many bytes, as far as anybody asks.
+    pub fn set_sector_size(&self, bytes: u32) {
+        self.inner.lock().unwrap().sector = bytes;
     }
 
     /// What a reader sees.
@@ -207,6 +214,10 @@ impl SimDisk {
 impl Medium for SimDisk {
     fn len(&self) -> u64 {
         self.inner.lock().unwrap().live.len() as u64
+    }
+
+    fn sector_size(&self) -> u32 {
+        self.inner.lock().unwrap().sector
     }
 
     fn read_at(&self, offset: u64, buf: &mut [u8]) -> Result<(), Error> {

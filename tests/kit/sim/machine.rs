@@ -183,9 +183,9 @@ impl Machine for SimMachine {
         Ok(self.parts[at.part].clone().of_flow())
     }
 
-    fn staging(&mut self, _: Option<PartitionRef>, _: Access) -> Result<SimStaging, Error> {
+    fn staging(&mut self, at: Option<PartitionRef>, _: Access) -> Result<SimStaging, Error> {
         self.power.check(Op::Open, DIRECTORY)?;
-        match self.has_staging {
+        match self.has_staging && at.is_some() {
             true => Ok(self.staging.clone().of_flow()),
             false => Err(Error::named(Op::Open, "staging", io::Error::from_raw_os_error(117))),
         }
