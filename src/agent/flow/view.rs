@@ -259,6 +259,8 @@ impl<M: Machine> Site<'_, M> {
         }
         let guid = parts.iter().flatten().flatten().next().map(|at| survey.disks[at.disk].guid);
         is_sure &= found.iter().any(|slot| slot.image.is_some());
+        // A line that is wrong may have named another slot.
+        is_sure &= self.config.faults.is_empty();
         (rebuild(guid.unwrap_or(Uuid([0; 16])), &found), parts, is_sure)
     }
 }

@@ -1,4 +1,5 @@
-//! The command line of a program without a prompt: what a distribution's initramfs calls, and no more.
+//! The command line of a program without a prompt: what a distribution's initramfs calls, or what makes one, and no
+//! more.
 
 use super::early;
 use crate::recovery;
@@ -10,8 +11,7 @@ use std::ffi::OsString;
 use std::io::{Write, stderr};
 use std::process::ExitCode;
 
-const USAGE: &str =
-    "expected boot --sysroot DIR, or shell --emergency; this program was built without a prompt";
+const USAGE: &str = "expected boot --sysroot DIR, shell --emergency, or config check --config DIR; this program was built without a prompt";
 
 /// Does it, and says what went wrong.
 pub(super) fn end(roots: &Roots, words: Vec<OsString>) -> ExitCode {
@@ -28,6 +28,12 @@ pub(super) fn end(roots: &Roots, words: Vec<OsString>) -> ExitCode {
                 Vec::new(),
             );
             Err(Failure::new(Exit::Failed, format!("restart: {error}")))
+        }
+        [config, check, of, folder] if config == "config" && check == "check" && of == "--config" => {
+            match Settings::read(folder.as_ref()).faults.join("; ") {
+                none if none.is_empty() => Ok(()),
+                faults => Err(Failure::new(Exit::Failed, faults)),
+            }
         }
         _ => Err(Failure::new(Exit::Usage, USAGE)),
     };
