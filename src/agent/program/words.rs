@@ -8,7 +8,6 @@ use crate::settings::{self, Settings};
 use crate::sys::{self, Roots};
 use everboot_core::verbs::Exit;
 use std::ffi::OsString;
-use std::io::{Write, stderr};
 use std::process::ExitCode;
 
 const USAGE: &str = "expected boot --sysroot DIR, shell --emergency, or config check --config DIR; this program was built without a prompt";
@@ -38,6 +37,6 @@ pub(super) fn end(roots: &Roots, words: Vec<OsString>) -> ExitCode {
         _ => Err(Failure::new(Exit::Usage, USAGE)),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };
-    let _ = writeln!(stderr(), "everboot: {}", failure.text);
+    let _ = sys::print(sys::Output::Message, &format!("everboot: {}\n", failure.text));
     ExitCode::from(failure.exit as u8)
 }
