@@ -21,6 +21,7 @@ mod growth;
 mod history;
 mod lifecycle;
 mod manual;
+mod marks;
 mod parts;
 mod record;
 mod recovery;

@@ -188,8 +188,14 @@ fn answer(output: VerbOutput) -> Answer {
 
 /// `confirm`, as [`System`](super::System) has it.
 pub fn confirm(session: &mut Session) -> Outcome {
-    let slot = flow::confirm(session.site())?;
-    Ok(Answer::done(format!("{slot}: confirmed\n")))
+    let flow::Confirmed { slot, unmarked } = flow::confirm(session.site())?;
+    let mut text = format!("{slot}: confirmed\n");
+    if let Some(why) = unmarked {
+        text.push_str(&format!(
+            "its confirmed mark is written at the next boot: nobody may write to it now ({why})\n"
+        ));
+    }
+    Ok(Answer::done(text))
 }
 
 fn lines(lines: &[String]) -> String {

@@ -9,7 +9,9 @@
 use super::outcome::{Destination, Outcome};
 use super::sources::SourceSlots;
 use super::{Error, RecordFault, Site, View};
-use crate::machine::{Access, EarlyBoot, Machine, Operator, OperatorChoice, RecoveryNotice, Root, RootError};
+use crate::machine::{
+    Access, EarlyBoot, Machine, Operator, OperatorChoice, PartitionRef, RecoveryNotice, Root, RootError,
+};
 use everboot_core::config::{BootRequest, Breakpoint};
 use everboot_core::decide::{self, Decision, Observation, Reason, Request, Settled, SlotObservation, Target};
 use everboot_core::lifecycle;
@@ -183,7 +185,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
 
     /// Nothing of the recovery slot is in the record: it is entered if it can be.
     fn enter_recovery(&mut self, decision: &Decision) -> Option<Outcome<M::HandOff>> {
-        let root = self.view.recovery.map(|at| Root { at, open: false })?;
+        let root = self.view.recovery.map(|at| Root { at, open: false, sealed: false })?;
         let tried = self.site.machine.enter(&root);
         self.step("enter");
         match tried {
@@ -230,8 +232,29 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
                 let why = "its trailer does not name the image that the record names";
                 return Err(RootError::new(RootFault::Unproven, why));
             }
+            drop(part);
+            self.make_up_for_mark(id, at, seal.and_then(|seal| seal.mark));
         }
-        Ok(Root { at, open })
+        Ok(Root { at, open, sealed: expected.is_some() && !open })
+    }
+
+    /// Writes the confirmed mark of a good slot whose trailer lacks it: where it was confirmed, nobody could write to it.
+    /// Nothing has mounted it yet. Not by a record that may not be saved: one that is not sure of itself may call a
+    /// slot good that was rejected.
+    ///
+    /// A torn mark is none, and the record, which says good already, has it written again at the next boot; so has one
+    /// that could not be written. No boot depends on it: it counts only where the record is lost.
+    fn make_up_for_mark(&mut self, id: SlotId, at: PartitionRef, found: Option<u64>) {
+        let slot = self.view.record.slot(id);
+        let (generation, Some(image)) = (slot.confirmed, slot.image_id()) else { return };
+        let is_due = self.view.record.is_good(id) && found.unwrap_or(0) < generation;
+        if !is_due || !self.seen.can_persist {
+            return;
+        }
+        let marked = self.site.machine.open(at, Access::Shared);
+        if let Err(error) = marked.and_then(|part| apply::mark(&part, generation, image)) {
+            self.note(format!("{}: its confirmed mark cannot be written: {error}", self.view.name(id)));
+        }
     }
 
     /// Applies the staged image. Only success goes on with a trial; every failure gives the update up.

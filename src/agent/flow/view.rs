@@ -391,6 +391,12 @@ impl<D: Medium> View<D> {
         if mutant::is(Mutant::WritingInOneCopy) { self.save(record) } else { self.save_in_both(record) }
     }
 
+    /// How the staging area is opened by those who only look. What the record names is made durable by the journal of
+    /// the file system, perhaps by it alone, and has to be seen.
+    pub(super) fn staging_access(&self) -> Access {
+        if self.record.update.bundle().is_some() { Access::Read } else { Access::Look }
+    }
+
     /// The history.
     pub fn history(&self) -> History {
         self.medium.as_ref().map(History::load).unwrap_or_default()

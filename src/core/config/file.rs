@@ -3,8 +3,8 @@
 //!
 //! Hard limits: 64 KiB, 2 to [`MAX_SLOTS`] slots when any is named.
 //!
-//! [`Config::parse`] is for those who must not go on with a mistake. Early boot must: for it [`Config::read`] leaves the
-//! wrong lines out, and every other line counts.
+//! [`Config::parse`] is for those who must not go on with a mistake. Early boot must: for it [`Config::read`] leaves
+//! the wrong lines out, and every other line counts.
 
 use super::line::{key_and_value, shown};
 use super::{Assess, Config, Locator, ShellAccess, SlotConfig, Watchdog};
