@@ -28,15 +28,25 @@ installkernel() {
 
 install() {
     local settings=/etc/everboot
-    if closes_shell "${dracutsysrootdir-}$settings/everboot.conf" &&
+    local conf=${dracutsysrootdir-}$settings/everboot.conf
+    local agent=${EVERBOOT_AGENT:-/usr/lib/everboot/everboot-init}
+    # The program that will read it says whether it can; not where it is for another processor than this one (126).
+    local checked=0
+    [[ ! -e $conf ]] || "${dracutsysrootdir-}$agent" config check --config "${conf%/*}" || checked=$?
+    if ((checked != 0 && checked != 126)); then
+        dfatal "everboot: $settings/everboot.conf has a mistake, and early boot would go on without these lines." \
+            "Correct it; \`everboot config check\` says whether it is right."
+        # dracut ignores what install() returns; an image must not come of this.
+        exit 1
+    fi
+    if closes_shell "$conf" &&
         [[ " $kernel_cmdline " != *" rd.shell=0 "* ]]; then
         dfatal "everboot: $settings/everboot.conf closes the shell, so the image must not open one:" \
             "expected rd.shell=0 in kernel_cmdline, found '$kernel_cmdline'." \
             "Put kernel_cmdline+=\" rd.shell=0 \" into a file in /etc/dracut.conf.d/."
-        # dracut ignores what install() returns; an image must not come of this.
         exit 1
     fi
-    inst_simple "${EVERBOOT_AGENT:-/usr/lib/everboot/everboot-init}" /usr/bin/everboot-init
+    inst_simple "$agent" /usr/bin/everboot-init
     ln -sf everboot-init "${initdir}/usr/bin/everboot"
     local key keys=0
     for key in "${dracutsysrootdir-}$settings"/keys/*.pub; do

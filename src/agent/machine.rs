@@ -52,6 +52,13 @@ pub struct PartitionRef {
     pub part: usize,
 }
 
+impl Access {
+    /// Whether nothing is to be written.
+    pub fn only_reads(self) -> bool {
+        matches!(self, Self::Read | Self::Look)
+    }
+}
+
 impl Survey {
     /// The partition at `at`.
     ///
@@ -82,6 +89,9 @@ impl Survey {
 pub enum Access {
     /// Read only.
     Read,
+    /// The same of the staging area, where no record names what is looked for: its file system is mounted without
+    /// replaying a journal, so that not a byte of it changes. What only the journal has is not seen.
+    Look,
     /// Read and write, and nobody else may have it mounted or open (O_EXCL on a block device).
     Exclusive,
     /// Read and write beside others: the record, and the confirmed mark of the mounted root.
@@ -104,7 +114,7 @@ pub trait Machine {
     fn open(&mut self, at: PartitionRef, access: Access) -> Result<Self::Disk, medium::Error>;
 
     /// Opens the staging area, mounting its file system where that is needed. `at` is the partition that
-    /// holds it, when the survey has one; with [`Access::Read`] it is mounted read-only.
+    /// holds it, when the survey has one; with [`Access::Read`] and [`Access::Look`] it is mounted read-only.
     fn staging(&mut self, at: Option<PartitionRef>, access: Access) -> Result<Self::Staging, medium::Error>;
 
     /// Releases the staging area, and unmounts its file system if [`Machine::staging`] had mounted it. Called
@@ -211,6 +221,9 @@ pub struct Root {
     pub at: PartitionRef,
     /// Whether it is mounted writable; else read-only without replaying a journal.
     pub open: bool,
+    /// Whether nobody may write to it: its device is set read-only, so that not even the system in it mounts it
+    /// writable.
+    pub sealed: bool,
 }
 
 /// A root could not be entered.

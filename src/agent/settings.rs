@@ -2,11 +2,11 @@
 //! Every program that needs it reads it here.
 //!
 //! A mistake in it must not strand a machine. So [`Settings::read`] never fails: what cannot be used is left out, with
-//! a line about it. Who must not go on with a mistake asks for [`Settings::fault`], or for [`Settings::faultless`].
+//! a line about it. Who must not go on with a mistake asks for [`Settings::faults`], or for [`Settings::faultless`].
 
 use crate::flow::Findings;
 use crate::sys::{self, Roots};
-use everboot_core::config::{Config, ConfigError};
+use everboot_core::config::{Config, Lock};
 use everboot_storage::bundle::Keys;
 use std::fmt::Display;
 use std::fs;
@@ -35,12 +35,12 @@ pub fn beside(file: &Path) -> PathBuf {
 /// Configuration and keys.
 #[derive(Debug)]
 pub struct Settings {
-    /// The configuration; the default one when there is none that can be read.
+    /// The configuration, as far as it can be read; the default one when there is none.
     pub config: Config,
     /// The keys that could be read and are not revoked.
     pub keys: Keys,
-    /// Why the configuration is the default one.
-    pub fault: Option<String>,
+    /// What is wrong with the configuration: each line that was left out, or why there is none.
+    pub faults: Vec<String>,
     /// What is wrong with the keys.
     pub warnings: Vec<String>,
 }
@@ -49,9 +49,14 @@ impl Settings {
     /// Reads the directory.
     pub fn read(directory: &Path) -> Self {
         let path = directory.join("everboot.conf");
-        let (config, fault) = match load(&path) {
-            Ok(config) => (config, None),
-            Err(unusable) => (unusable.fallback(), Some(format!("{}: {unusable}", path.display()))),
+        let named = |why: &dyn Display| format!("{}: {why}", path.display());
+        let (config, faults) = match sys::read_text(&path) {
+            Ok(text) => {
+                let config = Config::read(&text);
+                let faults = config.faults.iter().map(|fault| named(fault)).collect();
+                (config, faults)
+            }
+            Err(error) => (without_file(&error), vec![named(&error)]),
         };
         let KeyFiles { mut keys, mut warnings, revocation_fault } =
             KeyFiles::read(&directory.join("keys")).unwrap_or_default();
@@ -64,14 +69,18 @@ impl Settings {
             let directory = directory.display();
             warnings.push(format!("none in {directory}/*.pub: no bundle and no trailer is trusted"));
         }
-        Self { config, keys, fault, warnings }
+        Self { config, keys, faults, warnings }
     }
 
     /// What is wrong with it.
     pub fn complaints(&self) -> Findings {
         let mut found = Findings::default();
-        if let Some(why) = &self.fault {
-            found.fault("configuration", why, &"going on with defaults");
+        for why in &self.faults {
+            found.fault(
+                "configuration",
+                why,
+                &"early boot goes on without it; correct it, make the initramfs anew",
+            );
         }
         for why in &self.warnings {
             found.fault("key", "key", &why);
@@ -82,48 +91,27 @@ impl Settings {
     /// Configuration and keys, if nothing at all is wrong with them; else what is wrong first.
     pub fn faultless(self) -> Result<(Config, Keys), String> {
         let warning = self.warnings.into_iter().next().map(|why| format!("key: {why}"));
-        match self.fault.or(warning) {
+        match self.faults.into_iter().next().or(warning) {
             None => Ok((self.config, self.keys)),
             Some(why) => Err(why),
         }
     }
 }
 
-/// Why a configuration cannot be used.
-enum Unusable {
-    Io(io::Error),
-    Text(ConfigError, String),
-}
-
-impl Unusable {
-    /// What is gone on with.
-    fn fallback(&self) -> Config {
-        match self {
-            Self::Text(_, text) => Config::fallback(text),
-            Self::Io(error) if error.kind() == ErrorKind::NotFound => Config::default(),
-            // It may say anything, so it opens nothing.
-            Self::Io(_) => Config::fallback("lock = unknown"),
-        }
+/// What is gone by where there is no file that can be read.
+fn without_file(error: &io::Error) -> Config {
+    match error.kind() {
+        ErrorKind::NotFound => Config::default(),
+        // It may say anything, so it opens nothing.
+        _ => Config { lock: Lock::Yes, ..Config::default() },
     }
-}
-
-impl Display for Unusable {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Io(error) => error.fmt(f),
-            Self::Text(error, _) => error.fmt(f),
-        }
-    }
-}
-
-fn load(path: &Path) -> Result<Config, Unusable> {
-    let text = sys::read_text(path).map_err(Unusable::Io)?;
-    Config::parse(&text).map_err(|error| Unusable::Text(error, text))
 }
 
 /// Reads one `everboot.conf` for those who cannot go on without it; the error names the file.
 pub fn read_config(path: &Path) -> Result<Config, String> {
-    load(path).map_err(|why| format!("{}: {why}", path.display()))
+    let named = |why: &dyn Display| format!("{}: {why}", path.display());
+    let text = sys::read_text(path).map_err(|error| named(&error))?;
+    Config::parse(&text).map_err(|error| named(&error))
 }
 
 /// The keys in the files of a directory.

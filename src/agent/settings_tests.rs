@@ -1,5 +1,6 @@
 use super::*;
 use crate::sys::temp_dir::TempDir;
+use everboot_core::config::Locator;
 
 const KEY: &str = include_str!("../../tests/golden/key.pub");
 /// Another key.
@@ -37,11 +38,17 @@ fn without_files_there_are_defaults_and_complaints() {
 }
 
 #[test]
-fn a_wrong_configuration_still_locks() {
-    let temp_dir = directory("wrong", &[("everboot.conf", "lock = yes\nfoo = bar\n"), ("keys/a.pub", KEY)]);
+fn a_line_that_cannot_be_read_hides_no_other() {
+    let text = "compatible = kiosk\nfoo = bar\nrecord = PARTLABEL=mine\ntries = many\nlock = yes\n";
+    let temp_dir = directory("wrong", &[("everboot.conf", text), ("keys/a.pub", KEY)]);
     let settings = Settings::read(temp_dir.path());
-    assert!(settings.config.lock.is_on() && settings.fault.is_some());
-    assert_eq!(settings.config.compatible, "");
+    assert_eq!(settings.config.record, Locator::PartLabel("mine".into()));
+    assert!(settings.config.lock.is_on() && settings.config.compatible == "kiosk");
+    let lines: Vec<_> =
+        settings.faults.iter().map(|why| why.contains("everboot.conf: configuration, line ")).collect();
+    assert_eq!(lines, [true, true], "{:?}", settings.faults);
+    assert_eq!(settings.complaints().0.iter().filter(|found| found.fault).count(), 2);
+    assert!(settings.faultless().is_err());
     assert!(
         read_config(&temp_dir.path().join("everboot.conf"))
             .unwrap_err()

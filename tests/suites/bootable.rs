@@ -42,7 +42,7 @@ fn after_a_fallback_the_machine_takes_the_next_update() {
     let mut world = upgraded();
     damage_trailer(&world, SLOT_B);
     assert_eq!(world.boot_version(), Some(1));
-    assert_eq!(flow::confirm(world.site()).unwrap().as_str(), "slot-a");
+    assert_eq!(flow::confirm(world.site()).unwrap().slot.as_str(), "slot-a");
     assert_eq!(world.picture(), "slot-a:good*! slot-b:good");
     due(&mut world, good(3));
     assert_eq!(world.boot_version(), Some(3));

@@ -70,6 +70,60 @@ fn every_verb_may_be_run_twice() {
 }
 
 #[test]
+fn the_configuration_check_names_every_line_that_is_wrong() {
+    let fixture = Fixture::running();
+    fixture.check("config check", 0, "");
+    fixture.configure("compatible = bench\ntires = 3\nlock = no\ntimeout = soon\n");
+    let said = fixture.check("config check", 1, "line 2: expected one of").err;
+    assert!(said.contains("line 4: expected a number from 1 to 3600"), "{said}");
+    fixture.check("stage 2.everboot", 1, "line 2: expected one of");
+    fixture.check("doctor", 10, "line 4: expected a number");
+}
+
+#[test]
+fn a_slot_is_found_by_its_label_beside_a_line_that_is_wrong() {
+    let fixture = Fixture::blank();
+    let labels =
+        "record = PARTLABEL=everboot-record\nslot = one PARTLABEL=slot-a\nslot = two PARTLABEL=slot-b\n";
+    fixture.configure(&format!("compatible = bench\n{labels}"));
+    fixture.check("record init", 0, "");
+    fixture.configure(&format!("compatible = bench\ntires = 3\n{labels}timeout = soon\n"));
+    fixture.check("status", 0, "one");
+    fixture.damage("everboot-record", 0);
+    fixture.damage("everboot-record", 16 * 256 - 1);
+    let names: Vec<_> = fixture.status().slots.into_iter().map(|slot| slot.name).collect();
+    assert_eq!(names, ["one", "two"]);
+}
+
+#[test]
+fn a_lost_record_is_not_made_anew_by_a_configuration_with_a_mistake() {
+    let fixture = Fixture::running();
+    fixture.configure("compatible = bench\nslot = slot-a\nslot = slot-b\nslot = SLOT-C\n");
+    fixture.damage("everboot-record", 0);
+    fixture.damage("everboot-record", 16 * 256 - 1);
+    fixture.check("boot", 0, "slot-a");
+    assert_eq!(fixture.status().record.generation, 0);
+    fixture.configure("compatible = bench\nslot = slot-a\nslot = slot-b\n");
+    fixture.check("boot", 0, "slot-a");
+    assert!(fixture.status().record.generation > 0);
+}
+
+#[test]
+fn confirm_waits_for_another_everboot_and_says_so() {
+    let fixture = Fixture::trial();
+    let disk = fs::File::open(fixture.path("disk")).unwrap();
+    disk.lock().unwrap();
+    let said = std::thread::scope(|scope| {
+        let confirm = scope.spawn(|| fixture.check("confirm", 0, "slot-b: confirmed"));
+        std::thread::sleep(std::time::Duration::from_millis(800));
+        assert!(!confirm.is_finished());
+        disk.unlock().unwrap();
+        confirm.join().unwrap().err
+    });
+    assert!(said.contains("in use by another process; waiting for it, up to 10 minutes"), "{said}");
+}
+
+#[test]
 fn a_cancelled_update_never_boots() {
     let fixture = Fixture::running();
     fixture.check("install 2.everboot", 0, "");
@@ -175,7 +229,7 @@ fn a_bundle_that_went_bad_in_the_staging_area_is_given_up() {
 fn a_second_everboot_is_refused_with_6_and_may_look() {
     let fixture = Fixture::running();
     let held = DiskFileMachine::open(&fixture.path("disk"), None).unwrap();
-    for line in ["stage 2.everboot", "confirm", "boot", "record repair"] {
+    for line in ["stage 2.everboot", "reject slot-a", "boot", "record repair"] {
         fixture.check(line, 6, "in use");
     }
     for line in ["status", "why", "explain", "verify slot-a", "record show"] {
@@ -185,7 +239,7 @@ fn a_second_everboot_is_refused_with_6_and_may_look() {
     // A child that another thread is starting may hold a copy of the lock until it runs.
     let freed = (0..500).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(10));
-        fixture.run("confirm").code == 0
+        fixture.run("record repair").code == 0
     });
     assert!(freed);
 }

@@ -242,7 +242,7 @@ fn confirm_speaks_of_the_root_that_runs_whatever_was_recorded() {
     world.boot();
     // The next boot could not be recorded: slot-a runs, and the record still names slot-b.
     world.machine.entered.as_mut().unwrap().at.part = SLOT_A;
-    assert_eq!(flow::confirm(world.site()).unwrap().as_str(), "slot-a");
+    assert_eq!(flow::confirm(world.site()).unwrap().slot.as_str(), "slot-a");
     assert_eq!(world.picture(), "slot-a:good*! slot-b:trial(2,9) kept");
     world.machine.entered.as_mut().unwrap().at.part = 3;
     assert!(matches!(flow::confirm(world.site()), Err(Error::WrongRoot(_))));

@@ -22,6 +22,7 @@ mod growth;
 mod history;
 mod lifecycle;
 mod manual;
+mod marks;
 mod parts;
 mod record;
 mod recovery;

@@ -60,5 +60,5 @@ fn a_slot_of_several_parts_boots_by_its_root() {
     let mut world = with_boot_parts([on_partition(4), elsewhere(9)]);
     assert_eq!(world.boot_version(), Some(1));
     let name = flow::confirm(world.site()).unwrap();
-    assert_eq!(name.as_str(), "slot-a");
+    assert_eq!(name.slot.as_str(), "slot-a");
 }

@@ -2,4 +2,5 @@
 #![expect(clippy::unwrap_used, reason = "a surprise ends the test")]
 
 mod artifacts;
+mod hooks;
 mod scripts;

@@ -1,7 +1,8 @@
 //! How a verb ended, on standard output and standard error.
 
 use super::answer::{Answer, Exit, Failure, Outcome};
-use std::io::{ErrorKind, Write, stderr, stdout};
+use crate::sys::{self, Output};
+use std::io::ErrorKind;
 
 /// Prints how a verb ended; returns the code to end with.
 pub fn tell(outcome: Outcome) -> Exit {
@@ -15,14 +16,13 @@ pub fn tell(outcome: Outcome) -> Exit {
 pub fn complain(failure: &Failure) -> Exit {
     let verb = failure.verb.map_or(String::new(), |verb| format!("{verb}: "));
     let text = failure.text.replace('\n', "; ");
-    let _ = writeln!(stderr(), "everboot: {verb}{text}");
+    let _ = sys::print(Output::Message, &format!("everboot: {verb}{text}\n"));
     failure.exit
 }
 
 /// Prints the answer. A reader that has seen enough (`| head`) is no failure.
 fn print(answer: &Answer) -> Exit {
-    let mut out = stdout().lock();
-    match out.write_all(answer.output.text().as_bytes()).and_then(|()| out.flush()) {
+    match sys::print(Output::Answer, &answer.output.text()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Exit::Failed,
         _ => answer.exit,
     }

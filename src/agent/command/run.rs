@@ -10,7 +10,7 @@ use super::context::Context;
 use super::doctor::doctor;
 use super::explain::{Explanation, facts, why};
 use super::history::{Event, LogReport};
-use super::session::{Session, open_bundle};
+use super::session::{Session, open_bundle, settings};
 use super::status::{StatusReport, name};
 use super::{fetch, help, mount};
 use crate::flow::{self, Destination};
@@ -91,6 +91,7 @@ fn without_machine(context: Context<'_>, caller: &mut dyn Caller, arguments: &Ar
     match arguments.verb.action {
         Action::Unmount => Ok(Answer::done(mount::unmount(arguments)?)),
         Action::Formats => Ok(Answer::done(format_versions::text())),
+        Action::ConfigCheck => check_config(context.roots, arguments),
         Action::Boot => caller.boot(context, arguments).unwrap_or_else(|| boot_elsewhere(context, arguments)),
         Action::Shell => caller.shell(context, arguments),
         Action::Leave => caller.leave(),
@@ -98,6 +99,14 @@ fn without_machine(context: Context<'_>, caller: &mut dyn Caller, arguments: &Ar
         Action::Reboot => caller.end(sys::reboot),
         Action::PowerOff => caller.end(sys::power_off),
         _ => Err(not_here()),
+    }
+}
+
+/// `config check`.
+fn check_config(roots: &Roots, arguments: &Arguments) -> Outcome {
+    match &settings(roots, arguments).faults[..] {
+        [] => Ok(Answer::done("")),
+        faults => Err(Failure::new(Exit::Failed, faults.join("\n"))),
     }
 }
 
@@ -179,8 +188,14 @@ fn answer(output: VerbOutput) -> Answer {
 
 /// `confirm`, as [`System`](super::System) has it.
 pub fn confirm(session: &mut Session) -> Outcome {
-    let slot = flow::confirm(session.site())?;
-    Ok(Answer::done(format!("{slot}: confirmed\n")))
+    let flow::Confirmed { slot, unmarked } = flow::confirm(session.site())?;
+    let mut text = format!("{slot}: confirmed\n");
+    if let Some(why) = unmarked {
+        text.push_str(&format!(
+            "its confirmed mark is written at the next boot: nobody may write to it now ({why})\n"
+        ));
+    }
+    Ok(Answer::done(text))
 }
 
 fn lines(lines: &[String]) -> String {

@@ -34,15 +34,22 @@ impl Session {
             return Err(Failure::new(Exit::Failed, text));
         }
         let settings = settings(roots, arguments);
-        if let Some(fault) = settings.fault.as_ref().filter(|_| arguments.verb.needs.configuration) {
+        if let Some(fault) = settings.faults.first().filter(|_| arguments.verb.needs.configuration) {
             return Err(Failure::new(Exit::Failed, fault.clone()));
         }
         let complaints = settings.complaints();
         let (staging, changes) = (arguments.path("staging"), arguments.verb.needs.lock);
+        let waits = arguments.verb.needs.patience;
         let (kind, lock) = match disk {
-            Some(path) => (Kind::File(open_file(&path, staging, changes)?), None),
+            Some(path) => {
+                let open = &mut || open_file(&path, staging.clone(), changes);
+                (Kind::File(if waits { lock::wait_for(open) } else { open() }?), None)
+            }
             None => {
-                let lock = if changes && !holds_lock { Some(lock::take(roots)?) } else { None };
+                let take = &mut || lock::take(roots);
+                let is_ours = !changes || holds_lock;
+                let lock =
+                    if is_ours { None } else { Some(if waits { lock::wait_for(take) } else { take() }?) };
                 (Kind::Linux(LinuxMachine::new(roots.clone(), staging)), lock)
             }
         };

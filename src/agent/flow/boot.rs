@@ -9,7 +9,9 @@
 use super::outcome::{Destination, Outcome};
 use super::sources::SourceSlots;
 use super::{Error, RecordFault, Site, View};
-use crate::machine::{Access, EarlyBoot, Machine, Operator, OperatorChoice, RecoveryNotice, Root, RootError};
+use crate::machine::{
+    Access, EarlyBoot, Machine, Operator, OperatorChoice, PartitionRef, RecoveryNotice, Root, RootError,
+};
 use everboot_core::config::{BootRequest, Breakpoint};
 use everboot_core::decide::{
     self, ApplyFault, Decision, Observation, Reason, Request, Settled, SlotObservation, Target,
@@ -186,7 +188,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
 
     /// Nothing of the recovery slot is in the record: it is entered if it can be.
     fn enter_recovery(&mut self, decision: &Decision) -> Option<Outcome<M::HandOff>> {
-        let root = self.view.recovery.map(|at| Root { at, open: false })?;
+        let root = self.view.recovery.map(|at| Root { at, open: false, sealed: false })?;
         let tried = self.site.machine.enter(&root);
         self.step("enter");
         match tried {
@@ -210,10 +212,34 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     }
 
     /// The root of a slot. Whether it may be entered was seen at the look, and the decision goes by it.
-    fn root(&self, id: SlotId) -> Result<Root, RootError> {
+    fn root(&mut self, id: SlotId) -> Result<Root, RootError> {
         let at = self.view.root(id).ok_or_else(|| RootError::device("its partition is not there"))?;
-        let open = self.view.record.slot(id).image.as_ref().is_some_and(|image| image.open);
-        Ok(Root { at, open })
+        let slot = self.view.record.slot(id);
+        let open = slot.image.as_ref().is_some_and(|image| image.open);
+        let sealed = slot.image_id().is_some() && !open;
+        if self.view.can_boot(id) {
+            self.make_up_for_mark(id, at);
+        }
+        Ok(Root { at, open, sealed })
+    }
+
+    /// Writes the confirmed mark of a good slot whose trailer lacks it: where it was confirmed, nobody could write to it.
+    /// Nothing has mounted it yet. Not by a record that may not be saved: one that is not sure of itself may call a
+    /// slot good that was rejected.
+    ///
+    /// A torn mark is none, and the record, which says good already, has it written again at the next boot; so has one
+    /// that could not be written. No boot depends on it: it counts only where the record is lost.
+    fn make_up_for_mark(&mut self, id: SlotId, at: PartitionRef) {
+        let slot = self.view.record.slot(id);
+        let (generation, Some(image)) = (slot.confirmed, slot.image_id()) else { return };
+        let found = self.view.slots[id.index()].mark.unwrap_or(0);
+        if !self.view.record.is_good(id) || found >= generation || !self.seen.can_persist {
+            return;
+        }
+        let marked = self.site.machine.open(at, Access::Shared);
+        if let Err(error) = marked.and_then(|part| apply::mark(&part, generation, image)) {
+            self.note(format!("{}: its confirmed mark cannot be written: {error}", self.view.name(id)));
+        }
     }
 
     /// Applies the staged image. Only success goes on with a trial. What a device has failed stays due, and its start

@@ -77,8 +77,8 @@ pub fn status<M: Machine>(mut site: Site<'_, M>, request: Option<&str>) -> Resul
     if let Some(name) = request {
         seen.request = Some(Request::Slot(view.slot(name)?)).filter(|_| !site.config.lock.is_on());
     }
-    let staging = match site.machine.staging(view.staging, Access::Read).and_then(|area| area.exists(STAGED))
-    {
+    let opened = site.machine.staging(view.staging, view.staging_access());
+    let staging = match opened.and_then(|area| area.exists(STAGED)) {
         Ok(bundle) => Staging::Open { bundle },
         Err(error) => Staging::Unavailable(error.to_string()),
     };

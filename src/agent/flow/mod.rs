@@ -35,7 +35,7 @@ pub use record::{init, repair};
 pub use repair::{BlockSource, repair_blocks};
 pub use stage::{Overrides, Receiver, StagedNow, receive, slots, stage};
 pub use upgrade::{Blind, Upgrade, upgrade};
-pub use verbs::{activate, boot_once, cancel, confirm, reject, rollback};
+pub use verbs::{Confirmed, activate, boot_once, cancel, confirm, reject, rollback};
 pub use view::View;
 
 pub use everboot_core::lifecycle::RecordFault;

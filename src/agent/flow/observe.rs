@@ -17,6 +17,8 @@ pub struct SeenSlot {
     pub seen: SlotObservation,
     /// Why the boot would not enter it, or would do so only when nothing else is left; else empty.
     pub why: String,
+    /// The generation of its confirmed mark, where the trailer was looked at and has one.
+    pub mark: Option<u64>,
 }
 
 impl SeenSlot {
@@ -35,21 +37,27 @@ impl<M: Machine> Site<'_, M> {
     fn observe_slot(&mut self, slot: &Slot, parts: &[Option<PartitionRef>]) -> SeenSlot {
         let root = slot.parts.iter().position(|part| part.name.is_root()).and_then(|at| parts[at]);
         let (Some(root), true) = (root, parts.iter().all(Option::is_some)) else {
-            return SeenSlot { seen: SlotObservation::Missing, why: "its partition is not there".to_owned() };
+            let why = "its partition is not there".to_owned();
+            return SeenSlot { seen: SlotObservation::Missing, why, mark: None };
         };
         match self.examine_root(slot, root) {
-            Ok(None) => SeenSlot { seen: SlotObservation::Present, why: String::new() },
-            Ok(Some(why)) => SeenSlot { seen: SlotObservation::OtherKernel, why },
-            Err(error) => SeenSlot { seen: SlotObservation::Failed(error.fault), why: error.why },
+            Ok((None, mark)) => SeenSlot { seen: SlotObservation::Present, why: String::new(), mark },
+            Ok((Some(why), mark)) => SeenSlot { seen: SlotObservation::OtherKernel, why, mark },
+            Err(error) => SeenSlot { seen: SlotObservation::Failed(error.fault), why: error.why, mark: None },
         }
     }
 
     /// Whether a slot may be entered, when its trailer names the image that the record names: a record that is older
     /// than the slot must not have it booted; when somebody trusted has signed it, under a lock; and when an image that
-    /// nobody trusted has signed may be booted here. The text says why it should come last.
-    fn examine_root(&mut self, slot: &Slot, at: PartitionRef) -> Result<Option<String>, RootError> {
+    /// nobody trusted has signed may be booted here. Why it should come last, if it should, and the generation of its
+    /// mark.
+    fn examine_root(
+        &mut self,
+        slot: &Slot,
+        at: PartitionRef,
+    ) -> Result<(Option<String>, Option<u64>), RootError> {
         let refused = |why: &str| Err(RootError::new(RootFault::Unproven, why));
-        let Some(image) = &slot.image else { return Ok(None) };
+        let Some(image) = &slot.image else { return Ok((None, None)) };
         if image.insecure && !self.keys.allows_insecure() {
             return refused("INSECURE, and insecure = yes is not set here");
         }
@@ -58,22 +66,22 @@ impl<M: Machine> Site<'_, M> {
             return if is_locked {
                 refused("it was filled by other means, and lock is set")
             } else {
-                Ok(None)
+                Ok((None, None))
             };
         };
         if mutant::is(Mutant::TrailerUnread) {
-            return Ok(None);
+            return Ok((None, None));
         }
         let part = self.machine.open(at, Access::Read).map_err(RootError::device)?;
         let seal = apply::read_seal(&part).map_err(RootError::device)?;
-        if seal.map(|seal| seal.image) != Some(expected) {
+        let Some(seal) = seal.filter(|seal| seal.image == expected) else {
             return refused("its trailer does not name the image that the record names");
-        }
+        };
         let signed = apply::read_trailer(&part).map_err(RootError::device)?.map(|trailer| trailer.signed);
         if is_locked && !signed.as_ref().is_some_and(|signed| self.is_vouched_for(signed)) {
             return refused("no key that is trusted here has signed its image, and lock is set");
         }
-        Ok(self.other_kernel(signed.as_ref()))
+        Ok((self.other_kernel(signed.as_ref()), seal.mark))
     }
 
     /// Whether somebody trusted has signed this manifest, also one that only a newer everboot can read.

@@ -49,7 +49,7 @@ pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(
             (None, vec![id])
         }
         BlockSource::Any => {
-            let area = site.machine.staging(view.staging, Access::Read).ok();
+            let area = site.machine.staging(view.staging, view.staging_access()).ok();
             (area.and_then(|area| area.open(STAGED).ok()), view.record.ids().map(|(id, _)| id).collect())
         }
     };

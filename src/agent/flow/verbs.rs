@@ -9,26 +9,44 @@ use everboot_core::record::{Record, Update};
 use everboot_core::slot::{ImageId, SlotId, SlotName};
 use everboot_storage::apply;
 use everboot_storage::medium::{self, Medium, Staging};
+use std::io::ErrorKind;
 
 impl<M: Machine> Site<'_, M> {
     /// Removes the staged bundle when the record does not name one any more. Left behind by a cut or by an
     /// early boot, which mounts the staging area read-only; a failure costs room and nothing else.
+    ///
+    /// Whether there is one is looked up without a write: power that fails while a file system is mounted writable may
+    /// tear its superblock.
     fn sweep<D: Medium>(&mut self, view: &View<D>) {
         if view.record.update != Update::None {
             return;
         }
-        let swept = self.machine.staging(view.staging, Access::Exclusive).and_then(|area| {
-            if area.exists(STAGED)? || area.exists(STAGED_PART)? {
+        let mut swept = self
+            .staged_files(view, Access::Look, |area| Ok(area.exists(STAGED)? || area.exists(STAGED_PART)?));
+        if let Ok(true) = swept {
+            swept = self.staged_files(view, Access::Exclusive, |area| {
                 area.remove(STAGED)?;
                 area.remove(STAGED_PART)?;
                 area.sync_dir()?;
-            }
-            Ok(())
-        });
-        self.machine.close_staging();
-        if let Err(error) = swept {
-            log::warn!("staging area: {error}");
+                Ok(false)
+            });
         }
+        match swept {
+            // The first bundle makes the directory.
+            Err(error) if error.source.kind() != ErrorKind::NotFound => log::warn!("staging area: {error}"),
+            _ => {}
+        }
+    }
+
+    fn staged_files<D: Medium>(
+        &mut self,
+        view: &View<D>,
+        access: Access,
+        act: impl FnOnce(M::Staging) -> Result<bool, medium::Error>,
+    ) -> Result<bool, medium::Error> {
+        let done = self.machine.staging(view.staging, access).and_then(act);
+        self.machine.close_staging();
+        done
     }
 
     /// The floor that the image at `at` sets, if it is the image with that id.
@@ -110,13 +128,33 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
     Ok((activated, name))
 }
 
+/// A slot that was confirmed.
+#[derive(Debug)]
+pub struct Confirmed {
+    /// Its name.
+    pub slot: SlotName,
+    /// Why its mark could not be written, where the record alone says it until the next boot.
+    pub unmarked: Option<medium::Error>,
+}
+
+/// Whether nobody may write there: neither the device nor its data is to blame. A kernel that keeps mounted devices
+/// from writers (`bdev_allow_write_mounted=0`) says EBUSY, and of a device that is set read-only EPERM, EACCES or EROFS.
+fn is_forbidden(error: &medium::Error) -> bool {
+    use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    matches!(error.source.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy)
+}
+
 /// Says that the running system is good: its slot becomes the default, and the floor of its image the machine's.
 ///
 /// Order: mark in the slot's trailer · barrier → record → the bundle is removed. A cut after the mark leaves
 /// a trial with a mark that counts only where the record is lost; confirming again writes the same mark. A cut
 /// between the two copies of the record leaves a confirmed slot, and an older copy that does not say so yet; the
 /// verb has not reported success. A cut after the record leaves a bundle that no record names.
-pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
+///
+/// Where nobody may write to a mounted slot the record alone says it, and the next early boot writes the mark before
+/// it mounts the slot. Should the record be lost before that, the slot comes back as proven: it boots when no good one
+/// does.
+pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<Confirmed, Error> {
     let view = site.look();
     let is_sure = view.loaded.is_whole();
     let mut view = view.repairable()?;
@@ -138,15 +176,19 @@ pub fn confirm<M: Machine>(mut site: Site<'_, M>) -> Result<SlotName, Error> {
     if mutant::is(Mutant::RecordBeforeMark) {
         view.save(confirmation.record.clone())?;
     }
+    let mut unmarked = None;
     if let (Some(generation), Some(image)) = (confirmation.mark, slot.image_id()) {
         let at = view.root_part(confirmation.slot)?;
-        let failed = |error| Error::Slot(slot.name.clone(), error);
-        let part = site.machine.open(at, Access::Shared).map_err(failed)?;
-        apply::mark(&part, generation, image).map_err(failed)?;
+        let part = site.machine.open(at, Access::Shared);
+        match part.and_then(|part| apply::mark(&part, generation, image)) {
+            Ok(()) => {}
+            Err(error) if is_forbidden(&error) => unmarked = Some(error),
+            Err(error) => return Err(Error::Slot(slot.name, error)),
+        }
     }
     save_in_both(&site, &mut view, confirmation.record, format!("{}: confirmed", slot.name))?;
     site.sweep(&view);
-    Ok(slot.name)
+    Ok(Confirmed { slot: slot.name, unmarked })
 }
 
 /// Makes a slot, or the running one, unbootable from now on. The record first, then the slot's mark goes: a cut

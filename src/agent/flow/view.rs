@@ -271,6 +271,8 @@ impl<M: Machine> Site<'_, M> {
         }
         let guid = parts.iter().flatten().flatten().next().map(|at| survey.disks[at.disk].guid);
         is_sure &= found.iter().any(|slot| slot.image.is_some());
+        // A line that is wrong may have named another slot.
+        is_sure &= self.config.faults.is_empty();
         (rebuild(guid.unwrap_or(Uuid([0; 16])), &found), parts, is_sure)
     }
 }
@@ -406,6 +408,12 @@ impl<D: Medium> View<D> {
     /// Saves a record that names a slot *writing*.
     pub(super) fn save_writing(&mut self, record: Record) -> Result<(), SaveError> {
         if mutant::is(Mutant::WritingInOneCopy) { self.save(record) } else { self.save_in_both(record) }
+    }
+
+    /// How the staging area is opened by those who only look. What the record names is made durable by the journal of
+    /// the file system, perhaps by it alone, and has to be seen.
+    pub(super) fn staging_access(&self) -> Access {
+        if self.record.update.bundle().is_some() { Access::Read } else { Access::Look }
     }
 
     /// The history.

@@ -45,9 +45,8 @@ impl<'a> Early<'a> {
             // What else is asked for the flow ignores, and says so.
             command_line = KernelCommandLine { asked: command_line.asked, ..KernelCommandLine::default() };
         }
-        // With the default slots and without keys, a slot that the record calls good still boots.
-        self.notes
-            .extend(settings.fault.map(|why| format!("{why}; going on with the default configuration")));
+        // Without a configuration and without keys, a slot that the record calls good still boots.
+        self.notes.extend(settings.faults.iter().map(|why| format!("{why}; the boot goes on without it")));
         self.notes.extend(settings.warnings);
         for note in &self.notes {
             log::warn!("{note}");

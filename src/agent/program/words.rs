@@ -1,4 +1,5 @@
-//! The command line of a program without a prompt: what a distribution's initramfs calls, and no more.
+//! The command line of a program without a prompt: what a distribution's initramfs calls, or what makes one, and no
+//! more.
 
 use super::early;
 use crate::recovery;
@@ -7,11 +8,9 @@ use crate::settings::{self, Settings};
 use crate::sys::{self, Roots};
 use everboot_core::verbs::Exit;
 use std::ffi::OsString;
-use std::io::{Write, stderr};
 use std::process::ExitCode;
 
-const USAGE: &str =
-    "expected boot --sysroot DIR, or shell --emergency; this program was built without a prompt";
+const USAGE: &str = "expected boot --sysroot DIR, shell --emergency, or config check --config DIR; this program was built without a prompt";
 
 /// Does it, and says what went wrong.
 pub(super) fn end(roots: &Roots, words: Vec<OsString>) -> ExitCode {
@@ -29,9 +28,15 @@ pub(super) fn end(roots: &Roots, words: Vec<OsString>) -> ExitCode {
             );
             Err(Failure::new(Exit::Failed, format!("restart: {error}")))
         }
+        [config, check, of, folder] if config == "config" && check == "check" && of == "--config" => {
+            match Settings::read(folder.as_ref()).faults.join("; ") {
+                none if none.is_empty() => Ok(()),
+                faults => Err(Failure::new(Exit::Failed, faults)),
+            }
+        }
         _ => Err(Failure::new(Exit::Usage, USAGE)),
     };
     let Err(failure) = done else { return ExitCode::SUCCESS };
-    let _ = writeln!(stderr(), "everboot: {}", failure.text);
+    let _ = sys::print(sys::Output::Message, &format!("everboot: {}\n", failure.text));
     ExitCode::from(failure.exit as u8)
 }

@@ -103,7 +103,7 @@ mod tests {
         check("verify --no", &["--no-progress"], "--no-progress");
         check("record init --g", &["--good"], "--good");
         check("stage fi", &[], "");
-        check("conf", &[], "");
+        check("confi", &["config"], "config");
         check("status --j", &[], "");
         check("nonsense ", &[], "");
         check("-", &[], "");

@@ -1,9 +1,8 @@
 //! Standard input and output as a person's console: bytes with a deadline, the countdown, the password.
 
 use super::keys::{Decoder, Key};
-use crate::sys::{Terminal, monotonic_ms, read_byte, wait_for_input};
+use crate::sys::{Output, Terminal, monotonic_ms, print, read_byte, wait_for_input};
 use everboot_core::password::Hash;
-use std::io::{Write, stdout};
 
 /// How often a password may be wrong.
 const ATTEMPTS: u32 = 3;
@@ -158,8 +157,7 @@ impl Console {
 
 /// Prints. A console that is gone is no reason to stop.
 pub(crate) fn say(text: &str) {
-    let mut out = stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = print(Output::Answer, text);
 }
 
 fn sleep_until(end: u64) -> Input {

@@ -82,6 +82,7 @@ impl Operator for Recovery {
 /// `everboot shell --emergency`: says what happened, and restarts the machine when the shell is left. `inherited` are
 /// options that each verb gets there. Returns when the restart failed.
 pub(crate) fn emergency(roots: &Roots, config: Config, inherited: Vec<OsString>) -> io::Error {
+    sys::never_wait_for_output();
     let happened = BootReport::read_text(roots).unwrap_or_default();
     let opening = Opening {
         title: "nothing can be booted".to_owned(),

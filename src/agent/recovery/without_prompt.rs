@@ -2,10 +2,9 @@
 
 use crate::machine::OperatorChoice;
 use crate::runtime::screen::Opening;
-use crate::sys::Roots;
+use crate::sys::{self, Roots};
 use everboot_core::config::Config;
 use std::ffi::OsString;
-use std::io::{Write, stdout};
 use std::time::Duration;
 
 const HINT: &str = "this program has no prompt; power off to inspect the disk";
@@ -21,7 +20,6 @@ pub(super) fn emergency(_: &Roots, _: (Config, Vec<OsString>), opening: &Opening
 
 /// Shows it, and waits so many seconds. A console that is gone is no reason to stop.
 fn show(opening: &Opening, wait: u64) {
-    let mut out = stdout().lock();
-    let _ = writeln!(out, "{}in {wait} s", opening.text(HINT)).and_then(|()| out.flush());
+    let _ = sys::print(sys::Output::Answer, &format!("{}in {wait} s\n", opening.text(HINT)));
     std::thread::sleep(Duration::from_secs(wait));
 }

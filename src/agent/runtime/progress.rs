@@ -1,7 +1,6 @@
 //! Progress of a long step, on standard error.
 
 use crate::sys;
-use std::io::{Write, stderr};
 
 /// What is shown, if anything is. When it is dropped in the middle of a step, the line on a terminal is
 /// ended, so that an error begins on its own.
@@ -29,7 +28,7 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         if self.is_open && sys::terminal_width().is_some() {
-            let _ = writeln!(stderr());
+            let _ = sys::print(sys::Output::Message, "\n");
         }
     }
 }

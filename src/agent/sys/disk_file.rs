@@ -75,7 +75,7 @@ impl Machine for DiskFileMachine {
     }
 
     fn staging(&mut self, _: Option<PartitionRef>, access: Access) -> Result<DirStaging, Error> {
-        DirStaging::open(&self.staging, access != Access::Read)
+        DirStaging::open(&self.staging, !access.only_reads())
     }
 
     fn close_staging(&mut self) {}
@@ -141,7 +141,7 @@ mod tests {
         assert_eq!(part.len(), 1 << 20);
         part.write_at(0, b"everboot").unwrap();
         part.sync().unwrap();
-        assert!(machine.enter(&Root { at, open: false }).is_ok());
+        assert!(machine.enter(&Root { at, open: false, sealed: false }).is_ok());
         let bytes = std::fs::read(&path).unwrap();
         assert_eq!(&bytes[machine.extents[0].start as usize..][..8], b"everboot");
         assert!(Machine::open(&mut machine, PartitionRef { disk: 0, part: 1 }, Access::Read).is_err());

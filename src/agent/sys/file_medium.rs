@@ -6,7 +6,9 @@
 //! - a write of part of a sector reads the sector, changes it, writes it: its other bytes survive, and a cut
 //!   leaves the sector old or new as far as the device writes sectors whole. Two such writes to the same
 //!   sector at once are the caller's mistake;
-//! - nothing is written outside `start .. start + len`.
+//! - nothing is written outside `start .. start + len`;
+//! - a block device that was set read-only is so again when its writer is done with it. A cut leaves it to the next
+//!   boot, in which no device is set so before it is entered.
 //!
 //! Absent: any discard. A discarded range reads as whatever the device likes. Zeroes are not asked of an MMC card:
 //! Linux 5.19 and newer make that a TRIM, and there are cards that lose other data over it (`MMC_QUIRK_TRIM_BROKEN` in
@@ -42,6 +44,16 @@ pub struct FileMedium {
     /// Whether zeroes are written like other bytes.
     sends_zeroes: bool,
     grows: bool,
+    /// Whether the device is set read-only again at the end.
+    protects: bool,
+}
+
+impl Drop for FileMedium {
+    fn drop(&mut self) {
+        if self.protects {
+            let _ = self.set_read_only(true);
+        }
+    }
 }
 
 impl FileMedium {
@@ -55,6 +67,10 @@ impl FileMedium {
         });
         let file = file.map_err(|error| failed(error.into()))?;
         let mut medium = Self::over(file, false).map_err(failed)?;
+        if medium.block && !access.only_reads() && ioctl::is_read_only(&medium.file) {
+            // Where that fails, the first write says so.
+            medium.protects = medium.set_read_only(false).is_ok();
+        }
         medium.direct = medium.unit(path, access).map_err(failed)?;
         medium.sends_zeroes = medium.block && is_mmc(path, medium.file.metadata().map_err(failed)?.rdev());
         Ok(medium)
@@ -91,7 +107,13 @@ impl FileMedium {
         let len = AtomicU64::new(file.seek(SeekFrom::End(0))?);
         let block = kind.is_block_device();
         let sector = if block { rustix::fs::ioctl_blksszget(&file)? } else { 512 };
-        Ok(Self { file, start: 0, len, direct: None, block, sector, sends_zeroes: false, grows })
+        let (direct, sends_zeroes, protects) = (None, false, false);
+        Ok(Self { file, start: 0, len, direct, block, sector, sends_zeroes, grows, protects })
+    }
+
+    /// Sets the device read-only for everybody, or writable, until the next boot.
+    pub(super) fn set_read_only(&self, read_only: bool) -> io::Result<()> {
+        ioctl::set_read_only(&self.file, read_only)
     }
 
     /// The unit of direct I/O, after trying one read: some file systems take the flag and refuse the I/O.
@@ -195,7 +217,7 @@ struct Piece<'a> {
 
 fn open_with(path: &Path, access: Access, more: OFlags) -> Result<File, Errno> {
     let flags = match access {
-        Access::Read => OFlags::RDONLY,
+        Access::Read | Access::Look => OFlags::RDONLY,
         Access::Shared | Access::Beneath => OFlags::RDWR,
         Access::Exclusive => OFlags::RDWR | OFlags::EXCL,
     };

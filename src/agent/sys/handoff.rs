@@ -71,6 +71,12 @@ impl LinuxMachine {
         let found = file_system::detect(&part).map_err(RootError::device)?;
         let name = node.display();
         let none = || RootError::new(NotMountable, format!("{name} holds no known file system"));
+        // Where the kernel does not know how, the root is mounted read-only all the same.
+        if (root.sealed || root.open)
+            && let Err(error) = part.set_read_only(root.sealed)
+        {
+            log::warn!("set {name} read-only: {error}");
+        }
         mount_root(&node, &self.sysroot, found.ok_or_else(none)?, root.open).map_err(|(driver, error)| {
             let fault = if is_fault_of_image(&error) { NotMountable } else { Device };
             RootError::new(fault, format!("mount {name} as {driver}: {}", in_words(error)))

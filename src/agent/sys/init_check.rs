@@ -1,14 +1,15 @@
 //! Whether a root has an init that can be run, found out without running it.
 //!
-//! Every path is resolved inside the root (openat2 with RESOLVE_IN_ROOT, Linux 5.6), so an absolute symlink
-//! means what it will mean to the booted system.
+//! Every path is resolved inside the root, so an absolute symlink means what it will mean to the booted system. That is
+//! done name by name: openat2 with RESOLVE_IN_ROOT would do it in one call, and Linux before 5.6 does not have it.
+//! Nobody changes the root meanwhile: it was mounted a moment ago, for this process.
 //!
-//! Invariant: [`NoInit`] speaks of the image alone. A device that does not read, memory that is
-//! short, or a kernel without openat2 is [`Device`].
+//! Invariant: [`NoInit`] speaks of the image alone. A device that does not read, or memory that is short, is
+//! [`Device`].
 
 use crate::machine::RootError;
 use everboot_core::slot::RootFault::{Device, NoInit};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat, openat2};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, fstat, openat, readlinkat, statat};
 use rustix::io::{Errno, pread};
 use std::fs::File;
 use std::path::Path;
@@ -72,9 +73,8 @@ impl NewRoot {
     /// Whether the directories are there that the hand-off needs.
     pub(super) fn check_directories(&self) -> Result<(), RootError> {
         for name in MOVED {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS;
-            openat2(&self.0, name, flags, Mode::empty(), resolve)
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            openat(&self.0, name, flags, Mode::empty())
                 .map_err(|error| failed(error, &format!("expected a directory /{name}, found")))?;
         }
         Ok(())
@@ -121,9 +121,48 @@ impl NewRoot {
         Ok(head)
     }
 
+    /// Opens `path` as a process whose root this is would do it.
     fn open(&self, path: &str, flags: OFlags) -> Result<File, Errno> {
-        openat2(&self.0, path, flags | OFlags::CLOEXEC, Mode::empty(), ResolveFlags::IN_ROOT).map(File::from)
+        let here = OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        // The folders on the way, the root apart; and the names that are left, the next one last.
+        let (mut above, mut left) = (Vec::<File>::new(), names(path));
+        let mut links = 0;
+        while let Some(name) = left.pop() {
+            if name == ".." {
+                above.pop();
+                continue;
+            }
+            let folder = above.last().unwrap_or(&self.0);
+            let stat = statat(folder, &*name, AtFlags::SYMLINK_NOFOLLOW)?;
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Symlink {
+                links += 1;
+                if links > MOST_LINKS {
+                    return Err(Errno::LOOP);
+                }
+                let target = readlinkat(folder, &*name, Vec::new())?;
+                let target = target.to_str().map_err(|_| Errno::NOENT)?;
+                if target.starts_with('/') {
+                    above.clear();
+                }
+                left.extend(names(target));
+            } else if left.is_empty() {
+                return openat(folder, &*name, flags | here, Mode::empty()).map(File::from);
+            } else {
+                let next = openat(folder, &*name, OFlags::PATH | OFlags::DIRECTORY | here, Mode::empty())?;
+                above.push(next.into());
+            }
+        }
+        // It is a folder, which is no program.
+        Err(Errno::ISDIR)
     }
+}
+
+/// The most symlinks on a way, as the kernel has it.
+const MOST_LINKS: u32 = 40;
+
+/// The names of a path, the first one last.
+fn names(path: &str) -> Vec<String> {
+    path.split('/').rev().filter(|name| !name.is_empty() && *name != ".").map(str::to_owned).collect()
 }
 
 /// What it means that `what` cannot be looked at: these errors tell what the image is like, all others that
@@ -133,6 +172,7 @@ fn failed(error: Errno, what: &str) -> RootError {
         Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG | Errno::ACCESS | Errno::INVAL => {
             NoInit
         }
+        Errno::ISDIR => NoInit,
         // What file systems say of damage that they found (EFSCORRUPTED, EFSBADCRC).
         Errno::UCLEAN | Errno::BADMSG => NoInit,
         _ => Device,

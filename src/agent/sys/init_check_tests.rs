@@ -63,6 +63,56 @@ fn an_init_is_found_through_symlinks_that_mean_the_new_root() {
 }
 
 #[test]
+fn symlinks_lead_nowhere_outside_the_root_and_not_in_a_circle() {
+    let outside = Tree::new("outside").program("init", &elf(None));
+    let path = outside.0.path().to_str().unwrap().to_owned();
+    Tree::new("absolute")
+        .link("sbin/init", &format!("{path}/init"))
+        .check(None, Err("/sbin/init: No such file"));
+    let up = format!("../../../../../../../../{path}/init");
+    Tree::new("up").link("sbin/init", &up).check(None, Err("/sbin/init: No such file"));
+    Tree::new("circle")
+        .link("sbin/init", "/etc/init")
+        .link("etc/init", "../sbin/init")
+        .check(None, Err("/sbin/init"));
+    Tree::new("root").link("sbin/init", "/").check(None, Err("/sbin/init"));
+}
+
+/// As Linux before 5.6: one thread has a filter that answers ENOSYS to openat2.
+#[test]
+#[expect(unsafe_code, reason = "system calls that Linux has no safe form of")]
+fn an_init_is_found_by_a_kernel_without_openat2() {
+    use nix::libc;
+    const OPENAT2: u32 = 437;
+    let step = |code: u32, jt, jf, k| libc::sock_filter { code: code as u16, jt, jf, k };
+    let errno = libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32;
+    let mut filter = [
+        step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, 0),
+        step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, 0, 1, OPENAT2),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, errno),
+        step(libc::BPF_RET | libc::BPF_K, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let tree = Tree::new("openat2").program("usr/bin/init", &elf(None)).link("sbin", "/usr/bin");
+    std::thread::scope(|scope| {
+        let tested = scope.spawn(|| {
+            let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+            // SAFETY: the filter is for this thread alone, and lives until it is copied.
+            unsafe {
+                assert_eq!(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), 0);
+                assert_eq!(
+                    libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program),
+                    0
+                );
+                assert_eq!(libc::syscall(OPENAT2.into(), 0, 0, 0, 0), -1);
+            }
+            assert_eq!(std::io::Error::last_os_error().raw_os_error(), Some(libc::ENOSYS));
+            tree.check(None, Ok("/sbin/init"));
+        });
+        tested.join().unwrap();
+    });
+}
+
+#[test]
 fn a_root_without_a_runnable_init_says_why() {
     Tree::new("none").check(None, Err("/sbin/init: No such file"));
     Tree::new("loader")

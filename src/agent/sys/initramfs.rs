@@ -1,6 +1,8 @@
 //! The initramfs itself: how it is left behind, and the console.
 
+use super::mountinfo;
 use super::roots::Roots;
+use super::small_file::read_text;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, fstat, fstatfs, openat, statat, unlinkat};
 use std::ffi::CStr;
 use std::fs::File;
@@ -18,9 +20,20 @@ pub(super) fn is_in_memory(root: &File) -> io::Result<bool> {
     Ok(kind == RAMFS_MAGIC || kind == TMPFS_MAGIC)
 }
 
-/// Whether this process runs in an initramfs, before the system.
+/// Whether this process runs in an initramfs, before the system: its root lies in memory, and it is the kernel's first
+/// root (`rootfs`) or says of itself that it is one (/etc/initrd-release, os-release(5)). A system may have its root in
+/// memory, too, as with systemd.volatile=yes.
 pub fn is_in_initramfs(roots: &Roots) -> bool {
-    File::open(&roots.root).is_ok_and(|root| is_in_memory(&root).unwrap_or(false))
+    let is_in_memory = File::open(&roots.root).is_ok_and(|root| is_in_memory(&root).unwrap_or(false));
+    is_in_memory && says_initramfs(roots)
+}
+
+fn says_initramfs(roots: &Roots) -> bool {
+    let mounts = read_text(&roots.proc.join("self/mountinfo")).map(|text| mountinfo::parse(&text));
+    // Before /proc is mounted no system runs.
+    let Ok(mounts) = mounts else { return true };
+    let root = mounts.iter().rev().find(|mount| mount.point == "/");
+    root.is_none_or(|root| root.kind == "rootfs") || roots.etc.join("initrd-release").exists()
 }
 
 /// Removes all files of the file system that `root` is of, to give their memory back. Other file systems
@@ -68,12 +81,26 @@ pub fn open_console(roots: &Roots) {
     let _ = nix::unistd::dup2_stdout(&console);
     let _ = nix::unistd::dup2_stderr(&console);
     super::terminal::never_stop_output();
+    super::output::never_wait_for_output();
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sys::temp_dir::TempDir;
+
+    #[test]
+    fn a_system_whose_root_is_in_memory_is_no_initramfs() {
+        let temp_dir = TempDir::new("says-initramfs");
+        let roots = Roots::under(temp_dir.path());
+        assert!(says_initramfs(&roots));
+        for (kind, expected) in [("rootfs rootfs", true), ("tmpfs tmpfs", false), ("ramfs none", false)] {
+            temp_dir.file("proc/self/mountinfo", format!("1 1 0:2 / / rw - {kind} rw\n").as_bytes());
+            assert_eq!(says_initramfs(&roots), expected, "{kind}");
+        }
+        temp_dir.file("etc/initrd-release", b"");
+        assert!(says_initramfs(&roots));
+    }
 
     #[test]
     fn all_files_are_removed_and_what_symlinks_name_is_not() {

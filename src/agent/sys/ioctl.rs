@@ -11,6 +11,9 @@ mod raw {
     nix::ioctl_write_ptr_bad!(zero_out, nix::request_code_none!(0x12, 127), [u64; 2]);
     // <linux/blkpg.h>: BLKPG _IO(0x12, 105), argument struct blkpg_ioctl_arg.
     nix::ioctl_write_ptr_bad!(blkpg, nix::request_code_none!(0x12, 105), super::BlkpgArgument);
+    // <linux/fs.h>: BLKROSET _IO(0x12, 93) and BLKROGET _IO(0x12, 94), argument int.
+    nix::ioctl_write_ptr_bad!(set_read_only, nix::request_code_none!(0x12, 93), super::c_int);
+    nix::ioctl_read_bad!(is_read_only, nix::request_code_none!(0x12, 94), super::c_int);
     // <linux/watchdog.h>: WDIOC_SETTIMEOUT _IOWR('W', 6, int), argument in seconds; filled with what is set.
     nix::ioctl_readwrite!(set_timeout, b'W', 6, super::c_int);
 }
@@ -21,6 +24,21 @@ pub(super) fn zero_out(device: &File, start: u64, len: u64) -> io::Result<()> {
     // SAFETY: the descriptor is open for the call, and the kernel only reads the two numbers.
     unsafe { raw::zero_out(device.as_raw_fd(), &[start, len]) }?;
     Ok(())
+}
+
+/// Sets a block device, which may be a partition, read-only or writable until the next boot (BLKROSET); nothing is
+/// written.
+pub(super) fn set_read_only(device: &File, read_only: bool) -> io::Result<()> {
+    // SAFETY: the descriptor is open for the call, and the kernel only reads the one number.
+    unsafe { raw::set_read_only(device.as_raw_fd(), &c_int::from(read_only)) }?;
+    Ok(())
+}
+
+/// Whether a block device is read-only, or its disk (BLKROGET); not, where that cannot be asked.
+pub(super) fn is_read_only(device: &File) -> bool {
+    let mut read_only = 0;
+    // SAFETY: the descriptor is open for the call, and the kernel fills the one number.
+    unsafe { raw::is_read_only(device.as_raw_fd(), &raw mut read_only) }.is_ok() && read_only != 0
 }
 
 /// `struct blkpg_ioctl_arg`.

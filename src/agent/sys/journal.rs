@@ -1,11 +1,12 @@
 //! Where log lines go: the kernel's log and the console in the initramfs, standard error elsewhere.
 
+use super::output::{self, Output};
 use super::roots::Roots;
 use super::small_file::read_value;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use std::fmt::Write as _;
 use std::fs::OpenOptions;
-use std::io::{ErrorKind, Read, Write, stderr};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -87,7 +88,7 @@ impl Log for Kernel {
         let sent =
             sent.and_then(|mut kmsg| kmsg.write_all(format!("<{priority}>everboot: {text}\n").as_bytes()));
         if sent.is_err() || !kernel_prints(&self.printk, priority) {
-            let _ = writeln!(stderr(), "everboot: {text}");
+            let _ = output::print(Output::Message, &format!("everboot: {text}\n"));
         }
     }
 
@@ -144,7 +145,7 @@ impl Log for Plain {
             Level::Warn => "warning: ",
             _ => "",
         };
-        let _ = writeln!(stderr(), "everboot: {kind}{text}");
+        let _ = output::print(Output::Message, &format!("everboot: {kind}{text}\n"));
     }
 
     fn flush(&self) {}

@@ -120,7 +120,7 @@ impl LinuxMachine {
         let fits = |mount: &&mountinfo::Mount| {
             (mount.device == node.number || mount.source == path)
                 && mount.root == "/"
-                && (mount.writable || access == Access::Read)
+                && (mount.writable || access.only_reads())
         };
         mounts.iter().rev().find(fits).map(|mount| PathBuf::from(&mount.point))
     }
@@ -145,17 +145,18 @@ impl LinuxMachine {
         let failed = |source: io::Error| Error::named(Op::Open, node.path.to_string_lossy(), source);
         self.check_hibernation()?;
         let part = FileMedium::open(&node.path, Access::Read)?;
-        let Some(FileSystem { driver, usual, .. }) = file_system::detect(&part)? else {
+        let Some(FileSystem { driver, usual, no_replay }) = file_system::detect(&part)? else {
             return Err(failed(io::Error::other("it holds no known file system")));
         };
         drop(part);
         let point = self.staging_point();
         std::fs::create_dir_all(&point).map_err(failed)?;
         let mut flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-        if access == Access::Read {
+        if access.only_reads() {
             flags |= MsFlags::MS_RDONLY;
         }
-        mount(&node.path, &point, driver, flags, usual).map_err(|error| failed(in_words(error)))?;
+        let options = if access == Access::Look { no_replay } else { usual };
+        mount(&node.path, &point, driver, flags, options).map_err(|error| failed(in_words(error)))?;
         self.mounted = true;
         Ok(())
     }
@@ -187,7 +188,7 @@ impl Machine for LinuxMachine {
     }
 
     fn staging(&mut self, at: Option<PartitionRef>, access: Access) -> Result<DirStaging, Error> {
-        let create = access != Access::Read;
+        let create = !access.only_reads();
         if let Some(directory) = &self.staging {
             return DirStaging::open(directory, create);
         }

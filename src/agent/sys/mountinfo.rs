@@ -11,6 +11,8 @@ pub(super) struct Mount {
     pub(super) point: String,
     /// What was given as the device; a path for file systems on disks.
     pub(super) source: String,
+    /// The file system's type, such as `ext4`.
+    pub(super) kind: String,
     /// Whether it can be written: neither the mount nor the file system is read-only.
     pub(super) writable: bool,
 }
@@ -24,14 +26,15 @@ fn mount(line: &str) -> Option<Mount> {
     let (mount, file_system) = line.split_once(" - ")?;
     let mut fields = mount.split(' ').skip(2);
     let (device, root, point, options) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let mut fields = file_system.split(' ').skip(1);
-    let (source, more) = (fields.next()?, fields.next()?);
+    let mut fields = file_system.split(' ');
+    let (kind, source, more) = (fields.next()?, fields.next()?, fields.next()?);
     let writable = [options, more].iter().all(|options| options.split(',').any(|option| option == "rw"));
     Some(Mount {
         device: device.into(),
         root: plain(root),
         point: plain(point),
         source: plain(source),
+        kind: kind.into(),
         writable,
     })
 }
@@ -73,6 +76,6 @@ mod tests {
         let wanted =
             [("254:2", "/", "/", false), ("254:4", "/", "/my data", true), ("254:4", "/sub", "/srv", false)];
         assert_eq!(seen, wanted);
-        assert_eq!(mounts[0].source, "/dev/vda2");
+        assert_eq!((mounts[0].source.as_str(), mounts[0].kind.as_str()), ("/dev/vda2", "ext4"));
     }
 }

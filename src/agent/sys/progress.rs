@@ -1,7 +1,8 @@
 //! Progress of a long step: one line that is rewritten on a terminal, a few plain lines elsewhere.
 
+use super::output::{Output, print};
 use super::terminal;
-use std::io::{Write, stderr};
+use std::io::stderr;
 
 /// Columns of the terminal that stderr is, in characters; `None` when it is none. 80 when it does not say.
 pub fn terminal_width() -> Option<u16> {
@@ -38,7 +39,7 @@ impl Progress {
         }
         let _ = match self.width {
             Some(width) => bar(percent, width, done == of),
-            None => writeln!(stderr(), "{percent} % ({done} of {of} blocks)"),
+            None => print(Output::Message, &format!("{percent} % ({done} of {of} blocks)\n")),
         };
     }
 }
@@ -47,5 +48,6 @@ fn bar(percent: u64, width: u16, last: bool) -> std::io::Result<()> {
     let width = u64::from(width).clamp(20, 70) - 10;
     let full = (width * percent / 100) as usize;
     let end = if last { "\n" } else { "" };
-    write!(stderr(), "\r[{:<1$}] {percent:3} %{end}", "=".repeat(full), width as usize)
+    let full = "=".repeat(full);
+    print(Output::Message, &format!("\r[{full:<0$}] {percent:3} %{end}", width as usize))
 }

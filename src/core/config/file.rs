@@ -2,6 +2,9 @@
 //! nothing. Each key may stand once, `slot` once for each slot, in order; [`super::KEYS`] is their table.
 //!
 //! Hard limits: 64 KiB, 2 to [`MAX_SLOTS`] slots when any is named.
+//!
+//! [`Config::parse`] is for those who must not go on with a mistake. Early boot must: for it [`Config::read`] leaves
+//! the wrong lines out, and every other line counts.
 
 use super::line::{key_and_value, shown};
 use super::{Assess, Config, Locator, Lock, ShellAccess, SlotConfig, Watchdog};
@@ -16,7 +19,10 @@ use core::ops::RangeInclusive;
 /// Longest file in bytes.
 pub const LONGEST: usize = 64 * 1024;
 
-/// The file cannot be used.
+/// The most mistakes that are kept, the first ones: a file may have as many as it has lines.
+const MOST_FAULTS: usize = 8;
+
+/// A mistake in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     /// The line that is wrong, from 1 on; `None` when it is the file as a whole.
@@ -58,6 +64,7 @@ impl Default for Config {
             shell: ShellAccess::Open,
             timeout: 30,
             watchdog: Watchdog::Apply,
+            faults: Vec::new(),
         }
     }
 }
@@ -65,34 +72,59 @@ impl Default for Config {
 impl Config {
     /// Reads the text of the file. The first thing that is wrong is the error, with its line.
     pub fn parse(text: &str) -> Result<Self, ConfigError> {
-        let whole = |text: String| ConfigError { line: None, text };
-        if text.len() > LONGEST {
-            return Err(whole(format!("expected at most {LONGEST} bytes, found {}", text.len())));
+        let config = Self::read(text);
+        match config.faults.first() {
+            Some(fault) => Err(fault.clone()),
+            None => Ok(config),
         }
+    }
+
+    /// Reads the text of the file as far as it can be read: a line that is wrong is left out, is one of the faults, and
+    /// hides no other line. Of a key that stands twice the first line counts. A mistake opens nothing: `lock`, `shell`
+    /// and `insecure` close where what they say is wrong, or said twice.
+    pub fn read(text: &str) -> Self {
         let mut config = Self::default();
+        if text.len() > LONGEST {
+            config.add_fault(None, format!("expected at most {LONGEST} bytes, found {}", text.len()));
+        }
         let (mut seen, mut slots) = (Vec::new(), Vec::new());
         for (at, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let wrong = |text| ConfigError { line: Some(at + 1), text };
-            let (key, value) = key_and_value(line).map_err(wrong)?;
-            if key != "slot" && seen.contains(&key) {
-                return Err(wrong(format!("{key} is there twice")));
+            let done = key_and_value(line).and_then(|(key, value)| {
+                let done = match key {
+                    "slot" => config.set(key, value, &mut slots),
+                    _ if seen.contains(&key) => Err(format!("{key} is there twice")),
+                    _ => config.set(key, value, &mut slots),
+                };
+                // A line that is right counts after one that is wrong, unless it would open what that one closed.
+                if done.is_ok() || config.close(key) {
+                    seen.push(key);
+                }
+                done
+            });
+            if let Err(text) = done {
+                config.add_fault(Some(at + 1), text);
             }
-            seen.push(key);
-            config.set(key, value, &mut slots).map_err(wrong)?;
         }
         if config.compatible.is_empty() {
-            return Err(whole("there is no line `compatible = MACHINE-TYPE`".to_owned()));
+            config.add_fault(None, "there is no line `compatible = MACHINE-TYPE`".to_owned());
         }
-        match slots.len() {
-            0 => {}
-            1 => return Err(whole("one slot is not enough: at least 2 are needed".to_owned())),
-            _ => config.slots = slots,
+        if slots.len() == 1 {
+            config.add_fault(None, "one slot is not enough: at least 2 are needed".to_owned());
         }
-        Ok(config)
+        if !slots.is_empty() {
+            config.slots = slots;
+        }
+        config
+    }
+
+    fn add_fault(&mut self, line: Option<usize>, text: String) {
+        if self.faults.len() < MOST_FAULTS {
+            self.faults.push(ConfigError { line, text });
+        }
     }
 
     fn set(&mut self, key: &str, value: &str, slots: &mut Vec<SlotConfig>) -> Result<(), String> {
@@ -187,6 +219,49 @@ mod tests {
     fn check_refused(text: &str, line: Option<usize>, words: &str) {
         let error = Config::parse(text).unwrap_err();
         assert!(error.line == line && error.text.contains(words), "{error}");
+    }
+
+    #[test]
+    fn every_line_that_can_be_read_counts_beside_one_that_cannot() {
+        let lines = [
+            "compatible = x",
+            "record = PARTLABEL=my-record",
+            "staging = PARTLABEL=my-data",
+            "recovery = PARTLABEL=my-rescue",
+            "slot = a PARTLABEL=my-a",
+            "slot = b PARTLABEL=my-b",
+            "tries = 7",
+            "timeout = 90",
+            "watchdog = 60",
+            "assess = upgrade",
+            "lock = yes",
+        ];
+        let right = Config::parse(&lines.join("\n")).unwrap();
+        for wrong in ["tires = 3", "timeout = soon", "?", "slot = C", "compatible = y", "shell"] {
+            for at in 1..=lines.len() {
+                let mut text: Vec<_> = lines.to_vec();
+                text.insert(at, wrong);
+                let mut read = Config::read(&text.join("\n"));
+                let found: Vec<_> = read.faults.drain(..).map(|fault| fault.line).collect();
+                assert_eq!(found, [Some(at + 1)], "{wrong}");
+                assert_eq!(read, right, "{wrong} at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn slots_that_can_be_read_are_not_replaced_by_the_default_ones() {
+        let names = |text: &str| -> Vec<_> {
+            Config::read(text).slots.iter().map(|slot| slot.name.to_string()).collect()
+        };
+        assert_eq!(names("slot = a\nslot = B\nslot = c"), ["a", "c"]);
+        assert_eq!(names("slot = a\nslot = B"), ["a"]);
+        assert_eq!(names("slot = A\nslot = B"), ["slot-a", "slot-b"]);
+    }
+
+    #[test]
+    fn only_so_many_mistakes_are_kept() {
+        assert_eq!(Config::read(&"?\n".repeat(100)).faults.len(), MOST_FAULTS);
     }
 
     #[test]

@@ -125,4 +125,7 @@ pub struct Config {
     pub timeout: u32,
     /// Which steps the watchdog guards; default an apply.
     pub watchdog: Watchdog,
+    /// What is wrong with the file, the first mistakes: lines that are left out. Early boot goes on without them; a
+    /// record is not made anew by a file that has any.
+    pub faults: Vec<ConfigError>,
 }

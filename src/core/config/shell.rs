@@ -1,6 +1,5 @@
 //! Who may use the recovery shell.
 
-use super::line::key_and_value;
 use super::{Config, Lock};
 use crate::password::Hash;
 use alloc::borrow::ToOwned;
@@ -41,22 +40,15 @@ impl Config {
         }
     }
 
-    /// What is gone by when the file has a mistake: the defaults. What it says of `lock` and `shell` holds all
-    /// the same, and closes where it cannot be read or is said twice: a mistake elsewhere opens nothing. Nothing
-    /// insecure is allowed.
-    pub fn fallback(text: &str) -> Self {
-        let mut config = Self::default();
-        for line in text.lines().map(str::trim) {
-            match key_and_value(line) {
-                Ok(("lock", value)) => config.lock = config.lock.max(Lock::parse(value).unwrap_or(Lock::Yes)),
-                Ok(("shell", value)) if config.shell == ShellAccess::Open => {
-                    config.shell = ShellAccess::parse(value).unwrap_or(ShellAccess::Closed);
-                }
-                Ok(("shell", _)) => config.shell = ShellAccess::Closed,
-                _ => {}
-            }
+    /// Of a line that is wrong: what it may have closed is closed. Whether it was such a line.
+    pub(super) fn close(&mut self, key: &str) -> bool {
+        match key {
+            "lock" => self.lock = self.lock.max(Lock::Yes),
+            "shell" => self.shell = ShellAccess::Closed,
+            "insecure" => self.insecure = false,
+            _ => return false,
         }
-        config
+        true
     }
 }
 
@@ -90,14 +82,17 @@ mod tests {
 
     #[test]
     fn a_mistake_elsewhere_opens_nothing() {
-        let closed = |text: &str| *Config::fallback(text).shell() == ShellAccess::Closed;
+        let closed = |text: &str| *Config::read(text).shell() == ShellAccess::Closed;
         assert!(closed("tires = 3\nlock = yes"));
         assert!(closed("tires = 3\nlock = maybe"));
         assert!(closed("tires = 3\nshell = none") && closed("shell = hunter2") && closed("shell="));
         assert!(!closed("tires = 3") && !closed("lock = no\nshell"));
         assert!(closed("lock = yes\nlock = no") && closed("shell = none\nshell = open"));
-        assert_eq!(Config::fallback("lock = yes\n?").lock, Lock::Yes);
-        assert!(!Config::fallback("insecure = yes\n?").insecure);
-        assert!(matches!(Config::fallback(&format!("?\nshell = {HASH}")).shell(), ShellAccess::Password(_)));
+        assert_eq!(Config::read("lock = yes\n?").lock, Lock::Yes);
+        assert_eq!(Config::read("lock = strict\nlock = no").lock, Lock::Strict);
+        assert!(
+            !Config::read("insecure = yes\ninsecure = no").insecure && !Config::read("insecure=1").insecure
+        );
+        assert!(matches!(Config::read(&format!("?\nshell = {HASH}")).shell(), ShellAccess::Password(_)));
     }
 }

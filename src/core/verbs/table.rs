@@ -40,6 +40,7 @@ const LOOKS: Verb = Verb {
         machine: true,
         configuration: false,
         lock: false,
+        patience: false,
         running_system: false,
         place: Availability::Anywhere,
     },
@@ -176,8 +177,9 @@ pub static VERBS: &[Verb] = &[
         alias: Some("mark-good"),
         summary: "say that the running system is good",
         about: "Its slot becomes the default. Without it a trial rolls back by itself once its \
-                tries are used up.",
-        needs: Needs { running_system: true, ..CHANGES.needs },
+                tries are used up. While another everboot is at work it waits, up to 10 minutes. Where the kernel \
+                lets nobody write to a slot that is mounted, the slot's confirmed mark is written at the next boot.",
+        needs: Needs { running_system: true, patience: true, ..CHANGES.needs },
         programs: Programs::System,
         ..CHANGES
     },
@@ -290,6 +292,15 @@ pub static VERBS: &[Verb] = &[
         about: "Changes nothing. The lines of /usr/lib/everboot/formats.",
         needs: OUTSIDE,
         programs: Programs::System,
+        ..LOOKS
+    },
+    Verb {
+        action: Action::ConfigCheck,
+        name: "config check",
+        summary: "say whether everboot.conf has a mistake",
+        about: "Changes nothing. Ends with 1 and names the lines that are wrong. What makes an initramfs runs it, and \
+                makes none of a configuration that has one: early boot would go on without these lines.",
+        needs: OUTSIDE,
         ..LOOKS
     },
     Verb {

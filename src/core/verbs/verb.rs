@@ -42,10 +42,12 @@ pub enum Availability {
 pub struct Needs {
     /// Disks, record and settings: they are looked at before it runs.
     pub machine: bool,
-    /// An everboot.conf without a mistake: by the defaults it would do the wrong thing. The others go by the record.
+    /// An everboot.conf without a mistake: without a line it would do the wrong thing. The others go by the record.
     pub configuration: bool,
     /// The lock of the machine: another everboot must not change it meanwhile.
     pub lock: bool,
+    /// The same, and it waits for it: what it has to say is lost if it does not.
+    pub patience: bool,
     /// A running system, which it is about; not when a slot or a disk image in a file is named.
     pub running_system: bool,
     /// Where it can be given.
@@ -79,6 +81,7 @@ pub enum Action {
     RecordRepair,
     RecordUpgrade,
     Formats,
+    ConfigCheck,
     Disks,
     Mount,
     Unmount,

@@ -2,6 +2,7 @@
 
 use super::heap::within;
 use everboot_core::config::{Config, KernelCommandLine, LONGEST};
+use everboot_core::slot::MAX_SLOTS;
 
 /// The kernel command line: nothing keeps a machine down.
 pub fn cmdline(data: &[u8]) {
@@ -12,11 +13,12 @@ pub fn cmdline(data: &[u8]) {
     assert!(warnings.iter().all(|line| !line.contains('\n')), "{warnings:?}");
 }
 
-/// The configuration, and what is gone by when it has a mistake.
+/// The configuration, and what early boot makes of it when it has a mistake.
 pub fn config(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let justified = (64 << 10) + 64 * text.len();
-    let fallback = within(justified, || Config::fallback(&text));
+    let read = within(justified, || Config::read(&text));
+    assert!(!read.slots.is_empty() && read.slots.len() <= MAX_SLOTS);
     match within(justified, || Config::parse(&text)) {
         Ok(config) => {
             assert!(text.len() <= LONGEST && !config.compatible.is_empty() && config.slots.len() >= 2);
@@ -25,9 +27,11 @@ pub fn config(data: &[u8]) {
                     .iter()
                     .all(|count| (1..=100).contains(count))
             );
-            // A mistake elsewhere would open nothing.
-            assert_eq!((config.lock, config.shell()), (fallback.lock, fallback.shell()));
+            assert_eq!(config, read);
         }
-        Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+        Err(error) => {
+            assert!(read.faults.iter().all(|fault| !fault.to_string().contains('\n')), "{:?}", read.faults);
+            assert_eq!(read.faults.first(), Some(&error));
+        }
     }
 }

@@ -60,6 +60,10 @@ pub struct SimMachine {
     pub entered: Option<Root>,
     /// Partitions that cannot be opened.
     pub dead: Vec<usize>,
+    /// Partitions that nobody may write to.
+    pub protected: Vec<usize>,
+    /// How the staging area was opened, oldest first.
+    pub staging_opened: Vec<Access>,
     /// Partitions whose root turns out to be none when it is entered.
     pub unbootable: Vec<usize>,
     /// Whether every root can be entered: slots hold real file systems, and nobody looks into them.
@@ -118,6 +122,8 @@ impl SimMachine {
             boot_id: None,
             entered: None,
             dead: vec![],
+            protected: vec![],
+            staging_opened: vec![],
             unbootable: vec![],
             enters_any_root: false,
             power,
@@ -175,15 +181,19 @@ impl Machine for SimMachine {
         Ok(self.survey.clone())
     }
 
-    fn open(&mut self, at: PartitionRef, _: Access) -> Result<SimDisk, Error> {
+    fn open(&mut self, at: PartitionRef, access: Access) -> Result<SimDisk, Error> {
         self.power.check(Op::Open, at.part)?;
+        if self.protected.contains(&at.part) && !access.only_reads() {
+            return Err(Error::named(Op::Open, "part", io::Error::from_raw_os_error(1)));
+        }
         if self.dead.contains(&at.part) {
             return Err(Error::named(Op::Open, "part", io::Error::from_raw_os_error(5)));
         }
         Ok(self.parts[at.part].clone().of_flow())
     }
 
-    fn staging(&mut self, at: Option<PartitionRef>, _: Access) -> Result<SimStaging, Error> {
+    fn staging(&mut self, at: Option<PartitionRef>, access: Access) -> Result<SimStaging, Error> {
+        self.staging_opened.push(access);
         self.power.check(Op::Open, DIRECTORY)?;
         match self.has_staging && at.is_some() {
             true => Ok(self.staging.clone().of_flow()),

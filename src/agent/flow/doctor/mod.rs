@@ -108,12 +108,16 @@ pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
     disk::check_bootable(&view.record, &view.slots, found);
     disk::check_warnings(&view.record, found);
     if let Some(at) = view.staging {
-        examine_staging(&mut site, at, found);
+        examine_staging(&mut site, (at, view.staging_access()), found);
     }
 }
 
-fn examine_staging<M: Machine>(site: &mut Site<'_, M>, at: PartitionRef, found: &mut Findings) {
-    let opened = site.machine.staging(Some(at), Access::Read).and_then(|area| {
+fn examine_staging<M: Machine>(
+    site: &mut Site<'_, M>,
+    (at, access): (PartitionRef, Access),
+    found: &mut Findings,
+) {
+    let opened = site.machine.staging(Some(at), access).and_then(|area| {
         let staged = if area.exists(STAGED)? { area.open(STAGED)?.len() } else { 0 };
         Ok((staged, area.available()?))
     });
