@@ -11,6 +11,8 @@ pub struct Counts {
     pub weak: u64,
     /// Of these: with copies of the record that were lost by themselves.
     pub lost_copies: u64,
+    /// Of these: with one bit of a slot wrong.
+    pub spoilt_slots: u64,
     /// Of these: after an I/O error.
     pub faulty: u64,
     /// Crash images that were made, those that were known included.
@@ -37,6 +39,7 @@ impl Counts {
         self.states += other.states;
         self.weak += other.weak;
         self.lost_copies += other.lost_copies;
+        self.spoilt_slots += other.spoilt_slots;
         self.faulty += other.faulty;
         self.images += other.images;
         self.sampled += other.sampled;

@@ -8,6 +8,7 @@
 pub mod act;
 pub mod campaign;
 pub mod counts;
+pub mod damage;
 pub mod explore;
 pub mod failure;
 pub mod invariants;

@@ -5,7 +5,7 @@
 //! other. Without this no state would ever come again, and no search would end. The explorer checks at every
 //! crash state that a normal form which it knows leads where it led before.
 
-use super::known::{FILLED, SLOT_PAGES, meanings};
+use super::known::{FILLED, meanings};
 use super::reader::{Reader, TRAILER_PAGES};
 use everboot_agent::flow::STAGED;
 use everboot_core::record::{BadCopy, Copy};
@@ -89,15 +89,15 @@ fn blocks_form(slot: &Pages, hasher: &mut impl Hasher) {
 }
 
 fn trailer_form(slot: &Pages, trailer: Option<&Trailer>, ranks: &[u64], hasher: &mut impl Hasher) {
-    let first = SLOT_PAGES - TRAILER_PAGES;
+    let first = slot.count() - TRAILER_PAGES;
     match trailer {
         Some(Trailer { signed, mark }) => {
             hash_of(&signed.manifest).hash(hasher);
             mark.map(|(generation, hash)| (rank(ranks, generation), hash)).hash(hasher);
         }
         None => {
-            let is_zero = (first..SLOT_PAGES).all(|page| slot.page(page) == &[0; PAGE]);
-            (is_zero, slot.hash_of_page(SLOT_PAGES - 1)).hash(hasher);
+            let is_zero = (first..slot.count()).all(|page| slot.page(page) == &[0; PAGE]);
+            (is_zero, slot.hash_of_page(slot.count() - 1)).hash(hasher);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! One step of a path through the crash space, and how it is written down.
 
 use super::act::Act;
-use super::oracle::{CopyDamage, Profile};
+use super::damage::{CopyDamage, SlotDamage};
+use super::oracle::Profile;
 use everboot_kit::epoch::{Loss, SectorDamage};
 use everboot_kit::sim::DurableState;
 use everboot_kit::sim::power::{DiskFault, Event};
@@ -25,6 +26,8 @@ pub enum Step {
     },
     /// Copies of the record are lost by themselves, while power is off.
     CopyDamage(CopyDamage),
+    /// A bit of a slot is wrong, likewise.
+    SlotDamage(SlotDamage),
     /// An operation of an act fails; when the act is over, power is off.
     Fault {
         act: Act,
@@ -48,6 +51,9 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Clean(act) => f.write_str(act.name()),
+            Self::SlotDamage(which) => f.write_str(
+                SlotDamage::ALL.iter().find(|(damage, _)| damage == which).map_or("", |(_, name)| name),
+            ),
             Self::CopyDamage(which) => f.write_str(
                 CopyDamage::ALL
                     .iter()
@@ -75,7 +81,7 @@ impl Step {
                 Profile::Sound
             }
             Self::Crash { .. } => Profile::Weak,
-            Self::Clean(_) | Self::CopyDamage(_) | Self::Fault { .. } => Profile::Sound,
+            Self::Clean(_) | Self::CopyDamage(_) | Self::SlotDamage(_) | Self::Fault { .. } => Profile::Sound,
         }
     }
 
@@ -99,6 +105,8 @@ impl Step {
             .iter()
             .find(|(_, name)| *name == text)
             .map(|(damage_copy, _)| Self::CopyDamage(*damage_copy));
+        let damage_slot = SlotDamage::ALL.iter().find(|(_, name)| *name == text);
+        let damage_copy = damage_copy.or(damage_slot.map(|(damage, _)| Self::SlotDamage(*damage)));
         damage_copy.or_else(|| Act::parse(text).map(Self::Clean))
     }
 }
@@ -110,8 +118,14 @@ pub fn at_cut(before: &DurableState, events: &[Event], cut: usize, lies: usize) 
 
 #[test]
 fn a_step_reads_back() {
-    for text in ["boot", "stage2@0..-", "boot@17.3f.t5:8", "prepare@4~2.00.-", "confirm!3.eio-for-ever.kept"]
-    {
+    for text in [
+        "boot",
+        "stage2@0..-",
+        "boot@17.3f.t5:8",
+        "prepare@4~2.00.-",
+        "confirm!3.eio-for-ever.kept",
+        "superblock-bit-b",
+    ] {
         let read = Step::parse(text).map(|step| step.to_string());
         let expected = if text == "stage2@0..-" { "stage2@0..-" } else { text };
         assert_eq!(read.as_deref(), Some(expected));

@@ -2,9 +2,10 @@
 
 use super::act::{Act, Actor, Ending};
 use super::campaign::{Campaign, Limit};
+use super::damage::CopyDamage;
 use super::explore::Explorer;
 use super::known::known;
-use super::oracle::{CopyDamage, MachineState, Oracle};
+use super::oracle::{MachineState, Oracle};
 use super::reader::Reader;
 use super::replay::{Path, replay};
 use super::scenario::{SCENARIOS, Scenario};

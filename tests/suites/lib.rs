@@ -21,6 +21,7 @@ mod growth;
 mod history;
 mod lifecycle;
 mod manual;
+mod next_update;
 mod parts;
 mod record;
 mod recovery;

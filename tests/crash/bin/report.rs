@@ -38,10 +38,12 @@ pub(crate) fn print(done: &Campaign, before: u64) {
         println!("with {before} that were kept: {} crash states", counts.states);
     }
     println!(
-        "of these {} on devices that broke their word, {} with lost copies of the record, {} after I/O errors; \
+        "of these {} on devices that broke their word, {} with lost copies of the record, {} with a wrong \
+         bit in a slot, {} after I/O errors; \
          {} images made, {} of them samples; {} epochs with every subset, {} by families; {} operations failed",
         counts.weak,
         counts.lost_copies,
+        counts.spoilt_slots,
         counts.faulty,
         counts.images,
         counts.sampled,
@@ -127,6 +129,7 @@ fn counts(counts: &Counts) -> Value {
         "states": counts.states,
         "weak": counts.weak,
         "lost_copies": counts.lost_copies,
+        "spoilt_slots": counts.spoilt_slots,
         "faulty": counts.faulty,
         "images": counts.images,
         "sampled": counts.sampled,
