@@ -1,6 +1,7 @@
 //! What may happen to a machine between two power cuts.
 
 use super::known::{DELTA, NEXT, known};
+use super::machines::{TAKE_NO_UPDATE, initramfs};
 use everboot_agent::flow::{self, Destination, Error};
 use everboot_agent::machine::{Root, Survey};
 use everboot_core::config::Config;
@@ -161,16 +162,23 @@ pub struct Actor {
     survey: Survey,
     config: Config,
     keys: Keys,
+    /// What the initramfs has, where that is something else.
+    initramfs: Option<(Config, Keys)>,
+    /// Whether the machine can take a new version at all.
+    pub takes_updates: bool,
     /// What goes wrong in every act.
     pub media: Faults,
 }
 
 impl Actor {
-    pub fn new(world: &World) -> Self {
+    /// Of a scenario's world.
+    pub fn new(world: &World, scenario: &str) -> Self {
         let (survey, config) = (world.machine.survey.clone(), world.config.clone());
         let mut keys = world.keys.clone();
         keys.recall_with(MEMO);
-        Self { survey, config, keys, media: Faults::default() }
+        let initramfs = initramfs(scenario, &config, &keys);
+        let takes_updates = !TAKE_NO_UPDATE.contains(&scenario);
+        Self { survey, config, keys, initramfs, takes_updates, media: Faults::default() }
     }
 
     /// Boots of a trial that nobody confirms.
@@ -215,6 +223,9 @@ impl Actor {
     ) -> Run {
         let media = self.media;
         let mut world = self.machine(durable, entered);
+        if let (Act::Boot, Some((config, keys))) = (act, &self.initramfs) {
+            (world.config, world.keys) = (config.clone(), keys.clone());
+        }
         world.machine.unbootable = unbootable.to_vec();
         let power = world.machine.power.clone();
         power.set_budget(BUDGET);

@@ -14,6 +14,7 @@ pub mod failure;
 pub mod invariants;
 pub mod kept;
 pub mod known;
+pub mod machines;
 #[cfg(feature = "mutants")]
 pub mod minimise;
 #[cfg(feature = "mutants")]

@@ -277,10 +277,12 @@ impl Oracle {
         if state.entered.is_none() || !self.futures.insert((normal, Profile::Sound)) {
             return Ok(());
         }
-        for system in [NewSystem::NeverConfirms, NewSystem::CannotBeEntered, NewSystem::Confirms] {
+        let systems = [NewSystem::NeverConfirms, NewSystem::CannotBeEntered, NewSystem::Confirms];
+        let can = |system: &NewSystem| self.actor.takes_updates || *system != NewSystem::Confirms;
+        for system in systems.into_iter().filter(can).collect::<Vec<_>>() {
             self.future(state.clone(), system, Profile::Sound, None)?;
         }
-        if normal.is_multiple_of(NEXT_UPDATES) {
+        if normal.is_multiple_of(NEXT_UPDATES) && self.actor.takes_updates {
             self.next_update(state.clone())?;
         }
         let facts = self.reader.facts(&state.durable);
@@ -341,7 +343,7 @@ impl Oracle {
                 let run = self.run(&state, Act::Confirm, None);
                 invariant_orderly(&run)?;
                 let refused = matches!(run.ending, Ending::Refused(_));
-                if run.ending != Ending::Done && !refused {
+                if run.ending != Ending::Done && !refused && self.actor.takes_updates {
                     return broken(
                         "progress",
                         format!("the running system cannot confirm itself: {:?}", run.ending),

@@ -2,6 +2,7 @@
 
 use super::act::{Act, Actor, Ending};
 use super::known::known;
+use super::machines::{NEWER_RECORD, NOT_YET, RUNS_AT_THE_START};
 use everboot_agent::machine::Root;
 use everboot_core::config::{Assess, Policy};
 
@@ -172,6 +173,7 @@ pub const SCENARIOS: &[Scenario] = &[
         prelude: &[Boot, Confirm],
         acts: &[Stage2, Activate, Confirm],
     },
+    NEWER_RECORD,
 ];
 
 /// The policy of somebody's machine, in place of [`FEW_TRIES`]; said before the first search.
@@ -181,7 +183,7 @@ pub static POLICY: OnceLock<Policy> = OnceLock::new();
 const FEW_TRIES: Policy = Policy { tries: 2, handoffs: 3, apply_starts: 2, assess: Assess::Always };
 
 /// The factory's machine.
-fn factory() -> World {
+pub fn factory() -> World {
     let mut world = World::factory();
     let Policy { tries, handoffs, apply_starts, assess } = *POLICY.get().unwrap_or(&FEW_TRIES);
     let config = &mut world.config;
@@ -295,15 +297,15 @@ fn recovery_slot() -> World {
 
 impl Scenario {
     pub fn named(name: &str) -> Option<&'static Self> {
-        SCENARIOS.iter().find(|scenario| scenario.name == name)
+        SCENARIOS.iter().chain(NOT_YET).find(|scenario| scenario.name == name)
     }
 
     /// The actor, the disk, and what runs: nothing, or the root that the prelude ended in.
     pub fn begin(&self) -> (Actor, DurableState, Option<Root>) {
         let world = (self.start)();
-        let actor = Actor::new(&world);
+        let actor = Actor::new(&world, self.name);
         let mut durable = without_history(&world.machine.durable());
-        let mut entered = None;
+        let mut entered = world.machine.entered.filter(|_| self.name == RUNS_AT_THE_START);
         for act in self.prelude {
             let run = actor.run(&durable, entered, *act, None);
             assert!(

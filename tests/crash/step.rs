@@ -39,7 +39,8 @@ pub enum Step {
     },
 }
 
-const TROUBLE_NAMES: [(DiskFault, &str); 5] = [
+/// How a device fails, as it is written down.
+pub const TROUBLE_NAMES: [(DiskFault, &str); 5] = [
     (DiskFault::Once, "eio"),
     (DiskFault::ForEver, "eio-for-ever"),
     (DiskFault::ShortRead, "short-read"),
