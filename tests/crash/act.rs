@@ -1,7 +1,6 @@
 //! What may happen to a machine between two power cuts.
 
 use super::known::{DELTA, NEXT, known};
-use super::machines::{TAKE_NO_UPDATE, initramfs};
 use everboot_agent::flow::{self, Destination, Error};
 use everboot_agent::machine::{Root, Survey};
 use everboot_core::config::Config;
@@ -163,7 +162,7 @@ pub struct Actor {
     config: Config,
     keys: Keys,
     /// What the initramfs has, where that is something else.
-    initramfs: Option<(Config, Keys)>,
+    pub initramfs: Option<(Config, Keys)>,
     /// Whether the machine can take a new version at all.
     pub takes_updates: bool,
     /// What goes wrong in every act.
@@ -171,14 +170,12 @@ pub struct Actor {
 }
 
 impl Actor {
-    /// Of a scenario's world.
-    pub fn new(world: &World, scenario: &str) -> Self {
+    pub fn new(world: &World) -> Self {
         let (survey, config) = (world.machine.survey.clone(), world.config.clone());
         let mut keys = world.keys.clone();
         keys.recall_with(MEMO);
-        let initramfs = initramfs(scenario, &config, &keys);
-        let takes_updates = !TAKE_NO_UPDATE.contains(&scenario);
-        Self { survey, config, keys, initramfs, takes_updates, media: Faults::default() }
+        let media = Faults::default();
+        Self { survey, config, keys, initramfs: None, takes_updates: true, media }
     }
 
     /// Boots of a trial that nobody confirms.

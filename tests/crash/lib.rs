@@ -25,6 +25,7 @@ pub mod reader;
 pub mod replay;
 pub mod scenario;
 pub mod show;
+pub mod starts;
 pub mod step;
 pub mod strip;
 pub mod verbs;

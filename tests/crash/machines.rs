@@ -4,7 +4,7 @@
 //! beside it (`sys` joins the two on Linux); and a second disk with the same names, whose partitions would be the same
 //! media, because the machine in memory opens a partition by its number alone.
 
-use super::scenario::{Scenario, factory};
+use super::starts::factory;
 use everboot_core::config::Config;
 use everboot_core::record::encode;
 use everboot_core::slot::Uuid;
@@ -12,38 +12,6 @@ use everboot_kit::sim::{RECORD, SLOT_A, SimDisk};
 use everboot_kit::world::{World, upgraded};
 use everboot_storage::bundle::Keys;
 use everboot_storage::medium::Medium;
-
-use super::act::Act::{Activate, Boot, Confirm, Prepare, Rollback, Stage2, Stage3};
-
-/// Scenarios that break a promise today. A search takes them up only where they are named with `--scenario`; one whose
-/// fault is corrected moves to the others.
-pub const NOT_YET: &[Scenario] = &[
-    // Without a record a slot is not tried whose trailer no key of the initramfs has signed.
-    KEYS_DIFFER,
-    // The verbs believe the record, which calls a slot good whose trailer is damaged.
-    Scenario {
-        name: "default-trailer-bit",
-        start: trailer_bit,
-        prelude: &[],
-        acts: &[Confirm, Stage3, Activate],
-    },
-    Scenario { name: RUNS_AT_THE_START, start: trailer_bit, prelude: &[], acts: &[Confirm, Stage3, Prepare] },
-    // A slot is found by the GUID of its partition, and its trailer at the partition's end.
-    Scenario { name: "grown-slots", start: grown, prelude: &[], acts: &[Confirm, Stage3, Activate] },
-    Scenario {
-        name: "default-made-again",
-        start: made_again,
-        prelude: &[],
-        acts: &[Confirm, Stage3, Activate],
-    },
-    // One line that nobody knows drops the others.
-    Scenario {
-        name: "unknown-config-line",
-        start: other_labels,
-        prelude: &[],
-        acts: &[Confirm, Stage2, Activate],
-    },
-];
 
 /// Its search begins while the system of the default runs; in all others power is off.
 pub const RUNS_AT_THE_START: &str = "default-trailer-bit-while-it-runs";
@@ -53,7 +21,8 @@ pub const RUNS_AT_THE_START: &str = "default-trailer-bit-while-it-runs";
 pub const TAKE_NO_UPDATE: [&str; 2] = ["keys-differ", "record-of-the-next-version"];
 
 /// What the initramfs of a scenario has in place of the system's configuration and keys.
-pub fn initramfs(scenario: &str, config: &Config, keys: &Keys) -> Option<(Config, Keys)> {
+pub fn initramfs(scenario: &str, world: &World) -> Option<(Config, Keys)> {
+    let World { config, keys, .. } = world;
     match scenario {
         "keys-differ" => Some((config.clone(), Keys::default())),
         "unknown-config-line" => {
@@ -66,7 +35,7 @@ pub fn initramfs(scenario: &str, config: &Config, keys: &Keys) -> Option<(Config
 }
 
 /// A machine whose slots were made larger at their ends: the trailers are not where they are looked for.
-fn grown() -> World {
+pub fn grown() -> World {
     let mut world = upgraded_few();
     for part in [SLOT_A, SLOT_A + 1] {
         let mut content = world.machine.parts[part].content();
@@ -79,14 +48,14 @@ fn grown() -> World {
 }
 
 /// The partition of the default slot was made again in its place: its bytes are there, its GUID is another one.
-fn made_again() -> World {
+pub fn made_again() -> World {
     let mut world = upgraded_few();
     world.machine.survey.disks[0].parts[SLOT_A + 1].guid = Uuid([0x77; 16]);
     world
 }
 
 /// One bit of the default's trailer is wrong.
-fn trailer_bit() -> World {
+pub fn trailer_bit() -> World {
     let world = upgraded_few();
     let slot = &world.machine.parts[SLOT_A + 1];
     let (at, mut bit) = (slot.len() - 65536 + 20, [0]);
@@ -107,7 +76,7 @@ const OTHER_LABELS: &str = "compatible = sim\ntimeout = 1\nrecord = PARTLABEL=me
                             slot = os-b PARTLABEL=os-b\nstaging = PARTLABEL=data\n";
 
 /// A machine with partition names of its own.
-fn other_labels() -> World {
+pub fn other_labels() -> World {
     let mut world = factory();
     for (part, label) in world.machine.survey.disks[0].parts.iter_mut().zip(["meta", "os-a", "os-b", "data"])
     {
@@ -132,19 +101,3 @@ pub fn newer_record() -> World {
     medium.sync().unwrap();
     world
 }
-
-/// What may be done there.
-pub const NEWER_RECORD: Scenario = Scenario {
-    name: "record-of-the-next-version",
-    start: newer_record,
-    prelude: &[],
-    acts: &[Confirm, Stage3, Rollback],
-};
-
-/// The initramfs has none of the system's keys: it boots what is there, and gives up what it should apply.
-pub const KEYS_DIFFER: Scenario = Scenario {
-    name: "keys-differ",
-    start: factory,
-    prelude: &[Boot, Confirm],
-    acts: &[Stage2, Prepare, Activate, Confirm],
-};

@@ -8,7 +8,7 @@ use super::known::known;
 use super::oracle::{MachineState, Oracle};
 use super::reader::Reader;
 use super::replay::{Path, replay};
-use super::scenario::{SCENARIOS, Scenario};
+use super::scenario::{NOT_YET, SCENARIOS, Scenario};
 use super::show::disk;
 use everboot_kit::sim::pages::PAGE;
 use everboot_kit::sim::power::DiskFault;
@@ -273,7 +273,7 @@ fn an_attempt_that_a_failed_save_counted_is_not_held_against_the_image() {
 /// A search takes it up by its name, and its beginning is a machine on which acts can be done.
 #[test]
 fn a_scenario_that_waits_for_a_correction_can_be_begun_by_name() {
-    for scenario in super::machines::NOT_YET {
+    for scenario in NOT_YET {
         let (actor, durable, entered) = Scenario::named(scenario.name).unwrap().begin();
         let run = actor.run(&durable, entered, Act::Boot, None);
         assert!(!matches!(run.ending, Ending::Panicked(_)), "{}: {:?}", scenario.name, run.ending);
