@@ -1,10 +1,10 @@
 //! What may happen to a machine between two power cuts.
 
-use super::known::known;
+use super::known::{DELTA, NEXT, known};
 use everboot_agent::flow::{self, Destination, Error};
 use everboot_agent::machine::{Root, Survey};
 use everboot_core::config::Config;
-use everboot_core::decide::Reason;
+use everboot_core::decide::{Decision, Reason};
 use everboot_core::record::Record;
 use everboot_core::slot::SlotId;
 use everboot_kit::invariants::Entered;
@@ -39,6 +39,8 @@ pub enum Act {
     OnceB,
     Cancel,
     Repair,
+    /// Stage the next good version: higher than all others, and never seen before.
+    StageNext,
 }
 
 /// All acts with their names.
@@ -57,6 +59,7 @@ pub const ACTS: &[(Act, &str)] = &[
     (Act::OnceB, "once-b"),
     (Act::Cancel, "cancel"),
     (Act::Repair, "repair"),
+    (Act::StageNext, "stage-next"),
 ];
 
 impl Act {
@@ -114,6 +117,20 @@ impl Run {
         Some(Entered { slot, after_recovery: *why == Reason::RecoveryRetry.to_string() })
     }
 
+    /// Why the boot went where it went.
+    pub fn reason(&self) -> &str {
+        if let Ending::Entered(_, why) = &self.ending { why } else { "" }
+    }
+
+    /// The slot that an apply or a prepare writes, and how many changes come before that.
+    pub fn first_written(&self) -> Option<(SlotId, usize)> {
+        let written = |event: &Event| match event {
+            Event::Write { medium, .. } => slot_on(*medium).map(|slot| SlotId(slot as u8)),
+            _ => None,
+        };
+        self.events.iter().enumerate().find_map(|(at, event)| Some((written(event)?, at)))
+    }
+
     /// The records that were saved, one after the other; `None` stands for a write to a slot between them.
     pub fn saves(&self) -> Vec<Option<Record>> {
         saves(&self.events)
@@ -144,6 +161,10 @@ pub struct Actor {
     survey: Survey,
     config: Config,
     keys: Keys,
+    /// What the initramfs has, where that is something else.
+    pub initramfs: Option<(Config, Keys)>,
+    /// Whether the machine can take a new version at all.
+    pub takes_updates: bool,
     /// What goes wrong in every act.
     pub media: Faults,
 }
@@ -153,7 +174,8 @@ impl Actor {
         let (survey, config) = (world.machine.survey.clone(), world.config.clone());
         let mut keys = world.keys.clone();
         keys.recall_with(MEMO);
-        Self { survey, config, keys, media: Faults::default() }
+        let media = Faults::default();
+        Self { survey, config, keys, initramfs: None, takes_updates: true, media }
     }
 
     /// Boots of a trial that nobody confirms.
@@ -168,6 +190,12 @@ impl Actor {
         let mut world = World::unrecorded(machine, self.config.clone(), self.keys.clone());
         world.operator.patience = PATIENCE;
         world
+    }
+
+    /// The decision of the next boot, as `explain` shows it in the system that runs.
+    pub fn explain(&self, durable: &DurableState, entered: Option<Root>) -> Option<Decision> {
+        let mut world = self.machine(durable, entered);
+        flow::status(world.site(), None).ok().map(|status| status.decision)
     }
 
     /// Does an act.
@@ -192,6 +220,9 @@ impl Actor {
     ) -> Run {
         let media = self.media;
         let mut world = self.machine(durable, entered);
+        if let (Act::Boot, Some((config, keys))) = (act, &self.initramfs) {
+            (world.config, world.keys) = (config.clone(), keys.clone());
+        }
         world.machine.unbootable = unbootable.to_vec();
         let power = world.machine.power.clone();
         power.set_budget(BUDGET);
@@ -232,7 +263,8 @@ fn perform(world: &mut World, act: Act) -> Ending {
         Act::Stage2 => stage(world, at(2, SimRoot::Boots)),
         Act::Stage3 => stage(world, at(3, SimRoot::Boots)),
         Act::StageBad => stage(world, at(2, SimRoot::NoInit)),
-        Act::StageDelta => stage(world, known().len() - 1),
+        Act::StageDelta => stage(world, DELTA),
+        Act::StageNext => stage(world, NEXT),
         Act::Prepare => flow::prepare(world.site()).map(drop),
         Act::Activate => flow::activate(world.site()).map(drop),
         Act::Confirm => flow::confirm(world.site()).map(drop),

@@ -13,6 +13,8 @@ pub struct Counts {
     pub lost_copies: u64,
     /// Of these: with a staged bundle that was damaged by itself.
     pub damaged_bundles: u64,
+    /// Of these: with one bit of a slot wrong.
+    pub spoilt_slots: u64,
     /// Of these: after an I/O error.
     pub faulty: u64,
     /// Crash images that were made, those that were known included.
@@ -40,6 +42,7 @@ impl Counts {
         self.weak += other.weak;
         self.lost_copies += other.lost_copies;
         self.damaged_bundles += other.damaged_bundles;
+        self.spoilt_slots += other.spoilt_slots;
         self.faulty += other.faulty;
         self.images += other.images;
         self.sampled += other.sampled;

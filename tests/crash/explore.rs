@@ -7,16 +7,17 @@
 
 use super::act::{Act, Run};
 use super::counts::Counts;
+use super::damage::{CopyDamage, SlotDamage};
 use super::failure::Failure;
 use super::invariants::{Crash, check_crash};
 use super::kept::{Kept, KeptNode};
-use super::oracle::{CopyDamage, MachineState, Oracle, Outcome, Profile};
+use super::oracle::{MachineState, Oracle, Outcome, Profile};
 use super::replay::retrace;
 use super::scenario::Scenario;
 use super::staged::StagedDamage;
 use super::step::Step;
 use super::strip::Strip;
-use everboot_kit::epoch::{Loss, expected, lie_losses, losses, page_losses};
+use everboot_kit::epoch::{expected, lie_losses, losses, page_losses};
 use everboot_kit::facts::Facts;
 use everboot_kit::seed::Seed;
 use everboot_kit::sim::DurableState;
@@ -287,6 +288,20 @@ impl Explorer {
         Ok(())
     }
 
+    /// A bit of a slot is wrong beside what the crash did. What is no image has nothing that could be damaged.
+    fn damage_slot(&mut self, trail: usize, now: &DurableState) -> Result<(), (Violation, usize, Step)> {
+        let whole = self.oracle.reader.facts(now).whole;
+        for which in SlotDamage::TRIED.into_iter().filter(|which| whole[which.slot()].is_some()) {
+            let image = hash(&which.of(now));
+            if self.is_new(image, false) {
+                let checked = self.oracle.damage_slot(now, which);
+                checked.map_err(|violation| (violation, trail, Step::SlotDamage(which)))?;
+                self.counts.spoilt_slots += u64::from(self.checked(image, false));
+            }
+        }
+        Ok(())
+    }
+
     /// Every loss of the epoch that is open at a cut.
     fn cut(
         &mut self,
@@ -310,7 +325,7 @@ impl Explorer {
             false => self.counts.families += 1,
         }
         let durable = self.oracle.reader.facts(&timeline.durable());
-        let live = self.oracle.reader.facts(&timeline.image(&all(timeline), self.seed));
+        let live = self.oracle.reader.facts(&timeline.live());
         for loss in found.all {
             let now = timeline.image(&loss, self.seed);
             let image = hash(&now);
@@ -334,6 +349,7 @@ impl Explorer {
             {
                 self.damage_copy(trail, &now)?;
                 self.damage_staged(trail, &now)?;
+                self.damage_slot(trail, &now)?;
             }
         }
         for loss in page_losses(&open) {
@@ -416,8 +432,4 @@ impl Explorer {
         }
         Ok(())
     }
-}
-
-fn all(timeline: &Timeline) -> Loss {
-    Loss { kept: vec![true; timeline.open_sectors()], damage: everboot_kit::epoch::SectorDamage::None }
 }

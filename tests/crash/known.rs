@@ -12,8 +12,6 @@ use std::sync::OnceLock;
 
 /// Pages of a slot that image and tree fill; the tree of so few blocks is a superblock and one block.
 pub const FILLED: usize = BLOCKS + 2;
-/// Pages of a slot.
-pub const SLOT_PAGES: usize = 64;
 
 /// One image that a campaign may bring onto a machine.
 #[derive(Debug)]
@@ -30,7 +28,12 @@ pub struct Known {
     pub file: Pages,
 }
 
-/// All images: three versions, each in the three kinds of root, and one more version 2, which comes as a delta.
+/// Places in [`known`]: the version 2 that comes as a delta, and the next good version, which no scenario stages.
+pub const DELTA: usize = 9;
+pub const NEXT: usize = 10;
+
+/// All images: three versions, each in the three kinds of root, one more version 2, which comes as a delta, and a version
+/// that is higher than all others.
 pub fn known() -> &'static [Known] {
     static KNOWN: OnceLock<Vec<Known>> = OnceLock::new();
     KNOWN.get_or_init(|| {
@@ -42,7 +45,9 @@ pub fn known() -> &'static [Known] {
             make((version, root == SimRoot::Boots), with_floor(version), &image, &file)
         });
         let delta = make((2, true), small_delta::second(), &small_delta::new_image(), &small_delta::delta());
-        whole.chain([delta]).collect()
+        let newest = image(4, SimRoot::Boots);
+        let next = make((4, true), with_floor(4), &newest, &bundle(with_floor(4), &newest));
+        whole.chain([delta, next]).collect()
     })
 }
 
@@ -62,9 +67,14 @@ fn make((version, boots): (u8, bool), manifest: Manifest, image: &[u8], file: &[
     Known { version, boots, id, pages, file: Pages::of(file) }
 }
 
-/// The image whose bytes are in a slot, whole.
-pub fn whole(slot: &Pages) -> Option<&'static Known> {
-    let holds = |known: &&Known| (0..FILLED).all(|page| slot.hash_of_page(page) == known.pages[page]);
+/// The page of a slot that has the superblock of its tree, from which nobody boots: a bit of it may be wrong.
+pub const SUPERBLOCK: usize = BLOCKS;
+
+/// The image whose bytes are in a slot, whole; its superblock may be `spoilt`.
+pub fn whole(slot: &Pages, spoilt: bool) -> Option<&'static Known> {
+    let counts = |page: &usize| !spoilt || *page != SUPERBLOCK;
+    let same = |known: &Known, page: usize| slot.hash_of_page(page) == known.pages[page];
+    let holds = |known: &&Known| (0..FILLED).filter(counts).all(|page| same(known, page));
     known().iter().find(holds)
 }
 

@@ -8,11 +8,13 @@
 pub mod act;
 pub mod campaign;
 pub mod counts;
+pub mod damage;
 pub mod explore;
 pub mod failure;
 pub mod invariants;
 pub mod kept;
 pub mod known;
+pub mod machines;
 #[cfg(feature = "mutants")]
 pub mod minimise;
 #[cfg(feature = "mutants")]
@@ -24,6 +26,7 @@ pub mod replay;
 pub mod scenario;
 pub mod show;
 pub mod staged;
+pub mod starts;
 pub mod step;
 pub mod strip;
 pub mod verbs;

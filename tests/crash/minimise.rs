@@ -54,7 +54,7 @@ fn candidates(path: &Path) -> Vec<Path> {
 fn may_follow(step: &Step) -> bool {
     match step {
         Step::Clean(act) | Step::Crash { act, .. } | Step::Fault { act, .. } => *act == Act::Boot,
-        Step::CopyDamage(_) | Step::StagedDamage(_) => true,
+        Step::CopyDamage(_) | Step::SlotDamage(_) | Step::StagedDamage(_) => true,
     }
 }
 

@@ -2,10 +2,12 @@
 //!
 //! Numbers that only ever grow are replaced by their order: the generations of the two copies, and those of
 //! the confirmed marks. History is not there. A block is what it means: a block of a known image, zeroes, or
-//! other. Without this no state would ever come again, and no search would end. The explorer checks at every
-//! crash state that a normal form which it knows leads where it led before.
+//! other. Of a slot that no copy of the record and no trailer says to hold an image, it counts of how many blocks of each
+//! image it has: none, some, all. Nobody boots it or reads a source from it; an apply writes what is not right, whichever
+//! blocks these are. Without this no state would ever come again, and no search would end. The explorer checks at every
+//! crash state that a normal form which it knows leads where it led before; each crash image is booted all the same.
 
-use super::known::{FILLED, SLOT_PAGES, meanings};
+use super::known::{FILLED, SUPERBLOCK, known, meanings};
 use super::reader::{Reader, TRAILER_PAGES};
 use everboot_agent::flow::STAGED;
 use everboot_core::record::{BadCopy, Copy};
@@ -27,8 +29,12 @@ pub fn hash(reader: &mut Reader, durable: &DurableState, entered: Option<usize>)
     for copy in &copies {
         copy_form(copy, &ranks, &mut hasher);
     }
-    for (slot, trailer) in slots.into_iter().zip(&trailers) {
-        blocks_form(slot, &mut hasher);
+    for (number, (slot, trailer)) in slots.into_iter().zip(&trailers).enumerate() {
+        if trailer.is_none() && is_unclaimed(&copies, number) {
+            unclaimed_form(slot, &mut hasher);
+        } else {
+            blocks_form(slot, &mut hasher);
+        }
         trailer_form(slot, trailer.as_deref(), &ranks, &mut hasher);
     }
     files_form(durable, &mut hasher);
@@ -67,6 +73,8 @@ fn copy_form(copy: &Copy, ranks: &[u64], hasher: &mut impl Hasher) {
     match copy {
         Copy::Valid { record, version, .. } => {
             let mut record = record.clone();
+            // More rounds make a wait longer, and nothing else.
+            record.recovery_rounds = record.recovery_rounds.min(1);
             for slot in &mut record.slots {
                 slot.confirmed = rank(ranks, slot.confirmed) as u64;
             }
@@ -75,6 +83,25 @@ fn copy_form(copy: &Copy, ranks: &[u64], hasher: &mut impl Hasher) {
         Copy::Newer { unread, order, record, .. } => (2, unread, order, record).hash(hasher),
         Copy::Bad(BadCopy::Unreadable(_)) => 4.hash(hasher),
         Copy::Bad(_) => 3.hash(hasher),
+    }
+}
+
+/// Whether no copy of the record says that the slot with this number holds an image.
+fn is_unclaimed(copies: &[Arc<Copy>; 2], number: usize) -> bool {
+    copies.iter().all(|copy| match &**copy {
+        Copy::Valid { record, .. } => record.slots.get(number).is_some_and(|slot| slot.image.is_none()),
+        Copy::Newer { .. } | Copy::Bad(BadCopy::Unreadable(_)) => false,
+        Copy::Bad(_) => true,
+    })
+}
+
+/// How much of each image a slot has; of the tree, which is a hint to an apply, each block.
+fn unclaimed_form(slot: &Pages, hasher: &mut impl Hasher) {
+    for known in known() {
+        let is_right = |page: &usize| slot.hash_of_page(*page) == known.pages[*page];
+        let right = (0..SUPERBLOCK).filter(is_right).count();
+        (right.min(1), right == SUPERBLOCK).hash(hasher);
+        (SUPERBLOCK..FILLED).for_each(|page| is_right(&page).hash(hasher));
     }
 }
 
@@ -89,15 +116,15 @@ fn blocks_form(slot: &Pages, hasher: &mut impl Hasher) {
 }
 
 fn trailer_form(slot: &Pages, trailer: Option<&Trailer>, ranks: &[u64], hasher: &mut impl Hasher) {
-    let first = SLOT_PAGES - TRAILER_PAGES;
+    let first = slot.count() - TRAILER_PAGES;
     match trailer {
         Some(Trailer { signed, mark }) => {
             hash_of(&signed.manifest).hash(hasher);
             mark.map(|(generation, hash)| (rank(ranks, generation), hash)).hash(hasher);
         }
         None => {
-            let is_zero = (first..SLOT_PAGES).all(|page| slot.page(page) == &[0; PAGE]);
-            (is_zero, slot.hash_of_page(SLOT_PAGES - 1)).hash(hasher);
+            let is_zero = (first..slot.count()).all(|page| slot.page(page) == &[0; PAGE]);
+            (is_zero, slot.hash_of_page(slot.count() - 1)).hash(hasher);
         }
     }
 }

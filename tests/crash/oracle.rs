@@ -1,7 +1,9 @@
 //! Carries out steps, and holds every outcome against the invariants.
 
 use super::act::{Act, Actor, Ending, Run, slot_on};
+use super::damage::{CopyDamage, Forgets, SlotDamage};
 use super::invariants::{self, Boot, Crash, has_unreadable, invariant_orderly, no_strand, part_of};
+use super::known::{NEXT, boots, known};
 use super::normal;
 use super::reader::Reader;
 use super::verbs;
@@ -10,12 +12,13 @@ use everboot_core::slot::SlotId;
 use everboot_kit::facts::Facts;
 use everboot_kit::invariants::{
     invariant_atomic_choice, invariant_attempts_outlive_a_copy, invariant_bounded_rollback,
-    invariant_damaged_bundle_costs_no_good_slot, invariant_eligible_slots_are_whole, invariant_progress,
-    invariant_proof_before_entry,
+    invariant_damaged_bundle_costs_no_good_slot, invariant_eligible_slots_are_whole,
+    invariant_explain_foretells, invariant_next_update_goes_through, invariant_progress,
+    invariant_proof_before_entry, invariant_writer_leaves_a_way_back,
 };
-use everboot_kit::sim::pages::{PAGE, mix};
+use everboot_kit::sim::pages::mix;
 use everboot_kit::sim::power::DiskFault;
-use everboot_kit::sim::{DurableState, RECORD, SLOT_A, UNREADABLE};
+use everboot_kit::sim::{DurableState, SLOT_A};
 use everboot_kit::timeline::{Timeline, without_history};
 use everboot_kit::violation::{Check, Violation};
 use serde::{Deserialize, Serialize};
@@ -24,6 +27,9 @@ use std::collections::{HashMap, HashSet};
 /// Boots of a machine after the first one that follows a crash, beyond the tries of a trial; and at least.
 const MORE_ROUNDS: usize = 3;
 const ROUNDS: usize = 6;
+/// Of so many states after a boot, one is asked whether the next update goes through; all are in the proof over the
+/// pure functions.
+const NEXT_UPDATES: u64 = 16;
 
 /// How far a device keeps to its word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,63 +38,6 @@ pub enum Profile {
     Sound,
     /// A page around a write is lost, or barriers did nothing: the machine still has to come up.
     Weak,
-}
-
-/// Which copies of the record are lost by themselves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CopyDamage {
-    First,
-    Last,
-    Both,
-    /// The medium does not give it any more until it is written.
-    UnreadableFirst,
-    UnreadableLast,
-}
-
-impl CopyDamage {
-    pub const ALL: [(Self, &'static str); 5] = [
-        (Self::First, "lose-first-copy"),
-        (Self::Last, "lose-last-copy"),
-        (Self::Both, "lose-both-copies"),
-        (Self::UnreadableFirst, "unreadable-first-copy"),
-        (Self::UnreadableLast, "unreadable-last-copy"),
-    ];
-
-    /// One block of the record, which forgets at each power cycle.
-    const FORGETS: [Self; 2] = [Self::First, Self::Last];
-
-    /// The disk with that block as it was before.
-    fn back_to(self, before: &DurableState, durable: &DurableState) -> DurableState {
-        let mut durable = durable.clone();
-        let record = &before.parts[RECORD];
-        let page = if self == Self::First { 0 } else { record.count() - 1 };
-        durable.parts[RECORD].write(page * PAGE, record.page(page));
-        durable
-    }
-
-    /// Whether the copy may be read another time.
-    pub fn is_unreadable(self) -> bool {
-        matches!(self, Self::UnreadableFirst | Self::UnreadableLast)
-    }
-
-    /// The disk without them.
-    pub fn of(self, durable: &DurableState) -> DurableState {
-        let mut durable = durable.clone();
-        let record = &mut durable.parts[RECORD];
-        let last = record.len() - PAGE;
-        let lost = [0xff; PAGE];
-        let (first, other) = match self {
-            Self::First => (Some(&lost), None),
-            Self::Last => (None, Some(&lost)),
-            Self::Both => (Some(&lost), Some(&lost)),
-            Self::UnreadableFirst => (Some(&UNREADABLE), None),
-            Self::UnreadableLast => (None, Some(&UNREADABLE)),
-        };
-        for (at, page) in [(0, first), (last, other)] {
-            page.into_iter().for_each(|page| record.write(at, page));
-        }
-        durable
-    }
 }
 
 /// What the system that was just brought onto the machine does.
@@ -151,6 +100,8 @@ pub struct Oracle {
     /// Normal forms whose later boots were all right; those of a device that broke its word apart, as less is asked
     /// of it.
     futures: HashSet<(u64, Profile)>,
+    /// Normal forms of which it was asked what `explain` says, and what the boot writes.
+    asked: HashSet<u64>,
     /// Acts that were carried out.
     pub runs: u64,
 }
@@ -163,6 +114,7 @@ impl Oracle {
             reader: Reader::default(),
             led: HashMap::new(),
             futures: HashSet::new(),
+            asked: HashSet::new(),
             runs: 0,
         }
     }
@@ -194,13 +146,37 @@ impl Oracle {
                 durable: &durable,
             })?;
             self.forgets(state, was, &run)?;
+            let normal = self.normal(state);
+            if self.asked.insert(normal) {
+                self.foretold(state, was, &run, &is)?;
+                self.way_back(state, was, &run)?;
+            }
         } else {
             let live = normal::hash(&mut self.reader, &run.end, None);
             let same = normal::hash(&mut self.reader, &durable, None) == live;
             let is = self.reader.facts(&run.end);
             verbs::check_verb(act, &run, was, &is, &state.durable, same)?;
+            if act == Act::Prepare {
+                self.way_back(state, was, &run)?;
+            }
         }
         Ok(run)
+    }
+
+    /// What `explain` says before a boot, and what the boot did.
+    fn foretold(&mut self, state: &MachineState, was: &Facts, run: &Run, is: &Facts) -> Check {
+        let Some(said) = self.actor.explain(&state.durable, state.entered) else { return Ok(()) };
+        let can_enter = |id: SlotId| was.whole[id.index()].is_none_or(boots);
+        invariant_explain_foretells(&said, is, run.entered(), run.reason(), can_enter)
+    }
+
+    /// Where an act writes a slot: whether another one boots at that moment.
+    fn way_back(&mut self, state: &MachineState, was: &Facts, run: &Run) -> Check {
+        let Some((written, at)) = run.first_written() else { return Ok(()) };
+        let now = Timeline::after(&state.durable, &run.events[..at]).live();
+        self.runs += 1;
+        let other = self.actor.run_with(&now, None, Act::Boot, None, &[part_of(written)]);
+        invariant_writer_leaves_a_way_back(was, written, other.entered())
     }
 
     /// The hand-off, on a disk one block of which has lost what was written to it, or has what it held before.
@@ -281,6 +257,15 @@ impl Oracle {
         self.recover(durable, Profile::Sound)
     }
 
+    /// A bit of a slot is wrong, while power is off.
+    pub fn damage_slot(&mut self, durable: &DurableState, which: SlotDamage) -> Check {
+        let durable = which.of(durable);
+        let before = std::mem::replace(&mut self.reader.spoilt_superblock, which.is_superblock());
+        let checked = self.recover(&durable, Profile::Sound);
+        self.reader.spoilt_superblock = before;
+        checked
+    }
+
     fn recover_weakly(&mut self, state: &MachineState, was: &Facts) -> Check {
         let run = self.run(state, Act::Boot, None);
         let is = self.reader.facts(&run.end);
@@ -301,16 +286,50 @@ impl Oracle {
         if state.entered.is_none() || !self.futures.insert((normal, Profile::Sound)) {
             return Ok(());
         }
-        for system in [NewSystem::NeverConfirms, NewSystem::CannotBeEntered, NewSystem::Confirms] {
+        let systems = [NewSystem::NeverConfirms, NewSystem::CannotBeEntered, NewSystem::Confirms];
+        let can = |system: &NewSystem| self.actor.takes_updates || *system != NewSystem::Confirms;
+        for system in systems.into_iter().filter(can).collect::<Vec<_>>() {
             self.future(state.clone(), system, Profile::Sound, None)?;
+        }
+        if normal.is_multiple_of(NEXT_UPDATES) && self.actor.takes_updates {
+            self.next_update(state.clone())?;
         }
         let facts = self.reader.facts(&state.durable);
         if facts.record.is_some_and(|(_, record)| record.trial().is_some()) {
-            for which in CopyDamage::FORGETS {
-                self.future(state.clone(), NewSystem::NeverConfirms, Profile::Sound, Some(which))?;
+            for forgets in Forgets::all(&state.durable) {
+                self.future(state.clone(), NewSystem::NeverConfirms, Profile::Sound, Some(forgets))?;
             }
         }
         Ok(())
+    }
+
+    /// The machine boots, confirms itself and installs the next good version; nobody sits at it.
+    fn next_update(&mut self, mut state: MachineState) -> Check {
+        let (next, mut answers) = (known()[NEXT].id, Vec::new());
+        let holds_next = |facts: &Facts, id: SlotId| facts.whole[id.index()] == Some(next);
+        for _ in 0..ROUNDS.max(self.actor.tries() + MORE_ROUNDS) {
+            // Another system runs than that of a slot, or none does: there is nobody who installs.
+            if running_in(&state).is_none() {
+                return Ok(());
+            }
+            for act in [Act::Confirm, Act::StageNext, Act::Activate] {
+                let is = self.reader.facts(&state.durable);
+                if is.known_good().is_some_and(|id| holds_next(&is, id)) {
+                    return Ok(());
+                }
+                let run = self.run(&state, act, None);
+                invariant_orderly(&run)?;
+                if let Ending::Refused(why) | Ending::Failed(why) = &run.ending {
+                    answers.push(format!("{}: {why}", act.name()));
+                }
+                state.durable = run.end;
+            }
+            let run = self.run(&state, Act::Boot, None);
+            state = MachineState { durable: run.end, entered: run.entered };
+        }
+        answers.dedup();
+        let is = self.reader.facts(&state.durable);
+        invariant_next_update_goes_through(&is, |id| holds_next(&is, id), &answers)
     }
 
     /// Boots again and again, as a machine does that nobody sits at; with a block that `forgets` at each power cycle.
@@ -319,7 +338,7 @@ impl Oracle {
         mut state: MachineState,
         system: NewSystem,
         profile: Profile,
-        forgets: Option<CopyDamage>,
+        forgets: Option<Forgets>,
     ) -> Check {
         let began = self.reader.facts(&state.durable);
         let mut went = Vec::new();
@@ -333,7 +352,7 @@ impl Oracle {
                 let run = self.run(&state, Act::Confirm, None);
                 invariant_orderly(&run)?;
                 let refused = matches!(run.ending, Ending::Refused(_));
-                if run.ending != Ending::Done && !refused {
+                if run.ending != Ending::Done && !refused && self.actor.takes_updates {
                     return broken(
                         "progress",
                         format!("the running system cannot confirm itself: {:?}", run.ending),
@@ -341,8 +360,8 @@ impl Oracle {
                 }
                 state.durable = run.end;
             }
-            if let Some(which) = forgets {
-                state.durable = which.of(&state.durable);
+            if let Some(forgets) = &forgets {
+                state.durable = forgets.of(&state.durable);
             }
             let was = self.reader.facts(&state.durable);
             let good = good_slots(&was);

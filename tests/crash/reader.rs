@@ -2,7 +2,7 @@
 //!
 //! A planted bug may change what is read, so each search has a reader of its own.
 
-use super::known::{SLOT_PAGES, whole};
+use super::known::whole;
 use everboot_core::record::{BadCopy, Copy};
 use everboot_kit::facts::{BothCopies, Facts};
 use everboot_kit::sim::pages::{Pages, mix};
@@ -20,6 +20,8 @@ pub struct Reader {
     copies: HashMap<u64, Arc<Copy>>,
     records: HashMap<[u64; 2], BothCopies>,
     trailers: HashMap<u64, Option<Arc<Trailer>>>,
+    /// Whether a slot counts as whole whose superblock has a bit wrong.
+    pub spoilt_superblock: bool,
 }
 
 impl Reader {
@@ -27,7 +29,7 @@ impl Reader {
     pub fn facts(&mut self, durable: &DurableState) -> Facts {
         let said = self.record(&durable.parts[RECORD]);
         let slots = [&durable.parts[SLOT_A], &durable.parts[SLOT_B]];
-        let whole = slots.map(|slot| whole(slot).map(|known| known.id));
+        let whole = slots.map(|slot| whole(slot, self.spoilt_superblock).map(|known| known.id));
         Facts::new(said, whole, slots.map(|slot| self.trailer(slot)))
     }
 
@@ -46,8 +48,8 @@ impl Reader {
 
     /// The trailer of a slot.
     pub fn trailer(&mut self, slot: &Pages) -> Option<Arc<Trailer>> {
-        let first = SLOT_PAGES - TRAILER_PAGES;
-        let hash = (first..SLOT_PAGES).fold(0, |hash, page| mix(hash, slot.hash_of_page(page)));
+        let first = slot.count() - TRAILER_PAGES;
+        let hash = (first..slot.count()).fold(0, |hash, page| mix(hash, slot.hash_of_page(page)));
         let read = || read_trailer(&PageView::all(slot)).ok().flatten().map(Arc::new);
         self.trailers.entry(hash).or_insert_with(read).clone()
     }

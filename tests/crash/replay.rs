@@ -71,6 +71,7 @@ pub fn retrace(oracle: &mut Oracle, state: &MachineState, step: &Step, seed: u64
         }
         Step::CopyDamage(which) => off(which.of(&state.durable)),
         Step::StagedDamage(which) => off(which.of(&state.durable).unwrap_or(state.durable.clone())),
+        Step::SlotDamage(which) => off(which.of(&state.durable)),
         Step::Fault { act, call, how, kept: true } => off(oracle.run(state, *act, Some((*call, *how))).end),
         Step::Fault { act, call, how, kept: false } => {
             let run = oracle.run(state, *act, Some((*call, *how)));
@@ -109,6 +110,11 @@ fn follow(
             oracle.damage_staged(&durable).map_err(|violation| (violation, durable.clone()))?;
             Ok(off(durable))
         }
+        Step::SlotDamage(which) => {
+            let durable = which.of(&state.durable);
+            oracle.damage_slot(&state.durable, *which).map_err(|violation| (violation, durable.clone()))?;
+            Ok(off(durable))
+        }
         Step::Fault { act, call, how, kept } => {
             let ended = oracle.faulty(state, &was, *act, (*call, *how)).map_err(here)?;
             let [lost, all] = ended;
@@ -123,7 +129,7 @@ fn follow(
             let now = timeline.image(loss, seed);
             let is = oracle.reader.facts(&now);
             let durable = oracle.reader.facts(&timeline.durable());
-            let live = oracle.reader.facts(&live(&timeline, seed));
+            let live = oracle.reader.facts(&timeline.live());
             let before = &state.durable;
             let crash =
                 Crash { before, was: &was, durable: &durable, live: &live, now: &now, is: &is, had_fault };
@@ -132,9 +138,4 @@ fn follow(
             Ok(off(now))
         }
     }
-}
-
-fn live(timeline: &Timeline, seed: u64) -> DurableState {
-    let kept = vec![true; timeline.open_sectors()];
-    timeline.image(&everboot_kit::epoch::Loss { kept, damage: everboot_kit::epoch::SectorDamage::None }, seed)
 }

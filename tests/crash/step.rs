@@ -1,7 +1,8 @@
 //! One step of a path through the crash space, and how it is written down.
 
 use super::act::Act;
-use super::oracle::{CopyDamage, Profile};
+use super::damage::{CopyDamage, SlotDamage};
+use super::oracle::Profile;
 use super::staged::StagedDamage;
 use everboot_kit::epoch::{Loss, SectorDamage};
 use everboot_kit::sim::DurableState;
@@ -28,6 +29,8 @@ pub enum Step {
     CopyDamage(CopyDamage),
     /// The staged bundle changes by itself, while power is off.
     StagedDamage(StagedDamage),
+    /// A bit of a slot is wrong, likewise.
+    SlotDamage(SlotDamage),
     /// An operation of an act fails; when the act is over, power is off.
     Fault {
         act: Act,
@@ -39,7 +42,8 @@ pub enum Step {
     },
 }
 
-const TROUBLE_NAMES: [(DiskFault, &str); 5] = [
+/// How a device fails, as it is written down.
+pub const TROUBLE_NAMES: [(DiskFault, &str); 5] = [
     (DiskFault::Once, "eio"),
     (DiskFault::ForEver, "eio-for-ever"),
     (DiskFault::ShortRead, "short-read"),
@@ -51,6 +55,9 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Clean(act) => f.write_str(act.name()),
+            Self::SlotDamage(which) => f.write_str(
+                SlotDamage::ALL.iter().find(|(damage, _)| damage == which).map_or("", |(_, name)| name),
+            ),
             Self::CopyDamage(which) => f.write_str(
                 CopyDamage::ALL
                     .iter()
@@ -81,9 +88,10 @@ impl Step {
                 Profile::Sound
             }
             Self::Crash { .. } => Profile::Weak,
-            Self::Clean(_) | Self::CopyDamage(_) | Self::StagedDamage(_) | Self::Fault { .. } => {
+            Self::Clean(_) | Self::CopyDamage(_) | Self::StagedDamage(_) | Self::SlotDamage(_) => {
                 Profile::Sound
             }
+            Self::Fault { .. } => Profile::Sound,
         }
     }
 
@@ -111,6 +119,8 @@ impl Step {
             .iter()
             .find(|(_, name)| *name == text)
             .map(|(damage, _)| Self::StagedDamage(*damage));
+        let damage_slot = SlotDamage::ALL.iter().find(|(_, name)| *name == text);
+        let damage_copy = damage_copy.or(damage_slot.map(|(damage, _)| Self::SlotDamage(*damage)));
         damage_copy.or(damage_staged).or_else(|| Act::parse(text).map(Self::Clean))
     }
 }
@@ -129,6 +139,7 @@ fn a_step_reads_back() {
         "prepare@4~2.00.-",
         "flip-staged",
         "confirm!3.eio-for-ever.kept",
+        "superblock-bit-b",
     ] {
         let read = Step::parse(text).map(|step| step.to_string());
         let expected = if text == "stage2@0..-" { "stage2@0..-" } else { text };

@@ -2,12 +2,13 @@
 
 use super::act::{Act, Actor, Ending};
 use super::campaign::{Campaign, Limit};
+use super::damage::CopyDamage;
 use super::explore::Explorer;
 use super::known::known;
-use super::oracle::{CopyDamage, MachineState, Oracle};
+use super::oracle::{MachineState, Oracle};
 use super::reader::Reader;
 use super::replay::{Path, replay};
-use super::scenario::{SCENARIOS, Scenario};
+use super::scenario::{NOT_YET, SCENARIOS, Scenario};
 use super::show::disk;
 use everboot_kit::sim::pages::PAGE;
 use everboot_kit::sim::power::DiskFault;
@@ -268,4 +269,15 @@ fn a_mark_that_the_device_forgot_is_no_confirmation() {
 #[test]
 fn an_attempt_that_a_failed_save_counted_is_not_held_against_the_image() {
     goes_well("v1/no-record-unmarked/1/boot,boot,boot,boot!7.eio.kept");
+}
+
+/// A search takes it up by its name, and its beginning is a machine on which acts can be done.
+#[test]
+fn a_scenario_that_waits_for_a_correction_can_be_begun_by_name() {
+    for scenario in NOT_YET {
+        let (actor, durable, entered) = Scenario::named(scenario.name).unwrap().begin();
+        let run = actor.run(&durable, entered, Act::Boot, None);
+        assert!(!matches!(run.ending, Ending::Panicked(_)), "{}: {:?}", scenario.name, run.ending);
+        assert!(SCENARIOS.iter().all(|other| other.name != scenario.name), "{}", scenario.name);
+    }
 }

@@ -1,5 +1,6 @@
 //! What is on a disk, as the invariants see it.
 
+use everboot_core::manifest::Manifest;
 use everboot_core::record::{Copy, Formats, Record, Selection, Side};
 use everboot_core::slot::{BLOCK, ImageId, SlotId};
 use everboot_storage::apply::Trailer;
@@ -70,10 +71,19 @@ impl Facts {
         self.record.as_ref().map_or(0, |(generation, _)| *generation)
     }
 
-    /// The default slot, if it is good and whole.
+    /// The last slot that can boot: the default, if it is good and a boot enters it.
     pub fn known_good(&self) -> Option<SlotId> {
         let (_, record) = self.record.as_ref()?;
-        record.default.filter(|id| record.is_good(*id) && self.whole[id.index()].is_some())
+        record.default.filter(|id| self.can_boot(*id))
+    }
+
+    /// Whether a boot enters a good slot: it has all its bytes, and its trailer names the image that the record names.
+    pub fn can_boot(&self, id: SlotId) -> bool {
+        let named = self.trailers[id.index()].as_ref();
+        let named = named.and_then(|trailer| Manifest::parse(&trailer.signed.manifest).ok());
+        let named = named.map(|manifest| manifest.image_id());
+        let expected = self.record.as_ref().and_then(|(_, record)| record.slot(id).image_id());
+        self.is_good(id.index()) && (expected.is_none() || named == expected)
     }
 
     /// Whether a slot is good that has all its bytes, by the record or, without one, by its mark.

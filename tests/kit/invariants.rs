@@ -6,6 +6,7 @@
 
 use super::facts::Facts;
 use super::violation::{Check, Violation, hold};
+use everboot_core::decide::{Decision, Target};
 use everboot_core::manifest::{Manifest, compare_versions};
 use everboot_core::record::{Record, Staged, Update};
 use everboot_core::slot::{ImageId, SlotId, SlotState};
@@ -151,10 +152,11 @@ pub fn invariant_no_strand(was: &Facts, entered: Option<Entered>, said: impl FnO
     })
 }
 
-/// Nobody waits in recovery while a slot is good.
+/// Nobody waits in recovery while a slot is good and can be entered.
 pub fn invariant_good_slot_needs_no_recovery(was: &Facts, entered: Option<Entered>) -> Check {
     let waited = entered.is_some_and(|entered| entered.after_recovery);
-    hold(!waited || !was.has_good(), "good_slot_needs_no_recovery", || {
+    let can_boot = [SlotId(0), SlotId(1)].into_iter().any(|id| was.can_boot(id));
+    hold(!waited || !can_boot, "good_slot_needs_no_recovery", || {
         "a slot is good, and the boot waited in recovery".to_owned()
     })
 }
@@ -370,4 +372,49 @@ pub fn invariant_progress(began: &Facts, is: &Facts, running: Option<usize>) -> 
 pub fn invariant_update_finishes(is: &Facts, new: Option<ImageId>, said: &str) -> Check {
     let done = is.known_good().is_some_and(|id| is.whole[id.index()] == new);
     hold(done, "update_finishes", || format!("the new version is not the default after: {said}"))
+}
+
+/// Promise 8. What `explain` says of the next boot is what that boot does, where nothing fails: `said` is the decision
+/// that it shows, `reason` why the boot went where it went. `can_enter` says whether the root in a slot is one that can
+/// be entered, which `explain` does not try.
+pub fn invariant_explain_foretells(
+    said: &Decision,
+    is: &Facts,
+    entered: Option<Entered>,
+    reason: &str,
+    can_enter: impl FnOnce(SlotId) -> bool,
+) -> Check {
+    let slot = entered.and_then(|entered| entered.slot);
+    let waited = entered.is_none_or(|entered| entered.after_recovery || slot.is_none());
+    let is_due = |record: &Record| matches!(record.update, Update::Due { .. });
+    let came_true = match said.target {
+        Target::Boot(id) => (slot == Some(id) && reason == said.reason.to_string()) || !can_enter(id),
+        // It is begun: it ends, or is given up.
+        Target::Apply(_) => is.record.as_ref().is_none_or(|(_, record)| !is_due(record)),
+        Target::RecoverySlot => entered.is_some() && slot.is_none(),
+        Target::Recovery { .. } => waited,
+    };
+    hold(came_true, "explain_foretells", || {
+        format!("explain says {:?} ({}), and the boot enters {slot:?} ({reason})", said.target, said.reason)
+    })
+}
+
+/// Promise 2, asked at the moment at which a slot is first written: without it, a boot enters `other`. `was` is what the
+/// act found that writes.
+pub fn invariant_writer_leaves_a_way_back(was: &Facts, written: SlotId, other: Option<Entered>) -> Check {
+    let is_way_back = other.is_some_and(|entered| entered.slot != Some(written) && !entered.after_recovery);
+    hold(is_way_back || !was.can_boot(written), "writer_leaves_a_way_back", || {
+        format!("slot {} is written; without it the boot enters {other:?}", written.0)
+    })
+}
+
+/// A machine that boots, confirms itself and installs has taken the next good version: `is_next` says whether a slot
+/// holds it. `answers` is what its verbs said.
+pub fn invariant_next_update_goes_through(
+    is: &Facts,
+    is_next: impl FnOnce(SlotId) -> bool,
+    answers: &[String],
+) -> Check {
+    let done = is.known_good().is_some_and(is_next);
+    hold(done, "next_update_goes_through", || format!("the next version is not the default: {answers:?}"))
 }

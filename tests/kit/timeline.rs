@@ -191,6 +191,11 @@ impl Timeline {
         Some((at, bytes))
     }
 
+    /// What a reader sees: all that is in caches included.
+    pub fn live(&self) -> DurableState {
+        self.image(&Loss { kept: vec![true; self.open_sectors()], damage: SectorDamage::None }, 0)
+    }
+
     fn trash(&mut self, event: &Event, damage: SectorDamage, seed: u64) {
         let (Event::Write { medium, at, data }, SectorDamage::Page(_, kib)) = (event, damage) else { return };
         let medium = self.medium(*medium);

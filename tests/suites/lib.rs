@@ -23,6 +23,7 @@ mod history;
 mod lifecycle;
 mod manual;
 mod marks;
+mod next_update;
 mod parts;
 mod record;
 mod recovery;

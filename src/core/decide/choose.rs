@@ -137,7 +137,8 @@ fn boot(record: &mut Record, policy: &Policy, id: SlotId, reason: Reason) -> (Ta
     // Under `upgrade` a good slot that boots again keeps its confirmation, and nothing is written.
     let again = record.last_boot.is_some_and(|boot| boot.slot == id && boot.confirmed);
     if !(policy.assess == Assess::Upgrade && again && record.is_good(id)) {
-        let fell_back = matches!(reason, Reason::Fallback { .. }) && record.default != Some(id);
+        let is_other = matches!(reason, Reason::Fallback { .. } | Reason::RecoveryRetry);
+        let fell_back = is_other && record.default != Some(id);
         record.last_boot = Some(LastBoot { slot: id, confirmed: false, fell_back });
     }
     (Target::Boot(id), reason)

@@ -17,13 +17,18 @@ pub struct Confirmation {
 }
 
 /// The running system is good: a trial becomes the default, and so does a good slot that the boot fell back to, because
-/// the default could not be entered. A good slot that somebody named does not.
+/// the default could not be entered; it becomes good if it was not. A good slot that somebody named does not.
 pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
     let LastBoot { slot, fell_back, .. } = record.last_boot.ok_or(Refusal::NotBooted)?;
     if record.slot(slot).image.is_none() {
         return Err(Refusal::NothingIn(slot));
     }
-    if let SlotState::Bad { reason: BadReason::Rejected | BadReason::RolledBack } = record.slot(slot).state {
+    let was_rejected = matches!(
+        record.slot(slot).state,
+        SlotState::Bad { reason: BadReason::Rejected | BadReason::RolledBack }
+    );
+    // Of an earlier boot, when the boot fell back to the slot: nothing else boots.
+    if was_rejected && !fell_back {
         return Err(Refusal::Rejected(slot));
     }
     if matches!(record.slot(slot).state, SlotState::Other(_)) {
@@ -32,11 +37,12 @@ pub fn confirm(record: &Record) -> Result<Confirmation, Refusal> {
     let mut next = record.clone();
     let has_good_default = record.default.is_some_and(|default| record.is_good(default));
     // A slot that was booted by name, once, is no candidate: whoever wants it to be one activates it.
-    let is_booted_once =
-        has_good_default && matches!(record.slot(slot).state, SlotState::Proven | SlotState::Bad { .. });
+    let is_booted_once = has_good_default
+        && !fell_back
+        && matches!(record.slot(slot).state, SlotState::Proven | SlotState::Bad { .. });
     let was_good = record.is_good(slot) || is_booted_once;
     let highest = record.slots.iter().map(|slot| slot.confirmed).max().unwrap_or(0);
-    let takes_over = was_good && !is_booted_once && fell_back && record.default != Some(slot);
+    let takes_over = was_good && fell_back && record.default != Some(slot);
     let mark = (!was_good || takes_over).then_some(highest.saturating_add(1));
     if let Some(generation) = mark {
         let entry = next.slot_mut(slot);
@@ -74,6 +80,9 @@ pub fn reject(record: &Record, id: SlotId, can_boot: CanBoot<'_>) -> Result<Reco
         SlotState::Trial { .. } | SlotState::Proven | SlotState::Other(_) => {}
     }
     make_bad(&mut next, id, BadReason::Rejected);
+    // Somebody has said so in the boot that runs.
+    next.last_boot =
+        record.last_boot.map(|boot| LastBoot { fell_back: boot.fell_back && boot.slot != id, ..boot });
     drop_update(&mut next, id);
     Ok(next)
 }

@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use everboot_crash::explore::Explorer;
 use everboot_crash::kept::Kept;
-use everboot_crash::scenario::POLICY;
+use everboot_crash::starts::POLICY;
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::hash::{DefaultHasher, Hasher};

@@ -12,13 +12,16 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
 use everboot_core::config::{Assess, Config};
 use everboot_crash::campaign::{Campaign, Limit, Progress};
+use everboot_crash::damage::{CopyDamage, SlotDamage};
 use everboot_crash::explore::Explorer;
 use everboot_crash::failure::Failure;
 use everboot_crash::minimise::minimise;
 use everboot_crash::mutants::{self, Planted};
 use everboot_crash::replay::{Path, replay};
-use everboot_crash::scenario::{POLICY, SCENARIOS, Scenario};
+use everboot_crash::scenario::{NOT_YET, SCENARIOS, Scenario};
 use everboot_crash::show::disk;
+use everboot_crash::starts::POLICY;
+use everboot_crash::step::TROUBLE_NAMES;
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -75,7 +78,7 @@ enum Verb {
     },
     /// Plants every bug, one after the other; all have to be found.
     Mutants,
-    /// Names the scenarios and the bugs.
+    /// Names the scenarios, the faults and the bugs.
     List,
 }
 
@@ -310,6 +313,28 @@ fn list() {
     for scenario in SCENARIOS {
         let acts: Vec<_> = scenario.acts.iter().map(|act| act.name()).collect();
         println!("  {:24} {}", scenario.name, acts.join(" "));
+    }
+    println!("scenarios that break a promise today, searched only by name:");
+    for scenario in NOT_YET {
+        let acts: Vec<_> = scenario.acts.iter().map(|act| act.name()).collect();
+        println!("  {:24} {}", scenario.name, acts.join(" "));
+    }
+    println!("faults:");
+    println!(
+        "  power cuts: each sector that no barrier covered is lost, kept, torn, zero or garbage; a flash page is"
+    );
+    println!("  garbage; the last one or two barriers did nothing");
+    for (_, name) in TROUBLE_NAMES {
+        println!("  {name:26} an operation of the medium");
+    }
+    for (_, name) in CopyDamage::ALL {
+        println!("  {name:26} of the record");
+    }
+    println!("  {:26} a block of the record loses its bytes at each power cycle", "forgets");
+    println!("  {:26} a block of the record has older bytes again at each power cycle", "returns");
+    for (damage, name) in SlotDamage::ALL {
+        let is_tried = SlotDamage::TRIED.contains(&damage);
+        println!("  {name:26} one bit of a slot{}", if is_tried { "" } else { "; not tried yet" });
     }
     println!("bugs:");
     for (_, name, what) in mutants::all() {

@@ -38,12 +38,13 @@ pub(crate) fn print(done: &Campaign, before: u64) {
         println!("with {before} that were kept: {} crash states", counts.states);
     }
     println!(
-        "of these {} on devices that broke their word, {} with lost copies of the record, {} with a damaged bundle, {} after I/O \
-         errors; \
+        "of these {} on devices that broke their word, {} with lost copies of the record, {} with a damaged bundle, \
+         {} with a wrong bit in a slot, {} after I/O errors; \
          {} images made, {} of them samples; {} epochs with every subset, {} by families; {} operations failed",
         counts.weak,
         counts.lost_copies,
         counts.damaged_bundles,
+        counts.spoilt_slots,
         counts.faulty,
         counts.images,
         counts.sampled,
@@ -130,6 +131,7 @@ fn counts(counts: &Counts) -> Value {
         "weak": counts.weak,
         "lost_copies": counts.lost_copies,
         "damaged_bundles": counts.damaged_bundles,
+        "spoilt_slots": counts.spoilt_slots,
         "faulty": counts.faulty,
         "images": counts.images,
         "sampled": counts.sampled,
