@@ -81,8 +81,7 @@ impl fmt::Display for Blocked {
             ),
             Self::OnlyBootable(name) => write!(
                 f,
-                "{name} may not be written: the default slot cannot boot any more, and {name} may be the only one that \
-                 can; reboot, and `everboot confirm` what comes up",
+                "{name} may not be written: no other good slot can boot; reboot, which tries {name}, and confirm it",
             ),
             Self::NoSlot => f.write_str(
                 "every slot is the default or the running one: none may be written; reboot into the default slot",

@@ -73,8 +73,8 @@ fn boot(record: &mut Record, lasting: &mut Option<(SlotId, Lasting)>) -> Option<
         match decision.target {
             Target::Boot(id) => {
                 let what = lasting.filter(|(slot, _)| *slot == id).map(|(_, what)| what);
-                // Recovery asks for no trailer.
-                if what != Some(Lasting::FileSystem) {
+                // Recovery asks for no trailer, but there has to be something to enter.
+                if record.slot(id).image.is_some() && what != Some(Lasting::FileSystem) {
                     return Some(id);
                 }
                 seen.slots[id.index()] = SlotObservation::Failed(RootFault::NotMountable);
