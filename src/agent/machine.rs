@@ -117,6 +117,11 @@ pub trait Machine {
     /// holds it, when the survey has one; with [`Access::Read`] and [`Access::Look`] it is mounted read-only.
     fn staging(&mut self, at: Option<PartitionRef>, access: Access) -> Result<Self::Staging, medium::Error>;
 
+    /// Whether early boot finds there what [`Machine::staging`] opens: not a directory that somebody chose instead.
+    fn has_usual_staging(&self) -> bool {
+        true
+    }
+
     /// Releases the staging area, and unmounts its file system if [`Machine::staging`] had mounted it. Called
     /// when nothing of it is open any more; that nothing was mounted is no error.
     fn close_staging(&mut self);

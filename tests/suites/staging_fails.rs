@@ -3,6 +3,7 @@
 
 use everboot_agent::flow::{self, Error};
 use everboot_agent::machine::{Disk, Survey};
+use everboot_core::lifecycle::Refusal;
 use everboot_core::manifest::Manifest;
 use everboot_core::slot::Uuid;
 use everboot_kit::sim::power::{DIRECTORY, DiskFault};
@@ -134,6 +135,26 @@ fn the_staging_area_of_the_disk_with_the_slots_comes_first_and_two_others_are_no
     let Survey { disks } = &mut world.machine.survey;
     disks[0].parts.extend(other.parts);
     assert_eq!(found(&mut world), Some(0));
+}
+
+#[test]
+fn a_bundle_that_early_boot_would_not_find_is_not_made_due() {
+    let mut world = World::running();
+    world.stage(good(2)).unwrap();
+    world.machine.staging.remove(flow::STAGED).unwrap();
+    assert!(matches!(flow::activate(world.site()), Err(Error::Exchanged)));
+    assert_eq!(world.picture(), "slot-a:good*! slot-b:empty staged");
+    world.stage(good(2)).unwrap();
+    world.machine.has_usual_staging = false;
+    let refused = flow::activate(world.site()).unwrap_err();
+    assert!(matches!(refused, Error::Refused(Refusal::OtherStaging)), "{refused}");
+    world.machine.has_usual_staging = true;
+    // One that does not answer now may do so at the next boot.
+    world.stage(good(2)).unwrap();
+    world.machine.has_staging = false;
+    flow::activate(world.site()).unwrap();
+    world.machine.has_staging = true;
+    assert_eq!(world.boot_version(), Some(2));
 }
 
 fn in_blocks_of(bytes: u32) -> Manifest {

@@ -1,13 +1,14 @@
 //! The slots that hold the images which a delta needs.
 
 use super::view::read_manifest;
-use super::{Error, Site, View};
+use super::{Error, STAGED, Site, View};
 use crate::machine::{Access, Machine};
 use everboot_core::lifecycle::Refusal;
 use everboot_core::manifest::PartImage;
 use everboot_core::slot::{RootHash, SlotId};
 use everboot_storage::bundle::{self, Body, Bundle, Sources};
-use everboot_storage::medium::Medium;
+use everboot_storage::medium::{Medium, Staging};
+use std::io::ErrorKind;
 
 /// Which slots may hold the sources of a delta.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,9 +81,22 @@ impl<M: Machine> Site<'_, M> {
         Ok(Some((part, image)))
     }
 
-    /// Refuses to leave the staged bundle for early boot if it is a delta that needs an open slot. Whatever else is
-    /// wrong with it is found and reported there.
-    pub(super) fn refuse_open_source(&mut self, view: &View<M::Disk>, target: SlotId) -> Result<(), Error> {
+    /// Refuses to leave the staged bundle for early boot if that would not find it, or if it is a delta that needs an
+    /// open slot. A staging area that does not answer may do so by then; whatever else is wrong is found and reported
+    /// there.
+    pub(super) fn check_for_early_boot(&mut self, view: &View<M::Disk>, target: SlotId) -> Result<(), Error> {
+        if !self.machine.has_usual_staging() {
+            return Err(Refusal::OtherStaging.into());
+        }
+        let found = self.machine.staging(view.staging, Access::Read).and_then(|area| area.exists(STAGED));
+        let is_missing = match found {
+            Ok(is_there) => !is_there,
+            Err(error) => error.source.kind() == ErrorKind::NotFound,
+        };
+        if is_missing {
+            self.machine.close_staging();
+            return Err(Error::Exchanged);
+        }
         let sources = view.record.update.bundle().cloned().and_then(|staged| {
             let bundle = self.open_staged(view, &staged).ok()?;
             Some(self.sources(view, &bundle, Some(target), SourceSlots::Sealed))

@@ -121,7 +121,7 @@ pub fn activate<M: Machine>(mut site: Site<'_, M>) -> Result<(Activated, SlotNam
     if next != view.record
         && let Activated::Apply(_) = activated
     {
-        site.refuse_open_source(&view, id)?;
+        site.check_for_early_boot(&view, id)?;
     }
     let name = view.name(id).clone();
     save_in_both(&site, &mut view, next, format!("{name}: {what}"))?;

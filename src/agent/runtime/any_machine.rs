@@ -67,6 +67,10 @@ impl Machine for AnyMachine {
         Ok(area)
     }
 
+    fn has_usual_staging(&self) -> bool {
+        either!(self, machine => machine.has_usual_staging())
+    }
+
     fn close_staging(&mut self) {
         either!(mut self, machine => machine.close_staging());
         if let Some(watchdog) = &mut self.watchdog {

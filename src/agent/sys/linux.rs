@@ -215,6 +215,10 @@ impl Machine for LinuxMachine {
         opened
     }
 
+    fn has_usual_staging(&self) -> bool {
+        self.staging.is_none()
+    }
+
     fn close_staging(&mut self) {
         if std::mem::take(&mut self.mounted) {
             let point = self.staging_point();

@@ -5,7 +5,7 @@
 //! | stage | any update | staged | the image is remembered as bad; the default already has it; the machine takes no image ([`place`], which `flow` asks) |
 //! | begin prepare | staged, preparing, due | preparing, target *writing* | nothing is staged; a trial is pending; no slot may be written |
 //! | prepared | preparing | kept, target *proven* | |
-//! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written; the slot is below the floor; a delta needs an open slot (`flow` finds that) |
+//! | activate | staged, preparing; a *proven* slot | due; *trial* | nothing to activate; another trial is pending; no slot may be written; the slot is below the floor; early boot would not find the bundle, or a delta needs an open slot (`flow` finds that) |
 //! | applied | due | kept, target *trial* | |
 //! | confirm | the booted slot *trial* or *good*, or another one while no default is good | *good*; default, unless it is good and was booted by name | no boot is recorded; the slot holds no image; it was rejected or rolled back; its state is not known here |
 //! | reject | *trial*, *proven*, *good*, not known here | *bad* | it is the only good slot that can boot; it holds no image |
@@ -97,6 +97,8 @@ pub enum Refusal {
     Open(SlotId),
     /// What the staged delta needs is in an open slot only.
     OpenSource,
+    /// The staged bundle is not where early boot looks for it.
+    OtherStaging,
 }
 
 impl fmt::Display for Refusal {
@@ -135,6 +137,9 @@ impl fmt::Display for Refusal {
             }
             Self::NotInsecure => f.write_str("--insecure needs `insecure = yes` in everboot.conf"),
             Self::Open(_) => f.write_str("an open slot cannot be repaired: its own system changes it"),
+            Self::OtherStaging => f.write_str(
+                "early boot does not look into --staging DIR: `everboot prepare` the bundle, or stage it without --staging",
+            ),
             Self::OpenSource => f.write_str(
                 "the delta needs an open slot, which early boot does not read: `everboot prepare` it, or use the whole bundle",
             ),

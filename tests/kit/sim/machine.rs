@@ -52,6 +52,8 @@ pub struct SimMachine {
     pub staging: SimStaging,
     /// Whether the staging file system can be mounted.
     pub has_staging: bool,
+    /// Whether it is the one that early boot finds.
+    pub has_usual_staging: bool,
     pub kernel: Option<String>,
     /// What its clock shows, all the time.
     pub clock: WallClock,
@@ -117,6 +119,7 @@ impl SimMachine {
             parts: durable.parts.iter().enumerate().map(part).collect(),
             staging: SimStaging::of(&durable.files, &power),
             has_staging: true,
+            has_usual_staging: true,
             kernel: None,
             clock: WallClock::NotSet(0),
             boot_id: None,
@@ -199,6 +202,10 @@ impl Machine for SimMachine {
             true => Ok(self.staging.clone().of_flow()),
             false => Err(Error::named(Op::Open, "staging", io::Error::from_raw_os_error(117))),
         }
+    }
+
+    fn has_usual_staging(&self) -> bool {
+        self.has_usual_staging
     }
 
     fn close_staging(&mut self) {}
