@@ -11,6 +11,7 @@ use crate::settings::{self, Settings};
 use crate::sys::{DiskFileMachine, FileMedium, LinuxMachine, Lock, Roots};
 use everboot_core::config::Config;
 use everboot_core::record::Formats;
+use everboot_core::verbs::Action;
 use everboot_storage::bundle::Keys;
 use std::path::{Path, PathBuf};
 
@@ -43,7 +44,10 @@ impl Session {
             Some(path) => (Kind::File(open_file(&path, staging, changes)?), None),
             None => {
                 let lock = if changes && !holds_lock { Some(lock::take(roots)?) } else { None };
-                (Kind::Linux(LinuxMachine::new(roots.clone(), staging)), lock)
+                // For these the disks that have nothing to do with the machine count as well.
+                let all = matches!(arguments.verb.action, Action::Disks | Action::Mount | Action::Doctor);
+                let machine = LinuxMachine::new(roots.clone(), staging);
+                (Kind::Linux(machine.looking_for(&settings.config, all)), lock)
             }
         };
         let machine = AnyMachine {

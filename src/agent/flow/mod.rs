@@ -6,6 +6,8 @@
 
 mod admission;
 mod boot;
+mod candidates;
+mod conflict;
 mod devices;
 mod doctor;
 mod error;

@@ -1,8 +1,9 @@
 //! One look at the machine: where the record and the slots are, and what the record says.
 
+use super::conflict::conflict;
 use super::{Error, RecordFault, Site};
-use crate::machine::{Access, Machine, Partition, PartitionRef, Survey};
-use everboot_core::config::{Config, Locator};
+use crate::machine::{Access, Machine, PartitionRef, Survey, matches};
+use everboot_core::config::Config;
 use everboot_core::decide::{Observation, SlotObservation};
 use everboot_core::lifecycle::{self, Blocked, Found, MachineFacts, image_of, rebuild};
 use everboot_core::manifest::Manifest;
@@ -20,6 +21,8 @@ use everboot_storage::store::{self, History, Loaded, SaveError};
 pub struct View<D> {
     /// All disks.
     pub survey: Survey,
+    /// The one on which the record is; absent when none has its partition.
+    pub disk: Option<usize>,
     /// The record as stored, or as the slots imply it.
     pub record: Record,
     /// The copies.
@@ -38,56 +41,26 @@ pub struct View<D> {
     pub can_persist: bool,
 }
 
-pub(super) fn matches(locator: &Locator, part: &Partition) -> bool {
-    match locator {
-        Locator::PartLabel(label) => part.label == *label,
-        Locator::PartUuid(guid) => part.guid == *guid,
-    }
-}
-
 impl<M: Machine> Site<'_, M> {
-    /// Looks at the machine. Never fails: what is not there is trouble to be reported.
-    pub fn look(&mut self) -> View<M::Disk> {
-        let survey = self.machine.survey().unwrap_or_else(|error| {
-            log::warn!("disks: {error}");
-            Survey::default()
-        });
-        let candidates = survey.find(|part| matches(&self.config.record, part));
-        let chosen = self.choose_record(&candidates);
-        let mut trouble = chosen.is_none().then_some(RecordFault::NoPartition);
-        let (mut medium, mut loaded) = (None, Loaded::default());
-        if let Some(at) = chosen {
-            match self.open_record(at) {
-                Ok((opened, why)) => {
-                    loaded = store::load_with(&opened, self.formats);
-                    medium = Some(opened);
-                    trouble = why;
-                }
-                Err(why) => trouble = Some(RecordFault::Unusable(why)),
+    /// What the disk says on which the partition of the record is at `at`.
+    pub(super) fn look_at(&mut self, survey: Survey, at: PartitionRef) -> View<M::Disk> {
+        let disk = Some(at.disk);
+        let (medium, loaded, trouble) = match self.open_record(at) {
+            Ok((medium, why)) => {
+                let loaded = store::load_with(&medium, self.formats);
+                let trouble = why.or_else(|| record_trouble(&loaded, &survey, disk));
+                (Some(medium), loaded, trouble)
             }
-        }
-        if candidates.len() > 1 {
-            let names = candidates.iter().map(|at| survey.disks[at.disk].name.clone());
-            trouble = Some(RecordFault::Ambiguous(names.collect()));
-        }
-        let disk = chosen.map(|at| at.disk);
-        let trouble =
-            trouble.or_else(|| medium.as_ref().and_then(|_| record_trouble(&loaded, &survey, disk)));
+            Err(why) => (None, Loaded::default(), Some(RecordFault::Unusable(why))),
+        };
         self.interpret(survey, disk, medium, loaded, trouble)
     }
 
-    /// The first partition that holds a record that can be read, else the first.
-    fn choose_record(&mut self, candidates: &[PartitionRef]) -> Option<PartitionRef> {
-        let readable = |at: &&PartitionRef| {
-            let opened = self.machine.open(**at, Access::Read);
-            let load = |medium: M::Disk| store::load_with(&medium, self.formats).selection;
-            opened.is_ok_and(|medium| !matches!(load(medium), Selection::Lost))
-        };
-        match candidates {
-            [] => None,
-            [only] => Some(*only),
-            several => several.iter().find(readable).or(several.first()).copied(),
-        }
+    /// Whether there is a record that can be read.
+    pub(super) fn holds_record(&mut self, at: PartitionRef) -> bool {
+        let opened = self.machine.open(at, Access::Read);
+        let load = |medium: M::Disk| store::load_with(&medium, self.formats).selection;
+        opened.is_ok_and(|medium| !matches!(load(medium), Selection::Lost))
     }
 
     fn open_record(&mut self, at: PartitionRef) -> Result<(M::Disk, Option<RecordFault>), String> {
@@ -117,7 +90,7 @@ impl<M: Machine> Site<'_, M> {
     }
 
     /// Settles which record is decided by, and where its slots are.
-    fn interpret(
+    pub(super) fn interpret(
         &mut self,
         survey: Survey,
         disk: Option<usize>,
@@ -162,13 +135,15 @@ impl<M: Machine> Site<'_, M> {
         let is_ours = disk.is_some() || !self.config.lock;
         let recovery = recovery.filter(|at| is_ours && !parts.iter().any(|parts| parts.contains(&Some(*at))));
         self.correct_last_boot(&mut record);
+        let conflict = disk.and_then(|disk| conflict(&survey, disk, self.config, &parts));
+        let trouble = conflict.map(RecordFault::Partitions).or(trouble);
         let can_persist = medium.is_some()
             && match trouble {
                 None => true,
                 Some(RecordFault::Lost(_)) => is_sure,
                 Some(_) => false,
             };
-        View { survey, record, loaded, medium, parts, staging, recovery, trouble, can_persist }
+        View { survey, disk, record, loaded, medium, parts, staging, recovery, trouble, can_persist }
     }
 
     /// Marks as insecure what is in a slot whose trailer no key accepts, where there are keys: for a record that rests
@@ -387,6 +362,20 @@ impl<D: Medium> View<D> {
     /// Saves a record that names a slot *writing*.
     pub(super) fn save_writing(&mut self, record: Record) -> Result<(), SaveError> {
         if mutant::is(Mutant::WritingInOneCopy) { self.save(record) } else { self.save_in_both(record) }
+    }
+
+    /// What is wrong with the table of the machine's disk; of all disks, where that was not found.
+    pub(super) fn table_notes(&self) -> Vec<String> {
+        let disks = self.survey.disks.iter().enumerate();
+        let disks = disks.filter(|(at, _)| self.disk.is_none_or(|own| own == *at)).map(|(_, disk)| disk);
+        disks
+            .flat_map(|disk| disk.complaints().into_iter().map(|text| format!("{}: {text}", disk.name)))
+            .collect()
+    }
+
+    /// What the machine calls the disk.
+    pub(super) fn disk_name(&self) -> &str {
+        self.disk.map_or("every disk", |disk| &self.survey.disks[disk].name)
     }
 
     /// The history.
