@@ -3,7 +3,7 @@
 use everboot_agent::flow::{self, BlockSource, Destination, Findings, RecordFault};
 use everboot_core::config::Locator;
 use everboot_core::record::Record;
-use everboot_core::slot::SlotState;
+use everboot_core::slot::{SlotState, Uuid};
 use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SimDisk};
 use everboot_kit::world::{World, due, good, upgraded};
 use everboot_storage::medium::Medium;
@@ -270,4 +270,35 @@ fn a_boot_says_what_is_wrong_with_the_partition_table_of_its_disk() {
     let notes = world.boot().notes;
     assert!(notes.len() == 1 && notes[0].contains("`sgdisk -e /dev/sim` moves it there"), "{notes:?}");
     assert_eq!(format!("{:?}", world.site().look().history()), format!("{history:?}"), "not at every boot");
+}
+
+#[test]
+fn a_slot_whose_partition_was_made_again_is_found_by_name_and_trailer() {
+    // The default, and the other slot, which is written next.
+    for part in [SLOT_B, SLOT_A] {
+        let mut world = upgraded();
+        world.machine.entered = None;
+        let guid = Uuid([0x77; 16]);
+        world.machine.survey.disks[0].parts[part].guid = guid;
+        assert_eq!(world.boot_version(), Some(2));
+        flow::confirm(world.site()).unwrap();
+        assert_eq!(world.record().slots[part - SLOT_A].partition(), Some(guid));
+        due(&mut world, good(3));
+        assert_eq!(world.boot_version(), Some(3));
+    }
+}
+
+#[test]
+fn a_partition_of_the_name_with_another_image_is_not_the_slot() {
+    let mut world = upgraded();
+    world.machine.entered = None;
+    let [a, b] = [SLOT_A, SLOT_B].map(|part| world.machine.parts[part].content());
+    // Each has the other one's content, and another PARTUUID.
+    for (part, content) in [(SLOT_A, b), (SLOT_B, a)] {
+        world.machine.parts[part].write_at(0, &content).unwrap();
+        world.machine.parts[part].sync().unwrap();
+        world.machine.survey.disks[0].parts[part].guid.0[0] ^= 0x77;
+    }
+    let view = world.site().look();
+    assert_eq!(view.parts, [[None], [None]]);
 }

@@ -12,6 +12,7 @@ mod devices;
 mod doctor;
 mod error;
 mod inspect;
+mod made_again;
 mod outcome;
 mod prepare;
 mod record;

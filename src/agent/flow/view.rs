@@ -123,7 +123,10 @@ impl<M: Machine> Site<'_, M> {
             Some(record) if !is_foreign => {
                 let find = |guid| survey.find(|part| part.guid == guid).into_iter().find(on_disk);
                 let find = |part: &Part| part.location.partition().and_then(find);
-                let parts = record.slots.iter().map(|slot| slot.parts.iter().map(find).collect()).collect();
+                let mut parts: Vec<Vec<_>> =
+                    record.slots.iter().map(|slot| slot.parts.iter().map(find).collect()).collect();
+                let mut record = record;
+                self.find_made_again(&survey, disk, &mut record, &mut parts);
                 (record, parts, true)
             }
             foreign => {
