@@ -33,8 +33,8 @@ pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     source: BlockSource<'_, F>,
 ) -> Result<(SlotName, SlotState, Progress), Error> {
     let view = site.look();
-    // The only reason for which a slot is not written that a block which is wrong does not outweigh: what is written
-    // may be another slot's.
+    // Repair needs no record that can be saved. But a block that it writes must not be another slot's, or on another
+    // disk than the one that is meant.
     if let Some(trouble @ (RecordFault::Partitions(_) | RecordFault::Ambiguous(_))) = &view.trouble {
         return Err(Error::Record(trouble.to_string()));
     }
