@@ -3,7 +3,8 @@
 //! `sys` implements these traits for Linux and for a disk image in a file; the tests implement them in
 //! memory. So the same flows run in the initramfs, in the running system, on a file, and under simulation.
 
-use everboot_core::config::Breakpoint;
+use crate::table_fault::TableFault;
+use everboot_core::config::{Breakpoint, Locator};
 use everboot_core::slot::{RootFault, Uuid};
 use everboot_core::wall_clock::WallClock;
 use everboot_storage::medium::{self, Medium, Staging};
@@ -24,8 +25,12 @@ pub struct Disk {
     pub name: String,
     /// The GUID in its partition table header.
     pub guid: Uuid,
-    /// Its partitions, in table order.
+    /// Its partitions, in table order; those that may not be used are left out.
     pub parts: Vec<Partition>,
+    /// Whether it is made to be taken out, or is behind USB.
+    pub removable: bool,
+    /// What is wrong with its table.
+    pub faults: Vec<TableFault>,
 }
 
 /// One partition.
@@ -56,6 +61,23 @@ impl Access {
     /// Whether nothing is to be written.
     pub fn only_reads(self) -> bool {
         matches!(self, Self::Read | Self::Look)
+    }
+}
+
+/// Whether a partition is the one that the locator names.
+pub fn matches(locator: &Locator, part: &Partition) -> bool {
+    match locator {
+        Locator::PartLabel(label) => part.label == *label,
+        Locator::PartUuid(guid) => part.guid == *guid,
+    }
+}
+
+impl Disk {
+    /// What is wrong with its table, with the commands for this disk.
+    pub fn complaints(&self) -> Vec<String> {
+        let device = if self.name.contains('/') { self.name.clone() } else { ["/dev/", &self.name].concat() };
+        let device = device.replace('!', "/");
+        self.faults.iter().map(|fault| fault.to_string().replace("DISK", &device)).collect()
     }
 }
 
@@ -145,6 +167,10 @@ pub trait Machine {
     /// The unique GUID of the partition that the running system's `/` is mounted from; `None` when it is
     /// none, or not known, as for a disk image in a file.
     fn root_partition(&self) -> Option<Uuid>;
+
+    /// The position in the latest survey of the disk that the running system's `/` is mounted from; `None` when the
+    /// mount does not show it.
+    fn root_disk(&self) -> Option<usize>;
 }
 
 /// What only the early boot does.

@@ -15,6 +15,7 @@ use everboot_core::config::{Config, Locator};
 use everboot_core::record::Formats;
 use everboot_storage::apply::{self, Layout};
 use everboot_storage::bundle::{Bundle, Keys, Sources};
+use gpt::disk::LogicalBlockSize;
 use gpt::partition_types::{LINUX_FS, Type};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -46,9 +47,20 @@ pub(crate) struct Arguments {
     /// Size of the record's partition in MiB
     #[arg(long, value_name = "MIB", default_value_t = 16, value_parser = clap::value_parser!(u64).range(1..1 << 16))]
     record_size: u64,
+    /// Bytes of a logical sector of the disk that the image is for: 512, or 4096 for a disk that has no others (4Kn)
+    #[arg(long, value_name = "BYTES", default_value = "512", value_parser = parse_sector)]
+    sector_size: LogicalBlockSize,
     /// Image of a file system for the data partition, in place of an empty ext4
     #[arg(long, value_name = "FILE")]
     data: Option<PathBuf>,
+}
+
+fn parse_sector(text: &str) -> Result<LogicalBlockSize, String> {
+    match text {
+        "512" => Ok(LogicalBlockSize::Lb512),
+        "4096" => Ok(LogicalBlockSize::Lb4096),
+        _ => Err("a sector has 512 or 4096 bytes".to_owned()),
+    }
 }
 
 /// A partition to be made.
@@ -127,7 +139,7 @@ fn make(
     keys: &Keys,
     bundle: &mut Bundle<Source>,
 ) -> Result<()> {
-    write_table(path, plan)?;
+    write_table(path, plan, arguments.sector_size)?;
     let mut machine = DiskFileMachine::open(path, None)?;
     let survey = machine.survey()?;
     let find = |wanted: &str| survey.find(|part| part.label == wanted)[0];
@@ -135,7 +147,7 @@ fn make(
     let mut sources = [Sources::none()];
     let written = apply::apply(bundle, &mut sources, &slot, machine.threads(), &mut |_| ())?;
     apply::mark(&slot[0], 1, bundle.manifest().image_id())?;
-    fill_data(&mut machine, find(&plan[plan.len() - 1].label), arguments.data.as_deref())?;
+    fill_data(&mut machine, find(&plan[plan.len() - 1].label), arguments)?;
     let site = Site { machine: &mut machine, config, keys, formats: Formats::CURRENT };
     let record = flow::init(site, None, false)?;
     let first = &record.slots[0];
@@ -150,27 +162,34 @@ fn make(
 }
 
 /// The partition table, over a sparse file.
-fn write_table(path: &Path, plan: &[Planned]) -> Result<()> {
+fn write_table(path: &Path, plan: &[Planned], sector: LogicalBlockSize) -> Result<()> {
     let total = plan.iter().map(|part| part.mib).sum::<u64>() + 2 * MARGIN;
     let mut options = File::options();
     let file = options.read(true).write(true).create(true).truncate(true).open(path);
     let file = file.with_context(|| format!("create {}", path.display()))?;
     file.set_len(total * MIB)?;
-    let mut table = gpt::GptConfig::new().writable(true).create_from_device(file, None)?;
+    let config = gpt::GptConfig::new().writable(true).logical_block_size(sector);
+    let mut table = config.create_from_device(file, None)?;
     for part in plan {
-        table.add_partition(&part.label, part.mib * MIB, part.kind.clone(), 0, Some(MIB / 512))?;
+        table.add_partition(
+            &part.label,
+            part.mib * MIB,
+            part.kind.clone(),
+            0,
+            Some(MIB / sector.as_u64()),
+        )?;
     }
     let mut file = table.write()?;
-    let sectors = u32::try_from(total * MIB / 512 - 1).unwrap_or(u32::MAX);
+    let sectors = u32::try_from(total * MIB / sector.as_u64() - 1).unwrap_or(u32::MAX);
     gpt::mbr::ProtectiveMBR::with_lb_size(sectors).overwrite_lba0(&mut file)?;
     file.sync_all().context("sync the partition table")
 }
 
 /// Copies a file system into the data partition, leaving holes where it has zeroes.
-fn fill_data(machine: &mut DiskFileMachine, at: PartitionRef, given: Option<&Path>) -> Result<()> {
+fn fill_data(machine: &mut DiskFileMachine, at: PartitionRef, arguments: &Arguments) -> Result<()> {
     use everboot_storage::medium::Medium;
     let part = machine.open(at, Access::Exclusive)?;
-    let made = tempfile(part.len(), given)?;
+    let made = tempfile(part.len(), arguments)?;
     let source = Source::open(made.path())?;
     ensure!(
         source.len() <= part.len(),
@@ -213,14 +232,19 @@ impl Drop for Made<'_> {
     }
 }
 
-fn tempfile(len: u64, given: Option<&Path>) -> Result<Made<'_>> {
-    if let Some(path) = given {
+fn tempfile(len: u64, arguments: &Arguments) -> Result<Made<'_>> {
+    if let Some(path) = &arguments.data {
         return Ok(Made::Given(path));
     }
     let path = std::env::temp_dir().join(format!("everboot-data.{}", std::process::id()));
     let made = Made::Empty(path);
     File::create(made.path())?.set_len(len)?;
     let mut mke2fs = tool("mke2fs", "e2fsprogs")?;
-    run_tool(mke2fs.args(["-q", "-F", "-t", "ext4", "-L", "everboot-data"]).arg(made.path()))?;
+    mke2fs.args(["-q", "-F", "-t", "ext4", "-L", "everboot-data"]);
+    // A file system with smaller blocks than the disk's sectors cannot be mounted.
+    if arguments.sector_size == LogicalBlockSize::Lb4096 {
+        mke2fs.args(["-b", "4096"]);
+    }
+    run_tool(mke2fs.arg(made.path()))?;
     Ok(made)
 }

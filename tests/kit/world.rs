@@ -233,7 +233,7 @@ impl World {
     pub fn boot_version(&mut self) -> Option<u8> {
         let outcome = self.boot();
         let Destination::Root(_, root, _) = outcome.destination else { return None };
-        self.version_in(root.at.part)
+        self.version_in(self.machine.medium(root.at))
     }
 
     /// The version whose image is in the slot, whole.

@@ -1,6 +1,8 @@
 //! Bundles: made by everboot-pack and opened by the tools of others, signed by the real minisign and opened
 //! by us, and damaged in every way.
 
+use everboot_agent::machine::Machine;
+use everboot_agent::sys::DiskFileMachine;
 use everboot_core::manifest::{Manifest, PartImage};
 use everboot_core::slot::{BLOCK, PartName, RootHash};
 use everboot_storage::apply;
@@ -215,6 +217,34 @@ fn the_tools_of_others_open_what_everboot_pack_makes() {
     assert_eq!(hash.modules.unwrap(), ["6.1.0-1", "6.1.0-2"]);
     root.resize(200 * BLOCK, 0);
     assert_eq!(unpack(&temp_dir.read("x.everboot"), &temp_dir.keys("K.pub")).unwrap().1, root);
+}
+
+#[test]
+fn a_disk_is_made_for_sectors_of_either_size() {
+    let temp_dir = TempDir::new("sectors");
+    temp_dir.write("root.img", &image(2));
+    temp_dir.write("everboot.conf", b"compatible = c\n");
+    temp_dir.run("everboot-pack keygen -o K");
+    temp_dir
+        .run("everboot-pack image root.img -o x.everboot --version 1 --compatible c --key K --modules none");
+    let make =
+        "everboot-pack disk -o d --config everboot.conf --pub K.pub --bundle x.everboot --record-size 1";
+    for size in [512, 4096] {
+        temp_dir.run(&format!("{make} --data-size 16 --sector-size {size}"));
+        let disk = temp_dir.read("d");
+        assert_eq!(
+            (&disk[size..size + 8], &disk[disk.len() - size..][..8]),
+            (b"EFI PART".as_slice(), b"EFI PART".as_slice())
+        );
+        let mut machine = DiskFileMachine::look(&temp_dir.0.join("d"), None);
+        let survey = machine.survey().unwrap();
+        assert_eq!(survey.disks[0].complaints(), [""; 0]);
+        let data = survey.partition(survey.find(|part| part.label == "everboot-data")[0]);
+        let block_size = u32::from_le_bytes(disk[data.start as usize + 1024 + 24..][..4].try_into().unwrap());
+        assert!(1024 << block_size >= size, "its file system can be mounted");
+    }
+    let (code, text) = temp_dir.try_run(&format!("{make} --sector-size 1024"));
+    assert!(code == Some(2) && text.contains("512 or 4096"), "{text}");
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod corpus;
 mod cuts;
 mod decide;
 mod delta;
+mod disks;
 mod documents;
 mod fetch;
 mod fixture;

@@ -106,7 +106,13 @@ fn staging_elsewhere(world: &mut World) -> Disk {
     let survey = &mut world.machine.survey;
     let data = survey.disks[0].parts.pop().unwrap();
     assert_eq!(data.label, "everboot-data");
-    let disk = Disk { name: "other".into(), guid: Uuid([0xd1; 16]), parts: vec![data] };
+    let disk = Disk {
+        name: "other".into(),
+        guid: Uuid([0xd1; 16]),
+        parts: vec![data],
+        removable: false,
+        faults: vec![],
+    };
     survey.disks.push(disk.clone());
     disk
 }

@@ -3,12 +3,10 @@
 use crate::formats::only_second_version;
 use crate::trust::KEYS;
 use everboot_agent::flow::{self, Destination, Error, Upgrade};
-use everboot_agent::machine::{Disk, Partition};
 use everboot_core::manifest::Manifest;
 use everboot_core::record::Formats;
-use everboot_core::slot::Uuid;
 use everboot_kit::facts::NEXT;
-use everboot_kit::sim::{RECORD, SLOT_B, SimDisk, SimRoot};
+use everboot_kit::sim::{RECORD, SLOT_B, SimRoot};
 use everboot_kit::world::{World, bundle, due, good, image, lose_copy, manifest, upgraded};
 use everboot_storage::bundle::Keys;
 use everboot_storage::medium::Medium;
@@ -152,20 +150,14 @@ fn a_newer_record_is_found_behind_a_stick_whose_record_is_blank() {
     let mut record = world.record();
     record.default = record.find("slot-a");
     only_second_version(&mut world, &record);
-    let part = |number: u8| Partition {
-        label: if number == 4 { "everboot-record" } else { "other" }.into(),
-        guid: Uuid([0x50 + number; 16]),
-        kind: Uuid([0xcc; 16]),
-        start: u64::from(number + 1) << 20,
-        len: 1 << 20,
-    };
-    let stick = Disk { name: "stick".into(), guid: Uuid([0x5f; 16]), parts: (0..5).map(part).collect() };
-    world.machine.survey.disks.insert(0, stick);
-    let blank = SimDisk::with_power(vec![0; 1 << 20], &world.machine.power);
-    world.machine.parts.push(blank);
+    let stick = world.machine.add_disk("stick", 0x50, &[RECORD], true);
+    assert_eq!(stick.parts.len(), 1);
+    let blank = world.machine.parts.last().unwrap();
+    blank.write_at(0, &vec![0; 1 << 20]).unwrap();
+    blank.sync().unwrap();
     assert_eq!(world.boot_version(), Some(1));
     let trouble = world.site().look().trouble.unwrap().to_string();
-    assert!(trouble.contains("stick and sim"), "{trouble}");
+    assert!(trouble.contains("a newer one wrote it"), "{trouble}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::settings::{self, Settings};
 use crate::sys::{DiskFileMachine, FileMedium, LinuxMachine, Lock, Roots};
 use everboot_core::config::Config;
 use everboot_core::record::Formats;
+use everboot_core::verbs::Action;
 use everboot_storage::bundle::Keys;
 use std::path::{Path, PathBuf};
 
@@ -50,7 +51,10 @@ impl Session {
                 let is_ours = !changes || holds_lock;
                 let lock =
                     if is_ours { None } else { Some(if waits { lock::wait_for(take) } else { take() }?) };
-                (Kind::Linux(LinuxMachine::new(roots.clone(), staging)), lock)
+                // For these the disks that have nothing to do with the machine count as well.
+                let all = matches!(arguments.verb.action, Action::Disks | Action::Mount | Action::Doctor);
+                let machine = LinuxMachine::new(roots.clone(), staging);
+                (Kind::Linux(machine.looking_for(&settings.config, all)), lock)
             }
         };
         let machine = AnyMachine {

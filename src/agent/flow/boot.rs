@@ -23,6 +23,7 @@ use everboot_core::record::history::Kind;
 use everboot_core::slot::{RootFault, SlotId, SlotName, SlotState};
 use everboot_storage::apply;
 use everboot_storage::medium::Medium;
+use std::collections::VecDeque;
 
 /// Boots: returns when a root is entered, or when there is nobody who would wait in recovery.
 ///
@@ -55,17 +56,38 @@ struct Boot<'a, M: EarlyBoot> {
     since: u64,
     /// An attempt that a save counted which failed.
     unmade: Option<(SlotName, SlotState, SlotState)>,
+    /// What is wrong with the partition tables. It stays so from boot to boot, and is not told again in the history.
+    table_notes: Vec<String>,
+    /// The other disks that could be this machine's, the best one first.
+    others: VecDeque<View<M::Disk>>,
+    /// What was seen of the machine's own disk, while another one is tried.
+    own: Option<(View<M::Disk>, Observation)>,
 }
 
 impl<'a, M: EarlyBoot> Boot<'a, M> {
     fn new(mut site: Site<'a, M>, operator: &'a mut dyn Operator, asked: Option<&BootRequest>) -> Self {
         let since = site.machine.uptime_ms();
-        let view = site.look();
+        let (view, others) = look(&mut site);
         let mut seen = view.observation();
         seen.request =
             asked.filter(|_| !site.config.lock.is_on()).and_then(|asked| request(&view.record, asked));
         let (notes, steps, record_faults) = (Vec::new(), Vec::new(), record_faults(&view));
-        let mut boot = Self { site, operator, view, seen, notes, record_faults, steps, since, unmade: None };
+        let (unmade, own, table_notes) = (None, None, view.table_notes());
+        table_notes.iter().for_each(|note| log::warn!("{note}"));
+        let mut boot = Self {
+            site,
+            operator,
+            view,
+            seen,
+            notes,
+            record_faults,
+            steps,
+            since,
+            unmade,
+            table_notes,
+            others,
+            own,
+        };
         boot.report_look(asked);
         boot.step("observe");
         boot
@@ -76,6 +98,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         self.pause_at(Breakpoint::Decide);
         let decision = decide::decide(&self.view.record, &self.seen, &self.site.config.policy());
         if matches!(decision.target, Target::Apply(_)) && self.pause_at(Breakpoint::Apply) {
+            return None;
+        }
+        if matches!(decision.reason, Reason::NothingLeft | Reason::RecoverySlot) && self.try_other_disk() {
             return None;
         }
         self.report(&decision);
@@ -106,6 +131,35 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         (before != after).then(|| (self.view.name(id).clone(), before, after))
     }
 
+    /// Where this disk has nothing left, the good slots of the next one that could be this machine's are tried, and at
+    /// last the own disk goes to recovery. Whether to decide again. Nothing is saved on another disk, so that only what
+    /// needs no counting boots there; under `lock` there is no other disk.
+    fn try_other_disk(&mut self) -> bool {
+        if self.site.config.lock.is_on() {
+            return false;
+        }
+        let Some(mut view) = self.others.pop_front() else {
+            let own = self.own.take();
+            let is_back = own.is_some();
+            if let Some((view, seen)) = own {
+                (self.view, self.seen) = (view, seen);
+            }
+            return is_back;
+        };
+        view.can_persist = false;
+        let mut seen = view.observation();
+        seen.recovery = SlotObservation::Missing;
+        for (id, slot) in view.record.ids() {
+            if slot.state != SlotState::Good {
+                seen.slots[id.index()] = SlotObservation::Missing;
+            }
+        }
+        self.note(format!("no slot left to boot; trying the good ones of {}", view.disk_name()));
+        let own = (std::mem::replace(&mut self.view, view), std::mem::replace(&mut self.seen, seen));
+        self.own.get_or_insert(own);
+        true
+    }
+
     /// Lets somebody look around, if that is asked for here. Whether it was: then everything was looked at anew.
     fn pause_at(&mut self, point: Breakpoint) -> bool {
         let choice = self.operator.breakpoint(point);
@@ -123,7 +177,8 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             _ => None,
         };
         let (request, named) = (self.seen.request, self.seen.request.and_then(named));
-        self.view = self.site.look();
+        (self.view, self.others) = look(&mut self.site);
+        self.own = None;
         // A save that reported an error may have landed: the attempt that it counted was not made. What is decided now
         // counts it again, and saves that before it is made; a cut before then leaves it counted.
         if let Some((name, before, after)) = self.unmade.take()
@@ -275,7 +330,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     fn recover(&mut self, wait: u64, shell: bool, decision: &Decision) -> Option<Outcome<M::HandOff>> {
         let notice = RecoveryNotice {
             reason: decision.reason.to_string(),
-            notes: self.notes.clone(),
+            notes: [self.table_notes.clone(), self.notes.clone()].concat(),
             slots: self.view.record.slots.iter().map(ToString::to_string).collect(),
             next: match decision.reason {
                 Reason::NothingLeft => "look at all disks again, and try the slot that was last good",
@@ -323,7 +378,8 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
             self.site.note(&self.view, Kind::Boot, text);
         }
         let take = std::mem::take::<Vec<String>>;
-        let (notes, record_faults) = (take(&mut self.notes), take(&mut self.record_faults));
+        let notes = [take(&mut self.table_notes), take(&mut self.notes)].concat();
+        let record_faults = take(&mut self.record_faults);
         let (record, steps) = (self.view.record.clone(), std::mem::take(&mut self.steps));
         Outcome { destination, partition, reason, record, notes, record_faults, steps }
     }
@@ -409,6 +465,13 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
 /// Whether a slot in this state would boot, or could: then it matters why it cannot be entered.
 fn boots(state: SlotState) -> bool {
     matches!(state, SlotState::Good | SlotState::Trial { .. } | SlotState::Proven)
+}
+
+/// Looks at the machine's disk, and at the others that could be it.
+fn look<M: EarlyBoot>(site: &mut Site<'_, M>) -> (View<M::Disk>, VecDeque<View<M::Disk>>) {
+    let mut views = VecDeque::from(site.look_at_all());
+    let view = views.pop_front().unwrap_or_else(|| site.look());
+    (view, views)
 }
 
 /// What is wrong with the record, where this boot goes on to write it anew: the system that it boots finds it whole.

@@ -1,8 +1,7 @@
 //! Whether the devices of an early boot have come.
 
 use super::Site;
-use super::view::matches;
-use crate::machine::Machine;
+use crate::machine::{Machine, matches};
 use everboot_core::config::Locator;
 use everboot_core::record::Update;
 

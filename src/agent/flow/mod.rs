@@ -6,10 +6,13 @@
 
 mod admission;
 mod boot;
+mod candidates;
+mod conflict;
 mod devices;
 mod doctor;
 mod error;
 mod inspect;
+mod made_again;
 mod observe;
 mod outcome;
 mod prepare;

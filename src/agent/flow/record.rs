@@ -113,8 +113,13 @@ fn write<M: Machine>(
     mut record: Record,
     text: &str,
 ) -> Result<Record, Error> {
-    if let Some(trouble @ (RecordFault::Unusable(_) | RecordFault::ReadOnly(_) | RecordFault::Ambiguous(_))) =
-        &view.trouble
+    if let Some(
+        trouble @ (RecordFault::Unusable(_)
+        | RecordFault::ReadOnly(_)
+        | RecordFault::Ambiguous(_)
+        | RecordFault::Removable(_)
+        | RecordFault::Partitions(_)),
+    ) = &view.trouble
     {
         return Err(Error::Record(trouble.to_string()));
     }

@@ -1,7 +1,7 @@
 //! `repair`: writes the corrupt blocks of a slot anew.
 
 use super::sources::SourceSlots;
-use super::{Error, STAGED, Site};
+use super::{Error, RecordFault, STAGED, Site};
 use crate::machine::{Access, Machine};
 use everboot_core::lifecycle::Refusal;
 use everboot_core::record::history::Kind;
@@ -33,6 +33,11 @@ pub fn repair_blocks<F: Medium, M: Machine<Staging: Staging<File = F>>>(
     source: BlockSource<'_, F>,
 ) -> Result<(SlotName, SlotState, Progress), Error> {
     let view = site.look();
+    // Repair needs no record that can be saved. But a block that it writes must not be another slot's, or on another
+    // disk than the one that is meant.
+    if let Some(trouble @ (RecordFault::Partitions(_) | RecordFault::Ambiguous(_))) = &view.trouble {
+        return Err(Error::Record(trouble.to_string()));
+    }
     let (id, parts, manifest) = site.treed(&view, slot, Access::Beneath)?;
     if let SlotState::Other(_) = view.record.slot(id).state {
         return Err(Refusal::NewerState.into());

@@ -1,8 +1,7 @@
 //! What a partition is for, in a word.
 
 use super::View;
-use super::view::matches;
-use crate::machine::PartitionRef;
+use crate::machine::{PartitionRef, matches};
 use everboot_core::config::Config;
 
 impl<D> View<D> {

@@ -1,8 +1,9 @@
 //! One look at the machine: where the record and the slots are, and what the record says.
 
+use super::conflict::conflict;
 use super::{Error, RecordFault, SeenSlot, Site};
-use crate::machine::{Access, Machine, Partition, PartitionRef, Survey};
-use everboot_core::config::{Config, Locator};
+use crate::machine::{Access, Machine, PartitionRef, Survey, matches};
+use everboot_core::config::Config;
 use everboot_core::decide::{Observation, SlotObservation};
 use everboot_core::lifecycle::{self, Blocked, Found, MachineFacts, image_of, rebuild};
 use everboot_core::manifest::Manifest;
@@ -22,6 +23,8 @@ use everboot_storage::store::{self, History, Loaded, SaveError};
 pub struct View<D> {
     /// All disks.
     pub survey: Survey,
+    /// The one on which the record is; absent when none has its partition.
+    pub disk: Option<usize>,
     /// The record as stored, or as the slots imply it.
     pub record: Record,
     /// The copies.
@@ -42,56 +45,26 @@ pub struct View<D> {
     pub can_persist: bool,
 }
 
-pub(super) fn matches(locator: &Locator, part: &Partition) -> bool {
-    match locator {
-        Locator::PartLabel(label) => part.label == *label,
-        Locator::PartUuid(guid) => part.guid == *guid,
-    }
-}
-
 impl<M: Machine> Site<'_, M> {
-    /// Looks at the machine. Never fails: what is not there is trouble to be reported.
-    pub fn look(&mut self) -> View<M::Disk> {
-        let survey = self.machine.survey().unwrap_or_else(|error| {
-            log::warn!("disks: {error}");
-            Survey::default()
-        });
-        let candidates = survey.find(|part| matches(&self.config.record, part));
-        let chosen = self.choose_record(&candidates);
-        let mut trouble = chosen.is_none().then_some(RecordFault::NoPartition);
-        let (mut medium, mut loaded) = (None, Loaded::default());
-        if let Some(at) = chosen {
-            match self.open_record(at) {
-                Ok((opened, why)) => {
-                    loaded = store::load_with(&opened, self.formats);
-                    medium = Some(opened);
-                    trouble = why;
-                }
-                Err(why) => trouble = Some(RecordFault::Unusable(why)),
+    /// What the disk says on which the partition of the record is at `at`.
+    pub(super) fn look_at(&mut self, survey: Survey, at: PartitionRef) -> View<M::Disk> {
+        let disk = Some(at.disk);
+        let (medium, loaded, trouble) = match self.open_record(at) {
+            Ok((medium, why)) => {
+                let loaded = store::load_with(&medium, self.formats);
+                let trouble = why.or_else(|| record_trouble(&loaded, &survey, disk));
+                (Some(medium), loaded, trouble)
             }
-        }
-        if candidates.len() > 1 {
-            let names = candidates.iter().map(|at| survey.disks[at.disk].name.clone());
-            trouble = Some(RecordFault::Ambiguous(names.collect()));
-        }
-        let disk = chosen.map(|at| at.disk);
-        let trouble =
-            trouble.or_else(|| medium.as_ref().and_then(|_| record_trouble(&loaded, &survey, disk)));
+            Err(why) => (None, Loaded::default(), Some(RecordFault::Unusable(why))),
+        };
         self.interpret(survey, disk, medium, loaded, trouble)
     }
 
-    /// The first partition that holds a record that can be read, else the first.
-    fn choose_record(&mut self, candidates: &[PartitionRef]) -> Option<PartitionRef> {
-        let readable = |at: &&PartitionRef| {
-            let opened = self.machine.open(**at, Access::Read);
-            let load = |medium: M::Disk| store::load_with(&medium, self.formats).selection;
-            opened.is_ok_and(|medium| !matches!(load(medium), Selection::Lost))
-        };
-        match candidates {
-            [] => None,
-            [only] => Some(*only),
-            several => several.iter().find(readable).or(several.first()).copied(),
-        }
+    /// Whether there is a record that can be read.
+    pub(super) fn holds_record(&mut self, at: PartitionRef) -> bool {
+        let opened = self.machine.open(at, Access::Read);
+        let load = |medium: M::Disk| store::load_with(&medium, self.formats).selection;
+        opened.is_ok_and(|medium| !matches!(load(medium), Selection::Lost))
     }
 
     fn open_record(&mut self, at: PartitionRef) -> Result<(M::Disk, Option<RecordFault>), String> {
@@ -121,7 +94,7 @@ impl<M: Machine> Site<'_, M> {
     }
 
     /// Settles which record is decided by, and where its slots are.
-    fn interpret(
+    pub(super) fn interpret(
         &mut self,
         survey: Survey,
         disk: Option<usize>,
@@ -155,7 +128,10 @@ impl<M: Machine> Site<'_, M> {
             Some(record) if !is_foreign => {
                 let find = |guid| survey.find(|part| part.guid == guid).into_iter().find(on_disk);
                 let find = |part: &Part| part.location.partition().and_then(find);
-                let parts = record.slots.iter().map(|slot| slot.parts.iter().map(find).collect()).collect();
+                let mut parts: Vec<Vec<_>> =
+                    record.slots.iter().map(|slot| slot.parts.iter().map(find).collect()).collect();
+                let mut record = record;
+                self.find_made_again(&survey, disk, &mut record, &mut parts);
                 (record, parts, true)
             }
             foreign => {
@@ -167,6 +143,8 @@ impl<M: Machine> Site<'_, M> {
         let is_ours = disk.is_some() || !self.config.lock.is_on();
         let recovery = recovery.filter(|at| is_ours && !parts.iter().any(|parts| parts.contains(&Some(*at))));
         self.correct_last_boot(&mut record);
+        let conflict = disk.and_then(|disk| conflict(&survey, disk, self.config, &parts));
+        let trouble = conflict.map(RecordFault::Partitions).or(trouble);
         let can_persist = medium.is_some()
             && match trouble {
                 None => true,
@@ -174,7 +152,7 @@ impl<M: Machine> Site<'_, M> {
                 Some(_) => false,
             };
         let slots = self.observe(&record, &parts);
-        View { survey, record, loaded, medium, parts, slots, staging, recovery, trouble, can_persist }
+        View { survey, disk, record, loaded, medium, parts, slots, staging, recovery, trouble, can_persist }
     }
 
     /// The staging area on a disk without slots. Of several nobody can tell which is meant.
@@ -414,6 +392,20 @@ impl<D: Medium> View<D> {
     /// the file system, perhaps by it alone, and has to be seen.
     pub(super) fn staging_access(&self) -> Access {
         if self.record.update.bundle().is_some() { Access::Read } else { Access::Look }
+    }
+
+    /// What is wrong with the table of the machine's disk; of all disks, where that was not found.
+    pub(super) fn table_notes(&self) -> Vec<String> {
+        let disks = self.survey.disks.iter().enumerate();
+        let disks = disks.filter(|(at, _)| self.disk.is_none_or(|own| own == *at)).map(|(_, disk)| disk);
+        disks
+            .flat_map(|disk| disk.complaints().into_iter().map(|text| format!("{}: {text}", disk.name)))
+            .collect()
+    }
+
+    /// What the machine calls the disk.
+    pub(super) fn disk_name(&self) -> &str {
+        self.disk.map_or("every disk", |disk| &self.survey.disks[disk].name)
     }
 
     /// The history.

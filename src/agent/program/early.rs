@@ -53,7 +53,8 @@ impl<'a> Early<'a> {
         }
         self.step("set up");
 
-        let kind = Kind::Linux(LinuxMachine::early(roots.clone(), command_line.init, sysroot));
+        let machine = LinuxMachine::early(roots.clone(), command_line.init, sysroot);
+        let kind = Kind::Linux(machine.looking_for(&settings.config, false));
         let mut operator = Recovery::new(roots.clone(), command_line.breakpoints, self.is_in_distribution);
         let (config, keys) = (&settings.config, &settings.keys);
         let watchdog = (config.watchdog != Watchdog::Off).then(|| sys::Watchdog::new(roots.clone()));

@@ -105,6 +105,10 @@ impl Machine for AnyMachine {
     fn root_partition(&self) -> Option<Uuid> {
         either!(self, machine => machine.root_partition())
     }
+
+    fn root_disk(&self) -> Option<usize> {
+        either!(self, machine => machine.root_disk())
+    }
 }
 
 impl EarlyBoot for AnyMachine {

@@ -1,6 +1,7 @@
 //! Other programs: `/bin/sh` for a person at the console, and `everboot-fetch`.
 #![expect(unsafe_code, reason = "system calls that Linux has no safe form of")]
 
+use super::fork::start;
 use super::handoff::default_sigpipe;
 use super::roots::Roots;
 use super::small_file::read_value;
@@ -55,21 +56,9 @@ pub fn run_fetch(roots: &Roots, words: &[OsString]) -> io::Result<u8> {
     Ok(if libc::WIFEXITED(status) { libc::WEXITSTATUS(status) as u8 } else { 1 })
 }
 
-/// Forks, has the child become something else, and waits until it ends; returns its status. A child that fails to ends
-/// with 127.
+/// Starts a child that becomes something else, and waits until it ends; returns its status.
 fn run(child: &mut dyn FnMut()) -> io::Result<libc::c_int> {
-    // SAFETY: fork(2), without the C library's care for other threads, of which there are none here. The child
-    // makes system calls only, on what was made before.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } as libc::pid_t;
-    match pid {
-        -1 => return Err(io::Error::last_os_error()),
-        0 => {
-            child();
-            // SAFETY: ends this process, without anything that the parent would do at its end.
-            unsafe { libc::_exit(127) }
-        }
-        _ => {}
-    }
+    let pid = start(child)?;
     let mut status = 0;
     // SAFETY: waits for a child of ours, and gets its status.
     while unsafe { libc::waitpid(pid, &mut status, 0) } == -1 && Errno::last() == Errno::EINTR {}

@@ -104,6 +104,10 @@ impl Machine for DiskFileMachine {
     fn root_partition(&self) -> Option<Uuid> {
         None
     }
+
+    fn root_disk(&self) -> Option<usize> {
+        None
+    }
 }
 
 impl DiskFileMachine {

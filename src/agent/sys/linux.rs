@@ -9,13 +9,15 @@
 use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
 use super::mounting::{in_words, mount, unmount};
+use super::probe::{self, DEADLINE};
 use super::progress::Progress;
 use super::roots::Roots;
 use super::small_file::{read_text, read_value};
 use super::staging::DirStaging;
-use super::survey::{self, Found, Node};
+use super::survey::{self, Found, Node, Wanted};
 use super::{boot_facts, boot_id, clock, ioctl, mountinfo, threads};
-use crate::machine::{Access, Machine, PartitionRef, Survey};
+use crate::machine::{Access, Machine, PartitionRef, Survey, matches};
+use everboot_core::config::Config;
 use everboot_core::slot::Uuid;
 use everboot_core::wall_clock::WallClock;
 use everboot_storage::medium::{Error, Op};
@@ -35,6 +37,10 @@ const NEW_ROOT: &str = "/sysroot";
 pub struct LinuxMachine {
     pub(super) roots: Roots,
     pub(super) found: Vec<Found>,
+    /// What its disks are told by; absent where nobody has said.
+    wanted: Option<Box<Wanted>>,
+    /// Whether disks are read that have nothing of it.
+    reads_all: bool,
     /// A directory that is used instead of the staging partition.
     staging: Option<PathBuf>,
     /// Whether the staging file system was mounted by us.
@@ -54,6 +60,8 @@ impl LinuxMachine {
         Self {
             roots,
             found: Vec::new(),
+            wanted: None,
+            reads_all: true,
             staging,
             mounted: false,
             early: false,
@@ -76,6 +84,19 @@ impl LinuxMachine {
         machine
     }
 
+    /// Says what the machine's disks are told by. Other disks are read where something of it is missing, or with `all`.
+    #[must_use]
+    pub fn looking_for(mut self, config: &Config, all: bool) -> Self {
+        (self.wanted, self.reads_all) = (Some(Box::new(Wanted::of(config))), all);
+        self
+    }
+
+    fn look(&self) -> io::Result<Vec<Found>> {
+        // Early boot looks again, until everything has come.
+        let deadline = if self.early { 0 } else { DEADLINE };
+        survey::disks(&self.roots, self.wanted.as_deref(), self.reads_all, deadline)
+    }
+
     /// The node of the partition at `at`.
     pub(super) fn node(&self, at: PartitionRef) -> Result<&Node, Error> {
         let node = self.found.get(at.disk).and_then(|found| found.nodes.get(at.part));
@@ -87,13 +108,19 @@ impl LinuxMachine {
         node.ok_or_else(unknown)
     }
 
-    /// Tells the kernel of the partitions that it did not find. Whether there were any.
+    /// Tells the kernel of the partitions that it did not find on the disk of the record. Whether there were any. What
+    /// it did not find elsewhere it may have left out for a reason.
     fn announce_missing(&self) -> bool {
+        let Some(wanted) = &self.wanted else { return false };
         let mut announced = false;
         for found in self.found.iter().filter(|found| !found.missing.is_empty()) {
+            let mut parts = found.disk.parts.iter().chain(found.missing.iter().map(|(part, _)| part));
+            if !parts.any(|part| matches(&wanted.record, part)) {
+                continue;
+            }
             let name = &found.disk.name;
-            let Ok(disk) = File::open(self.roots.dev.join(name.replace('!', "/"))) else { continue };
-            for extent in &found.missing {
+            let Ok(disk) = File::open(survey::node_path(&self.roots, name)) else { continue };
+            for (_, extent) in &found.missing {
                 match ioctl::add_partition(&disk, extent.number, extent.start, extent.len) {
                     Ok(()) => announced = true,
                     Err(error) => log::warn!("partition {} of {name}: {error}", extent.number),
@@ -106,6 +133,19 @@ impl LinuxMachine {
     /// All mounts, oldest first; `None` when the table cannot be read.
     fn mounts(&self) -> Option<Vec<mountinfo::Mount>> {
         read_text(&self.roots.proc.join("self/mountinfo")).ok().map(|text| mountinfo::parse(&text))
+    }
+
+    /// The partition that `/` is mounted from.
+    fn mounted_root(&self, found: &[Found]) -> Option<PartitionRef> {
+        let mounts = self.mounts()?;
+        let number = &mounts.iter().rev().find(|mount| mount.point == "/")?.device;
+        // A verity device stands on the partition.
+        let below = self.roots.sys.join("dev/block").join(number).join("slaves");
+        let below = std::fs::read_dir(below).ok().and_then(|mut entries| entries.next()?.ok());
+        let below = below.and_then(|entry| read_value(&entry.path().join("dev")));
+        let is = |node: &Node| node.number == *number || Some(&node.number) == below.as_ref();
+        let mut places = found.iter().enumerate();
+        places.find_map(|(disk, found)| Some(PartitionRef { disk, part: found.nodes.iter().position(is)? }))
     }
 
     /// Where the staging file system is mounted when nobody else did.
@@ -127,7 +167,7 @@ impl LinuxMachine {
 
     /// Refuses to mount anything beside a hibernation image.
     pub(super) fn check_hibernation(&self) -> Result<(), Error> {
-        for node in self.found.iter().flat_map(|found| &found.nodes) {
+        for node in &self.all_nodes() {
             let name = node.path.to_string_lossy();
             match FileMedium::open(&node.path, Access::Read).and_then(|part| file_system::hibernated(&part)) {
                 Ok(false) => {}
@@ -139,6 +179,20 @@ impl LinuxMachine {
             }
         }
         Ok(())
+    }
+
+    /// The nodes of all partitions that the kernel knows, on disks that answer.
+    fn all_nodes(&self) -> Vec<Node> {
+        let class = self.roots.sys.join("class/block");
+        let names = survey::disk_names(&class).unwrap_or_default();
+        let is_ours = |name: &String| {
+            self.found.iter().any(|found| found.disk.name == *name && !found.nodes.is_empty())
+        };
+        let others = names.iter().filter(|name| !is_ours(name));
+        probe::ask(&others.map(|name| survey::node_path(&self.roots, name)).collect::<Vec<_>>(), DEADLINE);
+        let answers = |name: &&String| is_ours(name) || probe::answers(&survey::node_path(&self.roots, name));
+        let parts = |name: &String| survey::kernel_parts(&self.roots, &class.join(name));
+        names.iter().filter(answers).flat_map(parts).filter_map(|part| part.node).collect()
     }
 
     fn mount_staging(&mut self, node: &Node, access: Access) -> Result<(), Error> {
@@ -167,13 +221,11 @@ impl Machine for LinuxMachine {
     type Staging = DirStaging;
 
     fn survey(&mut self) -> Result<Survey, Error> {
-        let look = |roots: &Roots| {
-            let class = || roots.sys.join("class/block").to_string_lossy().into_owned();
-            survey::disks(roots).map_err(|error| Error::named(Op::Read, class(), error))
-        };
-        self.found = look(&self.roots)?;
+        let class = || self.roots.sys.join("class/block").to_string_lossy().into_owned();
+        let failed = |error| Error::named(Op::Read, class(), error);
+        self.found = self.look().map_err(failed)?;
         if self.early && self.announce_missing() {
-            self.found = look(&self.roots)?;
+            self.found = self.look().map_err(failed)?;
         }
         Ok(survey::survey(&self.found))
     }
@@ -183,6 +235,12 @@ impl Machine for LinuxMachine {
         if access == Access::Beneath && self.mounted_at(node, Access::Exclusive).is_some() {
             let busy = io::ErrorKind::ResourceBusy.into();
             return Err(Error::named(Op::Open, "a partition that is mounted writable", busy));
+        }
+        if access != Access::Read
+            && let Some(array) = survey::array_of(&self.roots, node)
+        {
+            let text = format!("it is a member of the array {array}, and is not written alone");
+            return Err(Error::named(Op::Open, node.path.to_string_lossy(), io::Error::other(text)));
         }
         FileMedium::open(&node.path, access)
     }
@@ -253,24 +311,19 @@ impl Machine for LinuxMachine {
         if let Some(part) = fact.and_then(|text| Uuid::parse(text.trim()).ok()) {
             return Some(part);
         }
-        let mounts = self.mounts()?;
-        let number = &mounts.iter().rev().find(|mount| mount.point == "/")?.device;
         let looked;
         let found = if self.found.is_empty() {
-            looked = survey::disks(&self.roots).ok()?;
+            looked = self.look().ok()?;
             &looked
         } else {
             &self.found
         };
-        // A verity device stands on the partition.
-        let below = self.roots.sys.join("dev/block").join(number).join("slaves");
-        let below = std::fs::read_dir(below).ok().and_then(|mut entries| entries.next()?.ok());
-        let below = below.and_then(|entry| read_value(&entry.path().join("dev")));
-        let is = |node: &Node| node.number == *number || Some(&node.number) == below.as_ref();
-        found.iter().find_map(|found| {
-            let at = found.nodes.iter().position(is)?;
-            Some(found.disk.parts.get(at)?.guid)
-        })
+        let PartitionRef { disk, part } = self.mounted_root(found)?;
+        Some(found.get(disk)?.disk.parts.get(part)?.guid)
+    }
+
+    fn root_disk(&self) -> Option<usize> {
+        Some(self.mounted_root(&self.found)?.disk)
     }
 }
 

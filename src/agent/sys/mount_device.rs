@@ -47,10 +47,11 @@ impl LinuxMachine {
         let mut devices = Vec::new();
         for disk in survey::disk_names(&class).unwrap_or_default() {
             devices.extend(self.block_device(&disk));
-            let parts = survey::nodes(&self.roots, &class.join(&disk));
+            let parts = survey::kernel_parts(&self.roots, &class.join(&disk));
             for number in 1..=survey::MOST_PARTS {
-                if let Some((_, node)) = parts.iter().find(|(found, _)| *found == number) {
-                    devices.push(BlockDevice { at: self.place(node), node: node.clone(), is_part: true });
+                let part = parts.iter().find(|part| part.number == number);
+                if let Some(node) = part.and_then(|part| part.node.clone()) {
+                    devices.push(BlockDevice { at: self.place(&node), node, is_part: true });
                 }
             }
         }
@@ -63,7 +64,7 @@ impl LinuxMachine {
         let name = in_dev.ok().and_then(Path::to_str).unwrap_or(name);
         let number =
             read_value(&self.roots.sys.join("class/block").join(name.replace('/', "!")).join("dev"))?;
-        let node = Node { path: self.roots.dev.join(name.replace('!', "/")), number };
+        let node = Node { path: survey::node_path(&self.roots, name), number };
         Some(BlockDevice { at: self.place(&node), is_part: false, node })
     }
 

@@ -30,6 +30,17 @@ fn read_disk(path: &Path) -> io::Result<Option<(Disk, Vec<Extent>)>> {
     read(&File::open(path)?, "disk", None)
 }
 
+/// Changes the bytes of a disk.
+fn change(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let mut bytes = std::fs::read(path).unwrap();
+    change(&mut bytes);
+    std::fs::write(path, bytes).unwrap();
+}
+
+fn faults(path: &Path) -> Vec<TableFault> {
+    read_disk(path).unwrap().unwrap().0.faults
+}
+
 #[track_caller]
 fn check_found(path: &Path, guid: Uuid) {
     let before = std::fs::read(path).unwrap();
@@ -149,4 +160,123 @@ fn sizes_that_would_panic_in_the_crate_are_refused_even_under_a_right_checksum()
         std::fs::write(&path, bytes).unwrap();
         assert!(read_disk(&path).is_err());
     }
+}
+
+#[test]
+fn a_sound_disk_has_no_faults_and_a_damaged_one_says_what_it_has() {
+    let (mbr, backup) = (TableFault::Mbr, TableFault::Backup);
+    let primary = TableFault::Primary { is_backup_at_end: true };
+    for (at, expected) in [
+        (None, vec![]),
+        (Some(512 + 60), vec![primary.clone()]),
+        (Some(1024 + 40), vec![primary]),
+        (Some(LEN - 512 + 60), vec![backup.clone()]),
+        (Some(LEN - 512), vec![backup.clone()]),
+        (Some(LEN - 33 * 512 + 40), vec![backup]),
+        (Some(510), vec![mbr]),
+    ] {
+        let temp_dir = TempDir::new("faults");
+        let (path, guid) = disk(&temp_dir, LogicalBlockSize::Lb512);
+        at.into_iter().for_each(|at| damage(&path, at));
+        check_found(&path, guid);
+        assert_eq!(faults(&path), expected, "{at:?}");
+    }
+}
+
+#[test]
+fn a_table_is_stale_under_an_mbr_without_an_entry_for_it() {
+    for entry in 0..4 {
+        let temp_dir = TempDir::new("stale");
+        let (path, guid) = disk(&temp_dir, LogicalBlockSize::Lb512);
+        let set = |kind| change(&path, |bytes| bytes[446..510].copy_from_slice(&mbr_entries(entry, kind)));
+        set(0xee);
+        check_found(&path, guid);
+        set(0x83);
+        let (found, extents) = read_disk(&path).unwrap().unwrap();
+        assert_eq!((found.parts.len(), extents.len(), found.faults), (0, 0, vec![TableFault::Stale]));
+        // The remains of it.
+        change(&path, |bytes| bytes[512..34 * 512].fill(0));
+        assert_eq!(faults(&path), [TableFault::Stale]);
+        change(&path, |bytes| bytes[LEN - 512..].fill(0));
+        assert!(read_disk(&path).unwrap().is_none());
+    }
+}
+
+/// The four entries of an MBR, one of which is of that type.
+fn mbr_entries(entry: usize, kind: u8) -> [u8; 64] {
+    let mut entries = [0; 64];
+    entries[entry * 16 + 4] = kind;
+    entries
+}
+
+#[test]
+fn without_an_mbr_both_tables_have_to_agree() {
+    for spoil in [512 + 60, LEN - 512 + 60, LEN - 512] {
+        let temp_dir = TempDir::new("no-mbr");
+        let (path, guid) = disk(&temp_dir, LogicalBlockSize::Lb512);
+        change(&path, |bytes| bytes[..512].fill(0));
+        check_found(&path, guid);
+        assert_eq!(faults(&path), [TableFault::Mbr]);
+        damage(&path, spoil);
+        assert!(read_disk(&path).is_err(), "{spoil}");
+    }
+}
+
+#[test]
+fn a_header_counts_only_where_it_says_that_it_is() {
+    let temp_dir = TempDir::new("my-lba");
+    let (path, guid) = disk(&temp_dir, LogicalBlockSize::Lb512);
+    // The backup's header in the primary's place, and the other way round.
+    change(&path, |bytes| bytes.copy_within(LEN - 512.., 512));
+    check_found(&path, guid);
+    assert_eq!(faults(&path), [TableFault::Primary { is_backup_at_end: true }]);
+    let (path, guid) = disk(&temp_dir, LogicalBlockSize::Lb512);
+    change(&path, |bytes| bytes.copy_within(512..1024, LEN - 512));
+    check_found(&path, guid);
+    assert_eq!(faults(&path), [TableFault::Backup]);
+}
+
+#[test]
+fn the_backup_is_looked_for_where_the_primary_header_says() {
+    for size in SIZES {
+        // Nothing is damaged; the header; its signature; an entry.
+        let sector = size.as_u64() as usize;
+        for at in [None, Some(sector + 60), Some(sector), Some(2 * sector + 40)] {
+            let temp_dir = TempDir::new("larger");
+            let (path, guid) = disk(&temp_dir, size);
+            change(&path, |bytes| bytes.resize(2 * LEN, 0));
+            at.into_iter().for_each(|at| damage(&path, at));
+            if at == Some(sector) {
+                assert!(read_disk(&path).unwrap().is_none(), "nothing says where it is");
+                continue;
+            }
+            check_found(&path, guid);
+            let primary = TableFault::Primary { is_backup_at_end: false };
+            assert_eq!(faults(&path), [if at.is_none() { TableFault::BackupNotAtEnd } else { primary }]);
+        }
+    }
+}
+
+#[test]
+fn a_table_for_sectors_of_the_other_size_is_named_and_not_used() {
+    for (size, other) in [(LogicalBlockSize::Lb512, 4096), (LogicalBlockSize::Lb4096, 512)] {
+        let temp_dir = TempDir::new("other-size");
+        let (path, guid) = disk(&temp_dir, size);
+        let found = read(&File::open(path).unwrap(), "disk", Some(other)).unwrap().unwrap().0;
+        assert_eq!((found.guid, found.parts.len()), (guid, 0));
+        assert_eq!(found.faults, [TableFault::OtherSectorSize { table: size.as_u64(), disk: other }]);
+        let text = &found.complaints()[0];
+        assert!(text.contains(&format!("--sector-size {other}")), "{text}");
+    }
+}
+
+/// One physical sector of 4096 bytes that does not read.
+#[test]
+fn the_backup_serves_where_the_beginning_of_the_disk_does_not_read() {
+    let temp_dir = TempDir::new("beginning");
+    let (path, guid) = disk(&temp_dir, LogicalBlockSize::Lb512);
+    let disk = Failing { file: File::open(path).unwrap(), bad: (0..8).collect() };
+    let (found, extents) = read_with(&disk, "disk", LogicalBlockSize::Lb512, LEN as u64).unwrap().unwrap();
+    assert_eq!((found.guid, extents.len()), (guid, 2));
+    assert_eq!(found.faults, [TableFault::Primary { is_backup_at_end: true }]);
 }

@@ -13,6 +13,10 @@ pub enum RecordFault {
     NoPartition,
     /// Several disks have one, and nothing says which is meant.
     Ambiguous(Vec<String>),
+    /// Only disks that can be taken out have one, and the machine is locked and does not name it by its GUID.
+    Removable(Vec<String>),
+    /// Its disk has partitions that overlap, or that cannot be told apart: why.
+    Partitions(String),
     /// The partition cannot be opened, or is too small.
     Unusable(String),
     /// The partition cannot be opened for writing.
@@ -35,6 +39,8 @@ impl RecordFault {
         match self {
             Self::NoPartition => "record-missing",
             Self::Ambiguous(_) => "record-ambiguous",
+            Self::Removable(_) => "record-removable",
+            Self::Partitions(_) => "record-partitions",
             Self::Unusable(_) => "record-unusable",
             Self::ReadOnly(_) => "record-read-only",
             Self::Lost(_) => "record-lost",
@@ -51,7 +57,24 @@ impl fmt::Display for RecordFault {
         match self {
             Self::NoPartition => f.write_str("no disk has its partition; see `record` in everboot.conf"),
             Self::Ambiguous(disks) => {
-                write!(f, "its partition is on {}; remove one, or name it by PARTUUID", disks.join(" and "))
+                write!(
+                    f,
+                    "its partition is on {}, and nothing tells which one is meant; remove one, or name it by PARTUUID",
+                    disks.join(" and ")
+                )
+            }
+            Self::Removable(disks) => {
+                write!(
+                    f,
+                    "its partition is on {}, which can be taken out: with `lock = yes` name it by PARTUUID in everboot.conf",
+                    disks.join(" and ")
+                )
+            }
+            Self::Partitions(why) => {
+                write!(
+                    f,
+                    "{why} on its disk, so nothing is written there; make the partitions anew, or correct everboot.conf"
+                )
             }
             Self::Unusable(why) => {
                 write!(f, "its partition cannot be used: {why}; `everboot doctor` says more")

@@ -89,6 +89,9 @@ pub const SLOT_B: usize = 2;
 /// The partition tables of all disks, as a medium.
 const DISKS: usize = 98;
 
+/// The disk that a machine has from the beginning.
+const OWN_DISK: &str = "sim";
+
 /// Sizes of the partitions in bytes.
 const SIZES: [(&str, u64); 4] =
     [("everboot-record", 1 << 20), ("slot-a", 64 * 4096), ("slot-b", 64 * 4096), ("everboot-data", 4096)];
@@ -104,7 +107,8 @@ impl SimMachine {
             len: *len,
         };
         let parts = SIZES.iter().enumerate().map(part).collect();
-        let disk = Disk { name: "sim".into(), guid: Uuid([0xd0; 16]), parts };
+        let disk =
+            Disk { name: OWN_DISK.into(), guid: Uuid([0xd0; 16]), parts, removable: false, faults: vec![] };
         let zeroed = |(_, len): &(&str, u64)| Pages::zeroed(*len as usize);
         let durable = DurableState { parts: SIZES.iter().map(zeroed).collect(), files: BTreeMap::new() };
         Self::of(Survey { disks: vec![disk] }, &durable)
@@ -131,6 +135,38 @@ impl SimMachine {
             enters_any_root: false,
             power,
         }
+    }
+
+    /// Adds another disk, before the machine's own one or behind it: a copy of the media of `parts`, whose partitions
+    /// have GUIDs of their own where `number` is not 0.
+    pub fn add_disk(&mut self, name: &str, number: u8, parts: &[usize], is_first: bool) -> &mut Disk {
+        let own = self.survey.disks.iter().position(|disk| disk.name == OWN_DISK).unwrap_or(0);
+        let mut disk = Disk { name: name.to_owned(), ..self.survey.disks[own].clone() };
+        disk.parts = parts.iter().map(|part| disk.parts[*part].clone()).collect();
+        disk.guid.0[0] ^= number;
+        disk.parts.iter_mut().for_each(|part| part.guid.0[0] ^= number);
+        for part in parts {
+            let (pages, id) = (self.parts[*part].live(), self.parts.len());
+            self.parts.push(SimDisk::of(pages, &self.power, id));
+        }
+        let at = if is_first { own } else { self.survey.disks.len() };
+        self.survey.disks.insert(at, disk);
+        if let Some(root) = self.entered.as_mut().filter(|root| root.at.disk >= at) {
+            root.at.disk += 1;
+        }
+        &mut self.survey.disks[at]
+    }
+
+    /// The number of the medium at `at`: those of the machine's own disk come first, then those of the others as they
+    /// were added, of which there may be one before it.
+    pub fn medium(&self, at: PartitionRef) -> usize {
+        let disks = &self.survey.disks;
+        if disks[at.disk].name == OWN_DISK {
+            return at.part;
+        }
+        let own = disks.iter().find(|disk| disk.name == OWN_DISK).map_or(0, |disk| disk.parts.len());
+        let before = disks[..at.disk].iter().filter(|disk| disk.name != OWN_DISK);
+        own + before.map(|disk| disk.parts.len()).sum::<usize>() + at.part
     }
 
     /// What a reader sees of all media.
@@ -185,14 +221,15 @@ impl Machine for SimMachine {
     }
 
     fn open(&mut self, at: PartitionRef, access: Access) -> Result<SimDisk, Error> {
-        self.power.check(Op::Open, at.part)?;
-        if self.protected.contains(&at.part) && !access.only_reads() {
+        let medium = self.medium(at);
+        self.power.check(Op::Open, medium)?;
+        if self.protected.contains(&medium) && !access.only_reads() {
             return Err(Error::named(Op::Open, "part", io::Error::from_raw_os_error(1)));
         }
-        if self.dead.contains(&at.part) {
+        if self.dead.contains(&medium) {
             return Err(Error::named(Op::Open, "part", io::Error::from_raw_os_error(5)));
         }
-        Ok(self.parts[at.part].clone().of_flow())
+        Ok(self.parts[medium].clone().of_flow())
     }
 
     fn staging(&mut self, at: Option<PartitionRef>, access: Access) -> Result<SimStaging, Error> {
@@ -231,6 +268,10 @@ impl Machine for SimMachine {
     fn root_partition(&self) -> Option<Uuid> {
         self.entered.map(|root| self.survey.partition(root.at).guid)
     }
+
+    fn root_disk(&self) -> Option<usize> {
+        self.entered.map(|root| root.at.disk)
+    }
 }
 
 impl EarlyBoot for SimMachine {
@@ -241,7 +282,7 @@ impl EarlyBoot for SimMachine {
         self.open(root.at, Access::Read)
             .and_then(|part| part.read_at(0, &mut magic))
             .map_err(RootError::device)?;
-        if self.unbootable.contains(&root.at.part) {
+        if self.unbootable.contains(&self.medium(root.at)) {
             return Err(RootError::new(RootFault::NoInit, "/sbin/init is not there"));
         }
         if self.enters_any_root || magic == *SimRoot::Boots.magic() {

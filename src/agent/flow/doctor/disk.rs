@@ -1,10 +1,10 @@
 //! What disks, record and slots show. Pure.
 
-use super::super::view::matches;
 use super::Findings;
+use crate::flow::conflict::{overlaps, shown};
 use crate::flow::{RecordFault, SeenSlot};
-use crate::machine::{Partition, PartitionRef, Survey};
-use everboot_core::config::{Config, Locator};
+use crate::machine::{PartitionRef, Survey, matches};
+use everboot_core::config::Config;
 use everboot_core::lifecycle::below_floor;
 use everboot_core::record::{BadCopy, Record, Slot};
 use everboot_core::slot::{SlotName, SlotObservation, SlotState};
@@ -25,7 +25,9 @@ pub(super) struct SlotContent<'a> {
 }
 
 /// The partitions that the configuration names: there, once, and each for itself.
-pub(super) fn check_places(survey: &Survey, config: &Config, found: &mut Findings) {
+///
+/// `disk` is the one that is this machine's, as far as that is known: those of others are not used.
+pub(super) fn check_places(survey: &Survey, disk: Option<usize>, config: &Config, found: &mut Findings) {
     let mut taken: Vec<(&str, PartitionRef)> = Vec::new();
     let own = [("record", &config.record), ("staging", &config.staging), ("recovery", &config.recovery)];
     let of_slots = config
@@ -33,7 +35,18 @@ pub(super) fn check_places(survey: &Survey, config: &Config, found: &mut Finding
         .iter()
         .flat_map(|slot| slot.parts.iter().map(|(_, locator)| (slot.name.as_str(), locator)));
     for (what, locator) in own.into_iter().chain(of_slots) {
-        let (there, name) = (survey.find(|part| matches(locator, part)), shown(locator));
+        let (mut there, name) = (survey.find(|part| matches(locator, part)), shown(locator));
+        let others: Vec<_> = match disk {
+            Some(disk) if there.iter().any(|at| at.disk == disk) => {
+                there.extract_if(.., |at| at.disk != disk).collect()
+            }
+            _ => Vec::new(),
+        };
+        if !others.is_empty() {
+            let disks = disks(survey, &others);
+            let text = format_args!("partition {name} is on {disks} as well, and is not used there");
+            found.note("other-disk", what, &text);
+        }
         let Some(&at) = there.first() else {
             // A machine may do without a recovery slot.
             if what == "recovery" {
@@ -74,22 +87,21 @@ pub(super) fn check_places(survey: &Survey, config: &Config, found: &mut Finding
     }
 }
 
-fn shown(locator: &Locator) -> String {
-    match locator {
-        Locator::PartLabel(label) => format!("PARTLABEL={label}"),
-        Locator::PartUuid(guid) => format!("PARTUUID={guid}"),
-    }
-}
-
 fn disks(survey: &Survey, parts: &[PartitionRef]) -> String {
     parts.iter().map(|at| &*survey.disks[at.disk].name).collect::<Vec<_>>().join(" and ")
 }
 
-fn overlaps(survey: &Survey, at: PartitionRef) -> bool {
-    let one = survey.partition(at);
-    let meets = |other: &Partition| one.start < other.start + other.len && other.start < one.start + one.len;
-    let others = survey.disks[at.disk].parts.iter().enumerate();
-    others.filter(|(index, _)| *index != at.part).any(|(_, other)| meets(other))
+/// What is wrong with the tables: on the machine's own disk, and where it was not found, something is to be done.
+pub(super) fn check_tables(survey: &Survey, own: Option<usize>, found: &mut Findings) {
+    for (at, disk) in survey.disks.iter().enumerate() {
+        for complaint in disk.complaints() {
+            if own.is_none_or(|own| own == at) {
+                found.fault("table", &disk.name, &complaint);
+            } else {
+                found.note("table", &disk.name, &complaint);
+            }
+        }
+    }
 }
 
 /// PARTUUIDs that are there twice, as on a copied disk.
@@ -117,7 +129,7 @@ pub(super) fn check_record(
 ) {
     match trouble {
         // Reported with its partition.
-        Some(RecordFault::NoPartition | RecordFault::Ambiguous(_)) => {}
+        Some(RecordFault::NoPartition) => {}
         Some(trouble) => found.fault("record", "record", &trouble),
         None => {
             for why in copies.iter().flatten() {

@@ -1,5 +1,6 @@
 use super::*;
-use crate::machine::Disk;
+use crate::machine::{Disk, Partition};
+use crate::table_fault::TableFault;
 use everboot_core::config::Locator;
 use everboot_core::record::{Slot, Update};
 use everboot_core::slot::{Image, Part, SlotState, Uuid};
@@ -15,7 +16,15 @@ fn part(label: &str, number: u8) -> Partition {
 fn survey() -> Survey {
     let labels = ["everboot-record", "everboot-data", "slot-a", "slot-b"];
     let parts = labels.iter().zip(1..).map(|(label, number)| part(label, number)).collect();
-    Survey { disks: vec![Disk { name: "vda".into(), guid: Uuid([9; 16]), parts }] }
+    Survey {
+        disks: vec![Disk {
+            name: "vda".into(),
+            guid: Uuid([9; 16]),
+            parts,
+            removable: false,
+            faults: vec![],
+        }],
+    }
 }
 
 #[track_caller]
@@ -35,7 +44,7 @@ fn places(change: impl FnOnce(&mut Survey, &mut Config), expected: &[(&str, &str
     let (mut survey, mut config) = (survey(), Config::default());
     change(&mut survey, &mut config);
     let check = |found: &mut Findings| {
-        check_places(&survey, &config, found);
+        check_places(&survey, None, &config, found);
         check_uuids(&survey, found);
     };
     expect(check, expected);
@@ -58,6 +67,8 @@ fn partitions_are_there_once_and_each_for_itself() {
                 name: "sda".into(),
                 guid: Uuid([8; 16]),
                 parts: vec![part("slot-a", 7)],
+                removable: false,
+                faults: vec![],
             })
         },
         &[(
@@ -85,10 +96,41 @@ fn partitions_are_there_once_and_each_for_itself() {
 }
 
 #[test]
+fn a_name_on_a_disk_that_is_not_used_is_a_note() {
+    let mut survey = survey();
+    let parts = vec![part("slot-a", 7)];
+    let (name, guid) = ("sda".into(), Uuid([8; 16]));
+    survey.disks.push(Disk { name, guid, parts, removable: false, faults: vec![] });
+    let mut found = Findings::default();
+    check_places(&survey, Some(0), &Config::default(), &mut found);
+    assert_eq!(found.0.len(), 1);
+    assert_eq!((found.0[0].name, found.0[0].fault), ("other-disk", false));
+    assert!(found.0[0].text.contains("PARTLABEL=slot-a is on sda as well"), "{}", found.0[0].text);
+}
+
+#[test]
+fn a_damaged_table_is_a_fault_on_the_own_disk_and_a_note_on_others() {
+    let mut survey = survey();
+    survey.disks[0].faults = vec![TableFault::BackupNotAtEnd];
+    for (own, is_fault) in [(None, true), (Some(0), true), (Some(1), false)] {
+        let mut found = Findings::default();
+        check_tables(&survey, own, &mut found);
+        assert_eq!((found.0.len(), found.0[0].name, found.0[0].fault), (1, "table", is_fault));
+        assert!(found.0[0].text.contains("`sgdisk -e /dev/vda`"), "{}", found.0[0].text);
+    }
+}
+
+#[test]
 fn a_copied_disk_is_noticed_by_its_guids() {
     let copy = |survey: &mut Survey| {
         let parts = vec![Partition { label: "other".into(), ..part("", 3) }];
-        survey.disks.push(Disk { name: "sda".into(), guid: Uuid([8; 16]), parts });
+        survey.disks.push(Disk {
+            name: "sda".into(),
+            guid: Uuid([8; 16]),
+            parts,
+            removable: false,
+            faults: vec![],
+        });
     };
     places(|survey, _| copy(survey), &[("part-uuid", "is on vda and sda")]);
 }

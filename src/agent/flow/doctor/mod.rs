@@ -8,7 +8,9 @@
 //! | `configuration` | it cannot be read (the command line adds this and the next one)              |
 //! | `key`           | there is none, one cannot be read, or one is there twice                     |
 //! | `missing`       | the partition of record, staging area or a slot is not there                 |
-//! | `ambiguous`     | several partitions answer to its name, on any disk                           |
+//! | `ambiguous`     | several partitions answer to its name                                        |
+//! | `other-disk` *  | one of another disk answers to its name as well                              |
+//! | `table`         | the partition table is damaged, or the kernel has another one; * on a disk that is not this machine's |
 //! | `shared`        | two of them are one partition                                                |
 //! | `overlap`       | it overlaps with another partition                                           |
 //! | `part-uuid`     | two partitions have one PARTUUID, on any disk                                |
@@ -80,7 +82,8 @@ impl Findings {
 /// Looks at the disks.
 pub fn examine<M: Machine>(mut site: Site<'_, M>, found: &mut Findings) {
     let view = site.look();
-    disk::check_places(&view.survey, site.config, found);
+    disk::check_tables(&view.survey, view.disk, found);
+    disk::check_places(&view.survey, view.disk, site.config, found);
     disk::check_uuids(&view.survey, found);
     disk::check_record(&view.trouble, &view.loaded.faults, found);
     disk::check_lost_saves(view.loaded.lost_saves, found);
