@@ -2,12 +2,14 @@
 //!
 //! Invariants:
 //! - a file system that somebody else mounted is used where it is and never unmounted;
-//! - nothing is mounted while a swap partition holds a hibernation image;
+//! - nothing is mounted while a swap partition holds a hibernation image, or the swap file that the kernel command line
+//!   names;
 //! - no partition is written but through the [`FileMedium`] that the caller asked for. (Mounting the staging
 //!   file system may replay its journal.)
 
 use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
+use super::init::kernel_command_line;
 use super::mounting::{in_words, mount, unmount};
 use super::progress::Progress;
 use super::roots::Roots;
@@ -127,9 +129,14 @@ impl LinuxMachine {
 
     /// Refuses to mount anything beside a hibernation image.
     pub(super) fn check_hibernation(&self) -> Result<(), Error> {
+        let swap_file = file_system::resume_offset(&kernel_command_line(&self.roots));
         for node in self.found.iter().flat_map(|found| &found.nodes) {
             let name = node.path.to_string_lossy();
-            match FileMedium::open(&node.path, Access::Read).and_then(|part| file_system::hibernated(&part)) {
+            let looked = FileMedium::open(&node.path, Access::Read).and_then(|part| {
+                let in_file = swap_file.map_or(Ok(false), |at| file_system::hibernated(&part, at))?;
+                Ok(in_file || file_system::hibernated(&part, 0)?)
+            });
+            match looked {
                 Ok(false) => {}
                 Ok(true) => {
                     let text = "it holds a hibernation image, so that nothing else may be mounted";
@@ -238,11 +245,17 @@ impl Machine for LinuxMachine {
         boot_id::boot_id(&self.roots)
     }
 
+    /// By the mount table, which knows of a soft reboot into another root; by the fact of the boot where `/` is on no
+    /// partition, as under an overlay.
     fn root_partition(&self) -> Option<Uuid> {
-        let fact = boot_facts::read_fact(&self.roots, boot_facts::ROOT_FACT).ok().flatten();
-        if let Some(part) = fact.and_then(|text| Uuid::parse(text.trim()).ok()) {
-            return Some(part);
-        }
+        let fact = || boot_facts::read_fact(&self.roots, boot_facts::ROOT_FACT).ok()?;
+        self.mounted_root().or_else(|| Uuid::parse(fact()?.trim()).ok())
+    }
+}
+
+impl LinuxMachine {
+    /// The partition that `/` is mounted from.
+    fn mounted_root(&self) -> Option<Uuid> {
         let mounts = self.mounts()?;
         let number = &mounts.iter().rev().find(|mount| mount.point == "/")?.device;
         let looked;
