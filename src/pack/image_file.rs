@@ -44,14 +44,13 @@ fn ext4(image: &Path, path: &str, longest: u64) -> Result<ImageFile, Ext4Error> 
 fn squashfs(image: &Path, path: &str, longest: u64) -> Result<ImageFile> {
     let fs = FilesystemReader::from_reader(BufReader::new(File::open(image)?))
         .map_err(|error| anyhow!("squashfs: {error}"))?;
-    for node in fs.files().filter(|node| node.fullpath == Path::new(path)) {
-        let InnerNode::File(file) = &node.inner else { return Ok(ImageFile::Unread) };
-        let mut text = Vec::new();
-        fs.file(file).reader().take(longest + 1).read_to_end(&mut text)?;
-        let is_long = text.len() as u64 > longest;
-        return Ok(if is_long { ImageFile::Unread } else { ImageFile::Text(text) });
-    }
-    Ok(ImageFile::Absent)
+    let found = fs.files().find(|node| node.fullpath == Path::new(path));
+    let Some(node) = found else { return Ok(ImageFile::Absent) };
+    let InnerNode::File(file) = &node.inner else { return Ok(ImageFile::Unread) };
+    let mut text = Vec::new();
+    fs.file(file).reader().take(longest + 1).read_to_end(&mut text)?;
+    let is_long = text.len() as u64 > longest;
+    Ok(if is_long { ImageFile::Unread } else { ImageFile::Text(text) })
 }
 
 /// Through dump.erofs of erofs-utils, which ends with 0 also where the path is not there, and writes files out since
