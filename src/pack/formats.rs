@@ -3,14 +3,9 @@
 //! A manifest that does not say it is as good as another one, and only `everboot record upgrade` asks for it. So what
 //! cannot be looked up is left out, and nothing fails here.
 
-use crate::root::FileSystem;
-use crate::root::tool::tool;
-use anyhow::{Context, Result, anyhow, ensure};
-use backhand::{FilesystemReader, InnerNode};
+use crate::image_file::ImageFile;
+use anyhow::Result;
 use everboot_core::format_versions::PATH;
-use ext4_view::{Ext4, Ext4Error};
-use std::fs::File;
-use std::io::{BufReader, Read};
 use std::path::Path;
 
 /// The program whose formats they are.
@@ -55,59 +50,12 @@ fn is_clean(line: &&str) -> bool {
 }
 
 fn find(image: &Path) -> Result<Found> {
-    match FileSystem::of(image)? {
-        Some(FileSystem::Ext4) => ext4(image).map_err(|error| anyhow!("ext4: {error}")),
-        Some(FileSystem::Squashfs) => squashfs(image),
-        Some(FileSystem::Erofs) => erofs(image),
-        None => Ok(Found::Silent),
+    match ImageFile::read(image, PATH, LONGEST)? {
+        ImageFile::Text(text) => Ok(Found::Says(text)),
+        ImageFile::Unread => Ok(Found::Silent),
+        ImageFile::Absent => match ImageFile::read(image, PROGRAM, LONGEST)? {
+            ImageFile::Absent => Ok(Found::Nothing),
+            _ => Ok(Found::Silent),
+        },
     }
-}
-
-fn ext4(image: &Path) -> Result<Found, Ext4Error> {
-    let fs = Ext4::load_from_path(image)?;
-    if !fs.exists(PATH)? {
-        return Ok(if fs.exists(PROGRAM)? { Found::Silent } else { Found::Nothing });
-    }
-    if fs.metadata(PATH)?.len() > LONGEST { Ok(Found::Silent) } else { Ok(Found::Says(fs.read(PATH)?)) }
-}
-
-fn squashfs(image: &Path) -> Result<Found> {
-    let fs = FilesystemReader::from_reader(BufReader::new(File::open(image)?))
-        .map_err(|error| anyhow!("squashfs: {error}"))?;
-    let mut found = Found::Nothing;
-    for node in fs.files() {
-        match &node.inner {
-            InnerNode::File(file) if node.fullpath == Path::new(PATH) => {
-                let mut text = Vec::new();
-                fs.file(file).reader().take(LONGEST).read_to_end(&mut text)?;
-                return Ok(Found::Says(text));
-            }
-            _ if node.fullpath == Path::new(PROGRAM) => found = Found::Silent,
-            _ => {}
-        }
-    }
-    Ok(found)
-}
-
-/// Through dump.erofs of erofs-utils, which ends with 0 also where the path is not there, and writes files out since
-/// its version 1.8.
-fn erofs(image: &Path) -> Result<Found> {
-    let dump = |path: &str, cat: bool| {
-        let mut command = tool("dump.erofs", "erofs-utils")?;
-        if cat {
-            command.arg("--cat");
-        }
-        command.arg(format!("--path={path}")).arg(image).output().context("run dump.erofs")
-    };
-    let is_there = |path| -> Result<bool> {
-        let said = dump(path, false)?;
-        ensure!(said.status.success(), "dump.erofs: {}", String::from_utf8_lossy(&said.stderr).trim());
-        Ok(String::from_utf8_lossy(&said.stdout).contains("regular file"))
-    };
-    if !is_there(PATH)? {
-        return Ok(if is_there(PROGRAM)? { Found::Silent } else { Found::Nothing });
-    }
-    let text = dump(PATH, true)?;
-    let is_read = text.status.success() && (text.stdout.len() as u64) <= LONGEST;
-    Ok(if is_read { Found::Says(text.stdout) } else { Found::Silent })
 }

@@ -7,6 +7,7 @@
 use crate::endorse::read_chain;
 use crate::formats;
 use crate::fs_block;
+use crate::fstab;
 use crate::modules::Modules;
 use crate::output::Output;
 use crate::root;
@@ -66,6 +67,9 @@ pub(crate) struct Arguments {
     /// The root is mounted writable
     #[arg(long)]
     open: bool,
+    /// Pack it although its fstab mounts / writable, or has it checked, which a slot that is not --open does not allow
+    #[arg(long, conflicts_with = "open")]
+    any_fstab: bool,
     /// zstd level
     #[arg(long, default_value_t = 19, value_parser = clap::value_parser!(i32).range(1..=22))]
     level: i32,
@@ -104,6 +108,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let image = File::open(&made.path).with_context(|| format!("open {}", named()))?;
     let len = image.metadata().with_context(|| format!("open {}", named()))?.len();
     ensure!(len > 0, "{}: expected an image, found an empty file", named());
+    if !arguments.open && !arguments.any_fstab {
+        fstab::check(&made.path)?;
+    }
     let manifest = describe(arguments, &made.path, len)?;
     let layout = Layout::new(&manifest, &trust)?;
     let output = Output::create(&arguments.output)?;

@@ -4,7 +4,7 @@ use everboot_agent::flow;
 use everboot_agent::machine::Access;
 use everboot_core::config::BootRequest;
 use everboot_kit::sim::{RECORD, SLOT_B, SimRoot};
-use everboot_kit::world::{World, due, good};
+use everboot_kit::world::{World, due, good, lose_copy};
 use everboot_storage::apply;
 use everboot_storage::medium::{Medium, Staging};
 
@@ -104,4 +104,18 @@ fn a_bundle_that_no_record_names_is_removed_by_a_confirmation() {
     world.machine.staging.create(flow::STAGED).unwrap();
     flow::confirm(world.site()).unwrap();
     assert!(!world.machine.staging.exists(flow::STAGED).unwrap());
+}
+
+/// Nothing else shows afterwards that there was something wrong.
+#[test]
+fn a_copy_of_the_record_that_a_verb_writes_anew_stands_in_the_history() {
+    for newer in [false, true] {
+        let mut world = World::running();
+        world.boot();
+        lose_copy(&world, newer);
+        flow::confirm(world.site()).unwrap();
+        let history = world.site().look().history();
+        let text = &history.entries.last().unwrap().text;
+        assert!(text.contains("confirmed\nrecord: the ") && text.contains("copy is bad"), "{text}");
+    }
 }

@@ -11,7 +11,7 @@ use everboot_core::verbs::Programs;
 #[derive(Debug)]
 pub struct System {
     /// Says that the running system is good.
-    pub confirm: fn(&mut Session) -> Outcome,
+    pub confirm: fn(&Roots, &mut Session) -> Outcome,
     /// Raises the format version of the record.
     pub upgrade: fn(&Roots, &mut Session, &Arguments) -> Outcome,
     /// What was wrong with the record before the boot of this system wrote it anew.

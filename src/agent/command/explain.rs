@@ -171,9 +171,14 @@ fn because(record: &Record, decision: &Decision, can_persist: bool) -> &'static 
     }
 }
 
-/// `why`: this boot as its report has it, and the latest boot in the history.
-pub(crate) fn why(report: Option<String>, entry: Option<&Entry>) -> String {
-    let mut out = report.unwrap_or_default();
+/// `why`: this boot as its report has it, and the latest boot in the history. What the report asks of a trial is done
+/// once that was confirmed.
+pub(crate) fn why(report: Option<String>, is_confirmed: bool, entry: Option<&Entry>) -> String {
+    let mut out = String::new();
+    for line in report.unwrap_or_default().lines() {
+        let is_done = is_confirmed && line.starts_with("trial ");
+        let _ = writeln!(out, "{}", if is_done { "trial      confirmed in this boot" } else { line });
+    }
     let lines = entry.map(Event::new).map_or(Vec::new(), |event| {
         let mut lines = event.lines();
         lines[0] = format!("{}  {}", event.when().trim_end(), lines[0]);
@@ -181,4 +186,20 @@ pub(crate) fn why(report: Option<String>, entry: Option<&Entry>) -> String {
     });
     list(&mut out, "last event", &lines, "no boot out of the ordinary is recorded");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trial_that_was_confirmed_is_not_asked_for_again() {
+        let report =
+            "this boot  slot-b: trial\ntrial      2 tries left; `everboot confirm` keeps this version\n";
+        let said = |is_confirmed| why(Some(report.to_owned()), is_confirmed, None);
+        assert!(said(false).starts_with(report));
+        assert!(
+            said(true).starts_with("this boot  slot-b: trial\ntrial      confirmed in this boot\nlast event")
+        );
+    }
 }

@@ -14,7 +14,7 @@ use super::session::{Session, open_bundle, settings};
 use super::status::{StatusReport, name};
 use super::{fetch, help, mount};
 use crate::flow::{self, Destination};
-use crate::machine::Nobody;
+use crate::machine::{Machine, Nobody};
 use crate::runtime::boot_report::BootReport;
 use crate::sys::{self, FileMedium, Roots};
 use everboot_core::config::BootRequest;
@@ -22,7 +22,7 @@ use everboot_core::format_versions;
 use everboot_core::lifecycle::{Activated, Refusal};
 use everboot_core::record::history::Kind;
 use everboot_core::record::{Record, Update};
-use everboot_core::slot::{SlotId, SlotName, SlotState};
+use everboot_core::slot::{SlotId, SlotName, SlotState, Uuid};
 use everboot_core::verbs::{Action, Verb};
 use everboot_storage::apply::Progress;
 
@@ -148,7 +148,9 @@ fn with_machine(
             flow::cancel(session.site())?;
             Ok(Answer::done("nothing is due or staged any more\n"))
         }
-        Action::Confirm => context.system.map_or_else(|| Err(not_here()), |system| (system.confirm)(session)),
+        Action::Confirm => {
+            context.system.map_or_else(|| Err(not_here()), |system| (system.confirm)(context.roots, session))
+        }
         Action::Reject => {
             let slot = flow::reject(session.site(), arguments.word(0).as_deref())?;
             Ok(Answer::done(format!("{slot}: rejected\n")))
@@ -187,8 +189,13 @@ fn answer(output: VerbOutput) -> Answer {
 }
 
 /// `confirm`, as [`System`](super::System) has it.
-pub fn confirm(session: &mut Session) -> Outcome {
+pub fn confirm(roots: &Roots, session: &mut Session) -> Outcome {
     let flow::Confirmed { slot, unmarked } = flow::confirm(session.site())?;
+    if let Some(root) = session.linux().and_then(Machine::root_partition)
+        && let Err(error) = sys::write_fact(roots, CONFIRMED_FACT, &root.to_string())
+    {
+        log::warn!("{CONFIRMED_FACT}: {error}");
+    }
     let mut text = format!("{slot}: confirmed\n");
     if let Some(why) = unmarked {
         text.push_str(&format!(
@@ -202,9 +209,25 @@ fn lines(lines: &[String]) -> String {
     lines.iter().map(|line| format!("{line}\n")).collect()
 }
 
+/// The fact that names the partition of the root that was confirmed in this boot, as [`sys::ROOT_FACT`] does the root.
+const CONFIRMED_FACT: &str = "confirmed";
+
+/// The partition of the system that runs, and whether it was confirmed in this boot.
+fn running(roots: &Roots, session: &Session) -> Option<(Uuid, bool)> {
+    let root = session.linux().filter(|_| !sys::is_in_initramfs(roots))?.root_partition()?;
+    let confirmed = sys::read_fact(roots, CONFIRMED_FACT).ok().flatten();
+    Some((root, confirmed.is_some_and(|text| text.trim() == root.to_string())))
+}
+
 fn status(context: Context<'_>, session: &mut Session) -> Result<StatusReport, Failure> {
     let status = flow::status(session.site(), None)?;
     let mut report = StatusReport::new(&session.config.compatible, &status);
+    if session.linux().is_some() {
+        let running = running(context.roots, session);
+        let slot = |root| status.record.slots.iter().find(|slot| slot.partition() == Some(root));
+        let slot = running.and_then(|(root, _)| slot(root)).map(|slot| slot.name.as_str());
+        report.set_running(slot, running.is_some_and(|(_, is_confirmed)| is_confirmed));
+    }
     if let Some(system) = context.system.filter(|_| session.linux().is_some()) {
         report.record.boot_found = (system.record_faults)(context.roots);
     }
@@ -219,7 +242,8 @@ fn explain(session: &mut Session, arguments: &Arguments) -> Outcome {
 fn tell_why(roots: &Roots, session: &mut Session) -> Outcome {
     let report = session.linux().and_then(|_| BootReport::read_text(roots));
     let history = session.site().look().history();
-    Ok(Answer::done(why(report, history.latest(Kind::Boot))))
+    let is_confirmed = running(roots, session).is_some_and(|(_, is_confirmed)| is_confirmed);
+    Ok(Answer::done(why(report, is_confirmed, history.latest(Kind::Boot))))
 }
 
 fn log(roots: &Roots, session: &mut Session) -> Outcome {

@@ -18,7 +18,7 @@ pub struct StatusReport {
     pub(crate) compatible: String,
     /// Name of the slot that boots when nothing is due.
     pub(crate) default: Option<String>,
-    /// Name of the slot of the latest hand-off.
+    /// Name of the slot whose system runs; of a disk image in a file, of the latest hand-off.
     pub(crate) booted: Option<String>,
     /// Whether the system that runs there was confirmed in this very boot.
     pub(crate) confirmed: bool,
@@ -201,6 +201,15 @@ impl StatusReport {
             staging_trouble,
             history: status.history[recent..].iter().map(Event::new).collect(),
         }
+    }
+}
+
+impl StatusReport {
+    /// Says what runs now, whatever the record has of an earlier boot: a slot or none, and whether it was confirmed.
+    pub(crate) fn set_running(&mut self, slot: Option<&str>, is_confirmed: bool) {
+        self.booted = slot.map(str::to_owned);
+        self.confirmed &= slot.is_some() && is_confirmed;
+        self.slots.iter_mut().for_each(|seen| seen.booted = slot == Some(&*seen.name));
     }
 }
 

@@ -278,7 +278,7 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         Ok(Root { at, open, sealed })
     }
 
-    /// Writes the confirmed mark of a good slot whose trailer lacks it: where it was confirmed, nobody could write to it.
+    /// Writes the confirmed mark of a good slot whose trailer lacks it: nobody could write to it when it was confirmed.
     /// Nothing has mounted it yet. Not by a record that may not be saved: one that is not sure of itself may call a
     /// slot good that was rejected.
     ///

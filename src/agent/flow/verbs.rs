@@ -77,6 +77,16 @@ impl<M: Machine> Site<'_, M> {
     }
 }
 
+/// The text of a save, and what was wrong with the copies of the record, which it writes anew: nothing shows it later.
+fn with_complaints<D: Medium>(view: &View<D>, mut text: String) -> String {
+    for line in view.loaded.complaints() {
+        log::warn!("record: {line}");
+        text.push_str("\nrecord: ");
+        text.push_str(&line);
+    }
+    text
+}
+
 fn save<M: Machine>(
     site: &Site<'_, M>,
     view: &mut View<M::Disk>,
@@ -84,6 +94,7 @@ fn save<M: Machine>(
     text: String,
 ) -> Result<(), Error> {
     if next != view.record || !view.loaded.is_whole() {
+        let text = with_complaints(view, text);
         view.save(next)?;
         site.note(view, Kind::Verb, text);
     }
@@ -102,6 +113,7 @@ fn save_in_both<M: Machine>(
         return save(site, view, next, text);
     }
     if next != view.record || !view.loaded.agree {
+        let text = with_complaints(view, text);
         view.save_in_both(next)?;
         site.note(view, Kind::Verb, text);
     }
@@ -138,7 +150,8 @@ pub struct Confirmed {
 }
 
 /// Whether nobody may write there: neither the device nor its data is to blame. A kernel that keeps mounted devices
-/// from writers (`bdev_allow_write_mounted=0`) says EBUSY, and of a device that is set read-only EPERM, EACCES or EROFS.
+/// from writers (`bdev_allow_write_mounted=0`) says EBUSY, and of a device that is set read-only EPERM, EACCES or
+/// EROFS.
 fn is_forbidden(error: &medium::Error) -> bool {
     use std::io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
     matches!(error.source.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy)

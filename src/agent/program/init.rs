@@ -21,7 +21,7 @@ pub(crate) fn is_init() -> bool {
 pub(crate) fn run(roots: &Roots, arguments: &[String]) -> ! {
     let early = Early::begin(roots, sys::set_up(roots), false);
     sys::log_to_kernel(roots, log::LevelFilter::Info);
-    sys::load_modules(&roots.etc.join(MODULES));
+    sys::load_modules(&roots.etc.join(MODULES), &sys::kernel_command_line(roots));
     match early.boot(None).destination.hand_off().flatten() {
         Some(hand_off) => stop(&format!("the hand-off failed: {}", hand_off.go(arguments))),
         None => stop("nothing can be booted"),

@@ -5,8 +5,8 @@ use super::small_file::read_text;
 use std::fs;
 use std::io;
 
-/// The fact that names the partition of the booted root by its GUID. It outweighs the mount table, in which a
-/// root under an overlay has no partition.
+/// The fact that names the partition of the booted root by its GUID, for where the mount table does not: there a root
+/// under an overlay has no partition.
 pub const ROOT_FACT: &str = "root";
 
 /// Writes the fact `name` so that a reader sees all of it or the old one. It lies in memory: there is nothing to make

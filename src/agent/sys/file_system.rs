@@ -59,15 +59,25 @@ pub(super) fn detect(part: &impl Medium) -> Result<Option<FileSystem>, medium::E
     Ok(KNOWN.iter().find(holds).map(|known| known.is))
 }
 
-/// Whether the kernel left a hibernation image in `part`: the signature at the end of its first page
-/// (kernel/power/swap.c). Mounting a file system that the image also has mounted destroys it.
-pub(super) fn hibernated(part: &impl Medium) -> Result<bool, medium::Error> {
+/// The page in which a hibernation image may begin in a file system, if the kernel command line has one: that of a swap
+/// file (`resume_offset=`, in pages).
+pub(super) fn resume_offset(command_line: &str) -> Option<u64> {
+    let mut offsets =
+        command_line.split_ascii_whitespace().filter_map(|word| word.strip_prefix("resume_offset="));
+    offsets.next_back()?.parse().ok()
+}
+
+/// Whether the kernel left a hibernation image in `part`: the signature at the end of the first page of the swap space
+/// (kernel/power/swap.c), which begins at this page. Mounting a file system that the image also has mounted destroys
+/// it.
+pub(super) fn hibernated(part: &impl Medium, at: u64) -> Result<bool, medium::Error> {
     const SIGNATURE: &[u8; 9] = b"S1SUSPEND";
     let mut page = [0; 4096];
-    if part.len() < page.len() as u64 {
+    let len = page.len() as u64;
+    let Some(start) = at.checked_mul(len).filter(|start| part.len().saturating_sub(*start) >= len) else {
         return Ok(false);
-    }
-    part.read_at(0, &mut page)?;
+    };
+    part.read_at(start, &mut page)?;
     Ok(page[4086..].starts_with(SIGNATURE))
 }
 
@@ -84,7 +94,19 @@ mod tests {
         image[at..at + bytes.len()].copy_from_slice(bytes);
         let part = FileMedium::open(&temp_dir.file("part", &image), Access::Read).unwrap();
         assert_eq!(detect(&part).unwrap().map(|found| found.driver), driver);
-        assert_eq!(hibernated(&part).unwrap(), hibernation);
+        assert_eq!(hibernated(&part, 0).unwrap(), hibernation);
+    }
+
+    #[test]
+    fn a_hibernation_image_is_seen_in_a_swap_file() {
+        assert_eq!(resume_offset("resume=/dev/vda2 resume_offset=1 resume_offset=2 ro"), Some(2));
+        assert_eq!((resume_offset("quiet"), resume_offset("resume_offset=x")), (None, None));
+        let temp_dir = TempDir::new("swap-file");
+        let mut image = vec![0; 4 * 4096];
+        image[2 * 4096 + 4086..][..9].copy_from_slice(b"S1SUSPEND");
+        let part = FileMedium::open(&temp_dir.file("part", &image), Access::Read).unwrap();
+        let seen = [0, 1, 2, 3, 4, u64::MAX].map(|at| hibernated(&part, at).unwrap());
+        assert_eq!(seen, [false, false, true, false, false, false]);
     }
 
     #[test]

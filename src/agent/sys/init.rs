@@ -5,7 +5,9 @@ use super::mounting::mount;
 use super::roots::Roots;
 use super::small_file::read_text;
 use super::{clock, initramfs};
+use everboot_core::config::module_parameters;
 use nix::mount::MsFlags;
+use std::ffi::CString;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -39,15 +41,18 @@ pub fn set_up(roots: &Roots) -> Vec<String> {
 }
 
 /// Loads the modules that `list` names, one path a line, in that order. No list, no modules; a module that is
-/// loaded or built in already is no fault.
-pub fn load_modules(list: &Path) {
+/// loaded or built in already is no fault. Each gets the parameters that the kernel command line has for it.
+pub fn load_modules(list: &Path, command_line: &str) {
     let text = match read_text(list) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return,
         Err(error) => return log::warn!("{}: {error}", list.display()),
     };
     for path in module_paths(&text) {
-        let loaded = File::open(path).and_then(|file| Ok(rustix::system::finit_module(&file, c"", 0)?));
+        let name = path.rsplit('/').next().and_then(|name| name.split('.').next()).unwrap_or("");
+        let parameters = CString::new(module_parameters(command_line, name)).unwrap_or_default();
+        let loaded =
+            File::open(path).and_then(|file| Ok(rustix::system::finit_module(&file, &parameters, 0)?));
         match loaded {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
                 log::warn!("module {path}: {error}")
@@ -104,10 +109,10 @@ mod tests {
     #[test]
     fn modules_that_are_missing_or_damaged_do_not_stop_the_boot() {
         let temp_dir = TempDir::new("modules");
-        load_modules(&temp_dir.path().join("none"));
+        load_modules(&temp_dir.path().join("none"), "");
         let damaged = temp_dir.file("damaged.ko", b"not a module");
         let list = format!("{}\n{}\n", temp_dir.path().join("missing.ko").display(), damaged.display());
-        load_modules(&temp_dir.file("modules", list.as_bytes()));
+        load_modules(&temp_dir.file("modules", list.as_bytes()), "damaged.x=1");
     }
 
     #[test]

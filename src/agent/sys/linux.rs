@@ -2,12 +2,14 @@
 //!
 //! Invariants:
 //! - a file system that somebody else mounted is used where it is and never unmounted;
-//! - nothing is mounted while a swap partition holds a hibernation image;
+//! - nothing is mounted while a swap partition holds a hibernation image, or the swap file that the kernel command line
+//!   names;
 //! - no partition is written but through the [`FileMedium`] that the caller asked for. (Mounting the staging
 //!   file system may replay its journal.)
 
 use super::file_medium::FileMedium;
 use super::file_system::{self, FileSystem};
+use super::init::kernel_command_line;
 use super::mounting::{in_words, mount, unmount};
 use super::probe::{self, DEADLINE};
 use super::progress::Progress;
@@ -167,9 +169,14 @@ impl LinuxMachine {
 
     /// Refuses to mount anything beside a hibernation image.
     pub(super) fn check_hibernation(&self) -> Result<(), Error> {
+        let swap_file = file_system::resume_offset(&kernel_command_line(&self.roots));
         for node in &self.all_nodes() {
             let name = node.path.to_string_lossy();
-            match FileMedium::open(&node.path, Access::Read).and_then(|part| file_system::hibernated(&part)) {
+            let looked = FileMedium::open(&node.path, Access::Read).and_then(|part| {
+                let in_file = swap_file.map_or(Ok(false), |at| file_system::hibernated(&part, at))?;
+                Ok(in_file || file_system::hibernated(&part, 0)?)
+            });
+            match looked {
                 Ok(false) => {}
                 Ok(true) => {
                     let text = "it holds a hibernation image, so that nothing else may be mounted";
@@ -306,20 +313,19 @@ impl Machine for LinuxMachine {
         boot_id::boot_id(&self.roots)
     }
 
+    /// By the mount table, which knows of a soft reboot into another root; by the fact of the boot where `/` is on no
+    /// partition, as under an overlay.
     fn root_partition(&self) -> Option<Uuid> {
-        let fact = boot_facts::read_fact(&self.roots, boot_facts::ROOT_FACT).ok().flatten();
-        if let Some(part) = fact.and_then(|text| Uuid::parse(text.trim()).ok()) {
-            return Some(part);
-        }
         let looked;
         let found = if self.found.is_empty() {
-            looked = self.look().ok()?;
+            looked = self.look().unwrap_or_default();
             &looked
         } else {
             &self.found
         };
-        let PartitionRef { disk, part } = self.mounted_root(found)?;
-        Some(found.get(disk)?.disk.parts.get(part)?.guid)
+        let guid = |at: PartitionRef| Some(found.get(at.disk)?.disk.parts.get(at.part)?.guid);
+        let fact = || boot_facts::read_fact(&self.roots, boot_facts::ROOT_FACT).ok()?;
+        self.mounted_root(found).and_then(guid).or_else(|| Uuid::parse(fact()?.trim()).ok())
     }
 
     fn root_disk(&self) -> Option<usize> {

@@ -88,7 +88,7 @@ mod tests {
     use std::os::fd::OwnedFd;
 
     /// More than any buffer of the kernel holds.
-    const LONG: [u8; 1 << 20] = [b'x'; 1 << 20];
+    static LONG: [u8; 1 << 20] = [b'x'; 1 << 20];
 
     /// Both ends of a pipe; neither waits.
     fn pipe() -> (File, File) {

@@ -101,6 +101,31 @@ impl KernelCommandLine {
     }
 }
 
+/// The parameters of a kernel module: of the words `MODULE.PARAMETER` and `MODULE.PARAMETER=VALUE` what stands behind
+/// the dot, as finit_module(2) takes it. In the name of a module `-` and `_` are the same.
+pub fn module_parameters(text: &str, module: &str) -> String {
+    let module = module.replace('-', "_");
+    let mut found = String::new();
+    for (key, value) in words(text.trim_matches('\0')) {
+        if key == "--" && value.is_none() {
+            break;
+        }
+        let Some((_, parameter)) = key.split_once('.').filter(|(name, _)| name.replace('-', "_") == module)
+        else {
+            continue;
+        };
+        if !found.is_empty() {
+            found.push(' ');
+        }
+        found.push_str(parameter);
+        if let Some(value) = value {
+            let quote = if value.contains(char::is_whitespace) { "\"" } else { "" };
+            found.push_str(&["=", quote, &value, quote].concat());
+        }
+    }
+    found
+}
+
 fn recovery(given: &str) -> Result<BootRequest, String> {
     match given {
         "" => Ok(BootRequest::Recovery),
@@ -168,6 +193,13 @@ mod tests {
         check("dyndbg=\"file x +p ; everboot.slot=a\" everboot.timeout=9", None, Some(9), None, 0);
         check("everboot.slot=a -- everboot.slot=b init=/x", Some("a"), None, None, 0);
         check("init=\"/open", None, None, Some("/open"), 0);
+    }
+
+    #[test]
+    fn the_parameters_of_a_module_are_those_with_its_name() {
+        let of = |module| module_parameters("a-b.c=1 quiet a_b.d a.e=2 a_b.f=\"x y\" -- a_b.g=3", module);
+        assert_eq!(of("a_b"), "c=1 d f=\"x y\"");
+        assert_eq!((of("a-b"), of("a").as_str(), of("b").as_str()), (of("a_b"), "e=2", ""));
     }
 
     #[test]

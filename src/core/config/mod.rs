@@ -10,7 +10,7 @@ mod shell;
 
 use alloc::string::String;
 use alloc::vec::Vec;
-pub use cmdline::{BootRequest, Breakpoint, KernelCommandLine};
+pub use cmdline::{BootRequest, Breakpoint, KernelCommandLine, module_parameters};
 pub use file::{ConfigError, LONGEST};
 pub use keys::{KEYS, Key, PARAMETERS};
 pub use policy::Policy;

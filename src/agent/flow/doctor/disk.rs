@@ -167,7 +167,19 @@ pub(super) fn check_slots(survey: &Survey, config: &Config, record: &Record, fou
         }
     }
     if !record.ids().any(|(id, _)| record.is_good(id)) {
-        let text = "none is good; run `everboot confirm` if this system works, or install an image";
+        let is_booted = |id| record.last_boot.is_some_and(|boot| boot.slot == id);
+        let text = match record.trial().or(record.update.target()) {
+            Some(id) if is_booted(id) => {
+                "none is good; run `everboot confirm` if this system works".to_owned()
+            }
+            Some(id) => {
+                let name = &record.slot(id).name;
+                format!(
+                    "none is good yet; the next boot tries {name}: restart, and `everboot confirm` it there"
+                )
+            }
+            None => "none is good; install an image".to_owned(),
+        };
         found.fault("no-good-slot", "slots", &text);
     }
 }
