@@ -89,8 +89,8 @@ fn the_next_good_update_goes_through_beside_a_damaged_slot() {
     assert!(taken > 1_000, "{taken}");
 }
 
-/// Two words of refusals that do not always help. Not yet: a trial that runs is told to roll back where no other slot is
-/// good; and a slot that was rejected, and is all that boots, is not left by a reboot.
+/// Two words of refusals that do not always help. Not yet: a trial that runs is told to roll back where no other slot
+/// is good; and a slot that was rejected, and is all that boots, is not left by a reboot.
 const IDLE: [&str; 2] = ["`reject` or `rollback` | Run(Rollback", "reboot to leave it | Reboot"];
 
 #[test]
