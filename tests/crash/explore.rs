@@ -138,6 +138,18 @@ impl Explorer {
         self.queue.values().map(VecDeque::len).sum()
     }
 
+    /// What keeps the search open: the steps that led to most of the nodes that wait, and to how many.
+    pub fn open_by(&self) -> Vec<(String, usize)> {
+        let mut counts = BTreeMap::new();
+        for node in self.queue.values().flatten() {
+            let step = self.trails.get(node.trail).map_or("the start".to_owned(), |(_, step)| step.kind());
+            *counts.entry(step).or_insert(0) += 1;
+        }
+        let mut counts: Vec<_> = counts.into_iter().collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts
+    }
+
     /// Searches from one more node. `false` when there is none, or when a promise was broken.
     pub fn advance(&mut self) -> bool {
         if self.failure.is_some() {

@@ -101,7 +101,7 @@ pub fn check_boot(boot: &Boot<'_>) -> Check {
     invariant_redundancy_restored(is, if is_unreadable { was.copies } else { [true, true] })?;
     let elsewhere =
         |event: &&Event| !matches!(event, Event::Write { medium: RECORD, .. } | Event::Sync(RECORD));
-    invariant_quiescent(was, boot.run.events.iter().find(elsewhere).map(|event| format!("{event:?}")))
+    invariant_quiescent(was, boot.run.events.iter().find(elsewhere))
 }
 
 /// No panic, no endless loop, no write outside a medium: what only a run in memory can see.

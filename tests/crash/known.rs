@@ -32,8 +32,8 @@ pub struct Known {
 pub const DELTA: usize = 9;
 pub const NEXT: usize = 10;
 
-/// All images: three versions, each in the three kinds of root, one more version 2, which comes as a delta, and a version
-/// that is higher than all others.
+/// All images: three versions, each in the three kinds of root, one more version 2, which comes as a delta, and a
+/// version that is higher than all others.
 pub fn known() -> &'static [Known] {
     static KNOWN: OnceLock<Vec<Known>> = OnceLock::new();
     KNOWN.get_or_init(|| {

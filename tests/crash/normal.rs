@@ -2,10 +2,11 @@
 //!
 //! Numbers that only ever grow are replaced by their order: the generations of the two copies, and those of
 //! the confirmed marks. History is not there. A block is what it means: a block of a known image, zeroes, or
-//! other. Of a slot that no copy of the record and no trailer says to hold an image, it counts of how many blocks of each
-//! image it has: none, some, all. Nobody boots it or reads a source from it; an apply writes what is not right, whichever
-//! blocks these are. Without this no state would ever come again, and no search would end. The explorer checks at every
-//! crash state that a normal form which it knows leads where it led before; each crash image is booted all the same.
+//! other. Of a slot that no copy of the record and no trailer says to hold an image, it counts how many blocks of each
+//! image it has: none, some, all. Nobody boots it or reads a source from it; an apply writes what is not right,
+//! whichever blocks these are. Without this no state would ever come again, and no search would end. The explorer
+//! checks at every crash state that a normal form which it knows leads where it led before; each crash image is booted
+//! all the same.
 
 use super::known::{FILLED, SUPERBLOCK, known, meanings};
 use super::reader::{Reader, TRAILER_PAGES};

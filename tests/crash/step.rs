@@ -95,6 +95,16 @@ impl Step {
         }
     }
 
+    /// What it is, for a reader who does not ask where exactly.
+    pub fn kind(&self) -> String {
+        match self {
+            Self::Clean(act) => act.name().to_owned(),
+            Self::Crash { act, .. } => format!("a cut in {}", act.name()),
+            Self::Fault { act, .. } => format!("a fault in {}", act.name()),
+            Self::CopyDamage(_) | Self::SlotDamage(_) => "damage".to_owned(),
+        }
+    }
+
     /// Reads what [`Step`] prints. Of a crash, the number of sectors is known only where the act is run.
     pub fn parse(text: &str) -> Option<Self> {
         if let Some((act, rest)) = text.split_once('@') {

@@ -331,11 +331,9 @@ pub fn invariant_redundancy_restored(is: &Facts, expected: [bool; 2]) -> Check {
 }
 
 /// A boot with nothing due writes nothing but the record; `other` is something else that was written.
-pub fn invariant_quiescent(was: &Facts, other: Option<String>) -> Check {
+pub fn invariant_quiescent(was: &Facts, other: Option<impl std::fmt::Debug>) -> Check {
     let due = was.record.as_ref().is_some_and(|(_, record)| matches!(record.update, Update::Due { .. }));
-    hold(due || other.is_none(), "quiescent", || {
-        format!("nothing is due, and the boot writes: {}", other.unwrap_or_default())
-    })
+    hold(due || other.is_none(), "quiescent", || format!("nothing is due, and the boot writes: {other:?}"))
 }
 
 /// A system that never confirms gets its attempts; then the machine is back on a good slot, and stays there, after at
@@ -399,8 +397,8 @@ pub fn invariant_explain_foretells(
     })
 }
 
-/// Promise 2, asked at the moment at which a slot is first written: without it, a boot enters `other`. `was` is what the
-/// act found that writes.
+/// Promise 2, asked at the moment at which a slot is first written: without it, a boot enters `other`. `was` is what
+/// the act found that writes.
 pub fn invariant_writer_leaves_a_way_back(was: &Facts, written: SlotId, other: Option<Entered>) -> Check {
     let is_way_back = other.is_some_and(|entered| entered.slot != Some(written) && !entered.after_recovery);
     hold(is_way_back || !was.can_boot(written), "writer_leaves_a_way_back", || {

@@ -64,7 +64,11 @@ fn end(explorer: &Explorer) -> String {
     match (&explorer.failure, explorer.is_closed()) {
         (Some(failure), _) => format!("BROKEN invariant_{}", failure.violation.invariant),
         (None, true) => "yes".to_owned(),
-        (None, false) => format!("no, {} nodes wait", explorer.frontier()),
+        (None, false) => {
+            let by =
+                explorer.open_by().into_iter().take(2).map(|(step, count)| format!("{count} after {step}"));
+            format!("no, {} nodes wait: {}", explorer.frontier(), by.collect::<Vec<_>>().join(", "))
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use everboot_core::lifecycle;
 use everboot_core::record::Record;
 use everboot_core::slot::{RootFault, SlotId, SlotState};
 
-/// Why a root may not be entered. One without an init is treated as one that cannot be mounted; so is, where no trial is
-/// judged by it, one whose device fails.
+/// Why a root may not be entered. One without an init is treated as one that cannot be mounted; so is, where no trial
+/// is judged by it, one whose device fails.
 fn faults(state: SlotState) -> &'static [RootFault] {
     match state {
         SlotState::Trial { .. } => &[RootFault::Device, RootFault::NotMountable, RootFault::Unproven],
@@ -45,8 +45,8 @@ impl<'a> Boots<'a> {
     /// changes: of a slot that is neither on trial nor about to be written, that is the same as one that cannot be
     /// mounted.
     pub fn all(&mut self, record: &Record) {
-        // A record that cannot be saved stays as it is, and the boot goes to some slot that holds an image. To which one
-        // is not asked here: to any.
+        // A record that cannot be saved stays as it is, and the boot goes to some slot that holds an image. To which
+        // one is not asked here: to any.
         for (id, _) in record.ids().filter(|(_, slot)| slot.image.is_some()) {
             (self.reached)(record, Some(id));
         }

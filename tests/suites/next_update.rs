@@ -27,6 +27,7 @@ fn off(reached: &Reached) -> impl Iterator<Item = (usize, Record)> + '_ {
 }
 
 /// In every state the next good version comes onto a machine on which everything works and something boots.
+#[expect(clippy::print_stdout, reason = "the number of states is for whoever asks for the output")]
 fn invariant_next_update_goes_through(reached: &Reached) {
     let (mut taken, mut empty) = (0, 0);
     for (at, record) in off(reached) {
@@ -84,8 +85,8 @@ fn the_next_good_update_goes_through_beside_a_damaged_slot() {
     assert!(taken > 1_000, "{taken}");
 }
 
-/// Two words of refusals that do not always help. Not yet: a trial that runs is told to roll back where no other slot is
-/// good; and a slot that was rejected, and is all that boots, is not left by a reboot.
+/// Two words of refusals that do not always help. Not yet: a trial that runs is told to roll back where no other slot
+/// is good; and a slot that was rejected, and is all that boots, is not left by a reboot.
 const IDLE: [&str; 2] = ["`reject` or `rollback` | Run(Rollback", "reboot to leave it | Reboot"];
 
 #[test]
