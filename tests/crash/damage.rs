@@ -115,10 +115,6 @@ impl SlotDamage {
         (Self::TrailerB, "trailer-bit-b"),
     ];
 
-    /// Those that a search tries. Not yet: a slot whose trailer is damaged still counts for the verbs, so all of
-    /// [`SlotDamage::ALL`] break promises.
-    pub const TRIED: [Self; 2] = [Self::SuperblockA, Self::SuperblockB];
-
     /// The number of the slot.
     pub fn slot(self) -> usize {
         usize::from(matches!(self, Self::TrailerB | Self::SuperblockB))

@@ -303,7 +303,7 @@ impl Explorer {
     /// A bit of a slot is wrong beside what the crash did. What is no image has nothing that could be damaged.
     fn damage_slot(&mut self, trail: usize, now: &DurableState) -> Result<(), (Violation, usize, Step)> {
         let whole = self.oracle.reader.facts(now).whole;
-        for which in SlotDamage::TRIED.into_iter().filter(|which| whole[which.slot()].is_some()) {
+        for (which, _) in SlotDamage::ALL.into_iter().filter(|(which, _)| whole[which.slot()].is_some()) {
             let image = hash(&which.of(now));
             if self.is_new(image, false) {
                 let checked = self.oracle.damage_slot(now, which);

@@ -198,19 +198,19 @@ pub const SCENARIOS: &[Scenario] = &[
         prelude: &[],
         acts: &[Confirm, Stage2, Activate],
     },
-];
-
-/// Scenarios that break a promise today. A search takes them up only where they are named with `--scenario`; one whose
-/// fault is corrected moves to the others.
-pub const NOT_YET: &[Scenario] = &[
-    // A slot is found by the GUID of its partition, and its trailer at the partition's end.
-    Scenario { name: "grown-slots", start: grown, prelude: &[], acts: &[Confirm, Stage3, Activate] },
     Scenario {
         name: "default-made-again",
         start: made_again,
         prelude: &[],
         acts: &[Confirm, Stage3, Activate],
     },
+];
+
+/// Scenarios that break a promise today. A search takes them up only where they are named with `--scenario`; one whose
+/// fault is corrected moves to the others.
+pub const NOT_YET: &[Scenario] = &[
+    // The trailer of a slot is looked for at the end of its partition.
+    Scenario { name: "grown-slots", start: grown, prelude: &[], acts: &[Confirm, Stage3, Activate] },
 ];
 
 impl Scenario {

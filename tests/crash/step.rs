@@ -101,7 +101,7 @@ impl Step {
             Self::Clean(act) => act.name().to_owned(),
             Self::Crash { act, .. } => format!("a cut in {}", act.name()),
             Self::Fault { act, .. } => format!("a fault in {}", act.name()),
-            Self::CopyDamage(_) | Self::SlotDamage(_) => "damage".to_owned(),
+            Self::CopyDamage(_) | Self::StagedDamage(_) | Self::SlotDamage(_) => "damage".to_owned(),
         }
     }
 

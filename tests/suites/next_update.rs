@@ -85,10 +85,6 @@ fn the_next_good_update_goes_through_beside_a_damaged_slot() {
     assert!(taken > 1_000, "{taken}");
 }
 
-/// Two words of refusals that do not always help. Not yet: a trial that runs is told to roll back where no other slot
-/// is good; and a slot that was rejected, and is all that boots, is not left by a reboot.
-const IDLE: [&str; 2] = ["`reject` or `rollback` | Run(Rollback", "reboot to leave it | Reboot"];
-
 #[test]
 fn a_command_that_a_refusal_names_changes_the_answer() {
     let reached = Reached::all(Space { slots: 2, images: 1 });
@@ -103,7 +99,6 @@ fn a_command_that_a_refusal_names_changes_the_answer() {
             }
         }
     }
-    idle.retain(|what, _| !IDLE.iter().any(|known| what.contains(known)));
     assert!(idle.is_empty(), "{idle:#?}");
     assert!(asked > 10_000, "{asked}");
 }

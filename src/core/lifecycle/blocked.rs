@@ -70,7 +70,7 @@ impl fmt::Display for Blocked {
             }
             Self::Record(trouble) => write!(f, "record: {trouble}"),
             Self::TrialRunning => {
-                f.write_str("the running system is a trial; run `everboot confirm`, `reject` or `rollback`")
+                f.write_str("the running system is a trial; run `everboot confirm` or `everboot reject`")
             }
             Self::TrialPending => f.write_str(
                 "another slot waits for its trial; run `everboot cancel`, or reboot and `confirm` it",

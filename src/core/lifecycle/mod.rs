@@ -131,7 +131,7 @@ impl fmt::Display for Refusal {
                 "a newer everboot began the update, and this one does not know where it stands; use that one, or run `everboot cancel`",
             ),
             Self::NotGood(state) => write!(f, "only a good slot can be returned to; this one is {state}"),
-            Self::Rejected(_) => f.write_str("it was rejected or rolled back in this boot; reboot to leave it"),
+            Self::Rejected(_) => f.write_str("it was rejected or rolled back, and is not confirmed any more; reboot to leave it"),
             Self::BelowFloor => {
                 f.write_str("the slot's version is below the floor; only `rollback` and `boot-once` choose it, with --force")
             }

@@ -22,7 +22,7 @@ const WORDS: [(&str, Advice); 8] = [
     ("`everboot stage FILE`", Advice::Run(Verb::Stage { image: NEXT, force: false })),
     ("`everboot prepare`", Advice::Run(Verb::Prepare)),
     ("`rollback`", Advice::Run(Verb::Rollback { to: None, force: false })),
-    ("`reject`", Advice::Run(Verb::Reject(SlotId(0)))),
+    ("`everboot reject`", Advice::Run(Verb::Reject(SlotId(0)))),
     ("--force", Advice::Force),
     ("reboot", Advice::Reboot),
 ];
