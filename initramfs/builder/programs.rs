@@ -19,9 +19,9 @@ use super::toolchain::{TARGET, Toolchain};
 use super::{initramfs, paths, steps};
 
 /// The largest `everboot-init` that we allow, in bytes.
-pub const INIT_LIMIT: u64 = 548_864;
+pub const INIT_LIMIT: u64 = 655_360;
 /// The largest one with no more than a boot needs.
-pub const CORE_LIMIT: u64 = 425_984;
+pub const CORE_LIMIT: u64 = 438_272;
 
 /// Builds both programs of a machine.
 pub fn agent() -> Result<Agent> {

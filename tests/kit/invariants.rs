@@ -8,7 +8,7 @@ use super::facts::Facts;
 use super::violation::{Check, Violation, hold};
 use everboot_core::decide::{Decision, Target};
 use everboot_core::manifest::{Manifest, compare_versions};
-use everboot_core::record::{Record, Staged, Update};
+use everboot_core::record::{Record, Slot, Staged, Update};
 use everboot_core::slot::{ImageId, SlotId, SlotState};
 
 /// What was entered at the end of a boot.
@@ -330,9 +330,16 @@ pub fn invariant_redundancy_restored(is: &Facts, expected: [bool; 2]) -> Check {
     })
 }
 
-/// A boot with nothing due writes nothing but the record; `other` is something else that was written.
+/// A boot with nothing due writes nothing but the record; `other` is something else that was written. A mark is due that
+/// a good slot lacks: nobody could write it when the record was saved.
 pub fn invariant_quiescent(was: &Facts, other: Option<impl std::fmt::Debug>) -> Check {
-    let due = was.record.as_ref().is_some_and(|(_, record)| matches!(record.update, Update::Due { .. }));
+    let lacks_mark = |(id, slot): (SlotId, &Slot)| {
+        let marked = was.trailers[id.index()].as_ref().map(|trailer| trailer.mark.map_or(0, |mark| mark.0));
+        slot.state == SlotState::Good && marked.is_some_and(|generation| generation < slot.confirmed)
+    };
+    let due = was.record.as_ref().is_some_and(|(_, record)| {
+        matches!(record.update, Update::Due { .. }) || record.ids().any(lacks_mark)
+    });
     hold(due || other.is_none(), "quiescent", || format!("nothing is due, and the boot writes: {other:?}"))
 }
 

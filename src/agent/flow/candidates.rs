@@ -17,6 +17,7 @@ use everboot_core::manifest::compare_versions;
 use everboot_core::record::Selection;
 use everboot_storage::store::Loaded;
 use std::cmp::Ordering;
+use std::rc::Rc;
 
 /// What the order is made of.
 struct Rank {
@@ -39,6 +40,7 @@ impl<M: Machine> Site<'_, M> {
             Survey::default()
         });
         let refused = self.refuse_removable(&mut survey);
+        let survey = Rc::new(survey);
         let mut found = self.record_partitions(&survey);
         let Some(last) = found.pop() else {
             let trouble = match refused.is_empty() {

@@ -17,12 +17,13 @@ use everboot_storage::apply::{self, Seal};
 use everboot_storage::bundle::{Keys, TrustError};
 use everboot_storage::medium::Medium;
 use everboot_storage::store::{self, History, Loaded, SaveError};
+use std::rc::Rc;
 
 /// What a look found. There is always a record to decide by, if only one made from the slots.
 #[derive(Debug)]
 pub struct View<D> {
-    /// All disks.
-    pub survey: Survey,
+    /// All disks; the same for every view of one look.
+    pub survey: Rc<Survey>,
     /// The one on which the record is; absent when none has its partition.
     pub disk: Option<usize>,
     /// The record as stored, or as the slots imply it.
@@ -47,7 +48,7 @@ pub struct View<D> {
 
 impl<M: Machine> Site<'_, M> {
     /// What the disk says on which the partition of the record is at `at`.
-    pub(super) fn look_at(&mut self, survey: Survey, at: PartitionRef) -> View<M::Disk> {
+    pub(super) fn look_at(&mut self, survey: Rc<Survey>, at: PartitionRef) -> View<M::Disk> {
         let disk = Some(at.disk);
         let (medium, loaded, trouble) = match self.open_record(at) {
             Ok((medium, why)) => {
@@ -96,7 +97,7 @@ impl<M: Machine> Site<'_, M> {
     /// Settles which record is decided by, and where its slots are.
     pub(super) fn interpret(
         &mut self,
-        survey: Survey,
+        survey: Rc<Survey>,
         disk: Option<usize>,
         medium: Option<M::Disk>,
         loaded: Loaded,

@@ -169,14 +169,12 @@ fn stands_for_itself(entry: &Path, class: &Path, paths: &mut Vec<String>) -> boo
     true
 }
 
-/// Whether a disk is made to be taken out, or is behind USB.
+/// Whether a disk is made to be taken out, or is behind USB, which its link to the device shows.
 fn is_removable(entry: &Path) -> bool {
-    let is_usb = |path: PathBuf| {
-        let mut names = path.iter().filter_map(|name| name.to_str());
-        names.any(|name| name.strip_prefix("usb").is_some_and(|bus| bus.parse::<u16>().is_ok()))
-    };
+    let is_bus = |name: &str| name.strip_prefix("usb").is_some_and(|bus| bus.parse::<u16>().is_ok());
+    let is_usb = |path: PathBuf| path.to_string_lossy().split('/').any(is_bus);
     read_value(&entry.join("removable")).is_some_and(|value| value == "1")
-        || std::fs::canonicalize(entry).is_ok_and(is_usb)
+        || std::fs::read_link(entry).is_ok_and(is_usb)
 }
 
 /// The names of all disks in `/sys/class/block`, in order.

@@ -11,7 +11,7 @@ use crate::slot::{SlotId, SlotState};
 pub type CanBoot<'a> = &'a dyn Fn(SlotId) -> bool;
 
 /// The slot that the next image goes to: neither booted nor default; empty, writing, bad or good without a right
-/// trailer, proven, then the good one that was confirmed longest ago. A good slot only while the default can boot, is
+/// trailer, proven, then the good one that was confirmed longest ago. A good slot that can boot only while the default can boot, is
 /// good, and was confirmed in its latest boot, so that there is always another one to return to.
 pub fn choose_target(record: &Record, can_boot: CanBoot<'_>) -> Result<SlotId, Blocked> {
     let booted = record.last_boot.map(|boot| boot.slot);
@@ -45,14 +45,14 @@ fn rank(record: &Record, id: SlotId, can_boot: CanBoot<'_>) -> Option<u8> {
     }
 }
 
-/// Whether writing the slot at `id` leaves a way back, whatever happens: promise 2. A proven slot boots
-/// when no good one can; it is written only while a good one can boot as well.
+/// Whether writing the slot at `id` leaves a way back, whatever happens: promise 2. One that cannot boot
+/// is no way back. A proven slot boots when no good one can; it is written only while a good one can boot as well.
 pub fn may_write(record: &Record, id: SlotId, can_boot: CanBoot<'_>) -> bool {
     let can_return = |id: SlotId| record.is_good(id) && can_boot(id);
     match record.slot(id).state {
         _ if record.default == Some(id) => false,
         SlotState::Trial { .. } | SlotState::Other(_) => false,
-        SlotState::Good if mutant::is(Mutant::OtherGoodWritten) => true,
+        SlotState::Good if !can_boot(id) || mutant::is(Mutant::OtherGoodWritten) => true,
         SlotState::Good => record.default.is_some_and(|default| {
             let is_confirmed =
                 record.last_boot.is_some_and(|LastBoot { slot, confirmed, .. }| slot == default && confirmed);
