@@ -77,7 +77,7 @@ impl Disk {
     pub fn complaints(&self) -> Vec<String> {
         let device = if self.name.contains('/') { self.name.clone() } else { ["/dev/", &self.name].concat() };
         let device = device.replace('!', "/");
-        self.faults.iter().map(|fault| fault.to_string().replace("DISK", &device)).collect()
+        self.faults.iter().map(|fault| fault.text(&device)).collect()
     }
 }
 

@@ -1,9 +1,6 @@
 //! What is wrong with the partition table of a disk, or between the table and the kernel.
 
-use std::fmt;
-
-/// What is wrong. Its text says what to run; in it a disk is `DISK`, for which the reader puts the name that stands
-/// before the text.
+/// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TableFault {
     /// The first sector holds no MBR.
@@ -37,41 +34,40 @@ pub enum TableFault {
     Unusable(String),
 }
 
-impl fmt::Display for TableFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl TableFault {
+    /// What is wrong and what to run, for a reader. `device` is the path of the disk.
+    pub fn text(&self, device: &str) -> String {
         match self {
-            Self::Mbr => f.write_str(
-                "its first sector holds no MBR; both GUID partition tables are sound: `sgdisk -e DISK` writes it anew",
+            Self::Mbr => format!(
+                "its first sector holds no MBR; both GUID partition tables are sound: `sgdisk -e {device}` writes it anew"
             ),
-            Self::Primary { is_backup_at_end: true } => f.write_str(
-                "its primary partition table is damaged, and the backup is used; `sgdisk -e DISK` writes it anew",
+            Self::Primary { is_backup_at_end: true } => format!(
+                "its primary partition table is damaged, and the backup is used; `sgdisk -e {device}` writes it anew"
             ),
-            Self::Primary { is_backup_at_end: false } => f.write_str(
+            Self::Primary { is_backup_at_end: false } => format!(
                 "its primary partition table is damaged, and the backup is used, which is not at the end of the disk, \
-                 where other programs look for it: make the table anew, each partition where it is",
+                 where other programs look for it: make the table anew, each partition where it is"
             ),
-            Self::Backup => f.write_str(
-                "its backup partition table is damaged or differs; `sgdisk -e DISK` writes it anew from the primary one",
+            Self::Backup => format!(
+                "its backup partition table is damaged or differs; `sgdisk -e {device}` writes it anew from the primary one"
             ),
-            Self::BackupNotAtEnd => f.write_str(
+            Self::BackupNotAtEnd => format!(
                 "its backup partition table is not at the end of the disk, as after an image was written to a larger \
-                 disk; `sgdisk -e DISK` moves it there",
+                 disk; `sgdisk -e {device}` moves it there"
             ),
-            Self::Stale => f.write_str(
-                "its MBR has no entry for the GUID partition table, which is stale and not used; `sgdisk -z DISK` \
-                 removes it; if it is the MBR that is wrong, `gdisk DISK` makes a protective one",
+            Self::Stale => format!(
+                "its MBR has no entry for the GUID partition table, which is stale and not used; `sgdisk -z {device}` \
+                 removes it; if it is the MBR that is wrong, `gdisk {device}` makes a protective one"
             ),
-            Self::OtherSectorSize { table, disk } => write!(
-                f,
+            Self::OtherSectorSize { table, disk } => format!(
                 "its partition table is for sectors of {table} bytes, and the disk has sectors of {disk}: it is not \
                  used; make the image with `everboot-pack disk --sector-size {disk}`"
             ),
-            Self::NotAsTheKernelHasIt { number, label } => write!(
-                f,
+            Self::NotAsTheKernelHasIt { number, label } => format!(
                 "partition {number} ({label}) is elsewhere for the kernel than in the table, and is not used; run \
-                 `partx -u DISK`, or reboot"
+                 `partx -u {device}`, or reboot"
             ),
-            Self::Unusable(why) => f.write_str(why),
+            Self::Unusable(why) => why.clone(),
         }
     }
 }

@@ -122,9 +122,10 @@ impl Run {
         if let Ending::Entered(_, why) = &self.ending { why } else { "" }
     }
 
-    /// The slot that an apply or a prepare writes, and how many changes come before that.
+    /// The slot that an apply or a prepare writes, and how many changes come before that. A mark takes nothing from a slot.
     pub fn first_written(&self) -> Option<(SlotId, usize)> {
         let written = |event: &Event| match event {
+            Event::Write { data, .. } if data.starts_with(b"evb-mark") => None,
             Event::Write { medium, .. } => slot_on(*medium).map(|slot| SlotId(slot as u8)),
             _ => None,
         };

@@ -101,12 +101,13 @@ pub fn invariant_floor_never_sinks(was: &Facts, saves: &[Option<Record>]) -> Che
     Ok(())
 }
 
-/// Promise 2 where two slots are good: one is given up only while the default is good, and was confirmed in its
-/// latest boot.
-pub fn invariant_another_is_good(was: &Facts, is: &Facts) -> Check {
-    let (Some((_, was)), Some((_, is))) = (&was.record, &is.record) else { return Ok(()) };
+/// Promise 2 where two slots are good: one that can boot is given up only while the default is good, and was confirmed
+/// in its latest boot.
+pub fn invariant_another_is_good(began: &Facts, is: &Facts) -> Check {
+    let (Some((_, was)), Some((_, is))) = (&began.record, &is.record) else { return Ok(()) };
     for (id, slot) in was.ids().filter(|(id, _)| was.is_good(*id)) {
-        let given_up = !matches!(is.slot(id).state, SlotState::Good | SlotState::Bad { .. });
+        let given_up =
+            began.can_boot(id) && !matches!(is.slot(id).state, SlotState::Good | SlotState::Bad { .. });
         let other = was.default.filter(|default| *default != id && was.is_good(*default));
         let sure =
             other.is_some_and(|slot| was.last_boot.is_some_and(|boot| boot.slot == slot && boot.confirmed));

@@ -134,7 +134,7 @@ fn an_image_without_modules_for_the_kernel_boots_after_all_others() {
     assert_eq!(status.decision.target, Target::Boot(SlotId(0)));
     let outcome = world.boot();
     assert!(
-        outcome.notes.iter().any(|note| note.contains("no modules for the kernel 6.2")),
+        outcome.notes.iter().any(|note| note.contains("no modules for the running kernel 6.2")),
         "{:?}",
         outcome.notes
     );

@@ -167,7 +167,7 @@ fn a_locked_machine_looks_at_no_disk_that_can_be_taken_out() {
     world.config.lock = Lock::Yes;
     assert_eq!(boot(&mut world), None);
     let trouble = world.site().look().trouble.unwrap().to_string();
-    assert!(trouble.contains("sim, which can be taken out") && trouble.contains("PARTUUID"), "{trouble}");
+    assert!(trouble.contains("sim alone, which is removable") && trouble.contains("PARTUUID"), "{trouble}");
     world.config.record = Locator::PartUuid(world.machine.survey.disks[0].parts[RECORD].guid);
     assert_eq!(boot(&mut world), booted("sim", 1));
 }

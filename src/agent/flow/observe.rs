@@ -15,7 +15,7 @@ use everboot_storage::bundle::{Signed, TrustError};
 pub struct SeenSlot {
     /// What the decision reads.
     pub seen: SlotObservation,
-    /// Why the boot would not enter it, or would do so only when nothing else is left; else empty.
+    /// Why the boot would not enter it, or prefers other good slots; empty when neither.
     pub why: String,
     /// The generation of its confirmed mark, where the trailer was looked at and has one.
     pub mark: Option<u64>,
@@ -98,6 +98,8 @@ impl<M: Machine> Site<'_, M> {
         let (kernel, manifest) = (self.machine.kernel_release()?, Manifest::parse(&signed?.manifest).ok()?);
         let modules = manifest.modules?;
         let is_other = !modules.contains(&kernel);
-        is_other.then(|| format!("its image has no modules for the kernel {kernel}, so it comes last"))
+        is_other.then(|| {
+            format!("its image has no modules for the running kernel {kernel}; other good slots boot first")
+        })
     }
 }

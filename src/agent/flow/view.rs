@@ -450,6 +450,10 @@ impl<D: Medium> View<D> {
                 self.record = record;
             }
         }
+        // Made of the slots, as early boot makes it, which may not have been sure of its own configuration.
+        if let (Some(RecordFault::Lost(_)), true) = (&self.trouble, self.can_persist) {
+            self.trouble = None;
+        }
         self.writable()
     }
 

@@ -120,8 +120,9 @@ pub(super) fn disks(
         if probe::answers(&node_path(roots, name)) {
             found.extend(read_disk(roots, &class.join(name), name));
         } else {
-            let why = TableFault::Unusable("it does not answer, and is left alone".to_owned());
+            let why = "it does not answer, and is not used; check its cable and `dmesg`".to_owned();
             log::warn!("{name}: {why}");
+            let why = TableFault::Unusable(why);
             found.push(unusable(name, why));
         }
     }

@@ -51,8 +51,10 @@ fn verdict(record: &Record, seen: &Observation, id: SlotId) -> Option<BadReason>
 fn apply_verdict(record: &Record, seen: &Observation) -> Option<Settled> {
     let Update::Due { target, starts_left, starts_left_in_all, .. } = record.update else { return None };
     // While the other slots are missing or do not answer, the update waits.
-    let may_come =
-        |id: SlotId| seen.slots.get(id.index()).is_some_and(|slot| id == target || slot.may_come());
+    let may_come = |id: SlotId| {
+        let slot = seen.slots.get(id.index());
+        slot.is_some_and(|slot| if id == target { slot.can_enter() } else { slot.may_come() })
+    };
     if seen.apply == Some(ApplyFault::Image) {
         Some(Settled::ApplyFailed(target))
     } else if starts_left == 0 || starts_left_in_all == 0 {

@@ -59,21 +59,21 @@ impl fmt::Display for RecordFault {
             Self::Ambiguous(disks) => {
                 write!(
                     f,
-                    "its partition is on {}, and nothing tells which one is meant; remove one, or name it by PARTUUID",
+                    "its partition is on {}, and nothing says which one is meant: nothing is written; unplug one, or set `record = PARTUUID=...`",
                     disks.join(" and ")
                 )
             }
             Self::Removable(disks) => {
                 write!(
                     f,
-                    "its partition is on {}, which can be taken out: with `lock = yes` name it by PARTUUID in everboot.conf",
+                    "its partition is on {} alone, which is removable and not used under `lock`; to use it, set `record = PARTUUID=...`",
                     disks.join(" and ")
                 )
             }
             Self::Partitions(why) => {
                 write!(
                     f,
-                    "{why} on its disk, so nothing is written there; make the partitions anew, or correct everboot.conf"
+                    "{why}, on the disk of the record: nothing is written there; correct the partition table or everboot.conf"
                 )
             }
             Self::Unusable(why) => {

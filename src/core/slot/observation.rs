@@ -3,7 +3,7 @@
 use super::RootFault;
 
 /// What this boot, or the running system, has seen of a slot so far. The boot enters what is [`Present`](Self::Present)
-/// and, when nothing else is left, what is [`OtherKernel`](Self::OtherKernel); verbs ask the same.
+/// and, when no other good slot and no trial is, what is [`OtherKernel`](Self::OtherKernel); verbs ask the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SlotObservation {
     /// Its partitions are there, and its trailer names the image that the record names.

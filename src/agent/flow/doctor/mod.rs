@@ -22,6 +22,8 @@
 //! | `slot-moved`    | record and configuration disagree about a slot                               |
 //! | `no-good-slot`  | no slot is good                                                              |
 //! | `trailer`       | a slot does not hold the signed trailer of the image that the record names   |
+//! | `boot-refused`  | the boot does not enter a slot that the record counts on: trailer, signature or lock forbid it |
+//! | `boot-last`     | the image of a slot has no modules for the running kernel: other good slots boot first |
 //! | `insecure`      | no trusted key had signed the image in a slot                                |
 //! | `floor` *       | a slot is below the floor: it boots only when no other does                  |
 //! | `slot-size`     | a slot is too small for the largest image that is installed                  |
