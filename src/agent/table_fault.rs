@@ -44,10 +44,11 @@ impl TableFault {
             Self::Primary { is_backup_at_end: true } => format!(
                 "its primary partition table is damaged, and the backup is used; `sgdisk -e {device}` writes it anew"
             ),
-            Self::Primary { is_backup_at_end: false } => format!(
+            Self::Primary { is_backup_at_end: false } => {
                 "its primary partition table is damaged, and the backup is used, which is not at the end of the disk, \
                  where other programs look for it: make the table anew, each partition where it is"
-            ),
+                    .to_owned()
+            }
             Self::Backup => format!(
                 "its backup partition table is damaged or differs; `sgdisk -e {device}` writes it anew from the primary one"
             ),

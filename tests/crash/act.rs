@@ -122,7 +122,8 @@ impl Run {
         if let Ending::Entered(_, why) = &self.ending { why } else { "" }
     }
 
-    /// The slot that an apply or a prepare writes, and how many changes come before that. A mark takes nothing from a slot.
+    /// The slot that an apply or a prepare writes, and how many changes come before that. A mark takes nothing from a
+    /// slot.
     pub fn first_written(&self) -> Option<(SlotId, usize)> {
         let written = |event: &Event| match event {
             Event::Write { data, .. } if data.starts_with(b"evb-mark") => None,

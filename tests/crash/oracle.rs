@@ -163,7 +163,8 @@ impl Oracle {
         Ok(run)
     }
 
-    /// What `explain` says before a boot, and what the boot did. It does not see the initramfs' own configuration and keys.
+    /// What `explain` says before a boot, and what the boot did. It does not see configuration and keys of the
+    /// initramfs where these are others.
     fn foretold(&mut self, state: &MachineState, was: &Facts, run: &Run, is: &Facts) -> Check {
         if self.actor.initramfs.is_some() {
             return Ok(());

@@ -331,8 +331,8 @@ pub fn invariant_redundancy_restored(is: &Facts, expected: [bool; 2]) -> Check {
     })
 }
 
-/// A boot with nothing due writes nothing but the record; `other` is something else that was written. A mark is due that
-/// a good slot lacks: nobody could write it when the record was saved.
+/// A boot with nothing due writes nothing but the record; `other` is something else that was written. A mark is due
+/// that a good slot lacks: nobody could write it when the record was saved.
 pub fn invariant_quiescent(was: &Facts, other: Option<impl std::fmt::Debug>) -> Check {
     let lacks_mark = |(id, slot): (SlotId, &Slot)| {
         let marked = was.trailers[id.index()].as_ref().map(|trailer| trailer.mark.map_or(0, |mark| mark.0));

@@ -128,7 +128,7 @@ fn byte_copies_of_a_disk_boot_and_neither_is_written() {
         let trouble = world.site().look().trouble;
         assert!(matches!(trouble, Some(RecordFault::Ambiguous(_))), "{trouble:?}");
         let error = flow::confirm(world.site()).unwrap_err().to_string();
-        assert!(error.contains("copy") && error.contains("sim") && error.contains("by PARTUUID"), "{error}");
+        assert!(error.contains("copy") && error.contains("sim") && error.contains("PARTUUID="), "{error}");
     }
 }
 

@@ -450,8 +450,10 @@ impl<D: Medium> View<D> {
                 self.record = record;
             }
         }
-        // Made of the slots, as early boot makes it, which may not have been sure of its own configuration.
-        if let (Some(RecordFault::Lost(_)), true) = (&self.trouble, self.can_persist) {
+        // Made of the slots, as early boot makes it, which may not have been sure of its own configuration. What runs
+        // was seen.
+        let is_known = self.can_persist && self.record.last_boot.is_some();
+        if let (Some(RecordFault::Lost(_)), true) = (&self.trouble, is_known) {
             self.trouble = None;
         }
         self.writable()

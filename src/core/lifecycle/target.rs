@@ -11,8 +11,9 @@ use crate::slot::{SlotId, SlotState};
 pub type CanBoot<'a> = &'a dyn Fn(SlotId) -> bool;
 
 /// The slot that the next image goes to: neither booted nor default; empty, writing, bad or good without a right
-/// trailer, proven, then the good one that was confirmed longest ago. A good slot that can boot only while the default can boot, is
-/// good, and was confirmed in its latest boot, so that there is always another one to return to.
+/// trailer, proven, then the good one that was confirmed longest ago. A good slot that can boot is written only while
+/// the default can boot, is good, and was confirmed in its latest boot, so that there is always another one to return
+/// to.
 pub fn choose_target(record: &Record, can_boot: CanBoot<'_>) -> Result<SlotId, Blocked> {
     let booted = record.last_boot.map(|boot| boot.slot);
     let free = record.ids().filter(|(id, _)| Some(*id) != booted || mutant::is(Mutant::RunningWritten));
