@@ -80,7 +80,7 @@ impl fmt::Display for Error {
             Self::TrailerLost(name) => write!(
                 f,
                 "{name}: its trailer is damaged, gone, or signed by no trusted key; `verify` and `repair` need it: \
-                 install an image of another version; if this is the default slot, `rollback` and reboot first"
+                 install an image; if this is the default slot, reboot first"
             ),
             Self::OtherImage => f.write_str("bundle: it holds another image than the slot"),
             Self::Exchanged => {
