@@ -49,7 +49,7 @@ fn a_person_stops_the_countdown_looks_around_and_boots_a_slot() {
         wait(&mut vm, text);
     }
     vm.send_line("").unwrap();
-    ask(&mut vm, "status", "DB  slot-b  good");
+    ask(&mut vm, "status", "slot-b  good");
     ask(&mut vm, "sl\t", "slot-a  bad");
     ask(&mut vm, "help", "usage: everboot");
     ask(&mut vm, "log", "this run");

@@ -198,17 +198,18 @@ pub const SCENARIOS: &[Scenario] = &[
         prelude: &[],
         acts: &[Confirm, Stage2, Activate],
     },
+];
+
+/// Scenarios that break a promise today. A search takes them up only where they are named with `--scenario`; one whose
+/// fault is corrected moves to the others.
+pub const NOT_YET: &[Scenario] = &[
+    // With a wrong bit in its trailer beside, the slot is missing: another one boots, and does not become the default.
     Scenario {
         name: "default-made-again",
         start: made_again,
         prelude: &[],
         acts: &[Confirm, Stage3, Activate],
     },
-];
-
-/// Scenarios that break a promise today. A search takes them up only where they are named with `--scenario`; one whose
-/// fault is corrected moves to the others.
-pub const NOT_YET: &[Scenario] = &[
     // The trailer of a slot is looked for at the end of its partition.
     Scenario { name: "grown-slots", start: grown, prelude: &[], acts: &[Confirm, Stage3, Activate] },
 ];

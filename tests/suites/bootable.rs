@@ -37,6 +37,20 @@ fn a_default_whose_trailer_is_damaged_counts_for_no_verb() {
     assert!(world.slots() == slots, "a refusal changes nothing");
 }
 
+/// It may answer again: it is not given up for one read that failed.
+#[test]
+fn a_slot_whose_trailer_cannot_be_read_is_neither_written_nor_given_up() {
+    let mut world = upgraded();
+    world.machine.dead = vec![SLOT_A];
+    assert!(matches!(flow::status(world.site(), None).unwrap().next_target, Err(Blocked::SlotMissing(_))));
+    world.machine.dead = vec![SLOT_B];
+    assert_eq!(world.boot_version(), Some(1));
+    flow::confirm(world.site()).unwrap();
+    assert_eq!(world.picture(), "slot-a:good! slot-b:good*", "the default stays");
+    world.machine.dead.clear();
+    assert_eq!(world.boot_version(), Some(2));
+}
+
 #[test]
 fn after_a_fallback_the_machine_takes_the_next_update() {
     let mut world = upgraded();

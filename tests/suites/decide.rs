@@ -8,9 +8,10 @@ use everboot_core::record::Record;
 use everboot_core::slot::RootFault;
 use everboot_kit::picture::{POLICY, record, show};
 
-/// What is seen: one word a slot, `.` present, `-` missing, `kernel` no modules for this one, `dev`, `mount`,
-/// `init`, `unproven` failed that way; then `norecord`, `slot=NAME`, `hand=NAME`, `keep=NAME`, `recovery`, `shell`,
-/// `applyfailed`, `applydevice`, `waited`; `rescue` when there is a recovery slot, `norescue` when it failed.
+/// What is seen: one word a slot, `.` present, `-` missing, `unread` no trailer to be read, `kernel` no modules for
+/// this one, `dev`, `mount`, `init`, `unproven` failed that way; then `norecord`, `slot=NAME`, `hand=NAME`,
+/// `keep=NAME`, `recovery`, `shell`, `applyfailed`, `applydevice`, `waited`; `rescue` when there is a recovery
+/// slot, `norescue` when it failed.
 fn observation(record: &Record, text: &str) -> Observation {
     let mut seen = Observation {
         can_persist: true,
@@ -24,6 +25,7 @@ fn observation(record: &Record, text: &str) -> Observation {
         match word {
             "." => seen.slots.push(SlotObservation::Present),
             "-" => seen.slots.push(SlotObservation::Missing),
+            "unread" => seen.slots.push(SlotObservation::Unread),
             "kernel" => seen.slots.push(SlotObservation::OtherKernel),
             "dev" => seen.slots.push(SlotObservation::Failed(RootFault::Device)),
             "mount" => seen.slots.push(SlotObservation::Failed(RootFault::NotMountable)),
@@ -174,21 +176,27 @@ fn an_apply_over_the_other_good_slot_needs_the_default_confirmed() {
 
 #[test]
 fn a_good_slot_is_passed_over_but_never_demoted() {
-    for failure in ["-", "dev", "mount", "init"] {
-        let reason = check("a:good*! b:good", &format!("{failure} ."), "boot b", "a:good* b:good?<");
+    for (failure, after) in [
+        ("-", "a:good* b:good?"),
+        ("unread", "a:good* b:good?"),
+        ("dev", "a:good* b:good?"),
+        ("mount", "a:good* b:good?<"),
+        ("init", "a:good* b:good?<"),
+    ] {
+        let reason = check("a:good*! b:good", &format!("{failure} ."), "boot b", after);
         assert!(matches!(reason, Reason::Fallback { .. }));
     }
 }
 
 #[test]
 fn the_good_slot_confirmed_last_is_the_fallback() {
-    check("a:good b:good c:good*", ". . -", "boot b", "a:good b:good?< c:good*");
+    check("a:good b:good c:good*", ". . -", "boot b", "a:good b:good? c:good*");
 }
 
 #[test]
 fn a_slot_below_the_floor_boots_when_no_better_one_does() {
-    check("a:good#3 b:good c:good* floor(2.5)", ". . -", "boot a", "a:good#3?< b:good c:good* floor(2.5)");
-    check("a:good b:good* floor(2.0)", ". -", "boot a", "a:good?< b:good* floor(2.0)");
+    check("a:good#3 b:good c:good* floor(2.5)", ". . -", "boot a", "a:good#3? b:good c:good* floor(2.5)");
+    check("a:good b:good* floor(2.0)", ". -", "boot a", "a:good? b:good* floor(2.0)");
     check("a:good* b:empty floor(2.0)", ". .", "boot a", "a:good*? b:empty floor(2.0)");
     check("a:proven b:bad* floor(2.0)", ". .", "boot a", "a:trial(2,9)? b:bad* floor(2.0)");
 }
@@ -238,7 +246,7 @@ fn a_slot_of_which_nothing_is_known_is_the_last_resort() {
 fn a_slot_without_modules_for_this_kernel_comes_after_the_others() {
     check("a:good*! b:good", "kernel .", "boot b", "a:good* b:good?<");
     check("a:good*! b:good", "kernel kernel", "boot a", "a:good*? b:good");
-    check("a:good* b:trial(2,9)#9", ". kernel", "boot a", "a:good*? b:trial(2,9)#9");
+    check("a:good* b:trial(2,9)#9", ". kernel", "boot a", "a:good*? b:proven#9");
     check("a:good* b:trial(2,9)#9", "mount kernel", "boot b", "a:good* b:trial(1,8)#9?");
     check("a:good* b:proven", "kernel .", "boot a", "a:good*? b:proven");
 }
@@ -247,7 +255,7 @@ fn a_slot_without_modules_for_this_kernel_comes_after_the_others() {
 #[test]
 fn an_apply_never_writes_the_last_slot_that_can_boot() {
     check("a:good*! b:good due(b,5)", "unproven .", "boot b", "a:good* b:good?<");
-    check("a:good*! b:good due(b,5)", "dev .", "boot b", "a:good* b:good?< due(b,5)");
+    check("a:good*! b:good due(b,5)", "dev .", "boot b", "a:good* b:good? due(b,5)");
     check("a:good*! b:proven due(b,5)", "- .", "boot b", "a:good* b:trial(2,9)? due(b,5)");
     check("a:good*! b:bad due(b,5)", "unproven .", "apply b", "a:good*! b:bad due(b,4,49)");
     check("a:good*! b:good due(b,5)", ". unproven", "apply b", "a:good*! b:good due(b,4,49)");
@@ -256,6 +264,8 @@ fn an_apply_never_writes_the_last_slot_that_can_boot() {
 #[test]
 fn recovery_boots_the_good_slot_whose_trailer_is_damaged() {
     check("a:good*! b:bad", "unproven .", "recovery 10", "a:good*! b:bad rounds(1)");
+    check("a:good*! b:writing", "unread .", "recovery 10", "a:good*! b:writing rounds(1)");
+    check("a:good*! b:writing", "unread . waited", "boot a", "a:good*? b:writing");
     check("a:good*! b:bad rounds(1)", ". . waited", "boot a", "a:good*? b:bad rounds(1)");
     let reason = check("a:good*! b:bad rounds(1)", "unproven . waited", "boot a", "a:good*? b:bad rounds(1)");
     assert_eq!(reason, Reason::RecoveryRetry);

@@ -100,7 +100,9 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         if matches!(decision.target, Target::Apply(_)) && self.pause_at(Breakpoint::Apply) {
             return None;
         }
-        if matches!(decision.reason, Reason::NothingLeft | Reason::RecoverySlot) && self.try_other_disk() {
+        if matches!(decision.reason, Reason::NothingLeft | Reason::RecoverySlot)
+            && self.try_other_disk(&decision)
+        {
             return None;
         }
         self.report(&decision);
@@ -134,9 +136,18 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     /// Where this disk has nothing left, the good slots of the next one that could be this machine's are tried, and at
     /// last the own disk goes to recovery. Whether to decide again. Nothing is saved on another disk, so that only what
     /// needs no counting boots there; under `lock` there is no other disk.
-    fn try_other_disk(&mut self) -> bool {
+    fn try_other_disk(&mut self, decision: &Decision) -> bool {
         if self.site.config.lock.is_on() {
             return false;
+        }
+        // A slot there may crash: from the second boot on, recovery waits first.
+        if self.own.is_none() && !self.others.is_empty() {
+            if self.view.record.recovery_rounds > 0 && !self.seen.recovery_waited {
+                return false;
+            }
+            if self.seen.can_persist {
+                self.persist(decision);
+            }
         }
         let Some(mut view) = self.others.pop_front() else {
             let own = self.own.take();
@@ -269,7 +280,10 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
     /// The root of a slot. Whether it may be entered was seen at the look, and the decision goes by it.
     fn root(&mut self, id: SlotId) -> Result<Root, RootError> {
         let at = self.view.root(id).ok_or_else(|| RootError::device("its partition is not there"))?;
-        let slot = self.view.record.slot(id);
+        let (slot, looked) = (self.view.record.slot(id), &self.view.slots[id.index()]);
+        if looked.seen == SlotObservation::Unread && self.view.record.trial() == Some(id) {
+            return Err(RootError::device(&looked.why));
+        }
         let open = slot.image.as_ref().is_some_and(|image| image.open);
         let sealed = slot.image_id().is_some() && !open;
         if self.view.can_boot(id) {

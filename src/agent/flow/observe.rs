@@ -43,6 +43,9 @@ impl<M: Machine> Site<'_, M> {
         match self.examine_root(slot, root) {
             Ok((None, mark)) => SeenSlot { seen: SlotObservation::Present, why: String::new(), mark },
             Ok((Some(why), mark)) => SeenSlot { seen: SlotObservation::OtherKernel, why, mark },
+            Err(RootError { fault: RootFault::Device, why }) => {
+                SeenSlot { seen: SlotObservation::Unread, why, mark: None }
+            }
             Err(error) => SeenSlot { seen: SlotObservation::Failed(error.fault), why: error.why, mark: None },
         }
     }

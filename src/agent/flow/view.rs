@@ -10,9 +10,7 @@ use everboot_core::manifest::Manifest;
 use everboot_core::mutant::{self, Mutant};
 use everboot_core::record::history::{Kind, Stamp};
 use everboot_core::record::{LastBoot, Record, Selection, Slot};
-use everboot_core::slot::{
-    Image, ImageId, Location, MAX_PARTS, Part, RootFault, SlotId, SlotName, SlotState, Uuid,
-};
+use everboot_core::slot::{Image, ImageId, Location, MAX_PARTS, Part, SlotId, SlotName, SlotState, Uuid};
 use everboot_storage::apply::{self, Seal};
 use everboot_storage::bundle::{Keys, TrustError};
 use everboot_storage::medium::Medium;
@@ -324,11 +322,11 @@ pub(super) fn find_slot(record: &Record, name: &str) -> Result<SlotId, Error> {
 impl<D: Medium> View<D> {
     /// What the decision reads of it; nobody asks for anything.
     pub(super) fn observation(&self) -> Observation {
-        // A trial whose device does not answer is entered all the same, so that its hand-offs are counted and it has an
-        // end.
+        // A trial whose trailer cannot be read counts as there: so its hand-offs are counted, and it has an end. It
+        // cannot be entered.
         let trial = self.record.trial();
         let seen = |((id, _), slot): ((SlotId, &Slot), &SeenSlot)| match slot.seen {
-            SlotObservation::Failed(RootFault::Device) if Some(id) == trial => SlotObservation::Present,
+            SlotObservation::Unread if Some(id) == trial => SlotObservation::Present,
             seen => seen,
         };
         let recovery = self.recovery.map_or(SlotObservation::Missing, |_| SlotObservation::Present);

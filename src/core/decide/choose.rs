@@ -14,8 +14,27 @@ pub const LONGEST_WAIT: u64 = 600;
 /// Seconds that recovery waits for a key when it was asked for.
 const ASKED_WAIT: u64 = 60;
 
-/// Chooses, and writes the consequences into `record`.
+/// Chooses, and writes the consequences into `record`. A boot that falls back because the default is broken says so,
+/// and its confirmation makes another slot the default. What is missing or does not answer may be well at the next boot.
 pub(super) fn choose(
+    record: &mut Record,
+    seen: &Observation,
+    policy: &Policy,
+    settled: &[Settled],
+) -> (Target, Reason) {
+    let (target, reason) = first_row(record, seen, policy, settled);
+    let is_broken =
+        |id: SlotId| !record.is_good(id) || seen.slots.get(id.index()).is_some_and(|slot| slot.is_broken());
+    let is_other = matches!(reason, Reason::Fallback { .. } | Reason::RecoveryRetry);
+    let fell_back = is_other && record.default.is_none_or(is_broken);
+    let default = record.default;
+    if let (Some(boot), Target::Boot(id)) = (&mut record.last_boot, target) {
+        boot.fell_back = fell_back && default != Some(id) && boot.slot == id;
+    }
+    (target, reason)
+}
+
+fn first_row(
     record: &mut Record,
     seen: &Observation,
     policy: &Policy,
@@ -137,9 +156,7 @@ fn boot(record: &mut Record, policy: &Policy, id: SlotId, reason: Reason) -> (Ta
     // Under `upgrade` a good slot that boots again keeps its confirmation, and nothing is written.
     let again = record.last_boot.is_some_and(|boot| boot.slot == id && boot.confirmed);
     if !(policy.assess == Assess::Upgrade && again && record.is_good(id)) {
-        let is_other = matches!(reason, Reason::Fallback { .. } | Reason::RecoveryRetry);
-        let fell_back = is_other && record.default != Some(id);
-        record.last_boot = Some(LastBoot { slot: id, confirmed: false, fell_back });
+        record.last_boot = Some(LastBoot { slot: id, confirmed: false, fell_back: false });
     }
     (Target::Boot(id), reason)
 }
@@ -180,8 +197,7 @@ fn uncounted(record: &Record, usable: &impl Fn(SlotId) -> bool) -> Option<SlotId
 /// that holds an image. Also one whose trailer is damaged: there is nothing left to lose. At last one of which nothing
 /// is known: it may have been filled by other means, and the record that said so may be lost.
 fn last_resort(record: &Record, seen: &Observation) -> Option<SlotId> {
-    // What can be written is there, and was not entered in this boot.
-    let untried = |id: SlotId| seen.slots.get(id.index()).is_some_and(|slot| slot.can_write());
+    let untried = |id: SlotId| seen.slots.get(id.index()).is_some_and(|slot| slot.is_untried());
     let is_known = |id: SlotId| !matches!(record.slot(id).state, SlotState::Other(_));
     let whole = |id: SlotId| untried(id) && record.slot(id).image.is_some() && is_known(id);
     let known = || record.ids().filter(|(id, _)| whole(*id)).max_by_key(|(_, slot)| slot.confirmed);

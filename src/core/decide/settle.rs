@@ -15,6 +15,15 @@ pub(super) fn settle(record: &mut Record, seen: &Observation) -> Vec<Settled> {
         lifecycle::make_bad(record, id, why);
         settled.push(Settled::TrialBad(id, why));
     }
+    // A trial that has no modules for this kernel would wait for ever, and keep other updates away.
+    let seen_at = |id: SlotId| seen.slots.get(id.index());
+    if let Some(id) = record.trial().filter(|id| seen_at(*id) == Some(&SlotObservation::OtherKernel))
+        && record
+            .ids()
+            .any(|(good, _)| record.is_good(good) && seen_at(good).is_some_and(|slot| slot.can_enter()))
+    {
+        record.slot_mut(id).state = SlotState::Proven;
+    }
     let failed = |id: &SlotId| matches!(seen.slots.get(id.index()), Some(SlotObservation::Failed(_)));
     if let (true, Some(id)) = (mutant::is(Mutant::GoodMadeBad), record.default.filter(failed)) {
         lifecycle::make_bad(record, id, BadReason::NotMountable);

@@ -87,7 +87,7 @@ impl fmt::Display for Blocked {
                 "every slot is the default or the running one: none may be written; reboot into the default slot",
             ),
             Self::SlotMissing(name) => {
-                write!(f, "{name}: its partition was not found; `everboot doctor` says more")
+                write!(f, "{name}: its partition was not found, or does not answer; `everboot doctor` says more")
             }
         }
     }

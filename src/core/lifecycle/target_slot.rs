@@ -30,7 +30,7 @@ pub fn place(record: &Record, facts: MachineFacts<'_>) -> Result<SlotId, Blocked
     let seen = |id: SlotId| facts.seen.get(id.index());
     let id = choose_target(record, &|id| seen(id).is_some_and(|seen| seen.can_enter()))?;
     match seen(id) {
-        Some(seen) if *seen != SlotObservation::Missing => Ok(id),
+        Some(seen) if seen.can_write() => Ok(id),
         _ => Err(Blocked::SlotMissing(record.slot(id).name.clone())),
     }
 }

@@ -12,6 +12,8 @@ pub enum SlotObservation {
     OtherKernel,
     /// One of its partitions is not there.
     Missing,
+    /// Its trailer cannot be read: nothing is known of what is in it.
+    Unread,
     /// Its trailer says that it may not be entered, or entering it failed in this boot.
     Failed(RootFault),
 }
@@ -25,7 +27,19 @@ impl SlotObservation {
     /// Whether it may be entered at another time, as things are: a device that is not there or does not answer today
     /// may do so tomorrow.
     pub fn may_come(self) -> bool {
-        self.can_enter() || matches!(self, Self::Missing | Self::Failed(RootFault::Device))
+        self.can_enter() || matches!(self, Self::Missing | Self::Unread | Self::Failed(RootFault::Device))
+    }
+
+    /// Whether it was not entered in this boot and could be, asked for no trailer: when nothing else is left.
+    pub fn is_untried(self) -> bool {
+        self.can_write() || self == Self::Unread
+    }
+
+    /// Whether it stays behind others: for what is in it, and not for a device that may answer again.
+    pub fn is_broken(self) -> bool {
+        let by_image =
+            matches!(self, Self::Failed(RootFault::NotMountable | RootFault::NoInit | RootFault::Unproven));
+        by_image || self == Self::OtherKernel
     }
 
     /// Whether it can be written: a trailer that names no image is written anew.

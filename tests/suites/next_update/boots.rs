@@ -41,9 +41,9 @@ impl<'a> Boots<'a> {
         Self { reached, seen: Vec::new() }
     }
 
-    /// Boots with and without a recovery slot, with each slot named at the console, and with what a missing partition
-    /// changes: of a slot that is neither on trial nor about to be written, that is the same as one that cannot be
-    /// mounted.
+    /// Boots with and without a recovery slot, with each slot named at the console or without modules for the kernel,
+    /// and with what a missing partition changes: of a slot that is neither on trial nor about to be written, that is
+    /// the same as one that cannot be mounted.
     pub fn all(&mut self, record: &Record) {
         // A record that cannot be saved stays as it is, and the boot goes to some slot that holds an image. To which
         // one is not asked here: to any.
@@ -55,6 +55,11 @@ impl<'a> Boots<'a> {
         for missing in [record.trial(), record.update.target()].into_iter().flatten() {
             let mut seen = present.clone();
             seen.slots[missing.index()] = SlotObservation::Missing;
+            self.round(record, &seen, &seen);
+        }
+        for (slot, _) in record.ids() {
+            let mut seen = present.clone();
+            seen.slots[slot.index()] = SlotObservation::OtherKernel;
             self.round(record, &seen, &seen);
         }
         let with_recovery = Observation { recovery: SlotObservation::Present, ..present.clone() };
