@@ -14,8 +14,9 @@ pub const LONGEST_WAIT: u64 = 600;
 /// Seconds that recovery waits for a key when it was asked for.
 const ASKED_WAIT: u64 = 60;
 
-/// Chooses, and writes the consequences into `record`. A boot that falls back because the default is broken says so,
-/// and its confirmation makes another slot the default. What is missing or does not answer may be well at the next boot.
+/// Chooses, and writes the consequences into `record`. A boot that falls back because the default is broken says
+/// so, and its confirmation makes another slot the default. What is missing or does not answer may be well at the
+/// next boot.
 pub(super) fn choose(
     record: &mut Record,
     seen: &Observation,
