@@ -148,7 +148,7 @@ impl Oracle {
             self.forgets(state, was, &run)?;
             let normal = self.normal(state);
             if self.asked.insert(normal) {
-                self.foretold(state, was, &run, &is)?;
+                self.check_explain(state, was, &run, &is)?;
                 self.way_back(state, was, &run)?;
             }
         } else {
@@ -165,7 +165,7 @@ impl Oracle {
 
     /// What `explain` says before a boot, and what the boot did. It does not see configuration and keys of the
     /// initramfs where these are others.
-    fn foretold(&mut self, state: &MachineState, was: &Facts, run: &Run, is: &Facts) -> Check {
+    fn check_explain(&mut self, state: &MachineState, was: &Facts, run: &Run, is: &Facts) -> Check {
         if self.actor.initramfs.is_some() {
             return Ok(());
         }

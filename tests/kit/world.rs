@@ -300,6 +300,13 @@ pub fn upgraded() -> World {
     world
 }
 
+/// Both copies of the record are gone, durably.
+pub fn lose_record(world: &World) {
+    let record = &world.machine.parts[RECORD];
+    record.write_zeroes(0, record.len()).unwrap();
+    record.sync().unwrap();
+}
+
 /// Makes a copy of the record unreadable until it is written: the newer one, or the older.
 pub fn lose_copy(world: &World, newer: bool) {
     let record = &world.machine.parts[RECORD];

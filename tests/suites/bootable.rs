@@ -5,8 +5,8 @@ use everboot_core::config::Lock;
 use everboot_core::decide::{Reason, Target};
 use everboot_core::lifecycle::{Blocked, Refusal};
 use everboot_core::slot::SlotId;
-use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SimRoot};
-use everboot_kit::world::{World, due, good, image, manifest, upgraded};
+use everboot_kit::sim::{SLOT_A, SLOT_B, SimRoot};
+use everboot_kit::world::{World, due, good, image, lose_record, manifest, upgraded};
 use everboot_storage::medium::Medium;
 
 /// One bit of the trailer of a slot becomes wrong.
@@ -16,12 +16,6 @@ fn damage_trailer(world: &World, slot: usize) {
     part.read_at(at, &mut byte).unwrap();
     part.write_at(at, &[byte[0] ^ 1]).unwrap();
     part.sync().unwrap();
-}
-
-fn lose_record(world: &World) {
-    let record = &world.machine.parts[RECORD];
-    record.write_zeroes(0, record.len()).unwrap();
-    record.sync().unwrap();
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::formats::only_second_version;
 use everboot_agent::flow::{self, Destination, Error};
 use everboot_core::manifest::ManifestError;
 use everboot_kit::sim::{RECORD, SLOT_A, SLOT_B, SimDisk};
-use everboot_kit::world::{World, good, image, manifest, upgraded};
+use everboot_kit::world::{World, good, image, lose_record, manifest, upgraded};
 use everboot_storage::apply::{self, TRAILER_LEN};
 use everboot_storage::bundle::sign::Signer;
 use everboot_storage::bundle::write::{ARCHIVE_END, assemble, member};
@@ -29,12 +29,6 @@ fn newer_trailer(world: &World, slot: usize, change: impl FnOnce(&mut [u8])) {
     bytes[4092..4096].copy_from_slice(&checksum.to_le_bytes());
     part.write_at(start, &bytes).unwrap();
     part.sync().unwrap();
-}
-
-fn lose_record(world: &World) {
-    let record = &world.machine.parts[RECORD];
-    record.write_zeroes(0, record.len()).unwrap();
-    record.sync().unwrap();
 }
 
 #[test]

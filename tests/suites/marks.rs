@@ -4,9 +4,9 @@ use everboot_agent::flow;
 use everboot_agent::machine::Access;
 use everboot_core::config::BootRequest;
 use everboot_kit::sim::{RECORD, SLOT_B, SimRoot};
-use everboot_kit::world::{World, due, good, lose_copy};
+use everboot_kit::world::{World, due, good, lose_copy, lose_record};
 use everboot_storage::apply;
-use everboot_storage::medium::{Medium, Staging};
+use everboot_storage::medium::Staging;
 
 /// A machine that runs the trial of version 2, which nobody may write to.
 fn protected() -> World {
@@ -15,11 +15,6 @@ fn protected() -> World {
     assert_eq!(world.boot_version(), Some(2));
     world.machine.protected = vec![SLOT_B];
     world
-}
-
-fn lose_record(world: &World) {
-    let record = &world.machine.parts[RECORD];
-    record.write_zeroes(0, record.len()).unwrap();
 }
 
 fn mark(world: &World) -> Option<u64> {

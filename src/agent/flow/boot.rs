@@ -6,6 +6,8 @@
 //! decision; a cut after it finds the attempt, or the start, counted. A save that failed may have landed: the
 //! boot then goes to a slot that needs no counting, which is right under both outcomes.
 
+mod report;
+
 use super::outcome::{Destination, Outcome};
 use super::sources::SourceSlots;
 use super::{Error, RecordFault, Site, View};
@@ -14,7 +16,7 @@ use crate::machine::{
 };
 use everboot_core::config::{BootRequest, Breakpoint};
 use everboot_core::decide::{
-    self, ApplyFault, Decision, Observation, Reason, Request, Settled, SlotObservation, Target,
+    self, ApplyFault, Decision, Observation, Reason, Request, SlotObservation, Target,
 };
 use everboot_core::lifecycle;
 use everboot_core::mutant::{self, Mutant};
@@ -56,7 +58,7 @@ struct Boot<'a, M: EarlyBoot> {
     since: u64,
     /// An attempt that a save counted which failed.
     unmade: Option<(SlotName, SlotState, SlotState)>,
-    /// What is wrong with the partition tables. It stays so from boot to boot, and is not told again in the history.
+    /// What is wrong with the partition tables. Not in the history: it is the same in every boot.
     table_notes: Vec<String>,
     /// The other disks that could be this machine's, the best one first.
     others: VecDeque<View<M::Disk>>,
@@ -398,72 +400,6 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         Outcome { destination, partition, reason, record, notes, record_faults, steps }
     }
 
-    fn report_look(&mut self, asked: Option<&BootRequest>) {
-        match &self.view.trouble {
-            Some(trouble) => self.note(format!("record: {trouble}")),
-            None => self.record_faults.clone().iter().for_each(|line| self.note(format!("record: {line}"))),
-        }
-        let seen = self.view.record.slots.iter().zip(&self.view.slots);
-        let needed =
-            seen.filter(|(slot, seen)| !seen.why.is_empty() && (boots(slot.state) || seen.is_missing()));
-        let lines: Vec<_> = needed.map(|(slot, seen)| format!("{}: {}", slot.name, seen.why)).collect();
-        lines.into_iter().for_each(|line| self.note(line));
-        match asked {
-            Some(BootRequest::Slot(name)) if self.seen.request.is_none() => {
-                self.note(format!("everboot.slot={name} is ignored: no such slot, or overrides are locked"));
-            }
-            Some(_) if self.seen.request.is_none() => {
-                self.note("everboot.recovery is ignored: overrides are locked".to_owned());
-            }
-            _ => {}
-        }
-    }
-
-    /// What has to be known of the image that boots, in every boot.
-    fn report_warnings(&mut self, id: SlotId) {
-        let slot = self.view.record.slot(id);
-        let is_below = lifecycle::below_floor(&self.view.record, id);
-        if is_below || slot.image.as_ref().is_some_and(|image| image.insecure) {
-            self.note(format!("{slot}{}", if is_below { ", below the floor" } else { "" }));
-        }
-    }
-
-    fn report(&mut self, decision: &Decision) {
-        for settled in &decision.settled {
-            let line = |id: &SlotId, what: &str| format!("{}: {what}", self.view.name(*id));
-            let text = match settled {
-                Settled::TrialBad(id, why) => line(id, &format!("the trial is bad: {why}")),
-                Settled::ApplyAbandoned(id) => line(id, "update abandoned: it has used up its starts"),
-                Settled::ApplyRefused(id) => line(id, "update refused: the slot may not be written now"),
-                // Its reason was noted when it failed.
-                Settled::ApplyFailed(_) => continue,
-            };
-            self.note(text);
-        }
-        let obeyed = matches!(decision.reason, Reason::Requested | Reason::ByHand);
-        if let (Some(Request::Slot(id)), false) = (self.seen.request, obeyed)
-            && self.seen.slots.iter().all(|seen| *seen == SlotObservation::Present)
-        {
-            let (name, floor) = (self.view.name(id), &self.view.record.floor);
-            let slot = self.view.record.slot(id);
-            let why = match slot.version() {
-                Some(version) if lifecycle::below_floor(&self.view.record, id) => {
-                    format!("version {version} is below the floor {floor}")
-                }
-                _ => format!("it is {}", slot.state),
-            };
-            self.note(format!("everboot.slot={name} is ignored: {why}"));
-        }
-        if let (Some(Request::Hand { slot, .. }), false) = (self.seen.request, obeyed) {
-            self.seen.request = None;
-            let state = self.view.record.slot(slot).state;
-            // Why it failed, or that it is missing, was noted before.
-            if self.seen.slots[slot.index()] == SlotObservation::Present {
-                self.note(format!("{} cannot be booted: it is {state}", self.view.name(slot)));
-            }
-        }
-    }
-
     fn note(&mut self, line: String) {
         log::warn!("{line}");
         self.notes.push(line);
@@ -474,11 +410,6 @@ impl<'a, M: EarlyBoot> Boot<'a, M> {
         self.steps.push((what, now.saturating_sub(self.since)));
         self.since = now;
     }
-}
-
-/// Whether a slot in this state would boot, or could: then it matters why it cannot be entered.
-fn boots(state: SlotState) -> bool {
-    matches!(state, SlotState::Good | SlotState::Trial { .. } | SlotState::Proven)
 }
 
 /// Looks at the machine's disk, and at the others that could be it.

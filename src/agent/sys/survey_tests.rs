@@ -120,7 +120,7 @@ fn a_disk_that_does_not_answer_is_named_and_the_others_are_read() {
 }
 
 #[test]
-fn a_stick_is_told_by_its_driver_or_its_place() {
+fn a_removable_disk_is_known_by_its_driver_or_its_place() {
     let machine = Machine::new("removable");
     machine.add_disk("sda", &["a"]);
     assert!(!machine.look(None)[0].disk.removable);
